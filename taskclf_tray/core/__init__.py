@@ -1,0 +1,1 @@
+"""What every room shares: labels, time, hashing, schemas, defaults, errors, model and policy files."""

@@ -1,0 +1,37 @@
+"""The numbers of the contract (section 13), each with its unit in its name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MIXED_UNKNOWN: Final = "Mixed/Unknown"
+
+DEFAULT_BUCKET_SECONDS: Final = 60
+DEFAULT_POLL_SECONDS: Final = 60
+DEFAULT_LIVE_POLL_SECONDS: Final = 5
+DEFAULT_AWAY_POLL_SECONDS: Final = 10
+DEFAULT_GRACE_SECONDS: Final = 20
+DEFAULT_IDLE_GAP_SECONDS: Final = 300
+DEFAULT_SMOOTH_WINDOW: Final = 3
+MIN_BLOCK_DURATION_SECONDS: Final = 180
+DEFAULT_REJECT_THRESHOLD: Final = 0.55
+DEFAULT_ASK_THRESHOLD: Final = 0.55
+DEFAULT_MAX_ASKS_PER_DAY: Final = 20
+DEFAULT_ASKS_PER_DAY: Final = 4
+DEFAULT_TRANSITION_MINUTES: Final = 2
+DEFAULT_IDLE_TRANSITION_MINUTES: Final = 1
+DEFAULT_AW_HOST: Final = "http://localhost:5600"
+DEFAULT_AW_TIMEOUT_SECONDS: Final = 10.0
+DEFAULT_NUM_BOOST_ROUND: Final = 100
+DEFAULT_MIN_CONFIDENCE_FOR_MAPPING: Final = 0.55
+DEFAULT_GAP_FILL_SECONDS: Final = 2.0
+DEFAULT_CATCH_UP_DAYS: Final = 7
+
+AWAY_RUN_SECONDS: Final = 300
+"""Shortest away run the idle rule turns into BreakIdle."""
+
+SETTLE_SECONDS: Final = 330
+"""A bucket this far behind now can no longer be revised by the away watcher (its report is up to 185 s late)."""
+
+HIGH_WATER_LEAD_SECONDS: Final = 300
+"""The high-water mark never passes the newest event's end by more than this."""

@@ -1,0 +1,97 @@
+"""Half-open intervals of whole microseconds, and the one rule by which overlapping spans share time.
+
+An interval is a pair (start, end) with start < end. Every function takes and gives sorted,
+disjoint lists unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+Interval = tuple[int, int]
+
+
+def union(intervals: Iterable[Interval]) -> list[Interval]:
+    """Merge any intervals (unsorted, overlapping, touching); empty ones vanish."""
+    merged: list[Interval] = []
+    for start, end in sorted(pair for pair in intervals if pair[0] < pair[1]):
+        if merged and start <= merged[-1][1]:
+            if end > merged[-1][1]:
+                merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def subtract(whole: Sequence[Interval], holes: Sequence[Interval]) -> list[Interval]:
+    """What of `whole` no hole covers."""
+    left: list[Interval] = []
+    at = 0
+    for start, end in whole:
+        while at < len(holes) and holes[at][1] <= start:
+            at += 1
+        begin, k = start, at
+        while k < len(holes) and holes[k][0] < end:
+            if holes[k][0] > begin:
+                left.append((begin, holes[k][0]))
+            begin = max(begin, holes[k][1])
+            k += 1
+        if begin < end:
+            left.append((begin, end))
+    return left
+
+
+def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval]:
+    """What both cover."""
+    both: list[Interval] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        start, end = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if start < end:
+            both.append((start, end))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return both
+
+
+def covered(intervals: Sequence[Interval], start: int, end: int) -> int:
+    """Microseconds of [start, end) that the intervals cover."""
+    return sum(min(b, end) - max(a, start) for a, b in intervals if a < end and b > start)
+
+
+def flatten(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """Cut overlapping spans so that no moment counts twice.
+
+    `spans`: (start, end, rank), any order; at one moment the span with the latest start wins, and among equal
+    starts the highest rank; when it ends the one below resumes (contract, section 3). Spans without length are
+    left out. Returns disjoint pieces (start, end, index into `spans`) in order of time; touching pieces of one
+    span are one piece. O(n log n).
+    """
+    order = sorted((i for i, span in enumerate(spans) if span[0] < span[1]), key=lambda i: spans[i][0])
+    pieces: list[tuple[int, int, int]] = []
+    active: list[tuple[int, int, int]] = []  # (-start, -rank, index): the top wins
+    at, now = 0, 0
+    while at < len(order) or active:
+        if not active:
+            now = spans[order[at]][0]
+        while at < len(order) and spans[order[at]][0] <= now:
+            i = order[at]
+            heapq.heappush(active, (-spans[i][0], -spans[i][2], i))
+            at += 1
+        while active and spans[active[0][2]][1] <= now:
+            heapq.heappop(active)
+        if not active:
+            continue
+        top = active[0][2]
+        until = spans[top][1]
+        if at < len(order):
+            until = min(until, spans[order[at]][0])
+        if pieces and pieces[-1][2] == top and pieces[-1][1] == now:
+            pieces[-1] = (pieces[-1][0], until, top)
+        else:
+            pieces.append((now, until, top))
+        now = until
+    return pieces

@@ -1,0 +1,256 @@
+"""The domain values every room shares. All frozen; all times aware UTC; no window title and no URL anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+from taskclf_tray.core.time import from_us, to_us
+
+DecidedBy = Literal["model", "idle_rule", "no_window"]
+Sketch = tuple[tuple[int, float], ...]
+"""A sparse 128-bin title sketch: (bin, share) in order of bin, zero bins left out."""
+
+
+class CoreLabel(StrEnum):
+    """The eight kinds of work, in label order (sorted names; the id is the position)."""
+
+    BREAK_IDLE = "BreakIdle"
+    BUILD = "Build"
+    COMMUNICATE = "Communicate"
+    DEBUG = "Debug"
+    MEET = "Meet"
+    READ_RESEARCH = "ReadResearch"
+    REVIEW = "Review"
+    WRITE = "Write"
+
+
+LABEL_SET_V1: Final[tuple[str, ...]] = tuple(label.value for label in CoreLabel)
+LABEL_VERSION: Final = "labels_v1"
+BREAK_IDLE_ID: Final = LABEL_SET_V1.index(CoreLabel.BREAK_IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class AWEvent:
+    """One window in front: what a source yields after the title was turned into numbers and dropped.
+
+    `event_id` is the source's id (or the position in the file): it names a growing event across reads and breaks
+    ties between events that start together. `is_locker`: a real screen locker, by our own list.
+    """
+
+    timestamp: datetime
+    duration_seconds: float
+    app_id: str
+    app_category: str
+    is_browser: bool
+    is_editor: bool
+    is_terminal: bool
+    window_title_hash: str
+    title_token_sketch: Sketch = ()
+    title_char3_sketch: Sketch = ()
+    title_char_count: int = 0
+    title_token_count: int = 0
+    title_unique_token_ratio: float = 0.0
+    title_digit_ratio: float = 0.0
+    title_separator_count: int = 0
+    event_id: int = 0
+    is_locker: bool = False
+    is_unknown: bool = False
+    """ActivityWatch's `unknown`/`unknown`: no window had the focus."""
+
+
+@dataclass(frozen=True, slots=True)
+class AWInputEvent:
+    """Keyboard and mouse counts of 5 s samples; an event of n × 5 s with counts stands for n equal samples."""
+
+    timestamp: datetime
+    duration_seconds: float
+    presses: int
+    clicks: int
+    delta_x: int
+    delta_y: int
+    scroll_x: int
+    scroll_y: int
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AWAwayEvent:
+    """The away watcher's word: nobody at the keyboard (`is_away`) or somebody."""
+
+    timestamp: datetime
+    duration_seconds: float
+    is_away: bool
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AWTabEvent:
+    """A browser tab in front: only the category of its domain, and whether it plays sound."""
+
+    timestamp: datetime
+    duration_seconds: float
+    domain_category: str
+    is_audible: bool
+    event_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvents:
+    """What a source knows of [start, end): each list in order of time, clipped to it, gaps filled, cleaned."""
+
+    start: datetime
+    end: datetime
+    window: tuple[AWEvent, ...] = ()
+    input: tuple[AWInputEvent, ...] = ()
+    away: tuple[AWAwayEvent, ...] = ()
+    tab: tuple[AWTabEvent, ...] = ()
+
+    @property
+    def newest_end(self) -> datetime | None:
+        """End of the newest window event, None when there is none."""
+        if not self.window:
+            return None
+        return from_us(max(to_us(e.timestamp) + round(e.duration_seconds * 1e6) for e in self.window))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One bucket's features: always schema v3, a superset of v1 and v2 (contract, section 4); None is missing.
+
+    Sketches are sparse; `as_dict` spells a row out in a schema's columns. The fields after `time_zone` stand
+    beside the row: they are no model input, they say how the bucket is to be decided and counted.
+    """
+
+    user_id: str
+    device_id: str
+    session_id: str
+    bucket_start_ts: datetime
+    bucket_end_ts: datetime
+    app_id: str
+    app_category: str
+    window_title_hash: str
+    is_browser: bool
+    is_editor: bool
+    is_terminal: bool
+    app_switch_count_last_5m: int
+    app_foreground_time_ratio: float
+    app_change_count: int
+    app_dwell_time_seconds: float
+    app_entropy_5m: float
+    app_entropy_15m: float
+    top2_app_concentration_15m: float
+    idle_return_indicator: bool
+    keys_per_min: float | None
+    clicks_per_min: float | None
+    scroll_events_per_min: float | None
+    mouse_distance: float | None
+    active_seconds_keyboard: float | None
+    active_seconds_mouse: float | None
+    active_seconds_any: float | None
+    max_idle_run_seconds: float | None
+    event_density: float | None
+    domain_category: str
+    window_title_bucket: int
+    title_repeat_count_session: int
+    keys_per_min_rolling_5: float | None
+    keys_per_min_rolling_15: float | None
+    mouse_distance_rolling_5: float | None
+    mouse_distance_rolling_15: float | None
+    keys_per_min_delta: float | None
+    clicks_per_min_delta: float | None
+    mouse_distance_delta: float | None
+    app_switch_count_last_15m: int
+    hour_of_day: int
+    day_of_week: int
+    session_length_so_far: float
+    title_token_sketch: Sketch
+    title_char3_sketch: Sketch
+    title_char_count: int
+    title_token_count: int
+    title_unique_token_ratio: float
+    title_digit_ratio: float
+    title_separator_count: int
+    backspace_ratio: float | None = None
+    shortcut_rate: float | None = None
+    source_ids: tuple[str, ...] = ()
+    schema_version: str = "v3"
+    time_zone: str = "UTC"
+    covered_seconds: float = 0.0
+    """Foreground seconds of any window in the bucket."""
+    unknown_seconds: float = 0.0
+    """Of these, seconds in which no window had the focus (`unknown`/`unknown`)."""
+    locked_seconds: float = 0.0
+    """Seconds with a real screen locker in front."""
+    attended_seconds: float = 0.0
+    """Seconds with a meeting app or an audible tab in front: somebody listens, whatever the keyboard says."""
+    decided_by: DecidedBy = "model"
+    """Who decides this bucket: see `features.idle`."""
+
+    @property
+    def bucket_seconds(self) -> int:
+        """The bucket's length."""
+        return (self.bucket_end_ts - self.bucket_start_ts) // timedelta(seconds=1)
+
+    def pack(self) -> list[Any]:
+        """The row as a list JSON can hold (field order; times in microseconds); `unpack` reverses it."""
+        values: list[Any] = []
+        for name in ROW_FIELDS:
+            value = getattr(self, name)
+            values.append(to_us(value) if isinstance(value, datetime) else value)
+        return values
+
+    @classmethod
+    def unpack(cls, values: Sequence[Any]) -> FeatureRow:
+        """Reverse of `pack`, also after a trip through JSON. Raises ValueError on a wrong length."""
+        if len(values) != len(ROW_FIELDS):
+            raise ValueError(f"a packed row has {len(ROW_FIELDS)} values, not {len(values)}")
+        fields: dict[str, Any] = dict(zip(ROW_FIELDS, values, strict=True))
+        for name in ("bucket_start_ts", "bucket_end_ts"):
+            fields[name] = from_us(fields[name])
+        for name in ("title_token_sketch", "title_char3_sketch"):
+            fields[name] = tuple((int(i), float(v)) for i, v in fields[name])
+        fields["source_ids"] = tuple(fields["source_ids"])
+        return cls(**fields)
+
+    def as_dict(self, schema_version: str = "v3") -> dict[str, Any]:
+        """The row in the columns of a schema version, in order; sketches dense. Raises KeyError for an unknown one."""
+        from taskclf_tray.core.schema import SCHEMAS
+
+        schema = SCHEMAS[schema_version]
+        dense = {
+            "title_token_sketch": dict(self.title_token_sketch),
+            "title_char3_sketch": dict(self.title_char3_sketch),
+        }
+        special: Mapping[str, Any] = {
+            "schema_version": schema_version,
+            "schema_hash": schema.schema_hash,
+            "source_ids": list(self.source_ids),
+        }
+        row: dict[str, Any] = {}
+        for name, _ in schema.row_columns:
+            stem, _, number = name.rpartition("_")
+            if stem in dense:
+                row[name] = dense[stem].get(int(number), 0.0)
+            else:
+                row[name] = special[name] if name in special else getattr(self, name)
+        return row
+
+
+ROW_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(FeatureRow))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpan:
+    """Somebody's word about [start_ts, end_ts): a core label, and where it came from."""
+
+    start_ts: datetime
+    end_ts: datetime
+    label: str
+    provenance: str = "manual"
+    user_id: str | None = None
+    confidence: float | None = None

@@ -1,0 +1,1 @@
+"""Events to feature rows; pure functions."""

@@ -1,0 +1,1 @@
+"""Paths, locks, editors: what differs between desktops."""
