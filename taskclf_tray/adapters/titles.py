@@ -1,0 +1,160 @@
+"""A window title as numbers: salted hash, two hashed sketches, five scalars (contract, section 3).
+
+The title itself lives in memory only while these are derived. Everything here is keyed by the install's
+title secret, so nobody without it can test a guess ("was this title open?") against stored features.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from taskclf_tray.core.errors import IdentityError
+from taskclf_tray.core.types import Sketch
+
+BINS: Final = 128
+TOKEN_NAMESPACE: Final = "title_token_sketch_v1"  # noqa: S105  # a name in the clear, not a password
+CHAR3_NAMESPACE: Final = "title_char3_sketch_v1"
+MAX_TOKENS: Final = 32
+MAX_CHARACTERS: Final = 256
+MAX_TITLE_CHARACTERS: Final = 8192
+"""Everything but the hash is derived from this much of a title: no real one is longer, and NFKC takes quadratic
+time on a hostile one (64 Ki combining marks: 3 s; 8 Ki: 0.05 s)."""
+
+_SPACE = re.compile(r"\s+")
+_DIGITS = re.compile(r"\d+")
+_DIGIT = re.compile(r"\d")
+_NOT_WORD = re.compile(r"[^0-9A-Za-z]+")
+_SECRET = re.compile(r"[0-9a-fA-F]{64}")
+_SEPARATORS: Final = "|-:/•"
+_CACHED_TITLES: Final = 256
+_CACHED_BINS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TitleFeatures:
+    """What is kept of a title; the field names are `core.types.AWEvent`'s."""
+
+    window_title_hash: str
+    window_title_bucket: int
+    title_token_sketch: Sketch
+    title_char3_sketch: Sketch
+    title_char_count: int
+    title_token_count: int
+    title_unique_token_ratio: float
+    title_digit_ratio: float
+    title_separator_count: int
+
+
+class TitleHasher:
+    """Derives title features with one secret and remembers the last ones; its repr shows neither.
+
+    A person's titles repeat all day and each costs some 60 HMACs, so two bounded caches: features by the
+    title's hash (256), and bins by three-character piece (4096). No title and no word of one is remembered.
+    Raises IdentityError for a missing or malformed secret.
+    """
+
+    __slots__ = ("_bins", "_features", "_key", "_secret")
+
+    def __init__(self, secret: str) -> None:
+        self._secret = checked_secret(secret)
+        self._key = self._secret.encode("utf-8")
+        self._bins: dict[str, int] = {}
+        self._features: dict[str, TitleFeatures] = {}
+
+    def __repr__(self) -> str:
+        return "TitleHasher(secret hidden)"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a TitleHasher holds a secret and is never written out")
+
+    def features(self, title: str) -> TitleFeatures:
+        """The features of `title`, raw as the source gave it."""
+        # the whole digest is the key, so the cache holds no title
+        digest = hashlib.sha256(_utf8(self._secret + title)).hexdigest()
+        known = self._features.pop(digest, None)
+        if known is None:
+            known = self._derive(title[:MAX_TITLE_CHARACTERS], digest[:12])
+            if len(self._features) >= _CACHED_TITLES:
+                self._features.pop(next(iter(self._features)))
+        self._features[digest] = known  # newest last: the oldest is dropped first
+        return known
+
+    def _derive(self, title: str, title_hash: str) -> TitleFeatures:
+        text = normalise_title(title)
+        words = tokens(text)
+        return TitleFeatures(
+            window_title_hash=title_hash,
+            window_title_bucket=int(title_hash, 16) % 256,
+            title_token_sketch=self._sketch(words, self._token_bin),
+            title_char3_sketch=self._sketch(char3_grams(text), self._char3_bin),
+            title_char_count=len(text),
+            title_token_count=len(words),
+            title_unique_token_ratio=round(len(set(words)) / len(words), 6) if words else 0.0,
+            title_digit_ratio=round(len(_DIGIT.findall(text)) / len(text), 6) if text else 0.0,
+            title_separator_count=sum(text.count(mark) for mark in _SEPARATORS),
+        )
+
+    def _sketch(self, items: Sequence[str], bin_of: Callable[[str], int]) -> Sketch:
+        counts: Counter[int] = Counter()
+        for item, count in Counter(items).items():
+            counts[bin_of(item)] += count
+        return tuple((number, round(counts[number] / len(items), 6)) for number in sorted(counts))
+
+    def _token_bin(self, token: str) -> int:
+        return self._bin(f"{TOKEN_NAMESPACE}:{token}")
+
+    def _char3_bin(self, gram: str) -> int:
+        number = self._bins.get(gram)
+        if number is None:
+            if len(self._bins) >= _CACHED_BINS:
+                self._bins.clear()
+            number = self._bins[gram] = self._bin(f"{CHAR3_NAMESPACE}:{gram}")
+        return number
+
+    def _bin(self, message: str) -> int:
+        return int.from_bytes(hmac.digest(self._key, _utf8(message), "sha256")[:8], "big") % BINS
+
+
+def title_features(title: str, secret: str) -> TitleFeatures:
+    """One title's features without a cache: for a single title. Raises IdentityError for a bad secret."""
+    return TitleHasher(secret).features(title)
+
+
+def checked_secret(secret: str) -> str:
+    """`secret` if it is 64 hex characters. Raises IdentityError otherwise: features of another or an empty
+    secret mean nothing to a model, so nothing is ever computed with one."""
+    if isinstance(secret, str) and _SECRET.fullmatch(secret):
+        return secret
+    raise IdentityError(
+        "The title secret of this data folder is missing or damaged.",
+        "Restore data/processed/.title_secret from a backup, or ask for a new one; trained models then need retraining.",
+    )
+
+
+def normalise_title(title: str) -> str:
+    """NFKC, every run of white space one space, stripped."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", title)).strip()
+
+
+def tokens(text: str) -> list[str]:
+    """The first 32 words of a normalised title: lower case, ASCII, a number is `num`, no single characters."""
+    marked = _DIGITS.sub("<num>", text.lower())
+    return [word for word in _NOT_WORD.split(marked) if len(word) > 1][:MAX_TOKENS]
+
+
+def char3_grams(text: str) -> list[str]:
+    """Every window of three characters over the first 256: lower case, a run of digits is `0`."""
+    squeezed = _DIGITS.sub("0", text.lower())[:MAX_CHARACTERS]
+    return [squeezed[i : i + 3] for i in range(len(squeezed) - 2)]
+
+
+def _utf8(text: str) -> bytes:
+    # JSON may carry half a surrogate pair, which strict UTF-8 refuses
+    return text.encode("utf-8", "surrogatepass")
