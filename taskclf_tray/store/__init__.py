@@ -1,1 +1,1 @@
-"""The SQLite file."""
+"""The SQLite file: connection, numbered migrations, one small repository per table."""

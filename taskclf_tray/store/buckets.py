@@ -1,0 +1,94 @@
+"""The record: one line per finalised bucket."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from taskclf_tray.core.types import FeatureRow
+
+_COLUMNS = (
+    "user_id, start_us, end_us, time_zone, covered_seconds, config_id, "
+    "decided_by, ui_label, settled, feature_row, prediction"
+)
+_INSERT = f"INSERT OR REPLACE INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+_SELECT = f"SELECT {_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRecord:
+    """A bucket as stored: what queries ask for in columns, the feature row and the prediction packed."""
+
+    user_id: str
+    start_us: int
+    end_us: int
+    time_zone: str
+    covered_seconds: float
+    config_id: str
+    decided_by: str
+    ui_label: str
+    is_settled: bool
+    feature_row: bytes
+    prediction: str
+
+
+def pack_row(row: FeatureRow) -> bytes:
+    """A feature row as compressed JSON (about 0.5 KB)."""
+    return zlib.compress(json.dumps(row.pack(), separators=(",", ":")).encode(), 6)
+
+
+def unpack_row(blob: bytes) -> FeatureRow:
+    """Reverse of `pack_row`, exact."""
+    return FeatureRow.unpack(json.loads(zlib.decompress(blob)))
+
+
+class BucketRepository:
+    """Reads and writes the table `buckets`; transactions belong to the caller."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put(self, records: Iterable[BucketRecord]) -> None:
+        """Insert, or replace what has the same user and start."""
+        self._connection.executemany(_INSERT, (_values(record) for record in records))
+
+    def between(self, user_id: str, start_us: int, end_us: int) -> list[BucketRecord]:
+        """Buckets that start in [start_us, end_us), in order of time."""
+        return list(self.iterate(user_id, start_us, end_us))
+
+    def iterate(self, user_id: str, start_us: int, end_us: int) -> Iterator[BucketRecord]:
+        """As `between`, one at a time."""
+        query = f"{_SELECT} AND start_us >= ? AND start_us < ? ORDER BY start_us"
+        for values in self._connection.execute(query, (user_id, start_us, end_us)):
+            yield _record(values)
+
+    def before(self, user_id: str, start_us: int, count: int) -> list[BucketRecord]:
+        """The last `count` buckets that start before `start_us`, in order of time."""
+        query = f"{_SELECT} AND start_us < ? ORDER BY start_us DESC LIMIT ?"
+        rows = self._connection.execute(query, (user_id, start_us, count)).fetchall()
+        return [_record(values) for values in reversed(rows)]
+
+    def first_unsettled_us(self, user_id: str) -> int | None:
+        """Start of the oldest bucket that may still be revised, None when all are settled."""
+        query = "SELECT min(start_us) FROM buckets WHERE user_id = ? AND settled = 0"
+        found = self._connection.execute(query, (user_id,)).fetchone()[0]
+        return None if found is None else int(found)
+
+    def count(self, user_id: str) -> int:
+        """How many buckets the record holds."""
+        return int(self._connection.execute("SELECT count(*) FROM buckets WHERE user_id = ?", (user_id,)).fetchone()[0])
+
+
+def _values(record: BucketRecord) -> tuple[Any, ...]:
+    return (
+        record.user_id, record.start_us, record.end_us, record.time_zone, record.covered_seconds, record.config_id,
+        record.decided_by, record.ui_label, int(record.is_settled), record.feature_row, record.prediction,
+    )  # fmt: skip
+
+
+def _record(values: tuple[Any, ...]) -> BucketRecord:
+    return BucketRecord(*(*values[:8], bool(values[8]), *values[9:]))

@@ -1,0 +1,97 @@
+"""One way to open the database, and one place where sqlite3's errors become ours."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskclf_tray.core.errors import StoreError
+from taskclf_tray.store.migrations import MIGRATIONS
+
+BUSY_TIMEOUT_SECONDS = 10.0
+_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)
+_DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    """The sentence for the person behind a sqlite3 error."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else None
+    if code in _FULL_CODES or primary == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"The disk that holds {path.name} is full.", "Free some space; recording then goes on by itself."
+        )
+    if primary in _DAMAGED_CODES:
+        return StoreError(
+            f"The database {path} is damaged.",
+            "Move it aside and start again: a new one is made, and what ActivityWatch kept is read back.",
+        )
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"Another program keeps {path.name} locked.", "Close it, or try again in a moment.")
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return StoreError(f"The database {path} cannot be written.", "Check the permissions of its folder.")
+    return StoreError(f"The database {path.name} refused an operation ({error}).", "See the log for details.")
+
+
+@contextlib.contextmanager
+def mapped_errors(path: Path) -> Iterator[None]:
+    """Turn sqlite3 errors of the block into StoreError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise store_error(error, path) from error
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open (and, for writing, create and migrate) the database.
+
+    WAL with synchronous=FULL: what a commit returned for survives a power cut, and a reader never blocks the
+    writer. Raises StoreError.
+    """
+    with mapped_errors(path):
+        if read_only:
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
+            path.chmod(0o600)
+        connection.isolation_level = None  # transactions are explicit here
+        try:
+            _prepare(connection, path, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -2000")  # KiB: the working set is the last few minutes
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"The database {path} was written by a newer version of this program.",
+            "Update taskclf_tray, or start it with another home.",
+        )
+    if not read_only and version < len(MIGRATIONS):
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Run what is missing, each step in a transaction of its own (two starting processes take turns)."""
+    for number, script in enumerate(MIGRATIONS, start=1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] < number:
+                for statement in script:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

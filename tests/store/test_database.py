@@ -1,0 +1,137 @@
+"""The database on disk: migrations, damage, read-only access, transactions, blackouts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.core.errors import StoreError
+from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.migrations import MIGRATIONS
+
+MINUTE = 60_000_000
+
+
+def record(n: int, *, settled: bool = False, user: str = "u") -> BucketRecord:
+    return BucketRecord(
+        user, n * MINUTE, (n + 1) * MINUTE, "UTC", 60.0, "c", "model", "Build", settled, b"row", f"prediction {n}"
+    )
+
+
+def test_records_come_back_in_order_and_per_user(tmp_path: Path) -> None:
+    database = Database(tmp_path / "tray.db")
+    with database.transaction():
+        database.buckets.put([record(3), record(1, settled=True), record(2), record(9, user="other")])
+    assert database.buckets.between("u", 1 * MINUTE, 3 * MINUTE) == [record(1, settled=True), record(2)]
+    assert database.buckets.before("u", 3 * MINUTE, 1) == [record(2)]
+    assert database.buckets.first_unsettled_us("u") == 2 * MINUTE
+    assert database.buckets.count("u") == 3
+    with database.transaction():
+        database.buckets.put([record(n, settled=True) for n in (2, 3)])
+    assert database.buckets.first_unsettled_us("u") is None
+    database.close()
+
+
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "tray.db")
+
+    def fail_half_way() -> None:
+        with database.transaction():
+            database.state.set("name", "new")
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        fail_half_way()
+    assert database.state.get("name") is None
+    database.close()
+
+
+def test_opening_twice_migrates_once_and_another_thread_may_read(tmp_path: Path) -> None:
+    path = tmp_path / "tray.db"
+    first = Database(path)
+    with first.transaction():
+        first.state.set("name", "value")
+    reader = Database(path, read_only=True)
+    assert reader.state.get("name") == "value"
+    with pytest.raises(StoreError), reader.transaction():
+        reader.state.set("name", "other")
+    reader.close()
+    first.close()
+    again = Database(path)
+    assert again.state.get("name") == "value"
+    again.close()
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "tray.db"
+    Database(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StoreError, match="newer version"):
+        Database(path)
+
+
+def test_a_damaged_database_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "tray.db"
+    path.write_bytes(b"this is no database at all, not even a little" * 200)
+    with pytest.raises(StoreError, match="damaged"):
+        Database(path)
+
+
+def test_blackouts_open_close_and_survive(tmp_path: Path) -> None:
+    path = tmp_path / "tray.db"
+    database = Database(path)
+    with database.transaction():
+        database.blackouts.open("private", 100)
+        database.blackouts.open("private", 150)  # a second click changes nothing
+        database.blackouts.open("pause", 120, resume_us=500)
+    database.close()
+    database = Database(path)
+    assert [(b.reason, b.start_us) for b in database.blackouts.open_ones()] == [("private", 100), ("pause", 120)]
+    with database.transaction():
+        assert not database.blackouts.close_due(499)
+        assert database.blackouts.close_due(9_000)
+        database.blackouts.close("private", 50)  # the clock was set back: it ends where it began
+    assert [(b.start_us, b.end_us) for b in database.blackouts.overlapping(0, 10_000)] == [(100, 100), (120, 500)]
+    assert database.blackouts.open_ones() == []
+    database.close()
+
+
+def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
+    """A child commits and says so; whatever it said before it was killed is there."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from taskclf_tray.store.database import Database
+        database = Database(Path(sys.argv[1]))
+        n = int(database.state.get("n") or 0)
+        while True:
+            n += 1
+            with database.transaction():
+                database.state.set("n", str(n))
+            print(n, flush=True)
+    """)
+    path = tmp_path / "tray.db"
+    for _ in range(5):
+        with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(0.05)
+            os.kill(child.pid, signal.SIGKILL)
+            said = [int(line) for line in child.stdout.read().split("\n") if line.strip()]
+        database = Database(path)
+        kept = int(database.state.get("n") or 0)
+        database.close()
+        assert not said or kept >= said[-1]
+        assert kept > 0
