@@ -1,0 +1,117 @@
+"""Whole files or none: write beside, flush to the disk, rename over, flush the directory.
+
+A reader sees the old content or the new, never a part of it, through crash, `kill -9`, power loss and a full disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_STALE_SECONDS: Final = 3600.0
+"""A temporary file this old belongs to a process that died while it wrote."""
+_REPLACE_TRIES: Final = 20
+_REPLACE_PAUSE_SECONDS: Final = 0.05
+
+
+def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replace `path` by `data`; missing parent directories are made.
+
+    `mode`: permission bits of the new file; None keeps those of the file it replaces, else follows the umask.
+    A symbolic link stays a link: the file it points at is replaced. Raises OSError (disk full, not writable): the
+    old file is untouched then, and the temporary one removed.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(target)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        _write_new(temporary, data, _mode_for(target) if mode is None else mode)
+        replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_directory(target.parent)
+
+
+def write_text_atomic(path: Path, text: str, mode: int | None = None) -> None:
+    """`write_bytes_atomic` of the text in UTF-8, its line ends as they are."""
+    write_bytes_atomic(path, text.encode(), mode)
+
+
+def write_json_atomic(path: Path, value: Mapping[str, Any] | Sequence[Any], mode: int | None = None) -> None:
+    """`write_bytes_atomic` of the value as JSON: two-space indent, keys in their order, a final line end.
+
+    Raises ValueError for NaN and infinities, which are no JSON.
+    """
+    write_text_atomic(path, json_text(value), mode)
+
+
+def json_text(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """The text `write_json_atomic` writes."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename over. On Windows somebody who has the target open makes it fail for a moment: tried again for 1 s."""
+    for attempt in range(_REPLACE_TRIES):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
+                raise
+            time.sleep(_REPLACE_PAUSE_SECONDS)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames in `directory` durable. Windows has no such call: there the rename itself has to do."""
+    if os.name == "nt":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """Write and flush a file nobody else knows yet (inside a directory that is renamed in as a whole)."""
+    _write_new(path, data, None)
+
+
+def _write_new(path: Path, data: bytes, mode: int | None) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
+    with os.fdopen(handle, "wb") as file:
+        if mode is not None and os.name != "nt":
+            os.fchmod(file.fileno(), mode)  # the umask has cut what os.open was given
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _mode_for(target: Path) -> int | None:
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except OSError:
+        return None
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what an earlier writer of this file left when it was killed."""
+    for left in target.parent.glob(f".{_glob_escaped(target.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                left.unlink()
+
+
+def _glob_escaped(name: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)

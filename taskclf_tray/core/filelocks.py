@@ -1,0 +1,59 @@
+"""One writer at a time for the models, the policy and the identity of a home."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from taskclf_tray.core.errors import TaskclfError
+
+LOCK_WAIT_SECONDS: Final = 10.0
+"""Writers hold the lock for milliseconds; who waits longer has met one that hangs."""
+
+
+class HomeBusyError(TaskclfError):
+    """Another process holds the write lock of the home, or the lock file cannot be made."""
+
+
+_own = threading.local()
+
+
+@contextmanager
+def home_lock(home: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+    """Hold the write lock of `home` (`tray/home.lock`).
+
+    A thread that holds it may take it again, so that several writes can be one. The operating system frees it when
+    its holder dies. Raises HomeBusyError after `wait_seconds`, and when the lock file cannot be made.
+    """
+    path = Path(home).resolve() / "tray" / "home.lock"
+    lock = _lock_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=wait_seconds)
+    except Timeout as error:
+        raise HomeBusyError(
+            f"Another process has been writing to {home} for more than {wait_seconds:g} seconds.",
+            "Wait for it to finish or end it, then try again.",
+        ) from error
+    except OSError as error:
+        raise HomeBusyError(
+            f"The lock file {path} cannot be made ({error.strerror or type(error).__name__}).",
+            "Make the folder writable for your user.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_of(path: Path) -> FileLock:
+    """This thread's lock object for the path: FileLock counts how often its holder has taken it."""
+    locks: dict[Path, FileLock] = _own.__dict__.setdefault("locks", {})
+    if path not in locks:
+        locks[path] = FileLock(path, thread_local=False)
+    return locks[path]

@@ -1,0 +1,116 @@
+"""JSON as the files of a home must be: bounded, UTF-8, no key twice, every number finite."""
+
+from __future__ import annotations
+
+import json
+import math
+import stat
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeGuard
+
+MAX_JSON_BYTES: Final = 1_000_000
+
+
+class BadJsonError(ValueError):
+    """What is wrong with the text, as the rest of a sentence that begins with the file's name."""
+
+
+def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in a file. Raises BadJsonError, also for a file that is missing, no file, or too large."""
+    return parse_json_object(read_bounded(path, max_bytes))
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file of at most `max_bytes`. Raises BadJsonError; never waits on a pipe or device."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadJsonError("is not a file")
+        if status.st_size > max_bytes:
+            raise BadJsonError(f"has {status.st_size} bytes, more than the {max_bytes} such a file may have")
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise BadJsonError("is missing") from None
+    except OSError as error:
+        raise BadJsonError(f"cannot be read ({error.strerror or type(error).__name__})") from error
+    except ValueError as error:  # a NUL in the path, or one of ours
+        raise error if isinstance(error, BadJsonError) else BadJsonError("is missing") from error
+    if len(data) > max_bytes:
+        raise BadJsonError(f"has more than the {max_bytes} bytes such a file may have")
+    return data
+
+
+def parse_json_object(data: bytes | str) -> dict[str, Any]:
+    """The JSON object in the text; a byte order mark is tolerated. Raises BadJsonError."""
+    value = _parse(data)
+    if not isinstance(value, dict):
+        raise BadJsonError(f"holds {describe(value)} instead of an object {{…}}")
+    return value
+
+
+def _parse(data: bytes | str) -> Any:
+    try:
+        text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise BadJsonError(f"is not UTF-8 text (byte {error.start})") from error
+    if not text.strip():
+        raise BadJsonError("is empty")
+    try:
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer
+        )
+    except json.JSONDecodeError as error:
+        raise BadJsonError(f"is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})") from error
+    except RecursionError:
+        raise BadJsonError("is nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise BadJsonError(f"has the key {shorten(key)} twice")
+        value[key] = item
+    return value
+
+
+def _constant(name: str) -> NoReturn:
+    raise BadJsonError(f"holds {name}, which is not a number in JSON")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise BadJsonError(f"holds {shorten(text)}, a number too large")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > 30:
+        raise BadJsonError(f"holds {shorten(text)}, a number too large")
+    return int(text)
+
+
+def shorten(value: object, limit: int = 40) -> str:
+    """`repr` for a sentence, cut to `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def describe(value: object) -> str:
+    """A JSON value in words: what a person sees in the file, not what Python calls it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return shorten(value)
+    if isinstance(value, str):
+        return f"the text {shorten(value)}"
+    return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """A finite int or float; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
