@@ -134,7 +134,7 @@ def checked_secret(secret: str) -> str:
         return secret
     raise IdentityError(
         "The title secret of this data folder is missing or damaged.",
-        "Restore data/processed/.title_secret from a backup, or ask for a new one; trained models then need retraining.",
+        "Restore data/processed/.title_secret from a backup, or ask for a new one and retrain your models.",
     )
 
 
