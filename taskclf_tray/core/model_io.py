@@ -179,7 +179,7 @@ def _check_model_file(run_dir: Path, metadata: ModelMetadata) -> None:
         digest = metadata.sha256 and _sha256_of(path, status.st_mtime_ns, status.st_size, status.st_ino)
     except OSError as error:
         raise _damaged(run_dir, f"{MODEL_FILE} cannot be read ({error.strerror or type(error).__name__})") from error
-    if digest != metadata.sha256:
+    if digest != (metadata.sha256 and metadata.sha256.lower()):
         raise _damaged(run_dir, f"{MODEL_FILE} is not the file that was recorded when the model was made (SHA-256)")
     header = dict(line.partition("=")[::2] for line in head.decode("utf-8", "replace").splitlines())
     _check_features(run_dir, header.get("feature_names", "").split(" "), SCHEMAS[metadata.schema_version].model_columns)

@@ -1,0 +1,71 @@
+"""One instance per home. A second start asks the running one to show itself.
+
+The lock is the operating system's, on `tray/tray.lock`: it is free again when its holder dies, however it dies. The
+request is a file, `tray/raise.request`, written atomically: portable, and no port for others to knock at. The running
+instance looks for it at each tick of its worker, which costs one failed `unlink`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from taskclf_tray.core.atomic import write_text_atomic
+from taskclf_tray.core.errors import AlreadyRunningError
+from taskclf_tray.system.paths import HomeError, HomePaths
+
+
+class SingleInstance:
+    """Holds the home's instance lock from `acquire` to `release`, or for a `with` block."""
+
+    def __init__(self, home: Path) -> None:
+        paths = HomePaths(Path(home))
+        self._home = paths.home
+        self._request = paths.tray / "raise.request"
+        self._lock = FileLock(paths.lock, thread_local=False)
+
+    def acquire(self) -> None:
+        """Take the lock. Raises AlreadyRunningError after asking the holder to show itself; HomeError."""
+        try:
+            self._request.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            self._ask_to_show()
+            raise AlreadyRunningError(
+                f"taskclf-tray is already running for {self._home}.", "It was asked to show itself."
+            ) from error
+        except OSError as error:
+            raise HomeError(
+                f"The lock file {self._lock.lock_file} cannot be made ({error.strerror or type(error).__name__}).",
+                "Make the folder writable for your user.",
+            ) from error
+        self.take_raise_request()  # one for an instance that is gone
+
+    def release(self) -> None:
+        """Free the lock; harmless when it is not held."""
+        self._lock.release()
+
+    def take_raise_request(self) -> bool:
+        """Whether a second start has asked this instance to show itself since the last call."""
+        try:
+            self._request.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _ask_to_show(self) -> None:
+        with contextlib.suppress(OSError):  # the error that follows says all there is to say
+            write_text_atomic(self._request, datetime.now(UTC).isoformat() + "\n")
+
+    def __enter__(self) -> SingleInstance:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,133 @@
+"""Where everything of a home is, and whether the home can be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.inference_policy import POLICY_FILE
+
+HOME_VARIABLE: Final = "TASKCLF_HOME"
+
+
+class HomeError(TaskclfError):
+    """The home directory cannot be used."""
+
+
+def home_dir(override: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+    """The home: `override`, else TASKCLF_HOME, else the platform's user data directory for taskclf. Absolute.
+
+    The same places as the taskclf tool's: `~/.local/share/taskclf` (or XDG_DATA_HOME), `~/Library/Application
+    Support/taskclf`, `%LOCALAPPDATA%\\taskclf`. Raises HomeError for a `~` nobody is behind.
+    """
+    chosen = str(override) if override is not None else (os.environ if environ is None else environ).get(HOME_VARIABLE)
+    if not chosen:
+        chosen = platformdirs.user_data_dir("taskclf", appauthor=False)
+    try:
+        return Path(chosen).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise HomeError(
+            f"The home directory {chosen!r} cannot be found.", f"Set {HOME_VARIABLE} to a folder of your own."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class HomePaths:
+    """The places inside a home. All but `tray` are shared with the taskclf tool; own state is under `tray` only."""
+
+    home: Path
+
+    @property
+    def models(self) -> Path:
+        """Model bundles, the policy, the active pointer."""
+        return self.home / "models"
+
+    @property
+    def policy(self) -> Path:
+        """The inference policy."""
+        return self.models / POLICY_FILE
+
+    @property
+    def configs(self) -> Path:
+        """The taxonomy."""
+        return self.home / "configs"
+
+    @property
+    def taxonomy(self) -> Path:
+        """The person's taxonomy."""
+        return self.configs / "user_taxonomy.yaml"
+
+    @property
+    def artifacts(self) -> Path:
+        """Calibrator stores, telemetry."""
+        return self.home / "artifacts"
+
+    @property
+    def processed(self) -> Path:
+        """The identity files, and data of the taskclf tool."""
+        return self.home / "data" / "processed"
+
+    @property
+    def config(self) -> Path:
+        """The person's settings."""
+        return self.home / "config.toml"
+
+    @property
+    def tray(self) -> Path:
+        """This program's own state."""
+        return self.home / "tray"
+
+    @property
+    def database(self) -> Path:
+        """The record."""
+        return self.tray / "tray.db"
+
+    @property
+    def log(self) -> Path:
+        """The log file."""
+        return self.tray / "tray.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running instance."""
+        return self.tray / "tray.lock"
+
+    @property
+    def outputs(self) -> Path:
+        """predictions.csv, segments and reports, where no other directory is chosen."""
+        return self.tray / "out"
+
+
+def prepare_home(home: Path) -> HomePaths:
+    """Make the directories that are missing (`tray` for the user alone) and prove that files can be written.
+
+    Raises HomeError, whose sentence names the directory at fault.
+    """
+    if home == Path(home.anchor) or home == Path.home():
+        raise HomeError(f"{home} itself cannot be the home of taskclf.", f"Set {HOME_VARIABLE} to a folder inside it.")
+    paths = HomePaths(home)
+    for directory in (paths.models, paths.configs, paths.artifacts, paths.processed, paths.tray):
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700 if directory == paths.tray else 0o777)
+        except OSError as error:
+            raise _unusable(directory, error) from error
+    probe = paths.tray / f".probe-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise _unusable(paths.tray, error) from error
+    return paths
+
+
+def _unusable(directory: Path, error: OSError) -> HomeError:
+    return HomeError(
+        f"Nothing can be written to {directory} ({error.strerror or type(error).__name__}).",
+        f"Make it a folder your user may write to with space on its disk, or set {HOME_VARIABLE} to another one.",
+    )
