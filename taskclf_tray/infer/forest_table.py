@@ -1,7 +1,7 @@
 """The trees of a model as flat arrays in file order, and the checks that make them safe to walk.
 
 A table that passed `check` cannot send a walk out of an array or round in a circle, and no row can turn it into
-infinity or NaN: every child lies behind its parent, every node and leaf has one parent, every number is finite.
+infinity or NaN: every child lies behind its parent, every node and leaf has one parent, every leaf value is finite.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def _refuse(table: ForestTable, bad: NDArray[np.bool_], what: str) -> None:
 
 
 def _check_numbers(table: ForestTable) -> None:
-    _refuse(table, ~np.isfinite(table.threshold), "threshold is not a finite number")
+    # LightGBM writes inf, and nothing else that is not finite, where every number goes left and NaN right
+    _refuse(table, ~(table.threshold > -np.inf), "threshold is not a number above -inf")
     bad = ~np.isfinite(table.leaf_value)
     if bad.any():
         tree = int(np.searchsorted(table.leaf_start, int(bad.argmax()), side="right")) - 1

@@ -24,10 +24,9 @@ MAX_CLASSES = 1_000
 _MAX_LINES = 64  # of the header, of a tree
 _MAX_NUMBER_CHARS = 32  # LightGBM writes at most 24: "-1.2345678901234567e-308"
 
-_HEADER_KEYS = frozenset(
-    ("version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective")
-    + ("average_output", "feature_names", "monotone_constraints", "feature_infos", "tree_sizes")
-)
+_MODEL_KEYS = ("version", "num_class", "num_tree_per_iteration", "objective", "average_output", "tree_sizes")
+_COLUMN_KEYS = ("label_index", "max_feature_idx", "feature_names", "monotone_constraints", "feature_infos")
+_HEADER_KEYS = frozenset((*_MODEL_KEYS, *_COLUMN_KEYS))
 _NODE_KEYS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 _UNUSED_NODE_KEYS = ("split_gain", "internal_value", "internal_weight", "internal_count")
 _UNUSED_LEAF_KEYS = ("leaf_weight", "leaf_count")
@@ -149,14 +148,15 @@ def _read_tree(block: bytes, number: int, columns: _Columns) -> None:
     sets = _count(values, "num_cat", where, 0, leaves - 1)
     _read_nodes(values, leaves - 1, where, columns)
     columns.leaf_count.append(leaves)
-    columns.leaf_value += _some_floats(values, "leaf_value", leaves, where)
+    columns.leaf_value += _some_floats(values, "leaf_value", leaves, where, b"0123456789+-.e ")
     _read_sets(values, sets, where, columns)
     _check_unused(values, leaves, where)
 
 
 def _read_nodes(values: Mapping[str, bytes], nodes: int, where: str, columns: _Columns) -> None:
     columns.feature += _some_ints(values, "split_feature", nodes, where)
-    columns.threshold += _some_floats(values, "threshold", nodes, where)
+    # the split "missing or not" has the threshold inf
+    columns.threshold += _some_floats(values, "threshold", nodes, where, b"0123456789+-.einf ")
     columns.decision += _some_ints(values, "decision_type", nodes, where)
     columns.left += _some_ints(values, "left_child", nodes, where)
     columns.right += _some_ints(values, "right_child", nodes, where)
@@ -219,9 +219,9 @@ def _some_ints(values: Mapping[str, bytes], key: str, expected: int, where: str)
     return numbers
 
 
-def _some_floats(values: Mapping[str, bytes], key: str, expected: int, where: str) -> list[float]:
+def _some_floats(values: Mapping[str, bytes], key: str, expected: int, where: str, alphabet: bytes) -> list[float]:
     where_exactly = f"{where}, {key}"
-    tokens = _tokens(_required(values, key, where), b"0123456789+-.e ", expected, where_exactly)
+    tokens = _tokens(_required(values, key, where), alphabet, expected, where_exactly)
     try:
         numbers = list(map(float, tokens))
     except ValueError:
@@ -240,7 +240,7 @@ def _ints(line: bytes, at_most: int, where: str) -> list[int]:
 
 
 def _tokens(line: bytes, alphabet: bytes, at_most: int, where: str) -> list[bytes]:
-    """The words of the line; the alphabet keeps out what Python reads and LightGBM never writes (1_0, nan, inf)."""
+    """The words of the line; the alphabet keeps out what Python reads and LightGBM never writes (1_0, nan)."""
     if line.translate(None, alphabet):
         raise damaged(f"{where} holds a character that belongs to no number")
     if len(line) > _MAX_NUMBER_CHARS * (at_most + 1):

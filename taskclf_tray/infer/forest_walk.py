@@ -29,7 +29,7 @@ class Walk:
 
     Numbers over the forest: numeric nodes 0…Q−1 in the order of the value they ask for, categorical nodes Q…M−1,
     leaves M…M+L−1. A numeric node asks for a *column*: a feature under one treatment of missing values, so that
-    "value > threshold goes right" is the whole question.
+    "value ≤ threshold goes left" is the whole question: −inf always goes left, NaN always right.
     """
 
     num_class: int
@@ -42,8 +42,8 @@ class Walk:
     set_start: Ints  # (C,) first word of the node's set in `words`
     set_bits: NDArray[np.int64]  # (C,) length of the set; the word after it is 0
     words: NDArray[np.int64]
-    left: Ints  # (M,)
-    step_right: Ints  # (M,) right child minus left child
+    right: Ints  # (M,)
+    step_left: Ints  # (M,) left child minus right child
     leaves: Ints  # (L,) M…M+L−1: a leaf's next node is itself
     leaf_value: Floats  # (L,)
     roots: Ints  # (T,)
@@ -61,11 +61,11 @@ class Walk:
 
     def score_row(self, row: Floats) -> Floats:
         """(F,) → (classes,) sums of leaf values."""
-        node_count = len(self.left)
+        node_count = len(self.right)
         following = np.empty(node_count + len(self.leaves), np.intp)
         following[node_count:] = self.leaves
-        np.multiply(self._goes_right(row), self.step_right, out=following[:node_count])
-        following[:node_count] += self.left
+        np.multiply(self._goes_left(row), self.step_left, out=following[:node_count])
+        following[:node_count] += self.right
         at = self.roots.take(self.by_depth)
         for trees in self.active_trees:
             at[:trees] = following.take(at[:trees])
@@ -90,34 +90,32 @@ class Walk:
         waiting = {int(self.roots[tree]): everyone}
         for node in self.tree_nodes[self.tree_start[tree] : self.tree_start[tree + 1]].tolist():
             rows = waiting.pop(node)
-            right = self._rows_go_right(node, rows, columns, categories)
-            left_child = int(self.left[node])
-            waiting[left_child] = rows[~right]
-            waiting[left_child + int(self.step_right[node])] = rows[right]
+            left = self._rows_go_left(node, rows, columns, categories)
+            right_child = int(self.right[node])
+            waiting[right_child + int(self.step_left[node])] = rows[left]
+            waiting[right_child] = rows[~left]
         for leaf, rows in waiting.items():
-            scores[rows] += self.leaf_value[leaf - len(self.left)]
+            scores[rows] += self.leaf_value[leaf - len(self.right)]
 
-    def _goes_right(self, row: Floats) -> NDArray[np.bool_]:
+    def _goes_left(self, row: Floats) -> NDArray[np.bool_]:
         """(F,) → (M,) the answer of every node of the forest for one row."""
         numeric = len(self.column)
-        right = np.empty(len(self.left), np.bool_)
-        np.greater(self._columns(row).repeat(self.column_nodes), self.threshold, out=right[:numeric])
+        left = np.empty(len(self.right), np.bool_)
+        np.less_equal(self._columns(row).repeat(self.column_nodes), self.threshold, out=left[:numeric])
         if len(self.category_row):
             categories = self._categories(row).take(self.category_row)
-            right[numeric:] = self._outside(categories, self.set_start, self.set_bits)
-        return right
+            left[numeric:] = self._inside(categories, self.set_start, self.set_bits)
+        return left
 
-    def _rows_go_right(
-        self, node: int, rows: Ints, columns: Floats, categories: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
+    def _rows_go_left(self, node: int, rows: Ints, columns: Floats, categories: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n,) the answers of one node for the given rows."""
         numeric = len(self.column)
         if node < numeric:
-            right: NDArray[np.bool_] = columns[self.column[node]].take(rows) > self.threshold[node]
-            return right
+            left: NDArray[np.bool_] = columns[self.column[node]].take(rows) <= self.threshold[node]
+            return left
         place = node - numeric
         mine = categories[self.category_row[place]].take(rows)
-        return self._outside(mine, self.set_start[place], self.set_bits[place])
+        return self._inside(mine, self.set_start[place], self.set_bits[place])
 
     def _columns(self, features: Floats) -> Floats:
         """(F, …) → (treatments × F, …): each block is all features under one treatment of zero and missing."""
@@ -126,7 +124,7 @@ class Walk:
         clean = np.where(absent, 0.0, features)
         blocks = [
             clean if kind == MISSING_NONE else np.where(missing if kind == MISSING_NAN else absent, side, clean)
-            for kind, side in ((kind, -np.inf if left else np.inf) for kind, left in self.treatments)
+            for kind, side in ((kind, -np.inf if left else np.nan) for kind, left in self.treatments)
         ]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
@@ -135,13 +133,13 @@ class Walk:
         values = features.take(self.category_features, axis=0)
         return np.where((values > -1.0) & (values < _NO_CATEGORY), values, _NO_CATEGORY).astype(np.int64)
 
-    def _outside(
+    def _inside(
         self, categories: NDArray[np.int64], start: Ints | np.intp, bits: NDArray[np.int64] | np.int64
     ) -> NDArray[np.bool_]:
-        """True where the category is not in the set; one set for each category, or one for all."""
+        """True where the category is in the set; one set for each category, or one for all."""
         bit = np.minimum(categories, bits)
-        absent: NDArray[np.bool_] = (self.words.take(start + (bit >> 5)) >> (bit & 31)) & 1 == 0
-        return absent
+        inside: NDArray[np.bool_] = (self.words.take(start + (bit >> 5)) >> (bit & 31)) & 1 == 1
+        return inside
 
 
 def lay_out(table: ForestTable) -> Walk:
@@ -170,8 +168,8 @@ def lay_out(table: ForestTable) -> Walk:
         set_start=(set_end - table.set_words + np.arange(len(set_end)))[set_of_node],
         set_bits=32 * table.set_words[set_of_node],
         words=np.insert(table.words, set_end, 0),
-        left=left,
-        step_right=right - left,
+        right=right,
+        step_left=left - right,
         leaves=leaves,
         leaf_value=table.leaf_value + 0.0,  # makes 0.0 of -0.0, as adding it to a sum that begins with 0.0 does
         roots=_roots(table, number),
