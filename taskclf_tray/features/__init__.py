@@ -1,1 +1,1 @@
-"""Events to feature rows; pure functions."""
+"""Events to feature rows: pure functions, one idea a file; `build` is the way in."""

@@ -1,0 +1,171 @@
+"""One stretch of time and everything before it → a feature row."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import fsum
+from typing import Final
+
+from taskclf_tray.core.time import from_us, seconds_to_us, to_us, zone
+from taskclf_tray.core.types import AWEvent, FeatureRow
+from taskclf_tray.features.buckets import Front
+from taskclf_tray.features.inputs import InputValues
+from taskclf_tray.features.session import Session
+from taskclf_tray.features.spans import Piece
+from taskclf_tray.features.state import ROWS_KEPT, BuilderState, InputTriple
+from taskclf_tray.features.windows import AppWindows
+
+_US: Final = 1_000_000
+_TITLE_BUCKETS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What one row is made of.
+
+    `front`, `inputs`, `domain`, `attended_us` describe the row's own time. `bucket_us` is the bucket it belongs to
+    and `app_us` that bucket's app time for the windows; a whole bucket's are its own, the live row's are those of the
+    running bucket.
+    """
+
+    front: Front
+    inputs: InputValues
+    domain: str
+    attended_us: int
+    bucket_us: int
+    app_us: Mapping[str, int]
+
+
+class RowMaker:
+    """Turns stretches into rows in order of time; begins at a state, and can say the state it has reached."""
+
+    def __init__(self, state: BuilderState) -> None:
+        self._state = state
+        self._zone = zone(state.time_zone)
+        self._windows = AppWindows(state.history)
+        self._recent: deque[InputTriple] = deque(state.recent, maxlen=ROWS_KEPT)
+        self._dwell_app, self._dwell_us = state.dwell_app, state.dwell_us
+        start = None if state.session_start is None else to_us(state.session_start)
+        gap = seconds_to_us(state.idle_gap_seconds)
+        self._session = Session(state.user_id, gap, start, state.last_end_us, state.titles)
+
+    def observe(self, pieces: Iterable[Piece[AWEvent]]) -> None:
+        """Note events for the session gap, also those of a bucket that gets no row."""
+        self._session.observe(pieces)
+
+    def forget_before(self, moment: int) -> None:
+        """Drop window history before `moment`: it never crosses a blackout."""
+        self._windows.drop_before(moment)
+
+    def state(self, until: datetime) -> BuilderState:
+        """The state after all rows so far, without the events that are still open."""
+        session = self._session
+        return dataclasses.replace(
+            self._state,
+            until=until,
+            session_start=None if session.start_us is None else from_us(session.start_us),
+            last_end_us=session.last_end_us,
+            dwell_app=self._dwell_app,
+            dwell_us=self._dwell_us,
+            titles=session.titles,
+            history=self._windows.history,
+            recent=tuple(self._recent),
+        )
+
+    def row(self, stretch: Stretch) -> FeatureRow:
+        """The next row."""
+        state, front, event = self._state, stretch.front, stretch.front.event
+        inputs, session, windows = stretch.inputs, self._session, self._windows
+        # a quotient of seconds, not of microseconds: 41.163 s / 60 s rounds to 0.686, and existing models saw that
+        length_seconds = (front.end_us - front.start_us) / _US
+        start_ts = from_us(front.start_us)
+        local = start_ts.astimezone(self._zone)
+        dwell = self._dwell(stretch)
+        windows.add(stretch.bucket_us, stretch.app_us)
+        switches_5m, switches_15m = windows.switches()
+        # a bucket that holds only events without length has entropy and concentration 0 whatever came before
+        entropy_5m, entropy_15m = windows.entropies() if front.app_us else (0.0, 0.0)
+        repeats = session.enter(stretch.bucket_us, event.window_title_hash)
+        session_start = stretch.bucket_us if session.start_us is None else session.start_us
+        last = self._recent[-1] if self._recent else (None, None, None)
+        self._recent.append((inputs.keys_per_min, inputs.clicks_per_min, inputs.mouse_distance))
+        return FeatureRow(
+            user_id=state.user_id,
+            device_id=state.device_id,
+            session_id=session.id,
+            bucket_start_ts=start_ts,
+            bucket_end_ts=from_us(front.end_us),
+            app_id=event.app_id,
+            app_category=event.app_category,
+            window_title_hash=event.window_title_hash,
+            is_browser=event.is_browser,
+            is_editor=event.is_editor,
+            is_terminal=event.is_terminal,
+            app_switch_count_last_5m=switches_5m,
+            app_foreground_time_ratio=round(min(1.0, front.dominant_us / _US / length_seconds), 4),
+            app_change_count=front.app_changes,
+            app_dwell_time_seconds=round(dwell / _US, 2),
+            app_entropy_5m=entropy_5m,
+            app_entropy_15m=entropy_15m,
+            top2_app_concentration_15m=windows.top2_concentration() if front.app_us else 0.0,
+            idle_return_indicator=session_start == stretch.bucket_us,
+            keys_per_min=inputs.keys_per_min,
+            clicks_per_min=inputs.clicks_per_min,
+            scroll_events_per_min=inputs.scroll_events_per_min,
+            mouse_distance=inputs.mouse_distance,
+            active_seconds_keyboard=inputs.active_seconds_keyboard,
+            active_seconds_mouse=inputs.active_seconds_mouse,
+            active_seconds_any=inputs.active_seconds_any,
+            max_idle_run_seconds=inputs.max_idle_run_seconds,
+            event_density=inputs.event_density,
+            domain_category=stretch.domain,
+            window_title_bucket=int(event.window_title_hash, 16) % _TITLE_BUCKETS,
+            title_repeat_count_session=repeats,
+            keys_per_min_rolling_5=self._mean(0, 5),
+            keys_per_min_rolling_15=self._mean(0, 15),
+            mouse_distance_rolling_5=self._mean(2, 5),
+            mouse_distance_rolling_15=self._mean(2, 15),
+            keys_per_min_delta=_delta(inputs.keys_per_min, last[0]),
+            clicks_per_min_delta=_delta(inputs.clicks_per_min, last[1]),
+            mouse_distance_delta=_delta(inputs.mouse_distance, last[2]),
+            app_switch_count_last_15m=switches_15m,
+            hour_of_day=local.hour,
+            day_of_week=local.weekday(),
+            session_length_so_far=round((stretch.bucket_us - session_start) / (60 * _US), 2),
+            title_token_sketch=event.title_token_sketch,
+            title_char3_sketch=event.title_char3_sketch,
+            title_char_count=event.title_char_count,
+            title_token_count=event.title_token_count,
+            title_unique_token_ratio=event.title_unique_token_ratio,
+            title_digit_ratio=event.title_digit_ratio,
+            title_separator_count=event.title_separator_count,
+            time_zone=state.time_zone,
+            covered_seconds=front.covered_us / _US,
+            unknown_seconds=front.unknown_us / _US,
+            locked_seconds=front.locked_us / _US,
+            attended_seconds=stretch.attended_us / _US,
+        )
+
+    def _dwell(self, stretch: Stretch) -> int:
+        """Running time of the same dominant app. It counts this row's bucket; after a change, this row's own time."""
+        app = stretch.front.event.app_id
+        if app == self._dwell_app:
+            self._dwell_us += stretch.app_us.get(app, 0)
+        else:
+            self._dwell_app, self._dwell_us = app, stretch.front.dominant_us
+        return self._dwell_us
+
+    def _mean(self, column: int, rows: int) -> float | None:
+        """Mean of the values present in the last rows (the newest included), 4 decimals."""
+        recent = self._recent
+        values = [recent[i][column] for i in range(max(0, len(recent) - rows), len(recent))]
+        present = [value for value in values if value is not None]
+        return round(fsum(present) / len(present), 4) if present else None
+
+
+def _delta(now: float | None, before: float | None) -> float | None:
+    return None if now is None or before is None else round(now - before, 4)

@@ -1,0 +1,47 @@
+"""Browser tabs: what kind of site the dominant browser showed, and whether anything played sound."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Final
+
+from taskclf_tray.core.intervals import Interval, covered, union
+from taskclf_tray.core.types import AWTabEvent
+from taskclf_tray.features.buckets import Front
+from taskclf_tray.features.spans import Piece, Span
+
+NON_BROWSER: Final = "non_browser"
+UNKNOWN_DOMAIN: Final = "unknown"
+
+
+def domain_category(front: Front, tabs: Sequence[Piece[AWTabEvent]]) -> str:
+    """Category of the domains shown longest while the dominant browser was in front (tie: first seen).
+
+    `tabs`: the pieces in or around the stretch, in order of time. A tab seen once (no length) decides only when no
+    tab has any time. `non_browser` when another kind of app dominates, `unknown` without a tab.
+    """
+    if not front.event.is_browser:
+        return NON_BROWSER
+    seen: dict[str, int] = {}
+    for start, end, tab in tabs:
+        for a, b in front.dominant:
+            if (start < b and end > a) or a <= start == end < b:
+                shown = min(b, end) - max(a, start)
+                seen[tab.domain_category] = seen.get(tab.domain_category, 0) + shown
+    return max(seen, key=seen.__getitem__) if seen else UNKNOWN_DOMAIN
+
+
+def audible_intervals(spans: Sequence[Span[AWTabEvent]]) -> list[Interval]:
+    """When any tab played sound; disjoint, in order."""
+    return union((start, end) for start, end, _, tab in spans if tab.is_audible)
+
+
+def attended_us(front: Front, audible: Sequence[Interval]) -> int:
+    """Microseconds of the stretch with a meeting app in front or an audible tab."""
+    first = bisect_right(audible, front.start_us, key=lambda interval: interval[1])
+    last = bisect_left(audible, front.end_us, key=lambda interval: interval[0])
+    heard = audible[first:last]
+    if not front.meeting:
+        return covered(heard, front.start_us, front.end_us)
+    return covered(union([*front.meeting, *heard]), front.start_us, front.end_us)
