@@ -11,6 +11,7 @@ The law of parity: a row's probabilities are the same bits whether it is predict
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,7 +50,8 @@ class Forest:
         """
         try:
             with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+                # no more than the file's size at once: a buffer of the limit would be most of the tray's memory
+                data = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
         except OSError as error:
             title = f"The model file {path.name} cannot be read: {error.strerror or type(error).__name__}."
             raise ModelFormatError(title, "Check that the file is there, or choose another model.") from error

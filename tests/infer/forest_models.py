@@ -14,7 +14,9 @@ AWKWARD = (np.nan, 0.0, -0.0, 1e-36, -1e-36, 1.1e-35, -1.1e-35, np.inf, -np.inf,
 AWKWARD_CATEGORIES = (*AWKWARD, 1.9, 31.0, 32.0, 63.99, 64.0, 1e6, 2.0**31 - 1, 2.0**31, 2.0**32 + 1, 2.0**63)
 
 
-def train(seed: int, *, rounds: int | None = None) -> tuple[lgb.Booster, NDArray[np.float64]]:
+def train(
+    seed: int, *, rounds: int | None = None, leaves: int | None = None
+) -> tuple[lgb.Booster, NDArray[np.float64]]:
     """A small multiclass model with parameters drawn from the seed, and the rows it was trained on."""
     rng = np.random.default_rng(seed)
     categorical = sorted(rng.choice(FEATURES, int(rng.integers(0, 6)), replace=False).tolist())
@@ -25,8 +27,8 @@ def train(seed: int, *, rounds: int | None = None) -> tuple[lgb.Booster, NDArray
     params = {
         "objective": "multiclass",
         "num_class": CLASSES,
-        "num_leaves": int(rng.choice([2, 3, 8, 31, 64])),
-        "min_data_in_leaf": int(rng.choice([1, 5, 20, 150])),
+        "num_leaves": leaves or int(rng.choice([2, 3, 8, 31, 64])),
+        "min_data_in_leaf": 5 if leaves else int(rng.choice([1, 5, 20, 150])),
         "min_data_per_group": 2,
         "cat_smooth": 1.0,
         "max_cat_to_onehot": int(rng.choice([1, 4])),
