@@ -17,6 +17,8 @@ from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
 from tests.ui.notifier_contract import NotifierContract
 from tests.ui.notify_service import NotificationService, private_bus
 
+pytestmark = pytest.mark.bus
+
 Presses = queue.Queue[tuple[str | None, str]]
 
 

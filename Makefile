@@ -1,0 +1,57 @@
+# `make run` starts the application, `make test` is everything CI does. Each sets up what it needs, and does so once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ENVIRONMENT := $(PYTHON) packaging/setup/environment.py
+ARTEFACTS := .artefacts
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check setup-run setup-test format bench faults starter lock clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
+
+run: setup-run  ## set up and start the application; ARGS="--headless" and the like are passed on
+	@exec $(BIN)/taskclf-tray $(ARGS)
+
+test: setup-test  ## set up everything and run every check: this is what CI runs
+	@$(MAKE) --no-print-directory check
+
+check:  ## the checks and tests alone, in an environment that `make test` has set up
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	@mkdir -p $(ARTEFACTS)
+	$(BIN)/python packaging/run_tests.py
+
+setup-run:  ## the environment of the application
+	@$(ENVIRONMENT) run
+
+setup-test:  ## system packages, the environment of the tests, and a real aw-server in its own environment
+	@$(PYTHON) packaging/setup/system_packages.py
+	@$(ENVIRONMENT) dev
+	@$(ENVIRONMENT) aw-server
+
+format:  ## write the code in its one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup-test  ## measure time and memory; figures in .artefacts/bench.json
+	$(BIN)/python -m tests.bench --out $(ARTEFACTS)/bench.json
+
+faults: setup-test  ## the destructive tests in their long form (an hour and more)
+	TASKCLF_FAULTS=long $(BIN)/python -m pytest -m faults --timeout 14400
+
+starter: setup-test  ## make the starter model again and compare it with the shipped one, byte for byte
+	$(BIN)/python packaging/starter/make.py --check
+
+lock:  ## resolve the pinned requirement files again (needs uv)
+	@$(PYTHON) packaging/setup/lock.py
+
+clean:  ## remove environments, caches and everything built
+	rm -rf $(VENV) .venv-aw build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

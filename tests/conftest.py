@@ -1,0 +1,71 @@
+"""What holds for the whole run: a home of its own, nothing of the person's desktop, no test that quietly stays out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
+AW_SERVER_PYTHON = ROOT / ".venv-aw" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+DESKTOP_VARIABLES = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
+
+_home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """An empty HOME, and nothing of the person's desktop, for this process and every one it starts."""
+    config.stash[_home] = tempfile.TemporaryDirectory(prefix="taskclf-tests-", ignore_cleanup_errors=True)
+    os.environ["HOME"] = config.stash[_home].name
+    for name in [*DESKTOP_VARIABLES, *(name for name in os.environ if name.startswith("XDG_"))]:
+        os.environ.pop(name, None)
+    os.environ.pop("TASKCLF_HOME", None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The empty HOME goes away with the run."""
+    if _home in config.stash:
+        config.stash[_home].cleanup()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run of the whole suite needs the whole machinery; say at once what is missing of it."""
+    is_worker = hasattr(session.config, "workerinput")
+    if is_worker or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if not AW_SERVER_PYTHON.exists():
+        missing.append(f"aw-server in {AW_SERVER_PYTHON.parents[1].name}")
+    if missing:
+        pytest.exit(f"The tests need {', '.join(missing)}: run `make setup-test`, which installs them.", returncode=3)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skipped or expected-to-fail test is a failure: what cannot run must be seen, not passed over."""
+    report = yield
+    if report.skipped:
+        _fail(report, hasattr(report, "wasxfail"))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that skips itself."""
+    report = yield
+    if report.outcome == "skipped":
+        _fail(report, False)
+    return report
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport, was_expected: bool) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    if hasattr(report, "wasxfail"):
+        del report.wasxfail
+    report.outcome = "failed"
+    report.longrepr = f"{'xfail' if was_expected else 'skip'} is a failure in this project: {reason}"
