@@ -129,7 +129,7 @@ def _refuse_new_user_id(home: Path) -> None:
 
 
 def _depends_on_secret(home: Path) -> str | None:
-    """A model or policy that was made with this home's identity, in words; None when there is none.
+    """A model, policy or feature file made with this home's identity, in words; None when there is none.
 
     A model of synthetic data, such as the starter, was trained with no home's secret.
     """
@@ -139,6 +139,8 @@ def _depends_on_secret(home: Path) -> str | None:
             return f"the model {run_dir.name}"
     if policy_path(models).exists() and not _policy_is_synthetic(home):
         return "an inference policy"
+    if any(_folder(home).glob("features_*")):
+        return "feature files"
     return None
 
 
