@@ -1,0 +1,93 @@
+"""What the pipeline says about one bucket: the model's answer, the decision, and the label the person sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.time import as_utc, from_us, to_us
+from taskclf_tray.core.types import LABEL_VERSION, DecidedBy
+
+OUTPUT_DECIMALS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPrediction:
+    """One bucket's prediction (contract, sections 6–8 and 14).
+
+    `core_label_*`, `confidence` and `is_rejected` describe stage 6, before smoothing; the label is the most
+    probable one also when it is rejected. `core_probs` and `model_probs` hold eight probabilities in label order.
+    `smoothed_label_name` and `mapped_*` are provisional until the buckets of the smoothing window are there.
+    """
+
+    user_id: str
+    bucket_start_ts: datetime
+    core_label_id: int
+    core_label_name: str
+    core_probs: tuple[float, ...]
+    confidence: float
+    is_rejected: bool
+    mapped_label_name: str | None
+    """The user bucket, the mixed name, or None when no taxonomy was in force."""
+    mapped_probs: dict[str, float]
+    """Probability of each user bucket in file order (of each core label without a taxonomy); sums to 1."""
+    model_version: str
+    schema_version: str
+    label_version: str
+    smoothed_label_name: str
+    decided_by: DecidedBy
+    config_id: str
+    bucket_end_ts: datetime
+    model_probs: tuple[float, ...]
+    """The model's own calibrated answer, kept beside a bucket that the idle rule or `no_window` decided."""
+    reject_threshold: float | None = None
+    """The threshold that held for this row and user, None when nothing is rejected."""
+
+    @property
+    def raw_label(self) -> str:
+        """The label that enters smoothing: the core label, `Mixed/Unknown` when rejected."""
+        return MIXED_UNKNOWN if self.is_rejected else self.core_label_name
+
+    @property
+    def ui_label(self) -> str:
+        """The label the person sees: the mapped one, the smoothed one without a taxonomy."""
+        return self.smoothed_label_name if self.mapped_label_name is None else self.mapped_label_name
+
+    def to_dict(self) -> dict[str, Any]:
+        """For people and other tools: JSON-ready, times in ISO 8601, probabilities rounded to 6 decimals."""
+        answer: dict[str, Any] = {name: getattr(self, name) for name in PREDICTION_FIELDS}
+        for name in _TIMES:
+            answer[name] = as_utc(answer[name]).isoformat()
+        for name in _PROBABILITIES:
+            answer[name] = [round(p, OUTPUT_DECIMALS) for p in answer[name]]
+        answer["confidence"] = round(self.confidence, OUTPUT_DECIMALS)
+        answer["mapped_probs"] = {name: round(p, OUTPUT_DECIMALS) for name, p in self.mapped_probs.items()}
+        answer["raw_label"] = self.raw_label
+        answer["ui_label"] = self.ui_label
+        return answer
+
+    def pack(self) -> list[Any]:
+        """Every value as a list JSON can hold, exactly (times in microseconds); `unpack` reverses it."""
+        values = [getattr(self, name) for name in PREDICTION_FIELDS]
+        return [to_us(value) if isinstance(value, datetime) else value for value in values]
+
+    @classmethod
+    def unpack(cls, values: Sequence[Any]) -> WindowPrediction:
+        """Reverse of `pack`, also after a trip through JSON. Raises ValueError on a wrong length."""
+        if len(values) != len(PREDICTION_FIELDS):
+            raise ValueError(f"a packed prediction has {len(PREDICTION_FIELDS)} values, not {len(values)}")
+        fields: dict[str, Any] = dict(zip(PREDICTION_FIELDS, values, strict=True))
+        for name in _TIMES:
+            fields[name] = from_us(fields[name])
+        for name in _PROBABILITIES:
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
+
+PREDICTION_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(WindowPrediction))
+_TIMES: Final = ("bucket_start_ts", "bucket_end_ts")
+_PROBABILITIES: Final = ("core_probs", "model_probs")

@@ -1,0 +1,219 @@
+"""Stage 8: from core labels to the person's own buckets (contract, section 8)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
+from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+
+FloatArray = npt.NDArray[np.float64]
+Aggregation = Literal["sum", "max"]
+
+OTHER_BUCKET: Final = "Other"
+MIN_WEIGHT: Final = 1e-100
+MAX_WEIGHT: Final = 1e100
+"""Weights stay where a probability times a weight cannot vanish or overflow, so that mapped rows always sum to 1."""
+
+_COLOR: Final = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
+_DEFAULT_COLOR: Final = "#7F8C8D"
+
+
+def _refuse(key: str, problem: str) -> TaxonomyError:
+    return TaxonomyError(f"{key}: {problem}.", "Correct the taxonomy file and save it again.", key=key)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyBucket:
+    """One of the person's buckets and the core labels it holds. Raises TaxonomyError for wrong values."""
+
+    name: str
+    core_labels: tuple[str, ...]
+    description: str = ""
+    color: str = _DEFAULT_COLOR
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise _refuse("name", "a bucket needs a name")
+        object.__setattr__(self, "core_labels", tuple(self.core_labels))
+        if not self.core_labels:
+            raise _refuse("core_labels", f"bucket {self.name!r} holds no core label")
+        for label in self.core_labels:
+            if label not in LABEL_SET_V1:
+                raise _refuse("core_labels", f"bucket {self.name!r} names {label!r}, which is no core label")
+        if len(set(self.core_labels)) < len(self.core_labels):
+            raise _refuse("core_labels", f"bucket {self.name!r} names a core label twice")
+        if not _COLOR.fullmatch(self.color):
+            raise _refuse("color", f"bucket {self.name!r} has the color {self.color!r}, not one like #2E86DE")
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyDisplay:
+    """How views show labels; no effect on what is computed."""
+
+    show_core_labels: bool = False
+    default_view: str = "mapped"
+    color_theme: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyConfig:
+    """A whole taxonomy file. Raises TaxonomyError, whose `key` names what is wrong."""
+
+    buckets: tuple[TaxonomyBucket, ...]
+    version: str = "1.0"
+    label_schema_version: str = LABEL_VERSION
+    user_id: str | None = None
+    display: TaxonomyDisplay = field(default_factory=TaxonomyDisplay)
+    mixed_label_name: str = MIXED_UNKNOWN
+    include_rejected_in_reports: bool = False
+    probability_aggregation: Aggregation = "sum"
+    min_confidence_for_mapping: float = DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
+    reweight_core_labels: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "buckets", tuple(self.buckets))
+        object.__setattr__(self, "reweight_core_labels", dict(self.reweight_core_labels))
+        if not self.buckets:
+            raise _refuse("buckets", "a taxonomy needs at least one bucket")
+        names = [bucket.name for bucket in self.buckets]
+        for name in names:
+            if names.count(name) > 1:
+                raise _refuse("buckets", f"two buckets are named {name!r}")
+        if not self.mixed_label_name.strip():
+            raise _refuse("reject.mixed_label_name", "the name is empty")
+        if self.mixed_label_name in names:
+            raise _refuse("reject.mixed_label_name", f"a bucket is named {self.mixed_label_name!r} too")
+        if self.label_schema_version != LABEL_VERSION:
+            raise _refuse("label_schema_version", f"{self.label_schema_version!r} is not {LABEL_VERSION!r}")
+        if self.probability_aggregation not in ("sum", "max"):
+            raise _refuse("advanced.probability_aggregation", "it must be sum or max")
+        if not 0 <= self.min_confidence_for_mapping <= 1:
+            raise _refuse("advanced.min_confidence_for_mapping", "it must be between 0 and 1")
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        for label, weight in self.reweight_core_labels.items():
+            key = f"advanced.reweight_core_labels.{label}"
+            if label not in LABEL_SET_V1:
+                raise _refuse(key, "no such core label")
+            if not (math.isfinite(weight) and MIN_WEIGHT <= weight <= MAX_WEIGHT):
+                raise _refuse(key, "a weight must be a number above 0")
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits over the content: equal for files that say the same."""
+        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyResult:
+    """The mapped label, and each bucket's probability in file order (sums to 1)."""
+
+    mapped_label: str
+    mapped_probs: dict[str, float]
+
+
+class TaxonomyResolver:
+    """Maps smoothed labels and calibrated probabilities by one taxonomy.
+
+    `bucket_names`: the person's buckets in file order, then `Other` when a core label is in none of them (a
+    bucket of that name takes those labels instead).
+    """
+
+    def __init__(self, config: TaxonomyConfig) -> None:
+        self.config = config
+        groups = {bucket.name: set(bucket.core_labels) for bucket in config.buckets}
+        placed = set().union(*groups.values())
+        if left_out := set(LABEL_SET_V1) - placed:
+            groups.setdefault(OTHER_BUCKET, set()).update(left_out)
+        self.bucket_names: tuple[str, ...] = tuple(groups)
+        self._members = [[i for i, name in enumerate(LABEL_SET_V1) if name in group] for group in groups.values()]
+        self._holders = {name: [b for b, group in enumerate(groups.values()) if name in group] for name in LABEL_SET_V1}
+        self._weights = [float(config.reweight_core_labels.get(name, 1.0)) for name in LABEL_SET_V1]
+        self._is_sum = config.probability_aggregation == "sum"
+
+    def resolve(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> TaxonomyResult:
+        """One bucket: `core_probs` are the eight calibrated probabilities in label order.
+
+        `raw_label` is the label before smoothing (`Mixed/Unknown` when rejected).
+        """
+        probs = self._aggregate_row(core_probs)
+        mapped_probs = dict(zip(self.bucket_names, probs, strict=True))
+        return TaxonomyResult(self._label(smoothed_label, raw_label, probs), mapped_probs)
+
+    def _label(self, smoothed: str, raw: str, probs: Sequence[float]) -> str:
+        if smoothed == MIXED_UNKNOWN:
+            return self.config.mixed_label_name
+        if smoothed != raw:
+            # brought in by smoothing: its neighbours vouch for it, so the bucket's own confidence is not asked
+            return self.bucket_names[max(self._holders[smoothed], key=probs.__getitem__)]
+        best = max(range(len(probs)), key=probs.__getitem__)
+        sure = probs[best] >= self.config.min_confidence_for_mapping
+        return self.bucket_names[best] if sure else self.config.mixed_label_name
+
+    def _aggregate_row(self, core_probs: Sequence[float]) -> list[float]:
+        """Reweight, renormalise, aggregate, renormalise; sums run in label order, then in file order."""
+        weighted = [float(p) * w for p, w in zip(core_probs, self._weights, strict=True)]
+        total = _total(weighted)
+        shares = [p / total for p in weighted]
+        if self._is_sum:
+            grouped = [_total([shares[i] for i in members]) for members in self._members]
+        else:
+            grouped = [max(shares[i] for i in members) for members in self._members]
+        total = _total(grouped)
+        return [p / total for p in grouped]
+
+    def resolve_batch(
+        self, smoothed_labels: Sequence[str], raw_labels: Sequence[str], core_probs: FloatArray
+    ) -> tuple[list[str], FloatArray]:
+        """Many buckets at once, bit for bit as `resolve`.
+
+        `core_probs`: (N, 8). Returns the N mapped labels and the (N, buckets) mapped probabilities, columns in the
+        order of `bucket_names`.
+        """
+        probs = self._aggregate(core_probs)
+        names = np.array([*self.bucket_names, self.config.mixed_label_name], dtype=object)
+        mixed = len(self.bucket_names)
+        chosen = probs.argmax(axis=1)
+        if len(chosen):
+            chosen[probs.max(axis=1) < self.config.min_confidence_for_mapping] = mixed
+        smoothed = np.array(smoothed_labels, dtype=object)
+        changed = smoothed != np.array(raw_labels, dtype=object)
+        for label, holders in self._holders.items():
+            moved = changed & (smoothed == label)
+            if moved.any():
+                chosen[moved] = np.array(holders)[probs[moved][:, holders].argmax(axis=1)]
+        chosen[smoothed == MIXED_UNKNOWN] = mixed
+        return names[chosen].tolist(), probs
+
+    def _aggregate(self, core_probs: FloatArray) -> FloatArray:
+        weighted = [core_probs[:, i] * w for i, w in enumerate(self._weights)]
+        total = _total(weighted)
+        shares = [p / total for p in weighted]
+        if self._is_sum:
+            grouped = [_total([shares[i] for i in members]) for members in self._members]
+        else:
+            grouped = [np.max([shares[i] for i in members], axis=0) for members in self._members]
+        total = _total(grouped)
+        return np.stack([p / total for p in grouped], axis=1)
+
+
+def _total(parts: Iterable[Any]) -> Any:
+    """The sum of numbers or columns from left to right. (`sum` compensates floats since Python 3.12: other bits.)"""
+    rest = iter(parts)
+    total = next(rest)
+    for part in rest:
+        total = total + part
+    return total

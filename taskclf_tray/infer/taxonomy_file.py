@@ -1,0 +1,205 @@
+"""The taxonomy file (YAML): read with the line of every mistake, written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import yaml
+
+from taskclf_tray.core.atomic import write_text_atomic
+from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
+from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.strict_json import BadJsonError, read_bounded
+from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+from taskclf_tray.infer.plain_yaml import PlainYaml, PlainYamlError, parse_plain_yaml
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyDisplay
+
+MAX_FILE_BYTES: Final = 256 * 1024
+_NEXT_STEP: Final = "Correct the file and save it again; until then the core labels are shown."
+_COLORS: Final = ("#7F8C8D", "#2E86DE", "#27AE60", "#E74C3C", "#E67E22", "#9B59B6", "#16A085", "#F1C40F")
+
+_ROOT_KEYS: Final = ("version", "label_schema_version", "user_id", "display", "reject", "buckets", "advanced")
+_SECTION_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "display": ("show_core_labels", "default_view", "color_theme"),
+    "reject": ("mixed_label_name", "include_rejected_in_reports"),
+    "advanced": ("probability_aggregation", "min_confidence_for_mapping", "reweight_core_labels"),
+}
+_BUCKET_KEYS: Final = ("name", "description", "core_labels", "color")
+_KIND: Final[Mapping[type, str]] = {str: "text", bool: "true or false", float: "a number"}
+
+T = TypeVar("T")
+
+
+def default_taxonomy() -> TaxonomyConfig:
+    """One bucket per core label, named like it."""
+    buckets = tuple(
+        TaxonomyBucket(name=label, core_labels=(label,), color=color)
+        for label, color in zip(LABEL_SET_V1, _COLORS, strict=True)
+    )
+    return TaxonomyConfig(buckets=buckets)
+
+
+def load_taxonomy(path: Path) -> TaxonomyConfig:
+    """Read a taxonomy file. Raises TaxonomyError (with `line` and `key` where known) for anything wrong with it."""
+    try:
+        text = read_bounded(path, MAX_FILE_BYTES).decode("utf-8-sig")
+    except BadJsonError as error:
+        raise TaxonomyError(f"The taxonomy {path.name} {error}.", _NEXT_STEP) from error
+    except UnicodeDecodeError as error:
+        raise TaxonomyError(f"The taxonomy {path.name} is not UTF-8 text.", _NEXT_STEP) from error
+    return parse_taxonomy(text, source=path.name)
+
+
+def parse_taxonomy(text: str, *, source: str = "file") -> TaxonomyConfig:
+    """The taxonomy in YAML text; `source` names it in errors. Raises TaxonomyError as `load_taxonomy` does."""
+    try:
+        return _config(parse_plain_yaml(text))
+    except PlainYamlError as error:
+        where = source if error.line is None else f"{source}, line {error.line}"
+        what = error.problem if error.key is None else f"{error.key}: {error.problem}"
+        title = f"Taxonomy {where}: {what}."
+        raise TaxonomyError(title, _NEXT_STEP, key=error.key, line=error.line) from error
+
+
+def save_taxonomy(config: TaxonomyConfig, path: Path) -> Path:
+    """Write a taxonomy so that `load_taxonomy` gives an equal one; the file appears whole. Returns `path`."""
+    text = yaml.safe_dump(taxonomy_document(config), sort_keys=False, allow_unicode=True)
+    write_text_atomic(path, text)
+    return path
+
+
+def taxonomy_document(config: TaxonomyConfig) -> dict[str, Any]:
+    """The taxonomy in the keys of its file."""
+    return {
+        "version": config.version,
+        "label_schema_version": config.label_schema_version,
+        "user_id": config.user_id,
+        "display": {name: getattr(config.display, name) for name in _SECTION_KEYS["display"]},
+        "reject": {name: getattr(config, name) for name in _SECTION_KEYS["reject"]},
+        "buckets": [
+            {"name": b.name, "description": b.description, "core_labels": list(b.core_labels), "color": b.color}
+            for b in config.buckets
+        ],
+        "advanced": {
+            "probability_aggregation": config.probability_aggregation,
+            "min_confidence_for_mapping": config.min_confidence_for_mapping,
+            "reweight_core_labels": dict(config.reweight_core_labels),
+        },
+    }
+
+
+def _config(document: PlainYaml) -> TaxonomyConfig:
+    root = document.root
+    _check_keys(document, root, "", _ROOT_KEYS)
+    fields: dict[str, Any] = {
+        "version": _version(document),
+        "label_schema_version": _get(document, "label_schema_version", str, LABEL_VERSION),
+        "user_id": None if root.get("user_id") is None else _get(document, "user_id", str, ""),
+        "display": TaxonomyDisplay(
+            show_core_labels=_get(document, "display.show_core_labels", bool, False),
+            default_view=_get(document, "display.default_view", str, "mapped"),
+            color_theme=_get(document, "display.color_theme", str, "default"),
+        ),
+        "mixed_label_name": _get(document, "reject.mixed_label_name", str, MIXED_UNKNOWN),
+        "include_rejected_in_reports": _get(document, "reject.include_rejected_in_reports", bool, False),
+        "probability_aggregation": _get(document, "advanced.probability_aggregation", str, "sum"),
+        "min_confidence_for_mapping": _get(
+            document, "advanced.min_confidence_for_mapping", float, DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
+        ),
+        "reweight_core_labels": _weights(document),
+        "buckets": _buckets(document),
+    }
+    return _built(document, "", lambda: TaxonomyConfig(**fields))
+
+
+def _version(document: PlainYaml) -> str:
+    """`version: 1.0` is a number in YAML and `"1.0"` a text: both mean the same."""
+    version = document.root.get("version", "1.0")
+    if isinstance(version, bool) or not isinstance(version, str | int | float):
+        raise _wrong(document, "version", "must be 1.0")
+    if str(version) not in ("1", "1.0"):
+        raise _wrong(document, "version", f"{version} is not known, only 1.0 is")
+    return "1.0"
+
+
+def _buckets(document: PlainYaml) -> tuple[TaxonomyBucket, ...]:
+    listed = document.root.get("buckets")
+    if not isinstance(listed, list):
+        raise _wrong(document, "buckets", "must be a list of buckets")
+    return tuple(_bucket(document, f"buckets[{i}]", bucket) for i, bucket in enumerate(listed))
+
+
+def _bucket(document: PlainYaml, key: str, bucket: Any) -> TaxonomyBucket:
+    if not isinstance(bucket, dict):
+        raise _wrong(document, key, "must have a name and core_labels")
+    _check_keys(document, bucket, key, _BUCKET_KEYS)
+    labels = bucket.get("core_labels")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise _wrong(document, f"{key}.core_labels", "must be a list of core labels")
+    texts = {
+        name: _checked(document, f"{key}.{name}", bucket[name], str) for name in bucket if name != "core_labels"
+    }
+    if "name" not in texts:
+        raise _wrong(document, f"{key}.name", "is missing")
+    return _built(document, key, lambda: TaxonomyBucket(core_labels=tuple(labels), **texts))
+
+
+def _weights(document: PlainYaml) -> dict[str, float]:
+    key = "advanced.reweight_core_labels"
+    weights = _section(document, "advanced").get("reweight_core_labels")
+    if weights is None:
+        return {}
+    if not isinstance(weights, dict):
+        raise _wrong(document, key, "must be lines of `core label: weight`")
+    return {label: _checked(document, f"{key}.{label}", weight, float) for label, weight in weights.items()}
+
+
+def _section(document: PlainYaml, name: str) -> dict[str, Any]:
+    section = document.root.get(name)
+    if section is None:
+        return {}
+    if not isinstance(section, dict):
+        raise _wrong(document, name, "must consist of `key: value` lines")
+    _check_keys(document, section, name, _SECTION_KEYS[name])
+    return section
+
+
+def _get(document: PlainYaml, key: str, kind: type[T], default: T) -> T:
+    section, _, name = key.rpartition(".")
+    values = _section(document, section) if section else document.root
+    return _checked(document, key, values[name], kind) if name in values else default
+
+
+def _checked(document: PlainYaml, key: str, value: Any, kind: type[T]) -> T:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except OverflowError:
+            raise _wrong(document, key, "the number is too large") from None
+    if not isinstance(value, kind):
+        raise _wrong(document, key, f"must be {_KIND[kind]}")
+    return value
+
+
+def _check_keys(document: PlainYaml, values: dict[str, Any], where: str, known: tuple[str, ...]) -> None:
+    """A misspelt key would be ignored without a word, so it is refused."""
+    for name in values:
+        if name not in known:
+            key = f"{where}.{name}" if where else name
+            raise _wrong(document, key, f"is not known; known are {', '.join(known)}")
+
+
+def _built(document: PlainYaml, where: str, build: Callable[[], T]) -> T:
+    """Run a constructor that checks its values, and give its error the line."""
+    try:
+        return build()
+    except TaxonomyError as error:
+        key = ".".join(part for part in (where, error.key) if part)
+        problem = error.title.removeprefix(f"{error.key}: ").rstrip(".")
+        raise _wrong(document, key, problem) from error
+
+
+def _wrong(document: PlainYaml, key: str, problem: str) -> PlainYamlError:
+    return PlainYamlError(problem, key, document.line_of(key))
