@@ -1,0 +1,111 @@
+"""Cleaning of raw events, one pure function a step, in whole microseconds (contract, section 3)."""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Final
+
+from taskclf_tray.adapters.raw import RawEvent
+from taskclf_tray.core.intervals import Interval, flatten, subtract, union
+
+CLIP_NOISE_US: Final = 1000
+"""ActivityWatch rounds the end of a request up by a millisecond: what clipping leaves of ≤ 1 ms is no event."""
+
+
+def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
+    """Whole events, in order of (start, id): pieces of one event, cut at the borders of requests, are joined.
+
+    Pieces have one id and equal data, and overlap or touch. Events equal but for the id are one: the lowest id stays.
+    """
+    whole: list[RawEvent] = []
+    last_of_id: dict[int, int] = {}
+    said: dict[tuple[int, int], list[int]] = {}
+    for event in sorted(events, key=lambda e: (e.start_us, e.event_id)):
+        at = last_of_id.get(event.event_id)
+        if at is not None and event.start_us <= whole[at].end_us and event.data == whole[at].data:
+            longer = max(whole[at].end_us, event.end_us) - whole[at].start_us
+            whole[at] = dataclasses.replace(whole[at], duration_us=longer)
+            continue
+        twins = said.setdefault((event.start_us, event.duration_us), [])
+        twin = next((k for k in twins if whole[k].data == event.data), None)
+        if twin is None:
+            twins.append(len(whole))
+            whole.append(event)
+        last_of_id[event.event_id] = len(whole) - 1 if twin is None else twin
+    return whole
+
+
+def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:
+    """What lies in [start, end); remainders of ≤ 1 ms go, events that really have no length stay. Keeps the order."""
+    kept = []
+    for event in events:
+        begin, end = max(event.start_us, start_us), min(event.end_us, end_us)
+        if event.duration_us == 0:
+            if start_us <= event.start_us < end_us:
+                kept.append(event)
+        elif end - begin == event.duration_us:
+            kept.append(event)
+        elif end - begin > CLIP_NOISE_US:
+            kept.append(dataclasses.replace(event, start_us=begin, duration_us=end - begin))
+    return kept
+
+
+def fill_gaps(events: Sequence[RawEvent], longest_us: int) -> list[RawEvent]:
+    """Holes of at most `longest_us` between events go to the event before: watchers leave one at every switch.
+
+    `events` in order of start. The event before is the one that ends last, of several the one that began last. Nothing
+    is added before the first or after the last event.
+    """
+    filled = list(events)
+    last = -1  # what ends last so far
+    for at, event in enumerate(filled):
+        if last >= 0 and 0 < event.start_us - filled[last].end_us <= longest_us:
+            filled[last] = dataclasses.replace(filled[last], duration_us=event.start_us - filled[last].start_us)
+        if last < 0 or event.end_us >= filled[last].end_us:
+            last = at
+    return filled
+
+
+def take_out(
+    events: Sequence[RawEvent], is_excluded: Callable[[RawEvent], bool]
+) -> tuple[list[RawEvent], list[Interval]]:
+    """The events without the excluded ones, and the time that was theirs: nobody else gets it.
+
+    Where an excluded event won (`core.intervals.flatten`) the events under it are cut to the pieces they won
+    themselves. All in order of start.
+    """
+    excluded = [is_excluded(event) for event in events]
+    if not any(excluded):
+        return list(events), []
+    won = flatten([(event.start_us, event.end_us, event.event_id) for event in events])
+    theirs = union((start, end) for start, end, i in won if excluded[i])
+    touched = {i for i, event in enumerate(events) if not excluded[i] and _overlaps(event, theirs)}
+    rest = [e for i, e in enumerate(events) if not excluded[i] and i not in touched]
+    rest += [
+        dataclasses.replace(events[i], start_us=start, duration_us=end - start) for start, end, i in won if i in touched
+    ]
+    rest.sort(key=lambda event: (event.start_us, event.event_id))
+    return rest, theirs
+
+
+def cut_out(events: Sequence[RawEvent], holes: Sequence[Interval]) -> list[RawEvent]:
+    """The events without the time of the holes."""
+    if not holes:
+        return list(events)
+    cut: list[RawEvent] = []
+    for event in events:
+        if not _overlaps(event, holes):
+            cut.append(event)
+            continue
+        left = subtract([(event.start_us, event.end_us)], holes) if event.duration_us else []
+        cut += [dataclasses.replace(event, start_us=start, duration_us=end - start) for start, end in left]
+    return sorted(cut, key=lambda event: (event.start_us, event.event_id))
+
+
+def _overlaps(event: RawEvent, holes: Sequence[Interval]) -> bool:
+    """Whether the event shares time with a hole; one without length does when it lies inside."""
+    at = bisect_right(holes, event.start_us, key=itemgetter(1))
+    return at < len(holes) and holes[at][0] < event.end_us

@@ -1,0 +1,183 @@
+"""Raw events of a source → the cleaned, titleless events every other room works with (contract, section 3).
+
+One order for every source: join pieces, clip, fill gaps, take out what the person excluded, and only then hash the
+titles of what is left. Damaged events are passed over and counted; nothing here fails because of an event.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from taskclf_tray.adapters.apps import AppRegistry, clean_name
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
+from taskclf_tray.adapters.domains import domain_category
+from taskclf_tray.adapters.raw import RawEvent
+from taskclf_tray.adapters.titles import TitleHasher
+from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS
+from taskclf_tray.core.errors import ConfigError
+from taskclf_tray.core.time import US_PER_SECOND, from_us, seconds_to_us, to_us
+from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
+
+MAX_MATCHED_CHARACTERS: Final = 4096
+"""How much of a title the person's own patterns look at."""
+
+_COUNTS: Final = ("presses", "clicks", "deltaX", "deltaY", "scrollX", "scrollY")
+_MAX_COUNT: Final = 1_000_000_000
+_AWAY: Final = {"afk": True, "not-afk": False}
+
+
+class Normaliser:
+    """Cleans the events of one install; its repr shows neither the secret nor what is excluded.
+
+    `exclude_apps`: reported names or app ids, case and `.exe` aside. `exclude_title_patterns`: regular expressions,
+    searched for without regard to case. `fill_gap_seconds`: longest hole given to the window before it.
+    Raises IdentityError for a bad secret, ConfigError for a bad pattern. Used by one thread.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        *,
+        apps: AppRegistry | None = None,
+        exclude_apps: Sequence[str] = (),
+        exclude_title_patterns: Sequence[str] = (),
+        fill_gap_seconds: float = DEFAULT_GAP_FILL_SECONDS,
+    ) -> None:
+        self._hasher = TitleHasher(secret)
+        self._apps = AppRegistry.default() if apps is None else apps
+        self._excluded_names = frozenset(clean_name(name).removesuffix(".exe") for name in exclude_apps)
+        self._excluded_titles = tuple(_compiled(pattern) for pattern in exclude_title_patterns)
+        self._fill_us = seconds_to_us(fill_gap_seconds)
+        self.passed_over = 0
+        """Damaged events in the last call of `events`."""
+
+    def __repr__(self) -> str:
+        return f"Normaliser(fill_gap_seconds={self._fill_us / US_PER_SECOND})"
+
+    def events(self, start: datetime, end: datetime, raw: Mapping[Stream, Sequence[RawEvent]]) -> SourceEvents:
+        """The events of [start, end). `raw`: each stream's events in any order, whole or cut, copies and all."""
+        bounds = to_us(start), to_us(end)
+        self.passed_over = 0
+        by_stream = {stream: self._prepared(stream, raw.get(stream, ()), *bounds) for stream in Stream}
+        window, holes = take_out(fill_gaps(by_stream[Stream.WINDOW], self._fill_us), self._is_excluded)
+        tabs = [event for event in by_stream[Stream.TAB] if not self._has_excluded_title(event)]
+        # strategies of the macOS watcher put the address beside the title: as good as a tab event
+        tabs += [event for event in window if isinstance(event.data.get("url"), str)]
+        return SourceEvents(
+            start=from_us(bounds[0]),
+            end=from_us(bounds[1]),
+            window=tuple(self._window_event(event) for event in window),
+            input=tuple(_input_event(event) for event in by_stream[Stream.INPUT]),
+            away=tuple(_away_event(event) for event in by_stream[Stream.AWAY]),
+            tab=tuple(_tab_event(event) for event in cut_out(tabs, holes)),
+        )
+
+    def _prepared(self, stream: Stream, raw: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:
+        sound = [event for event in raw if _is_sound(stream, event)]
+        self.passed_over += len(raw) - len(sound)
+        return clip(join_pieces(sound), start_us, end_us)
+
+    def _is_excluded(self, event: RawEvent) -> bool:
+        if self._excluded_names:
+            name = event.data["app"]
+            names = {clean_name(name).removesuffix(".exe"), self._apps.lookup(name).app_id.lower()}
+            if names & self._excluded_names:
+                return True
+        return self._has_excluded_title(event)
+
+    def _has_excluded_title(self, event: RawEvent) -> bool:
+        title = _title(event)[:MAX_MATCHED_CHARACTERS]
+        return any(pattern.search(title) for pattern in self._excluded_titles)
+
+    def _window_event(self, event: RawEvent) -> AWEvent:
+        name, title = event.data["app"], _title(event)
+        app, seen = self._apps.lookup(name), self._hasher.features(title)
+        return AWEvent(
+            timestamp=from_us(event.start_us),
+            duration_seconds=event.duration_us / US_PER_SECOND,
+            app_id=app.app_id,
+            app_category=app.app_category,
+            is_browser=app.is_browser,
+            is_editor=app.is_editor,
+            is_terminal=app.is_terminal,
+            window_title_hash=seen.window_title_hash,
+            title_token_sketch=seen.title_token_sketch,
+            title_char3_sketch=seen.title_char3_sketch,
+            title_char_count=seen.title_char_count,
+            title_token_count=seen.title_token_count,
+            title_unique_token_ratio=seen.title_unique_token_ratio,
+            title_digit_ratio=seen.title_digit_ratio,
+            title_separator_count=seen.title_separator_count,
+            event_id=event.event_id,
+            is_locker=app.is_locker,
+            is_unknown=clean_name(name) == "unknown" and clean_name(title) == "unknown",
+        )
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise ConfigError(
+            f"The excluded title pattern {pattern!r} is not a regular expression: {error}.",
+            "Correct it in config.toml; until then nothing is read, so nothing private can slip through.",
+        ) from error
+
+
+def _title(event: RawEvent) -> str:
+    title = event.data.get("title")
+    return title if isinstance(title, str) else ""
+
+
+def _is_sound(stream: Stream, event: RawEvent) -> bool:
+    """Whether the data say what this stream's events must say."""
+    data = event.data
+    if stream is Stream.WINDOW:
+        return isinstance(data.get("app"), str)
+    if stream is Stream.AWAY:
+        return isinstance(data.get("status"), str) and data["status"] in _AWAY
+    if stream is Stream.TAB:
+        return isinstance(data.get("url"), str)
+    return any(key in data for key in _COUNTS) and all(_is_count(data.get(key, 0)) for key in _COUNTS)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+
+
+def _input_event(event: RawEvent) -> AWInputEvent:
+    presses, clicks, delta_x, delta_y, scroll_x, scroll_y = (int(event.data.get(key, 0)) for key in _COUNTS)
+    return AWInputEvent(
+        timestamp=from_us(event.start_us),
+        duration_seconds=event.duration_us / US_PER_SECOND,
+        presses=presses,
+        clicks=clicks,
+        delta_x=delta_x,
+        delta_y=delta_y,
+        scroll_x=scroll_x,
+        scroll_y=scroll_y,
+        event_id=event.event_id,
+    )
+
+
+def _away_event(event: RawEvent) -> AWAwayEvent:
+    return AWAwayEvent(
+        timestamp=from_us(event.start_us),
+        duration_seconds=event.duration_us / US_PER_SECOND,
+        is_away=_AWAY[event.data["status"]],
+        event_id=event.event_id,
+    )
+
+
+def _tab_event(event: RawEvent) -> AWTabEvent:
+    return AWTabEvent(
+        timestamp=from_us(event.start_us),
+        duration_seconds=event.duration_us / US_PER_SECOND,
+        domain_category=domain_category(event.data["url"], is_browser=True),
+        is_audible=event.data.get("audible") is True,
+        event_id=event.event_id,
+    )

@@ -1,0 +1,63 @@
+"""An event as a source gives it, titles and URLs included: in memory only, and unseen in any repr."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from taskclf_tray.core.time import parse_time, seconds_to_us, to_us
+
+MAX_DURATION_SECONDS: Final = 366 * 86_400
+_EARLIEST_US: Final = 0
+_LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistakes, and overflow when added to
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """Start and duration in whole microseconds, the watcher's data, and the source's id (0 when it gives none)."""
+
+    start_us: int
+    duration_us: int
+    data: Mapping[str, Any] = field(repr=False, hash=False)
+    event_id: int = 0
+
+    @property
+    def end_us(self) -> int:
+        """Where it ends."""
+        return self.start_us + self.duration_us
+
+
+def parse_raw(item: object, default_id: int = 0) -> RawEvent | None:
+    """One event of ActivityWatch's JSON (`id`, `timestamp`, `duration`, `data`); None when it is damaged.
+
+    Damaged: a missing or misspelt time, a duration that is no finite number or is negative or above a year, data that
+    is no object. `default_id` names an event that has no id of its own.
+    """
+    if not isinstance(item, Mapping):
+        return None
+    start_us, duration_us, data = _time(item.get("timestamp")), _duration(item.get("duration")), item.get("data")
+    if start_us is None or duration_us is None or not isinstance(data, Mapping):
+        return None
+    number = item.get("id")
+    is_id = type(number) is int and abs(number) < 2**63  # what a database can hold
+    return RawEvent(start_us, duration_us, data, number if is_id else default_id)
+
+
+def _time(value: object) -> int | None:
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    try:
+        moment = to_us(parse_time(value))
+    except (ValueError, OverflowError):
+        return None
+    return moment if _EARLIEST_US <= moment < _LATEST_US else None
+
+
+def _duration(value: object) -> int | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not 0 <= value <= MAX_DURATION_SECONDS or math.isnan(value):
+        return None
+    return seconds_to_us(value)
