@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
 from taskclf_tray.infer.forest_table import ForestTable, Ints, damaged, unsupported
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * 2**20
 MAX_TREES = 50_000
 MAX_LEAVES_PER_TREE = 16_384
+MAX_SET_WORDS_PER_TREE = 65_536
 MAX_CLASSES = 1_000
 _MAX_LINES = 64  # of the header, of a tree
 _MAX_NUMBER_CHARS = 32  # LightGBM writes at most 24: "-1.2345678901234567e-308"
@@ -81,7 +82,8 @@ def _tree_starts(data: bytes) -> list[int]:
     end = _END.search(data)
     if end is None:
         raise damaged('the line "end of trees" is missing')
-    starts = [found.start() + 1 for found in _TREE_START.finditer(data, 0, end.start() + 1)]
+    found = islice(_TREE_START.finditer(data, 0, end.start() + 1), MAX_TREES + 1)
+    starts = [start.start() + 1 for start in found]
     if not starts:
         raise damaged("it holds no tree")
     if len(starts) > MAX_TREES:
@@ -171,6 +173,8 @@ def _read_sets(values: Mapping[str, bytes], sets: int, where: str, columns: _Col
     bounds = _some_ints(values, "cat_boundaries", sets + 1, where)
     if bounds[0] != 0 or any(after <= before for before, after in pairwise(bounds)):
         raise damaged(f"{where}, cat_boundaries does not rise from 0")
+    if bounds[-1] > MAX_SET_WORDS_PER_TREE:
+        raise unsupported(f"{where} has category sets of more than {MAX_SET_WORDS_PER_TREE} words")
     columns.words += _some_ints(values, "cat_threshold", bounds[-1], where)
     columns.set_words += [after - before for before, after in pairwise(bounds)]
 

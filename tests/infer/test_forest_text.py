@@ -96,6 +96,7 @@ def test_damaged_tree(change: dict[str, str], message: str) -> None:
         ({"cat_boundaries": "1 2 3"}, "tree 1, cat_boundaries does not rise from 0"),
         ({"cat_boundaries": "0 1 4"}, "tree 1, cat_threshold has 3 values where 4 are needed"),
         ({"cat_boundaries": "0 1 2"}, "tree 1, cat_threshold has 3 values where 2 are needed"),
+        ({"cat_boundaries": "0 1 65537"}, "tree 1 has category sets of more than 65536 words"),
         ({"cat_threshold": "4 8 4294967296"}, "cat_threshold holds a word that is not 32 bits"),
         ({"cat_threshold": "4 8 -1"}, "cat_threshold holds a word that is not 32 bits"),
     ],
