@@ -61,7 +61,8 @@ def _compose(text: str) -> yaml.Node | None:
         node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise PlainYamlError(f"not YAML, {error.problem or error.context}", line=mark and mark.line + 1) from error
+        line = None if mark is None else mark.line + 1
+        raise PlainYamlError(f"not YAML, {error.problem or error.context}", line=line) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise PlainYamlError("not YAML, it holds characters that are not allowed") from error
     return node
@@ -71,7 +72,7 @@ def _check_events(text: str) -> None:
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else None
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise PlainYamlError("anchors (&) and aliases (*) are not allowed", line=line)
         if depth > MAX_DEPTH or count > MAX_EVENTS:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import as_utc, from_us, to_us
-from taskclf_tray.core.types import LABEL_VERSION, DecidedBy
+from taskclf_tray.core.types import DecidedBy
 
 OUTPUT_DECIMALS: Final = 6
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -153,9 +154,7 @@ def segmentize(
     return segments
 
 
-def merge_short_segments(
-    segments: Sequence[Segment], min_seconds: float = MIN_BLOCK_DURATION_SECONDS
-) -> list[Segment]:
+def merge_short_segments(segments: Sequence[Segment], min_seconds: float = MIN_BLOCK_DURATION_SECONDS) -> list[Segment]:
     """Hysteresis: segments shorter than `min_seconds` join a neighbour, never across a gap.
 
     Again and again the leftmost short segment that can move joins the previous one if that has its label, else the
@@ -215,4 +214,4 @@ def flap_rate(labels: Sequence[str]) -> float:
     """Changes of label divided by buckets, unrounded; 0.0 without labels."""
     if not labels:
         return 0.0
-    return sum(a != b for a, b in zip(labels, labels[1:], strict=False)) / len(labels)
+    return sum(a != b for a, b in pairwise(labels)) / len(labels)

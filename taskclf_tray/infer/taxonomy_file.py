@@ -138,9 +138,7 @@ def _bucket(document: PlainYaml, key: str, bucket: Any) -> TaxonomyBucket:
     labels = bucket.get("core_labels")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise _wrong(document, f"{key}.core_labels", "must be a list of core labels")
-    texts = {
-        name: _checked(document, f"{key}.{name}", bucket[name], str) for name in bucket if name != "core_labels"
-    }
+    texts = {name: _checked(document, f"{key}.{name}", bucket[name], str) for name in bucket if name != "core_labels"}
     if "name" not in texts:
         raise _wrong(document, f"{key}.name", "is missing")
     return _built(document, key, lambda: TaxonomyBucket(core_labels=tuple(labels), **texts))

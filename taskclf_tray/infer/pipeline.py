@@ -1,0 +1,320 @@
+"""Stages 2–9, the only implementation: batch, the online loop and the tray drive these functions (contract, section 1).
+
+`decide_*` does what needs one bucket alone (encode … reject), `finish` what needs its neighbours (smooth, taxonomy).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
+from taskclf_tray.core.schema import NEWEST_SCHEMA
+from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.encode import Encoder, TimeBasis
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.smooth import check_window, rolling_majority
+from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+ResolverOf = Callable[[str], "TaxonomyResolver | None"]
+
+_ONE_HOT_IDLE: Final = tuple(1.0 if i == BREAK_IDLE_ID else 0.0 for i in range(len(LABEL_SET_V1)))
+_NO_THRESHOLDS: Final[Mapping[str, float]] = {}
+
+
+class Model(Protocol):
+    """What predicts: our `Forest` or a `lightgbm.Booster`."""
+
+    def predict(self, data: Any, /) -> Any:
+        """(N, F) features in model order → (N, 8) probabilities."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PipelineConfig:
+    """Everything stages 2–9 need besides rows; built whole and swapped whole on a hot reload.
+
+    `cat_encoders`: column → list of texts. Of `calibrator` and `calibrator_store` the store wins.
+    `reject_threshold` None rejects nothing; a user's own comes first. `config_id` names this very combination.
+    """
+
+    model: Model
+    schema_version: str = NEWEST_SCHEMA
+    time_basis: TimeBasis = "utc"
+    cat_encoders: Mapping[str, Sequence[str]] | None = None
+    calibrator: Calibrator | None = None
+    calibrator_store: CalibratorStore | None = None
+    reject_threshold: float | None = None
+    per_user_reject_thresholds: Mapping[str, float] | None = None
+    taxonomy: TaxonomyConfig | None = None
+    smooth_window: int = DEFAULT_SMOOTH_WINDOW
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS
+    model_version: str = ""
+    config_id: str = ""
+    encoder: Encoder = field(init=False, repr=False)
+    resolver: TaxonomyResolver | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_window(self.smooth_window)
+        encoder = Encoder(self.schema_version, self.cat_encoders, self.time_basis)
+        object.__setattr__(self, "encoder", encoder)
+        object.__setattr__(self, "resolver", None if self.taxonomy is None else TaxonomyResolver(self.taxonomy))
+
+    @classmethod
+    def from_resolved(
+        cls,
+        resolved: Any,
+        *,
+        taxonomy: TaxonomyConfig | None,
+        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+    ) -> PipelineConfig:
+        """From what `infer.resolve` found (a `ResolvedInferenceConfig`)."""
+        return cls(
+            model=resolved.model,
+            schema_version=resolved.metadata.schema_version,
+            time_basis=getattr(resolved.metadata, "time_basis", None) or "utc",
+            cat_encoders=resolved.cat_encoders,
+            calibrator=resolved.calibrator,
+            calibrator_store=resolved.calibrator_store,
+            reject_threshold=resolved.reject_threshold,
+            per_user_reject_thresholds=resolved.per_user_reject_thresholds,
+            taxonomy=taxonomy,
+            smooth_window=smooth_window,
+            bucket_seconds=bucket_seconds,
+            model_version=resolved.model_version,
+            config_id=make_config_id(resolved.config_digest, taxonomy, smooth_window),
+        )
+
+    def threshold_for(self, user_id: str) -> float | None:
+        """The user's own reject threshold, else the global one."""
+        return (self.per_user_reject_thresholds or _NO_THRESHOLDS).get(user_id, self.reject_threshold)
+
+
+def make_config_id(config_digest: str, taxonomy: TaxonomyConfig | None, smooth_window: int) -> str:
+    """16 hex digits that name a combination of model, calibrators, thresholds, taxonomy and window."""
+    parts = [config_digest, None if taxonomy is None else taxonomy.digest, smooth_window]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """Stages 4–6 of N buckets as arrays; the fields are `WindowPrediction`'s."""
+
+    core_probs: FloatArray
+    model_probs: FloatArray
+    label_ids: IntArray
+    confidences: FloatArray
+    is_rejected: BoolArray
+
+    def raw_labels(self) -> list[str]:
+        """N labels before smoothing."""
+        codes = np.where(self.is_rejected, len(LABEL_SET_V1), self.label_ids)
+        return [_RAW_NAMES[code] for code in codes.tolist()]
+
+
+_RAW_NAMES: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
+
+
+def decide_matrix(
+    config: PipelineConfig, matrix: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
+) -> Decisions:
+    """Stages 4–6 for N encoded rows; `decided_by` None: the model decides all.
+
+    Raises ValueError when the model does not answer with eight probabilities a row.
+    """
+    return decide_raw(config, predict_matrix(config.model, matrix), user_ids, decided_by)
+
+
+def decide_raw(
+    config: PipelineConfig, raw_probs: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
+) -> Decisions:
+    """Stages 5 and 6 for (N, 8) raw probabilities: calibrate, reject, and let the idle rule and `no_window` decide."""
+    model_probs = _calibrate(config, raw_probs, user_ids)
+    label_ids, confidences = model_probs.argmax(axis=1), model_probs.max(axis=1)
+    is_rejected = _rejected(config, confidences, user_ids)
+    core_probs = model_probs
+    if decided_by is not None and any(who != "model" for who in decided_by):
+        idle = np.array([who == "idle_rule" for who in decided_by], dtype=np.bool_)
+        no_window = np.array([who == "no_window" for who in decided_by], dtype=np.bool_)
+        core_probs = np.where(idle[:, None], np.array(_ONE_HOT_IDLE), model_probs)
+        label_ids, confidences = np.where(idle, BREAK_IDLE_ID, label_ids), np.where(idle, 1.0, confidences)
+        is_rejected = (is_rejected | no_window) & ~idle
+    return Decisions(core_probs, model_probs, label_ids, confidences, is_rejected)
+
+
+def predict_matrix(model: Model, matrix: FloatArray) -> FloatArray:
+    """Stage 4: (N, F) → (N, 8), C order. Raises ValueError when the model answers another shape."""
+    if len(matrix) == 0:
+        return np.empty((0, len(LABEL_SET_V1)))
+    raw = np.ascontiguousarray(model.predict(matrix), dtype=np.float64)
+    if raw.shape != (len(matrix), len(LABEL_SET_V1)):
+        raise ValueError(f"the model answered {raw.shape} for {len(matrix)} rows and eight labels")
+    return raw
+
+
+def _calibrate(config: PipelineConfig, raw: FloatArray, user_ids: Sequence[str]) -> FloatArray:
+    if len(raw) == 0:
+        return raw
+    if config.calibrator_store is not None:
+        return config.calibrator_store.calibrate_batch(raw, user_ids)
+    return raw if config.calibrator is None else config.calibrator.calibrate(raw)
+
+
+def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequence[str]) -> BoolArray:
+    """Strictly below the threshold; NaN stands for "no threshold", below which nothing is."""
+    if config.per_user_reject_thresholds:
+        own = {user: config.threshold_for(user) for user in dict.fromkeys(user_ids)}
+        numbers = {user: np.nan if limit is None else limit for user, limit in own.items()}
+        return confidences < np.array([numbers[user] for user in user_ids], dtype=np.float64)
+    limit = np.nan if config.reject_threshold is None else config.reject_threshold
+    return confidences < limit
+
+
+def decide_rows(config: PipelineConfig, rows: Sequence[FeatureRow]) -> list[WindowPrediction]:
+    """Stages 2–6 of each row; the smoothed and mapped label are those the bucket would have alone."""
+    if not rows:
+        return []
+    user_ids = [row.user_id for row in rows]
+    decided = decide_matrix(config, config.encoder.encode_rows(rows), user_ids, [row.decided_by for row in rows])
+    lines = zip(
+        rows,
+        decided.core_probs.tolist(),
+        decided.model_probs.tolist(),
+        decided.label_ids.tolist(),
+        decided.confidences.tolist(),
+        decided.is_rejected.tolist(),
+        strict=True,
+    )
+    return [_prediction(config, *line) for line in lines]
+
+
+def _prediction(
+    config: PipelineConfig,
+    row: FeatureRow,
+    core_probs: list[float],
+    model_probs: list[float],
+    label_id: int,
+    confidence: float,
+    is_rejected: bool,
+) -> WindowPrediction:
+    raw = _RAW_NAMES[-1 if is_rejected else label_id]
+    mapped_name, mapped_probs = map_label(config.resolver, raw, raw, core_probs)
+    return WindowPrediction(
+        user_id=row.user_id,
+        bucket_start_ts=row.bucket_start_ts,
+        core_label_id=label_id,
+        core_label_name=LABEL_SET_V1[label_id],
+        core_probs=tuple(core_probs),
+        confidence=confidence,
+        is_rejected=is_rejected,
+        mapped_label_name=mapped_name,
+        mapped_probs=mapped_probs,
+        model_version=config.model_version,
+        schema_version=config.schema_version,
+        label_version=LABEL_VERSION,
+        smoothed_label_name=raw,
+        decided_by=row.decided_by,
+        config_id=config.config_id,
+        bucket_end_ts=row.bucket_end_ts,
+        model_probs=tuple(model_probs),
+        reject_threshold=config.threshold_for(row.user_id),
+    )
+
+
+def map_label(
+    resolver: TaxonomyResolver | None, smoothed: str, raw: str, core_probs: Sequence[float]
+) -> tuple[str | None, dict[str, float]]:
+    """Stage 8 for one bucket; without a taxonomy no mapped label, and the core labels' own probabilities."""
+    if resolver is None:
+        return None, dict(zip(LABEL_SET_V1, core_probs, strict=True))
+    result = resolver.resolve(smoothed, raw, core_probs)
+    return result.mapped_label, result.mapped_probs
+
+
+def redecide(
+    prediction: WindowPrediction, decided_by: DecidedBy, resolver: TaxonomyResolver | None = None
+) -> WindowPrediction:
+    """The prediction as if `decided_by` had been so from the start; the model is not asked again.
+
+    `resolver`: of the taxonomy in force when the bucket was predicted. Smoothed and mapped label are provisional, as
+    from `decide_rows`: run `finish` over the bucket and its neighbours.
+    """
+    if decided_by == prediction.decided_by:
+        return prediction
+    probs = _ONE_HOT_IDLE if decided_by == "idle_rule" else prediction.model_probs
+    confidence = max(probs)
+    label_id = probs.index(confidence)
+    limit = prediction.reject_threshold
+    is_rejected = decided_by == "no_window" or (limit is not None and confidence < limit)
+    if decided_by == "idle_rule":
+        is_rejected = False
+    raw = MIXED_UNKNOWN if is_rejected else LABEL_SET_V1[label_id]
+    mapped_name, mapped_probs = map_label(resolver, raw, raw, probs)
+    return replace(
+        prediction,
+        core_label_id=label_id,
+        core_label_name=LABEL_SET_V1[label_id],
+        core_probs=probs,
+        confidence=confidence,
+        is_rejected=is_rejected,
+        mapped_label_name=mapped_name,
+        mapped_probs=mapped_probs,
+        smoothed_label_name=raw,
+        decided_by=decided_by,
+    )
+
+
+def context_buckets(smooth_window: int) -> int:
+    """How many buckets `finish` needs before the first whose answer is used (and after the last)."""
+    return check_window(smooth_window)
+
+
+def finish(
+    predictions: Sequence[WindowPrediction],
+    *,
+    smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+    resolver_of: ResolverOf,
+) -> list[WindowPrediction]:
+    """Stages 7–9 over consecutive predictions of one user in order of time.
+
+    A missing bucket is a gap: smoothing never crosses it. `resolver_of` gives the taxonomy of a config id (None
+    when there was none), so a bucket is mapped as when it was predicted. The answer of a bucket depends on the
+    `context_buckets` before and after it and on nothing else.
+    """
+    answer: list[WindowPrediction] = []
+    for run in _contiguous(predictions, timedelta(seconds=bucket_seconds)):
+        smoothed = rolling_majority([prediction.raw_label for prediction in run], smooth_window)
+        for prediction, label in zip(run, smoothed, strict=True):
+            answer.append(_finished(prediction, label, resolver_of(prediction.config_id)))
+    return answer
+
+
+def _contiguous(predictions: Sequence[WindowPrediction], step: timedelta) -> list[list[WindowPrediction]]:
+    runs: list[list[WindowPrediction]] = []
+    for prediction in predictions:
+        if runs and prediction.bucket_start_ts - runs[-1][-1].bucket_start_ts == step:
+            runs[-1].append(prediction)
+        else:
+            runs.append([prediction])
+    return runs
+
+
+def _finished(prediction: WindowPrediction, smoothed: str, resolver: TaxonomyResolver | None) -> WindowPrediction:
+    mapped_name, mapped_probs = map_label(resolver, smoothed, prediction.raw_label, prediction.core_probs)
+    same = (prediction.smoothed_label_name, prediction.mapped_label_name, prediction.mapped_probs)
+    if same == (smoothed, mapped_name, mapped_probs):
+        return prediction
+    return replace(prediction, smoothed_label_name=smoothed, mapped_label_name=mapped_name, mapped_probs=mapped_probs)
