@@ -1,0 +1,174 @@
+"""The model bundles of a home: which there are, which is best, which is active, and what was active before."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.atomic import sync_directory, write_json_atomic
+from taskclf_tray.core.errors import ModelError, ModelFormatError
+from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.model_io import ModelMetadata, bundle_problem, read_metadata, read_metrics
+from taskclf_tray.core.schema import SCHEMAS
+from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object
+
+ACTIVE_FILE: Final = "active.json"
+HISTORY_FILE: Final = "active_history.jsonl"
+_MAX_HISTORY_LINE: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """One bundle directory. `problem`: why it cannot be served, None for one that can; then all else is known."""
+
+    name: str
+    path: Path
+    metadata: ModelMetadata | None
+    macro_f1: float | None
+    weighted_f1: float | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivePointer:
+    """`active.json`; `model_dir` is relative to the home. `as_dict` is the file's content, extra keys included."""
+
+    model_dir: str
+    selected_at: str
+    as_dict: Mapping[str, Any]
+
+
+def bundle_info(run_dir: Path) -> BundleInfo:
+    """What can be said about one bundle directory; never raises."""
+    metadata: ModelMetadata | None = None
+    scores: tuple[float | None, float | None] = (None, None)
+    try:
+        metadata = read_metadata(run_dir)
+        scores = read_metrics(run_dir)
+    except ModelError:
+        pass  # bundle_problem says it in words
+    return BundleInfo(run_dir.name, run_dir, metadata, *scores, bundle_problem(run_dir))
+
+
+def list_bundles(models_dir: Path) -> list[BundleInfo]:
+    """All bundles: those that can be served first, best first; then the others by name."""
+    models_dir = Path(models_dir)
+    if not models_dir.is_dir():
+        return []
+    found = [bundle_info(path) for path in sorted(models_dir.iterdir()) if _looks_like_bundle(path)]
+    usable = sorted((info for info in found if info.problem is None), key=_rank, reverse=True)
+    return usable + [info for info in found if info.problem is not None]
+
+
+def _looks_like_bundle(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_dir()
+
+
+def best_bundle(models_dir: Path) -> BundleInfo | None:
+    """The first of `list_bundles` that can be served."""
+    return next((info for info in list_bundles(models_dir) if info.problem is None), None)
+
+
+def _rank(info: BundleInfo) -> tuple[bool, int, float, float, float, str]:
+    """Contract, section 9: real before synthetic, newest schema, macro F1, weighted F1, newest; then the name."""
+    metadata = info.metadata
+    assert metadata is not None
+    created = metadata.created
+    return (
+        metadata.data_provenance != "synthetic",
+        list(SCHEMAS).index(metadata.schema_version),
+        info.macro_f1 or 0.0,
+        info.weighted_f1 or 0.0,
+        created.timestamp() if created else 0.0,
+        info.name,
+    )
+
+
+def read_active(models_dir: Path) -> ActivePointer | None:
+    """The active pointer; None when there is none. Raises ModelFormatError for a damaged file."""
+    path = Path(models_dir) / ACTIVE_FILE
+    if not path.exists() and not path.is_symlink():
+        return None
+    try:
+        return _pointer(read_json_object(path))
+    except BadJsonError as error:
+        raise ModelFormatError(
+            f"The file {ACTIVE_FILE} {error}.", "Pick a model in the menu, which writes it anew."
+        ) from error
+
+
+def _pointer(data: Mapping[str, Any]) -> ActivePointer:
+    model_dir, selected_at = data.get("model_dir"), data.get("selected_at", "")
+    if not isinstance(model_dir, str) or not model_dir:
+        raise BadJsonError(f"has {describe(model_dir)} as model_dir instead of a path")
+    return ActivePointer(model_dir, selected_at if isinstance(selected_at, str) else "", dict(data))
+
+
+def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | None = None) -> ActivePointer:
+    """Point at a bundle inside the home and append the switch to the history.
+
+    Raises ModelFormatError for a bundle outside the home, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    data: dict[str, Any] = {
+        "model_dir": relative_to_home(models_dir.parent, bundle_dir),
+        "selected_at": datetime.now(UTC).isoformat(),
+        "policy_version": 1,
+        "model_id": Path(bundle_dir).name,
+    }
+    if reason is not None:
+        data["reason"] = dict(reason)
+    with home_lock(models_dir.parent):
+        try:
+            old = read_active(models_dir)
+        except ModelFormatError:
+            old = None
+        write_json_atomic(models_dir / ACTIVE_FILE, data)
+        line = {"at": data["selected_at"], "old": dict(old.as_dict) if old else None, "new": data}
+        _append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
+    return _pointer(data)
+
+
+def relative_to_home(home: Path, path: Path) -> str:
+    """`path` as policies and pointers write it: relative to the home, with `/`. Raises ModelFormatError outside it."""
+    for base, inner in ((home, Path(path)), (home.resolve(), Path(path).resolve())):
+        if inner.is_relative_to(base) and ".." not in inner.relative_to(base).parts:
+            return inner.relative_to(base).as_posix()
+    raise ModelFormatError(f"{path} is outside the home {home}.", "Copy the folder into the home first.")
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Append durably. A line cut short by a crash is closed first, so that it spoils no other."""
+    with path.open("a+b") as file:
+        torn = file.tell() > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
+        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def _last_byte(handle: int, size: int) -> bytes:
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1)
+
+
+def active_history(models_dir: Path) -> list[dict[str, Any]]:
+    """The switches {at, old, new}, oldest first; `old` and `new` are pointers. Damaged lines are left out."""
+    try:
+        lines = (Path(models_dir) / HISTORY_FILE).read_bytes().splitlines()
+    except OSError:
+        return []
+    history = []
+    for line in lines:
+        try:
+            entry = parse_json_object(line[:_MAX_HISTORY_LINE])
+        except BadJsonError:
+            continue
+        if isinstance(entry.get("new"), dict):
+            history.append(entry)
+    return history

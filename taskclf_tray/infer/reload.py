@@ -1,0 +1,171 @@
+"""Hot reload: watch a small file, build the whole new config, hand it over in one step, or keep the old one.
+
+A file counts as changed when its modification time, size or inode does. One that cannot be used leaves the old config
+in force, is reported once (`last_problem`, `problem_serial`), and is looked at again only when it changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from taskclf_tray.core.errors import PolicyValidationError, TaskclfError
+from taskclf_tray.core.inference_policy import policy_path
+from taskclf_tray.infer.registry import ACTIVE_FILE
+from taskclf_tray.infer.resolution import (
+    Explicit,
+    ResolvedInferenceConfig,
+    load_explicit,
+    resolve_inference_config,
+    resolve_policy,
+    resolve_without_policy,
+)
+
+_log = logging.getLogger(__name__)
+
+_SETTLE_SECONDS: Final = 0.3
+"""A file changed this recently that cannot be used may be half-written: it is judged at the next look."""
+
+Signature = tuple[tuple[str, int, int, int] | None, ...]
+
+
+class _Reloader:
+    """The watch and the swap; what is watched and how it is resolved comes from the kinds below."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        check_interval_s: float = 1.0,
+        *,
+        current: ResolvedInferenceConfig | None = None,
+        reject_threshold_override: float | None = None,
+        calibrator_store_override: Path | str | None = None,
+        calibrator_path_override: Path | str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Watch from now on. Make the reloader before the first resolve, or pass its result as `current`.
+
+        `clock`: monotonic seconds. The overrides are those of `resolve_inference_config`.
+        """
+        self.last_problem: str | None = None
+        """Why the file as it is now is not in force, in one or two sentences; None when it is."""
+        self.problem_serial = 0
+        """Counts the problems met, so that the same sentence about another save is told again."""
+        self._models_dir = Path(models_dir)
+        self._interval_seconds = check_interval_s
+        self._overrides = (reject_threshold_override, calibrator_store_override, calibrator_path_override)
+        self._clock = clock
+        self._next_check = -float("inf")
+        self._digest = current.config_digest if current is not None else None
+        self._seen: Signature | None = self._signature()
+
+    def load(self) -> ResolvedInferenceConfig:
+        """Resolve now, for the start, and compare later changes with this. Raises ModelResolutionError."""
+        self._seen = self._signature()
+        threshold, store, calibrator = self._overrides
+        config = resolve_inference_config(
+            self._models_dir,
+            reject_threshold_override=threshold,
+            calibrator_store_override=store,
+            calibrator_path_override=calibrator,
+        )
+        self._digest = config.config_digest
+        return config
+
+    def check_reload(self) -> ResolvedInferenceConfig | None:
+        """The new config when the watched file changed and what it asks for differs; else None. Never raises.
+
+        Looks at the file at most every `check_interval_s` seconds: one or two `stat` calls. Building a config takes
+        about 0.2 s.
+        """
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + self._interval_seconds
+        signature = self._signature()
+        return None if signature == self._seen else self._reload(signature)
+
+    def reload_now(self) -> ResolvedInferenceConfig | None:
+        """As if the file had changed, whatever its signature and the interval."""
+        return self._reload(self._signature())
+
+    def _reload(self, signature: Signature) -> ResolvedInferenceConfig | None:
+        try:
+            config = self._resolve(load_explicit(*self._overrides))
+        except (TaskclfError, OSError) as error:
+            if not _just_written(signature):
+                self._seen = signature
+                self._fail(error)
+            return None
+        if signature != self._signature():
+            return None  # changed while it was read: look again
+        self._seen, self.last_problem = signature, None
+        if config.config_digest == self._digest:
+            return None
+        self._digest = config.config_digest
+        _log.info("serving %s, threshold %g (%s)", config.model_version, config.reject_threshold, config.origin)
+        return config
+
+    def _fail(self, error: TaskclfError | OSError) -> None:
+        self.last_problem = str(error)
+        self.problem_serial += 1
+        _log.warning("the former model and policy stay in force: %s", self.last_problem)
+
+    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+        raise NotImplementedError
+
+    def _watched(self) -> tuple[Path, ...]:
+        raise NotImplementedError
+
+    def _signature(self) -> Signature:
+        return tuple(_stat(path) for path in self._watched())
+
+
+class InferencePolicyReloader(_Reloader):
+    """Watches the policy, or active.json while there is no policy.
+
+    A policy that is wrong never falls through to the active or best model here: the old config stays. A policy that
+    was removed does.
+    """
+
+    def _watched(self) -> tuple[Path, ...]:
+        policy = policy_path(self._models_dir)
+        return (policy,) if _there(policy) else (policy, self._models_dir / ACTIVE_FILE)
+
+    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+        if _there(policy_path(self._models_dir)):
+            return resolve_policy(self._models_dir, explicit)
+        return resolve_without_policy(self._models_dir, explicit)
+
+
+class ActiveModelReloader(_Reloader):
+    """Watches active.json alone; a policy in force goes before it, and then a change of the pointer changes nothing."""
+
+    def _watched(self) -> tuple[Path, ...]:
+        return (self._models_dir / ACTIVE_FILE,)
+
+    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+        try:
+            return resolve_policy(self._models_dir, explicit)
+        except PolicyValidationError:
+            return resolve_without_policy(self._models_dir, explicit)
+
+
+def _there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _stat(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _just_written(signature: Signature) -> bool:
+    times = [part[1] for part in signature if part is not None]
+    return any(0 <= time.time_ns() - mtime_ns < _SETTLE_SECONDS * 1e9 for mtime_ns in times)

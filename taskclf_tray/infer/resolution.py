@@ -1,0 +1,312 @@
+"""Which model, calibrators and thresholds are served (contract, section 10): one answer for start, reload and batch.
+
+Order: an explicit model, the policy, the active pointer, the best model. Each step that cannot be taken leaves a
+warning that says what is wrong and where; a step never mixes with the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
+from taskclf_tray.core.errors import CalibratorError, ModelError, PolicyValidationError, TaskclfError
+from taskclf_tray.core.inference_policy import (
+    POLICY_FILE,
+    InferencePolicy,
+    policy_path,
+    read_inference_policy,
+    validate_policy,
+)
+from taskclf_tray.core.model_io import CatEncoders, ModelMetadata, load_model_bundle
+from taskclf_tray.core.policy_checks import inside
+from taskclf_tray.core.strict_json import is_number
+from taskclf_tray.infer.bound_store import bound_calibrator_stores
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, load_calibrator, load_calibrator_store
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.infer.registry import ACTIVE_FILE, list_bundles, read_active
+
+_log = logging.getLogger(__name__)
+
+Origin = Literal["explicit", "policy", "active", "best"]
+
+MISSING_POLICY: Final = f"There is no models/{POLICY_FILE}: the active or the best model is served with its defaults."
+"""The one warning that is no fault: a home without a policy works."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExcludedBundle:
+    """A bundle that was considered and cannot be served."""
+
+    name: str
+    reason: str
+
+
+class ModelResolutionError(TaskclfError):
+    """No model can be served; `report` lists every excluded bundle with its reason, and `str()` spells it out."""
+
+    def __init__(self, message: str, report: Sequence[ExcludedBundle] = ()) -> None:
+        super().__init__(message, "Train a model or copy one into the models folder of the home.")
+        self.report = tuple(report)
+
+    def __str__(self) -> str:
+        lines = [f"{self.title} {self.next_step}", *(f"- {item.name}: {item.reason}" for item in self.report)]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResolvedInferenceConfig:
+    """Everything stages 2–6 need, built as a whole; immutable.
+
+    `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. `config_digest` is equal for two configs
+    exactly when they answer alike. `warnings`: what stood in the way of an earlier step. `calibrator` is set where
+    one was named explicitly; a store goes before it.
+    """
+
+    model: Forest
+    metadata: ModelMetadata
+    cat_encoders: CatEncoders
+    bundle_dir: Path
+    bundle_id: str
+    model_version: str
+    calibrator: Calibrator | None
+    calibrator_store: CalibratorStore | None
+    calibrator_store_dir: Path | None
+    reject_threshold: float
+    per_user_reject_thresholds: Mapping[str, float]
+    origin: Origin
+    policy: InferencePolicy | None
+    warnings: tuple[str, ...]
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explicit:
+    """What the caller set by hand, loaded: it overrides single fields of whatever is resolved."""
+
+    reject_threshold: float | None = None
+    store: CalibratorStore | None = None
+    store_dir: Path | None = None
+    calibrator: Calibrator | None = None
+    calibrator_sha256: str | None = None
+
+
+def resolve_inference_config(
+    models_dir: Path,
+    *,
+    model_dir_override: Path | str | None = None,
+    reject_threshold_override: float | None = None,
+    calibrator_store_override: Path | str | None = None,
+    calibrator_path_override: Path | str | None = None,
+) -> ResolvedInferenceConfig:
+    """What to serve from these models.
+
+    Raises:
+        ModelResolutionError: nothing, or not the explicit model, can be served; or a threshold out of [0, 1].
+        CalibratorError: the explicit store or calibrator cannot be read.
+    """
+    models_dir = Path(models_dir)
+    explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override)
+    if model_dir_override is not None:
+        bundle_dir = _explicit_dir(Path(model_dir_override), models_dir)
+        try:
+            return build_config(models_dir, bundle_dir, "explicit", None, explicit)
+        except ModelError as error:
+            excluded = ExcludedBundle(bundle_dir.name, error.title)
+            raise ModelResolutionError(f"The chosen model cannot be served: {error.title}", [excluded]) from error
+    try:
+        return resolve_policy(models_dir, explicit)
+    except PolicyValidationError as error:
+        warning = _policy_warning(models_dir, error)
+    return resolve_without_policy(models_dir, explicit, [warning])
+
+
+def load_explicit(
+    reject_threshold: float | None, store_path: Path | str | None, calibrator_path: Path | str | None
+) -> Explicit:
+    """Load what was set by hand. Raises ModelResolutionError for the threshold, CalibratorError."""
+    if reject_threshold is not None and not (is_number(reject_threshold) and 0 <= reject_threshold <= 1):
+        raise ModelResolutionError(f"The reject threshold {reject_threshold!r} is not a number from 0 to 1.")
+    store = load_calibrator_store(Path(store_path)) if store_path is not None else None
+    calibrator = load_calibrator(Path(calibrator_path)) if calibrator_path is not None else None
+    digest = hashlib.sha256(Path(calibrator_path).read_bytes()).hexdigest() if calibrator_path is not None else None
+    return Explicit(reject_threshold, store, Path(store_path) if store_path is not None else None, calibrator, digest)
+
+
+def resolve_policy(models_dir: Path, explicit: Explicit) -> ResolvedInferenceConfig:
+    """Step 2 alone. Raises PolicyValidationError: missing, broken, or naming what cannot be served."""
+    policy = read_inference_policy(models_dir)
+    validate_policy(policy, models_dir)
+    try:
+        return build_config(models_dir, models_dir.parent / policy.model_dir, "policy", policy, explicit)
+    except ModelError as error:
+        raise PolicyValidationError(
+            f"model_dir names a model that cannot be served: {error.title}", "Name another model.", key="model_dir"
+        ) from error
+    except CalibratorError as error:
+        raise PolicyValidationError(
+            f"calibrator_store_dir cannot be used: {error.title}",
+            "Name another store, or write null.",
+            key="calibrator_store_dir",
+        ) from error
+
+
+def _policy_warning(models_dir: Path, error: PolicyValidationError) -> str:
+    path = policy_path(models_dir)
+    if not path.exists() and not path.is_symlink():
+        _log.info(MISSING_POLICY)
+        return MISSING_POLICY
+    warning = f"{path} is not in force. {error.title}"
+    _log.warning("%s", warning)
+    return warning
+
+
+def resolve_without_policy(
+    models_dir: Path, explicit: Explicit, warnings: Sequence[str] = ()
+) -> ResolvedInferenceConfig:
+    """Steps 3 and 4. Raises ModelResolutionError."""
+    told = list(warnings)
+    out: dict[str, str] = {}
+    active = _active_dir(models_dir, told)
+    if active is not None:
+        try:
+            return build_config(models_dir, active, "active", None, explicit, told)
+        except ModelError as error:
+            out[active.name] = error.title
+            _tell(told, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
+    for info in list_bundles(models_dir):
+        if info.problem is None and info.name not in out:
+            try:
+                return build_config(models_dir, info.path, "best", None, explicit, told)
+            except ModelError as error:
+                out[info.name] = error.title
+                _tell(told, f"{info.path} was passed over. {error.title}")
+        elif info.problem is not None:
+            out.setdefault(info.name, info.problem)
+    report = [ExcludedBundle(name, reason) for name, reason in sorted(out.items())]
+    raise ModelResolutionError(f"No model can be served from {models_dir}.", report)
+
+
+def _active_dir(models_dir: Path, told: list[str]) -> Path | None:
+    """Where active.json points, inside the home; None when there is none or it is of no use."""
+    try:
+        pointer = read_active(models_dir)
+        if pointer is None:
+            return None
+        return inside(models_dir.parent, pointer.model_dir, "model_dir")
+    except (ModelError, PolicyValidationError) as error:
+        _tell(told, f"{models_dir / ACTIVE_FILE} is not in force. {error.title}")
+        return None
+
+
+def _tell(told: list[str], warning: str) -> None:
+    _log.warning("%s", warning)
+    told.append(warning)
+
+
+def build_config(
+    models_dir: Path,
+    bundle_dir: Path,
+    origin: Origin,
+    policy: InferencePolicy | None,
+    explicit: Explicit,
+    warnings: Sequence[str] = (),
+) -> ResolvedInferenceConfig:
+    """Load one bundle with the calibrators and thresholds that go with it. Raises ModelError, CalibratorError."""
+    model, metadata, encoders = load_model_bundle(bundle_dir)
+    told = list(warnings)
+    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, told)
+    threshold = _threshold(metadata, policy, explicit)
+    per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
+    return ResolvedInferenceConfig(
+        model=model,
+        metadata=metadata,
+        cat_encoders=encoders,
+        bundle_dir=bundle_dir,
+        bundle_id=bundle_dir.name,
+        model_version=f"{bundle_dir.name}@{model.sha256[:12]}",
+        calibrator=explicit.calibrator,
+        calibrator_store=store,
+        calibrator_store_dir=store_dir,
+        reject_threshold=threshold,
+        per_user_reject_thresholds=per_user,
+        origin=origin,
+        policy=policy,
+        warnings=tuple(told),
+        config_digest=_digest(
+            model.sha256,
+            [metadata.schema_version, metadata.schema_hash, metadata.time_basis, sorted(metadata.label_set)],
+            encoders,
+            [store.digest if store is not None else None, explicit.calibrator_sha256],
+            [threshold, per_user],
+        ),
+    )
+
+
+def _threshold(metadata: ModelMetadata, policy: InferencePolicy | None, explicit: Explicit) -> float:
+    if explicit.reject_threshold is not None:
+        return float(explicit.reject_threshold)
+    if policy is not None:
+        return float(policy.reject_threshold)
+    return DEFAULT_REJECT_THRESHOLD if metadata.reject_threshold is None else float(metadata.reject_threshold)
+
+
+def _store_for(
+    home: Path,
+    bundle_id: str,
+    metadata: ModelMetadata,
+    policy: InferencePolicy | None,
+    explicit: Explicit,
+    told: list[str],
+) -> tuple[CalibratorStore | None, Path | None]:
+    if explicit.store is not None:
+        if explicit.store.model_bundle_id not in (None, bundle_id):
+            _tell(told, f"The calibrator store {explicit.store_dir} was made for another model than {bundle_id}.")
+        return explicit.store, explicit.store_dir
+    if explicit.calibrator is not None:
+        return None, None
+    if policy is not None:
+        if policy.calibrator_store_dir is None:
+            return None, None
+        store_dir = home / policy.calibrator_store_dir
+        return load_calibrator_store(store_dir), store_dir
+    for store_dir in bound_calibrator_stores(home, bundle_id, metadata.schema_hash):
+        try:
+            return load_calibrator_store(store_dir), store_dir
+        except CalibratorError as error:
+            _tell(told, f"The calibrator store {store_dir} was passed over. {error.title}")
+    return None, None
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _explicit_dir(model_dir: Path, models_dir: Path) -> Path:
+    """As given; else relative to the home; else a bundle's name."""
+    for path in (model_dir, models_dir.parent / model_dir, models_dir / model_dir):
+        if path.is_dir():
+            return path.resolve() if path.name in ("", "..") else path
+    return model_dir
+
+
+def resolve_model_dir(model_dir: Path | str | None, models_dir: Path, policy: InferencePolicy | None = None) -> Path:
+    """The bundle directory alone: explicit, the policy's, the active or the best. Raises ModelResolutionError."""
+    models_dir = Path(models_dir)
+    if model_dir is not None:
+        found = _explicit_dir(Path(model_dir), models_dir)
+        if not found.is_dir():
+            raise ModelResolutionError(f"There is no model at {model_dir}.")
+        return found
+    if policy is not None:
+        try:
+            validate_policy(policy, models_dir)
+            return models_dir.parent / policy.model_dir
+        except PolicyValidationError as error:
+            _policy_warning(models_dir, error)
+    return resolve_without_policy(models_dir, Explicit()).bundle_dir

@@ -1,0 +1,27 @@
+"""The public door to resolution and reload (contract, section 14); each idea has its own file."""
+
+from taskclf_tray.infer.bound_store import find_bound_calibrator_store
+from taskclf_tray.infer.draft_policy import draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.infer.reload import ActiveModelReloader, InferencePolicyReloader
+from taskclf_tray.infer.resolution import (
+    MISSING_POLICY,
+    ExcludedBundle,
+    ModelResolutionError,
+    ResolvedInferenceConfig,
+    resolve_inference_config,
+    resolve_model_dir,
+)
+
+__all__ = [
+    "MISSING_POLICY",
+    "ActiveModelReloader",
+    "ExcludedBundle",
+    "InferencePolicyReloader",
+    "ModelResolutionError",
+    "ResolvedInferenceConfig",
+    "draft_policy_for_edit",
+    "find_bound_calibrator_store",
+    "policy_for_bundle",
+    "resolve_inference_config",
+    "resolve_model_dir",
+]
