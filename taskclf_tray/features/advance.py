@@ -65,13 +65,16 @@ def _tab_saying(event: AWTabEvent) -> Key:
     return tab_key(event)[1:]
 
 
-def resolve_events(state: BuilderState, events: SourceEvents, skip: Skip, read_from: int | None) -> Resolved:
-    """Find the true starts; what ended by `read_from` is left out."""
+def resolve_events(
+    state: BuilderState, events: SourceEvents, skip: Skip, read_from: int | None, *, keep_past: bool = False
+) -> Resolved:
+    """Find the true starts; what ended by `read_from` is left out unless `keep_past`."""
     holes = holes_of(skip)
+    inputs = resolve_inputs(events.input, state.open_input, read_from, to_us(events.end), keep_past=keep_past)
     return Resolved(
-        window=resolve(events.window, window_key, state.open_window, read_from, holes),
-        tabs=resolve(events.tab, tab_key, state.open_tab, read_from, holes),
-        inputs=resolve_inputs(events.input, state.open_input, read_from, to_us(events.end)),
+        window=resolve(events.window, window_key, state.open_window, read_from, holes, keep_past=keep_past),
+        tabs=resolve(events.tab, tab_key, state.open_tab, read_from, holes, keep_past=keep_past),
+        inputs=inputs,
         holes=holes,
     )
 
@@ -146,18 +149,13 @@ def stretch_of(
     tabs: Sequence[Piece[AWTabEvent]],
     audible: Sequence[Interval],
     bucket_us: int,
-    running: Front | None = None,
 ) -> Stretch:
-    """Everything about one stretch of time; `running` is the bucket it lies in when it is not a bucket itself.
-
-    `bucket_us` is the length of a bucket, to which distances and seconds are scaled.
-    """
-    whole = running or front
+    """Everything about one stretch of time; distances and seconds are scaled to a bucket's length, `bucket_us`."""
     return Stretch(
         front=front,
         inputs=input_values(clips, front.end_us - front.start_us, bucket_us),
         domain=domain_category(front, tabs),
         attended_us=attended_us(front, audible),
-        bucket_us=whole.start_us,
-        app_us=whole.app_us,
+        bucket_us=front.start_us,
+        app_us=front.app_us,
     )

@@ -16,7 +16,7 @@ from typing import Final
 
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.types import AWInputEvent
-from taskclf_tray.features.spans import Key, OpenStarts, microseconds
+from taskclf_tray.features.spans import Key, OpenStarts, is_past, microseconds
 
 SAMPLE_US: Final = 5_000_000
 _NEAR_US: Final = 10_000
@@ -64,9 +64,14 @@ def _counts(event: AWInputEvent) -> tuple[int, ...]:
 
 
 def resolve_inputs(
-    events: Iterable[AWInputEvent], opened: OpenStarts, read_from: int | None, read_until: int
+    events: Iterable[AWInputEvent],
+    opened: OpenStarts,
+    read_from: int | None,
+    read_until: int,
+    *,
+    keep_past: bool = False,
 ) -> list[InputSpan]:
-    """Input spans in order of time.
+    """Input spans in order of time; what ended at or before `read_from` is left out unless `keep_past`.
 
     Same start and same counts is one event, read twice: the longer reading stays. `read_until` is where the source
     was asked to stop: an event that ends there off the 5 s grid was cut off by it.
@@ -76,7 +81,7 @@ def resolve_inputs(
         begin, end = (_on_grid(moment) for moment in microseconds(event))
         if read_from is not None and begin <= read_from:
             begin = opened.get(input_key(event), begin)
-        if read_from is not None and (end < read_from or (end == read_from and begin < end)):
+        if not keep_past and is_past(begin, end, read_from):
             continue
         kept = found.get((begin, _counts(event)))
         if kept is None or kept[0] < end:

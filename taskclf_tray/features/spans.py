@@ -66,11 +66,13 @@ def resolve(
     opened: OpenStarts,
     read_from: int | None,
     holes: Sequence[Interval] = (),
+    *,
+    keep_past: bool = False,
 ) -> list[Span[E]]:
     """Spans with true starts, in order of start then key; copies and shorter readings of one event collapse.
 
-    What ended at or before `read_from` is left out. An event that begins inside a hole (a blackout) begins at
-    the hole's end, unless it is known from before the hole.
+    What ended at or before `read_from` is left out unless `keep_past`. An event that begins inside a hole (a
+    blackout) begins at the hole's end, unless it is known from before the hole.
     """
     starts = dict(opened)
     found: dict[tuple[int, Key], tuple[int, E]] = {}
@@ -84,13 +86,18 @@ def resolve(
             starts[key] = min(start, starts.get(key, start))
             if end < start or (end == start and begin < start):
                 continue
-        if read_from is not None and (end < read_from or (end == read_from and start < end)):
+        if not keep_past and is_past(start, end, read_from):
             continue
         kept = found.get((start, key))
         if kept is None or kept[0] < end:
             found[start, key] = (end, event)
     order = sorted(found.items(), key=itemgetter(0))
     return [(start, end, event.event_id, event) for (start, _), (end, event) in order]
+
+
+def is_past(start: int, end: int, read_from: int | None) -> bool:
+    """Whether [start, end) holds nothing from `read_from` on; an event without length belongs to its own moment."""
+    return read_from is not None and (end < read_from or (end == read_from and start < end))
 
 
 def _start_outside(start: int, known: int | None, holes: Sequence[Interval]) -> int:
