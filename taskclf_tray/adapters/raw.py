@@ -41,8 +41,9 @@ def parse_raw(item: object, default_id: int = 0) -> RawEvent | None:
     if start_us is None or duration_us is None or not isinstance(data, Mapping):
         return None
     number = item.get("id")
-    is_id = type(number) is int and abs(number) < 2**63  # what a database can hold
-    return RawEvent(start_us, duration_us, data, number if is_id else default_id)
+    if type(number) is not int or abs(number) >= 2**63:  # what a database can hold
+        number = default_id
+    return RawEvent(start_us, duration_us, data, number)
 
 
 def _time(value: object) -> int | None:

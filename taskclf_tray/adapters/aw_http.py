@@ -1,0 +1,208 @@
+"""GET requests to an ActivityWatch server, and every way they fail as one of our errors.
+
+Own client instead of aw-client: that one has no timeouts, so a stopped server hangs it for ever (measured).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import random
+import time
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import platformdirs
+import requests
+
+from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter
+from taskclf_tray.core.errors import (
+    AWAuthError,
+    AWConnectionError,
+    AWNotFoundError,
+    AWProtocolError,
+    AWTimeoutError,
+    ConfigError,
+)
+
+MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+"""A day of events is about 3 MB; whatever sends more is no ActivityWatch server."""
+
+MAX_ATTEMPTS: Final = 3
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_CHUNK_BYTES: Final = 64 * 1024
+_NOT_JSON: Final = object()
+
+
+class _ServerFailureError(AWProtocolError):
+    """A 5xx answer: may be better a moment later."""
+
+
+class AWClient:
+    """Asks one server. Refused connections and 5xx are tried three times, all within `timeout_seconds`.
+
+    `host`: an http or https address without a path. `api_key`: sent as `Authorization: Bearer`; without one, a loopback
+    server's own configuration file is looked into. Proxies and .netrc are ignored: a local server needs neither, and
+    titles must take no detour; no redirect is followed. Raises ConfigError for an address that is none.
+    """
+
+    def __init__(self, host: str, *, api_key: str | None = None, timeout_seconds: float = 10.0) -> None:
+        self.base_url = checked_host(host)
+        self.is_loopback = is_loopback(self.base_url)
+        self._timeout_seconds = timeout_seconds
+        self._deadline = Deadline()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.mount("http://", DeadlineAdapter(self._deadline))
+        key = api_key or (configured_key() if self.is_loopback else None)
+        if key:
+            self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def __repr__(self) -> str:
+        return f"AWClient({self.base_url!r})"
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """The JSON at `/api/0/<path>`, within `timeout_seconds`. Raises AWConnectionError, AWTimeoutError,
+        AWNotFoundError, AWAuthError or AWProtocolError."""
+        self._deadline.begin(self._timeout_seconds)
+        for pause in _pauses():
+            try:
+                return self._once(path, params)
+            except (AWConnectionError, _ServerFailureError):
+                if pause is None or pause >= self._deadline.left_seconds:
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last pause is None")
+
+    def close(self) -> None:
+        """Close kept connections."""
+        self._session.close()
+
+    def _once(self, path: str, params: Mapping[str, str] | None) -> Any:
+        url = f"{self.base_url}/api/0/{path}"
+        try:
+            with self._session.get(
+                url, params=params, timeout=self._deadline.left_seconds, stream=True, allow_redirects=False
+            ) as response:
+                _check_status(response.status_code, self.base_url)
+                body = self._body(response)
+        except requests.exceptions.Timeout as error:
+            raise self._too_slow() from error
+        except (requests.exceptions.RequestException, OSError) as error:
+            if self._deadline.is_over:
+                raise self._too_slow() from error
+            if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+                raise _not_activitywatch(self.base_url) from error
+            raise AWConnectionError(
+                f"No ActivityWatch server answers at {self.base_url}.",
+                "Start ActivityWatch, or correct aw_host in config.toml.",
+            ) from error
+        value = _parsed(body)
+        if value is _NOT_JSON:  # raised here, for the parser's own error holds the whole text
+            raise _not_activitywatch(self.base_url)
+        return value
+
+    def _body(self, response: requests.Response) -> bytes:
+        parts: list[bytes] = []
+        size = 0
+        for part in response.iter_content(_CHUNK_BYTES):
+            size += len(part)
+            if size > MAX_RESPONSE_BYTES:
+                raise _not_activitywatch(self.base_url)
+            if self._deadline.is_over:
+                raise self._too_slow()
+            parts.append(part)
+        return b"".join(parts)
+
+    def _too_slow(self) -> AWTimeoutError:
+        return AWTimeoutError(
+            f"The ActivityWatch server at {self.base_url} did not answer within {self._timeout_seconds:g} s.",
+            "Restart ActivityWatch; reading goes on by itself when it answers.",
+        )
+
+
+def checked_host(host: str) -> str:
+    """The address without a slash at its end. Raises ConfigError when it is no http or https address of a server."""
+    try:
+        parts = urlsplit(host.strip())
+        is_good = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port or 1) > 0
+            and parts.path in ("", "/")
+            and not (parts.query or parts.fragment or parts.username or parts.password)
+        )
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(
+            "aw_host is not the address of an ActivityWatch server.",
+            "Set it to something like http://localhost:5600, without a path or a password.",
+        )
+    return host.strip().rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address never leaves this machine."""
+    name = urlsplit(url).hostname or ""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def configured_key(path: Path | None = None) -> str | None:
+    """The key in aw-server-rust's own configuration (`[auth] api_key`), None when there is none to read."""
+    if path is None:
+        path = Path(platformdirs.user_config_dir("activitywatch", False)) / "aw-server-rust" / "config.toml"
+    try:
+        section = tomllib.loads(path.read_text(encoding="utf-8")).get("auth")
+    except (OSError, ValueError):  # not there, not ours to read, not TOML: then no key
+        return None
+    key = section.get("api_key") if isinstance(section, dict) else None
+    return key if isinstance(key, str) and key.isascii() and key.isprintable() and key.strip() else None
+
+
+def _pauses() -> list[float | None]:
+    """Seconds to wait after each try that failed; None after the last. Random, so that clients do not keep step."""
+    waits = (_FIRST_PAUSE_SECONDS * 2**k * random.uniform(0.5, 1.5) for k in range(MAX_ATTEMPTS - 1))  # noqa: S311
+    return [*waits, None]
+
+
+def _check_status(status: int, base_url: str) -> None:
+    if status == 200:
+        return
+    if status in (401, 403):
+        raise AWAuthError(
+            f"The ActivityWatch server at {base_url} wants an API key, or refuses the one it got.",
+            "Copy the key from the server's config.toml ([auth] api_key) into aw_api_key in ours.",
+        )
+    if status == 404:
+        raise AWNotFoundError(
+            f"The ActivityWatch server at {base_url} does not have what was asked for.",
+            "It is looked for again by itself; check that the watchers are running.",
+        )
+    if status >= 500:
+        raise _ServerFailureError(
+            f"The ActivityWatch server at {base_url} failed (HTTP {status}).", "Look at its log, or restart it."
+        )
+    raise _not_activitywatch(base_url, f" (HTTP {status})")
+
+
+def _not_activitywatch(base_url: str, detail: str = "") -> AWProtocolError:
+    return AWProtocolError(
+        f"What answers at {base_url} does not speak as an ActivityWatch server{detail}.",
+        "Check aw_host in config.toml; another program may use this port.",
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return _NOT_JSON
