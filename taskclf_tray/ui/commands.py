@@ -1,0 +1,70 @@
+"""What the person can tell the worker; sent through one queue, carried out in its thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop reading from `at` on; `minutes` None: until the next local midnight."""
+
+    at: datetime
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End a pause (private mode has a switch of its own)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateMode:
+    """Switch private mode."""
+
+    at: datetime
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PickModel:
+    """Serve this bundle: writes a policy for it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditPolicy:
+    """Open the inference policy in the editor; make it first when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditConfig:
+    """Open config.toml in the editor; make it first when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDataFolder:
+    """Show the home in the file manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLog:
+    """Open the log file."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadNow:
+    """Look at policy, model and taxonomy files, and read the source, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellStatus:
+    """Say in a notification what the status line says, and what it rests on."""
+
+
+PrivacyCommand = Pause | Resume | PrivateMode
+Command = PrivacyCommand | PickModel | EditPolicy | EditConfig | OpenDataFolder | OpenLog | ReloadNow | TellStatus

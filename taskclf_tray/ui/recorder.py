@@ -1,0 +1,357 @@
+"""The record keeper: from events to finalised, smoothed, stored buckets, each exactly once.
+
+One step reads a stretch of time, builds its rows, decides them, lets the away watcher's late word revise the
+unsettled ones, smooths, and commits all of it together with the builder's state. A kill between two commits
+repeats the step from the same state, so nothing is lost and nothing stands twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from taskclf_tray.core.defaults import (
+    AWAY_RUN_SECONDS,
+    DEFAULT_CATCH_UP_DAYS,
+    DEFAULT_GRACE_SECONDS,
+    HIGH_WATER_LEAD_SECONDS,
+    SETTLE_SECONDS,
+)
+from taskclf_tray.core.intervals import Interval
+from taskclf_tray.core.time import floor_bucket, from_us, local_midnight, seconds_to_us, to_us
+from taskclf_tray.core.types import AWAwayEvent, FeatureRow, SourceEvents
+from taskclf_tray.features.build import BuilderState, advance, live_row
+from taskclf_tray.features.idle import away_intervals, decide
+from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
+from taskclf_tray.store.database import Database
+from taskclf_tray.ui.config_memory import ConfigMemory
+from taskclf_tray.ui.guard import GuardedReader
+
+CHUNK = timedelta(hours=6)
+_LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
+"""An away run counts from 300 s on, so as much is read on either side of what is decided; it also fills the hole
+of up to 2 s that may lie at the high-water mark."""
+_LOOK_AHEAD = timedelta(seconds=AWAY_RUN_SECONDS + 100)
+_LIVE_SPAN = timedelta(minutes=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live answer: never recorded; `since` is when its label began."""
+
+    prediction: WindowPrediction
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did."""
+
+    finalised: tuple[WindowPrediction, ...] = ()
+    revised: tuple[WindowPrediction, ...] = ()
+    live: Live | None = None
+    is_caught_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """A bucket on its way through a step."""
+
+    row: FeatureRow
+    prediction: WindowPrediction
+    is_settled: bool
+
+
+class Recorder:
+    """Keeps the record of one user from one source; owned by the worker thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        reader: GuardedReader,
+        config: PipelineConfig,
+        *,
+        user_id: str,
+        device_id: str,
+        time_zone: Callable[[], str],
+        is_closed: bool = False,
+        grace_seconds: int = DEFAULT_GRACE_SECONDS,
+        catch_up_days: int = DEFAULT_CATCH_UP_DAYS,
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._memory = ConfigMemory(database)
+        self._config = config
+        self._user_id = user_id
+        self._time_zone = time_zone
+        self._is_closed = is_closed
+        self._grace = timedelta(seconds=grace_seconds)
+        self._catch_up = timedelta(days=catch_up_days)
+        self._bucket = timedelta(seconds=config.bucket_seconds)
+        self._empty_until: datetime | None = None
+        self._live_label: tuple[str, datetime] | None = None
+        with database.reading():
+            saved = database.state.get(self._name("builder"))
+            newest = database.state.get(self._name("newest_end_us"))
+        self._newest_end = from_us(int(newest)) if newest else None
+        self._state = (
+            BuilderState.from_json(saved)
+            if saved
+            else BuilderState.initial(user_id, device_id, time_zone=time_zone(), bucket_seconds=config.bucket_seconds)
+        )
+
+    @property
+    def high_water_mark(self) -> datetime | None:
+        """End of the last finalised stretch; None before the first step."""
+        return self._state.until
+
+    def use(self, config: PipelineConfig) -> None:
+        """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
+        self._config = config
+
+    def live(self, now: datetime) -> Live | None:
+        """The live answer alone, while the record is still behind (at start). Raises like `step`."""
+        start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
+        events = self._reader.read(start, now)
+        return self._live(self._fresh_state(start), events, now)
+
+    def step(self, now: datetime, *, settle_all: bool = False) -> Step:
+        """Finalise what is due, at most `CHUNK` of it; revise and settle what the away watcher now explains.
+
+        `settle_all`: count every finalised bucket as settled (a single catch-up run). Raises SourceError (the
+        high-water mark stays), StoreError, BlackoutOpenError.
+        """
+        state = self._positioned(now)
+        assert state.until is not None
+        begin = max(self._undecided_since(state.until), now - self._catch_up) - _LOOK_BACK
+        events, bound = self._read_ahead(state, begin, now)
+        until = max(state.until, bound)
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(state.until - _LOOK_BACK, now)]
+        new_state, rows = advance(state, events, until, skip=skip)
+        away = away_intervals(events.away)
+        context, tail = self._stored_tail(until)
+        fresh = [_with_decision(row, away) for row in rows]
+        decided = decide_rows(self._config, fresh)
+        before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
+        buckets = [self._reconsidered(bucket, away, begin + _LOOK_BACK) for bucket in tail]
+        buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
+        buckets = self._finished(context, buckets)
+        report_end = max((_end_us(e.timestamp, e.duration_seconds) for e in events.away), default=None)
+        buckets = [self._settled(bucket, until, now, report_end, settle_all=settle_all) for bucket in buckets]
+        changed = [b for b in buckets if before.get(b.prediction.bucket_start_ts) != b]
+        self._commit(changed, new_state, events, now)
+        finalised = tuple(b.prediction for b in changed if b.prediction.bucket_start_ts not in before)
+        revised = tuple(
+            b.prediction
+            for b in changed
+            if (old := before.get(b.prediction.bucket_start_ts)) is not None and old.prediction != b.prediction
+        )
+        caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
+        live = self._live(new_state, events, now) if caught_up else None
+        return Step(finalised, revised, live, caught_up)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def _positioned(self, now: datetime) -> BuilderState:
+        """The state, placed at today's midnight on the first start and never further back than the catch-up limit."""
+        earliest = floor_bucket(now - self._catch_up, self._config.bucket_seconds)
+        zone = self._time_zone()
+        state = self._state if self._state.time_zone == zone else dataclasses.replace(self._state, time_zone=zone)
+        if state.until is None:
+            first = earliest if self._is_closed else local_midnight(now, zone)
+            return dataclasses.replace(state, until=floor_bucket(first, self._config.bucket_seconds))
+        return dataclasses.replace(state, until=earliest) if state.until < earliest else state
+
+    def _fresh_state(self, start: datetime) -> BuilderState:
+        state = BuilderState.initial(
+            self._user_id,
+            self._state.device_id,
+            time_zone=self._time_zone(),
+            bucket_seconds=self._config.bucket_seconds,
+        )
+        return dataclasses.replace(state, until=start)
+
+    def _read_ahead(self, state: BuilderState, start: datetime, now: datetime) -> tuple[SourceEvents, datetime]:
+        """Read on from `start` until something lies past the high-water mark or `now` is reached.
+
+        Returns the events and how far they allow to finalise: never past the grace, and never further than
+        5 min past the newest event's end seen, so that a watcher that is late or dead costs nothing.
+        """
+        assert state.until is not None
+        horizon = floor_bucket(now - self._grace, self._config.bucket_seconds)
+        begin = max(state.until, min(self._empty_until or state.until, now - _LIVE_SPAN))
+        away: tuple[AWAwayEvent, ...] = ()
+        while True:
+            goal = max(state.until, min(horizon, floor_bucket(begin + CHUNK, self._config.bucket_seconds)))
+            events = self._reader.read(start, max(start, min(now, goal + _LOOK_AHEAD)))
+            away += events.away
+            newest = _latest(self._newest_end, events.newest_end)
+            if goal >= horizon or (newest is not None and newest > begin):
+                break
+            self._empty_until = begin = start = goal
+        events = dataclasses.replace(events, away=away)
+        if newest is None:
+            return events, state.until
+        lead = floor_bucket(newest + timedelta(seconds=HIGH_WATER_LEAD_SECONDS), self._config.bucket_seconds)
+        return events, min(goal, lead)
+
+    def _undecided_since(self, high_water_mark: datetime) -> datetime:
+        """Where the buckets begin that this step may decide, anew or for the first time."""
+        with self._database.reading():
+            oldest = self._database.buckets.first_unsettled_us(self._user_id)
+        return high_water_mark if oldest is None else min(high_water_mark, from_us(oldest))
+
+    # -- deciding ---------------------------------------------------------------------------------------------
+
+    def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
+        """The unsettled buckets, and before them the predictions their smoothing looks at."""
+        reach = self._config.smooth_window
+        with self._database.reading():
+            oldest = self._database.buckets.first_unsettled_us(self._user_id)
+            if oldest is None:
+                last = self._database.buckets.before(self._user_id, to_us(until), reach)
+                oldest = last[-1].start_us if last else to_us(until)
+            stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
+            context = self._database.buckets.before(self._user_id, oldest, reach)
+        tail = [
+            _Bucket(unpack_row(r.feature_row), WindowPrediction.unpack(json.loads(r.prediction)), r.is_settled)
+            for r in stored
+        ]
+        return [WindowPrediction.unpack(json.loads(record.prediction)) for record in context], tail
+
+    def _reconsidered(self, bucket: _Bucket, away: Sequence[Interval], known_from: datetime) -> _Bucket:
+        """The idle rule may turn an unsettled bucket, and only that; the model's answer is kept beside it.
+
+        `known_from`: where the away events that were read begin to suffice.
+        """
+        if bucket.is_settled or bucket.prediction.bucket_start_ts < known_from:
+            return bucket
+        row = _with_decision(bucket.row, away)
+        if row.decided_by == bucket.row.decided_by:
+            return bucket
+        return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
+
+    def _finished(self, context: list[WindowPrediction], buckets: list[_Bucket]) -> list[_Bucket]:
+        predictions = finish(
+            [*context, *(bucket.prediction for bucket in buckets)],
+            smooth_window=self._config.smooth_window,
+            bucket_seconds=self._config.bucket_seconds,
+            resolver_of=self._resolver_of,
+        )
+        finished = predictions[len(context) :]
+        return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
+
+    def _resolver_of(self, config_id: str) -> TaxonomyResolver | None:
+        if config_id == self._config.config_id:
+            return self._config.resolver
+        return self._memory.resolver(config_id)
+
+    def _settled(
+        self, bucket: _Bucket, until: datetime, now: datetime, report_end_us: int | None, *, settle_all: bool
+    ) -> _Bucket:
+        """Settled: nothing lawful can change it any more (contract, section 3)."""
+        if bucket.is_settled:
+            return bucket
+        end = bucket.prediction.bucket_end_ts
+        is_smooth = until >= end + self._bucket * (self._config.smooth_window // 2)
+        is_told = (
+            report_end_us is not None and report_end_us >= to_us(end) + seconds_to_us(AWAY_RUN_SECONDS)
+        ) or end + timedelta(seconds=SETTLE_SECONDS) <= now
+        if settle_all or self._is_closed or (is_smooth and is_told):
+            return dataclasses.replace(bucket, is_settled=True)
+        return bucket
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def _commit(self, changed: Sequence[_Bucket], state: BuilderState, events: SourceEvents, now: datetime) -> None:
+        newest = _latest(self._newest_end, events.newest_end)
+        if changed or state.until != self._state.until:
+            with self._database.transaction():
+                self._database.buckets.put(_record(bucket) for bucket in changed)
+                self._database.state.set(self._name("builder"), state.to_json())
+                if newest is not None:
+                    self._database.state.set(self._name("newest_end_us"), str(to_us(newest)))
+                if any(b.prediction.config_id == self._config.config_id for b in changed):
+                    self._memory.remember(self._config, now)
+            self._state = state
+        self._newest_end = newest
+        if changed:
+            self._empty_until = None
+
+    def _name(self, what: str) -> str:
+        return f"{what}:{self._user_id}"
+
+    # -- the live label ---------------------------------------------------------------------------------------
+
+    def _live(self, state: BuilderState, events: SourceEvents, now: datetime) -> Live | None:
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(events.start, now)]
+        row = live_row(state, events, now, skip=skip)
+        if row is None:
+            return None
+        away = _lengthened(away_intervals(events.away), to_us(row.bucket_end_ts))
+        answer = decide_rows(self._config, [_with_decision(row, away)])
+        prediction = finish(
+            answer,
+            smooth_window=1,
+            bucket_seconds=self._config.bucket_seconds,
+            resolver_of=self._resolver_of,
+        )[0]
+        if self._live_label is None or self._live_label[0] != prediction.ui_label:
+            self._live_label = (prediction.ui_label, self._since(prediction))
+        return Live(prediction, self._live_label[1])
+
+    def _since(self, live: WindowPrediction) -> datetime:
+        """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
+        start = live.bucket_start_ts
+        with self._database.reading():
+            recent = self._database.buckets.before(self._user_id, to_us(start) + 1, 240)
+        for record in reversed(recent):
+            if record.ui_label != live.ui_label or from_us(record.end_us) < start - 3 * self._bucket:
+                break
+            start = min(start, from_us(record.start_us))
+        return start
+
+
+def _with_decision(row: FeatureRow, away: Sequence[Interval]) -> FeatureRow:
+    verdict = decide(row, away)
+    return row if verdict == row.decided_by else dataclasses.replace(row, decided_by=verdict)
+
+
+def _record(bucket: _Bucket) -> BucketRecord:
+    prediction = bucket.prediction
+    return BucketRecord(
+        prediction.user_id,
+        to_us(prediction.bucket_start_ts),
+        to_us(prediction.bucket_end_ts),
+        bucket.row.time_zone,
+        bucket.row.covered_seconds,
+        prediction.config_id,
+        prediction.decided_by,
+        prediction.ui_label,
+        bucket.is_settled,
+        pack_row(bucket.row),
+        json.dumps(prediction.pack(), separators=(",", ":")),
+    )
+
+
+def _lengthened(away: Sequence[Interval], end_us: int) -> list[Interval]:
+    """The away watcher reports later than the window watcher: its newest word holds up to `end_us`."""
+    if not away or away[-1][1] >= end_us or away[-1][1] < end_us - seconds_to_us(DEFAULT_GRACE_SECONDS):
+        return list(away)
+    return [*away[:-1], (away[-1][0], end_us)]
+
+
+def _end_us(timestamp: datetime, duration_seconds: float) -> int:
+    return to_us(timestamp) + seconds_to_us(duration_seconds)
+
+
+def _latest(left: datetime | None, right: datetime | None) -> datetime | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)
