@@ -27,7 +27,8 @@ from taskclf_tray.core.model_io import CatEncoders, ModelMetadata, load_model_bu
 from taskclf_tray.core.policy_checks import inside
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, load_calibrator, load_calibrator_store
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibrator_files import load_calibrator, load_calibrator_store
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.registry import ACTIVE_FILE, list_bundles, read_active
 
