@@ -1,0 +1,74 @@
+"""The set-up: what it installs is pinned, and it knows when there is nothing to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = ROOT / "packaging" / "requirements"
+
+
+def pins(name: str) -> dict[str, set[str]]:
+    """Version and marker of each package, of a file whose every entry must be pinned and hashed."""
+    found: dict[str, set[str]] = {}
+    for entry in re.split(r"\n(?=\w)", (REQUIREMENTS / name).read_text(encoding="utf-8").strip()):
+        match = re.match(r"([\w.-]+)==(\S+)( ; [^\\]+)? \\\n    --hash=sha256:[0-9a-f]{64}", entry)
+        assert match, entry
+        found.setdefault(match[1], set()).add(match[2])
+    return found
+
+
+@pytest.fixture
+def environment() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("environment", ROOT / "packaging" / "setup" / "environment.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tests_run_on_what_people_run() -> None:
+    """dev holds every pin of run: one folder serves both, and the tests say something about the application."""
+    run, dev = pins("run.txt"), pins("dev.txt")
+    different = {name for name in run if not run[name] <= dev.get(name, set())}
+    assert different == set()
+
+
+def test_the_server_of_the_tests_is_the_one_the_documents_name() -> None:
+    assert pins("aw-server.txt")["aw-server"] == {"0.12.0"}
+
+
+def test_training_stays_out_of_the_application() -> None:
+    assert not {"lightgbm", "pandas", "pyarrow", "scikit-learn", "scipy", "pydantic"} & set(pins("run.txt"))
+
+
+def test_an_environment_is_current_until_its_inputs_change(
+    environment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = environment.Plan("unused", "run.txt", project=False)
+    plan.folder = tmp_path
+    plan.requirements = tmp_path / "requirements.txt"
+    plan.requirements.write_text("a==1\n")
+    monkeypatch.setitem(environment.PLANS, "run", plan)
+    monkeypatch.setattr(environment, "is_usable", lambda python: True)
+
+    assert not environment.is_current("run")
+    environment.stamp("run").write_text(plan.fingerprint())
+    assert environment.is_current("run")
+    monkeypatch.setattr(environment, "is_usable", lambda python: False)
+    assert not environment.is_current("run")
+    monkeypatch.setattr(environment, "is_usable", lambda python: True)
+    plan.requirements.write_text("a==2\n")
+    assert not environment.is_current("run")
+
+
+def test_an_old_python_is_told_what_to_do(environment: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "OLDEST", (4, 0))
+    with pytest.raises(SystemExit, match="make PYTHON="):
+        environment.refuse_unsuitable_python()
