@@ -1,0 +1,1 @@
+"""The tray, its worker, and every sentence the user reads."""

@@ -1,0 +1,111 @@
+"""What the tray icon shows: the state by shape, the label by colour and letter.
+
+Importing this file loads no imaging library: the worker and the terminal need the states, only the tray draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from taskclf_tray.core.types import CoreLabel
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class IconState(StrEnum):
+    """One shape each (`ui/assets/<state>.svg`)."""
+
+    LIVE = "live"
+    UNSURE = "unsure"
+    AWAY = "away"
+    PAUSED = "paused"
+    NO_SOURCE = "no_source"
+    NO_MODEL = "no_model"
+    ATTENTION = "attention"
+
+
+LABELLED_STATES: Final = frozenset({IconState.LIVE, IconState.UNSURE})
+"""The states that also show a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLook:
+    """How a core label looks: one letter and one colour (`#rrggbb`)."""
+
+    letter: str
+    color: str
+
+
+LABEL_LOOKS: Final = MappingProxyType(
+    {
+        CoreLabel.BREAK_IDLE: LabelLook("Z", "#c9ccd0"),
+        CoreLabel.BUILD: LabelLook("B", "#0b52a8"),
+        CoreLabel.COMMUNICATE: LabelLook("C", "#58b4ec"),
+        CoreLabel.DEBUG: LabelLook("D", "#cf3f12"),
+        CoreLabel.MEET: LabelLook("M", "#5a1a66"),
+        CoreLabel.READ_RESEARCH: LabelLook("R", "#1f9272"),
+        CoreLabel.REVIEW: LabelLook("V", "#f9ef6a"),
+        CoreLabel.WRITE: LabelLook("W", "#f2a128"),
+    }
+)
+"""Hues that stay apart for every kind of colour blindness, on eight different steps of grey (checked by a test)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IconArt:
+    """A tray picture as a value: equal arts look equal, so the tray redraws only when this changes.
+
+    `color` is `#rrggbb`; `dark` says whether the panel is dark, None when nobody knows.
+    """
+
+    state: IconState
+    letter: str | None = None
+    color: str | None = None
+    dark: bool | None = None
+
+    def at(self, size: int) -> Image:
+        """The picture, `size` by `size` pixels, RGBA."""
+        return draw_icon(self.state, letter=self.letter, color=self.color, size=size, dark=self.dark)
+
+
+def icon_art(
+    state: IconState, *, core_label: str | None = None, ui_label: str | None = None, color: str | None = None
+) -> IconArt:
+    """The art of a state and the label it shows.
+
+    The core label gives letter and colour; a user's own bucket name (`ui_label`) gives its first letter instead, and
+    `color` (from the taxonomy) its colour. States that show no label ignore them.
+    """
+    if state not in LABELLED_STATES:
+        return IconArt(state)
+    look = LABEL_LOOKS[CoreLabel(core_label)] if core_label in set(CoreLabel) else None
+    letter = None if look is None else look.letter
+    if ui_label and ui_label != core_label:
+        letter = next((character.upper()[0] for character in ui_label if character.isalnum()), letter)
+    return IconArt(state, letter, color or (None if look is None else look.color))
+
+
+def draw_icon(state: IconState, *, letter: str | None, color: str | None, size: int, dark: bool | None = None) -> Image:
+    """The picture of a state, `size` by `size` pixels (8 to 512), RGBA; the same arguments give the same bytes."""
+    if state not in LABELLED_STATES:
+        letter = color = None
+    return _drawn(state, letter, color, size, dark).copy()
+
+
+def draw_app_icon(size: int) -> Image:
+    """The program's own icon (launcher, installer, notification), `size` by `size` pixels, RGBA."""
+    from taskclf_tray.ui.icon_drawing import draw_app
+
+    return draw_app(size)
+
+
+@lru_cache(maxsize=64)  # a panel wants five sizes; a day shows few different arts at a time
+def _drawn(state: IconState, letter: str | None, color: str | None, size: int, dark: bool | None) -> Image:
+    from taskclf_tray.ui.icon_drawing import draw_state
+
+    return draw_state(state, letter, color, size, dark)
