@@ -1,0 +1,48 @@
+"""pystray's names, imported in a way that needs no display, and a menu entry with an identity.
+
+pystray chooses its backend while it is imported, and the one for plain X opens DISPLAY there and raises an Xlib
+error without it. On Linux the inert backend is chosen for the import, and the environment is left as it was.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+_CHOICE: Final = "PYSTRAY_BACKEND"
+
+
+def _import_pystray() -> Any:
+    if sys.platform in ("win32", "darwin"):
+        return importlib.import_module("pystray")
+    before = os.environ.get(_CHOICE)
+    os.environ[_CHOICE] = "dummy"
+    try:
+        return importlib.import_module("pystray")
+    finally:
+        if before is None:
+            del os.environ[_CHOICE]
+        else:
+            os.environ[_CHOICE] = before
+
+
+_pystray = _import_pystray()
+Icon: Any = _pystray.Icon
+"""On Linux pystray's base class, which every backend inherits; elsewhere the platform's own icon."""
+Menu: Any = _pystray.Menu
+MenuItem: Any = _pystray.MenuItem
+
+
+class KeyedItem(MenuItem):  # type: ignore[misc]  # pystray has no types
+    """A `MenuItem` that is recognised by `key` among its siblings, whatever stands before it.
+
+    Entries that come and go (a queue, a list of models) need one: an entry without a key is known by its place, so
+    an open menu would show the next entry under the pointer when one before it disappears.
+    """
+
+    def __init__(self, key: Hashable, text: str | Callable[[Any], str], action: Any, **options: Any) -> None:
+        super().__init__(text, action, **options)
+        self.key = key

@@ -1,0 +1,186 @@
+"""The icon itself, served as org.kde.StatusNotifierItem (freedesktop.org's StatusNotifierItem specification)."""
+# no `from __future__ import annotations`: dbus-fast reads the annotations as D-Bus signatures
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, runtime_checkable
+
+from dbus_fast import PropertyAccess
+from dbus_fast.annotations import DBusBool, DBusInt32, DBusObjectPath, DBusSignature, DBusStr
+from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
+
+from taskclf_tray.ui.notify.plain import escape_markup, plain_text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PIXMAP_SIZES: Final = (16, 22, 24, 32, 48)
+"""Sizes of common panels: each is drawn for itself, so no panel has to scale."""
+TITLE_LIMIT: Final = 120
+TEXT_LIMIT: Final = 300
+MENU_PATH: Final = "/MenuBar"
+ITEM_PATH: Final = "/StatusNotifierItem"
+
+_READ: Final = PropertyAccess.READ
+_Pixmaps = Annotated[list[Any], DBusSignature("a(iiay)")]
+_ToolTip = Annotated[list[Any], DBusSignature("(sa(iiay)ss)")]
+
+
+@runtime_checkable
+class SizedPicture(Protocol):
+    """A picture that is drawn for each size instead of being scaled."""
+
+    def at(self, size: int) -> "Image":
+        """The picture, `size` by `size` pixels."""
+
+
+def pixmaps(picture: Any) -> list[Any]:
+    """[width, height, bytes] per size of `PIXMAP_SIZES`: ARGB32 in network byte order, alpha not multiplied in."""
+    drawn = []
+    for size in PIXMAP_SIZES:
+        image = picture.at(size) if isinstance(picture, SizedPicture) else _scaled(picture, size)
+        drawn.append([size, size, argb(image)])
+    return drawn
+
+
+def _scaled(image: "Image", size: int) -> "Image":
+    return image if image.size == (size, size) else image.convert("RGBA").resize((size, size))
+
+
+def argb(image: "Image") -> bytes:
+    """The pixels as A, R, G, B bytes, row by row."""
+    from PIL.Image import merge
+
+    red, green, blue, alpha = image.convert("RGBA").split()
+    return merge("RGBA", (alpha, red, green, blue)).tobytes()
+
+
+class StatusNotifierItem(ServiceInterface):
+    """The exported icon; each setter tells the panel only what is new."""
+
+    def __init__(self, ident: str, activate: Callable[[], None]) -> None:
+        super().__init__("org.kde.StatusNotifierItem")
+        self._ident = plain_text(ident, TITLE_LIMIT)
+        self._activate = activate
+        self._title = ""
+        self._text = ""
+        self._is_shown = False
+        self._pixmaps: list[Any] = []
+
+    def draw(self, picture: Any) -> None:
+        """Show another picture: a PIL image, or a `SizedPicture`; None shows nothing."""
+        drawn = [] if picture is None else pixmaps(picture)
+        if drawn != self._pixmaps:
+            self._pixmaps = drawn
+            self.new_icon()
+
+    def tell(self, title: str) -> None:
+        """Show another title; lines after the first are the tooltip's text."""
+        head, _, rest = title.partition("\n")
+        said = plain_text(head, TITLE_LIMIT), plain_text(rest, TEXT_LIMIT, multiline=True)
+        if said != (self._title, self._text):
+            self._title, self._text = said
+            self.new_title()
+            self.new_tool_tip()
+
+    def show(self, is_shown: bool) -> None:
+        """Ask the panel to show or to hide the icon."""
+        if is_shown != self._is_shown:
+            self._is_shown = is_shown
+            self.new_status(self._status())
+
+    def _status(self) -> str:
+        return "Active" if self._is_shown else "Passive"
+
+    @dbus_property(access=_READ, name="Category")
+    def category(self) -> DBusStr:
+        """What kind of icon this is."""
+        return "ApplicationStatus"
+
+    @dbus_property(access=_READ, name="Id")
+    def ident(self) -> DBusStr:
+        """The same in every session: panels remember the icon's place by it."""
+        return self._ident
+
+    @dbus_property(access=_READ, name="Title")
+    def title(self) -> DBusStr:
+        """One line about the icon."""
+        return self._title
+
+    @dbus_property(access=_READ, name="Status")
+    def status(self) -> DBusStr:
+        """`Active` shows the icon, `Passive` lets the panel hide it."""
+        return self._status()
+
+    @dbus_property(access=_READ, name="WindowId")
+    def window_id(self) -> DBusInt32:
+        """The window the icon stands for: none."""
+        return 0
+
+    @dbus_property(access=_READ, name="IconName")
+    def icon_name(self) -> DBusStr:
+        """Empty: the picture travels as pixels."""
+        return ""
+
+    @dbus_property(access=_READ, name="IconPixmap")
+    def icon_pixmap(self) -> _Pixmaps:
+        """The picture in all sizes."""
+        return self._pixmaps
+
+    @dbus_property(access=_READ, name="OverlayIconName")
+    def overlay_icon_name(self) -> DBusStr:
+        """No overlay."""
+        return ""
+
+    @dbus_property(access=_READ, name="AttentionIconName")
+    def attention_icon_name(self) -> DBusStr:
+        """Attention is drawn into the picture."""
+        return ""
+
+    @dbus_property(access=_READ, name="ToolTip")
+    def tool_tip(self) -> _ToolTip:
+        """Title and text; the specification reads markup in the text, so it is escaped."""
+        return ["", [], self._title, escape_markup(self._text)]
+
+    @dbus_property(access=_READ, name="ItemIsMenu")
+    def item_is_menu(self) -> DBusBool:
+        """Whether a left click should open the menu: no, it does the default action."""
+        return False
+
+    @dbus_property(access=_READ, name="Menu")
+    def menu(self) -> DBusObjectPath:
+        """Where the menu is exported."""
+        return MENU_PATH
+
+    @dbus_method(name="Activate")
+    def activate(self, x: DBusInt32, y: DBusInt32) -> None:  # noqa: ARG002
+        """Left click."""
+        self._activate()
+
+    @dbus_method(name="SecondaryActivate")
+    def secondary_activate(self, x: DBusInt32, y: DBusInt32) -> None:
+        """Middle click: nothing, it is too easily done by accident."""
+
+    @dbus_method(name="ContextMenu")
+    def context_menu(self, x: DBusInt32, y: DBusInt32) -> None:
+        """Right click on a panel that draws no menus itself: nothing to show."""
+
+    @dbus_method(name="Scroll")
+    def scroll(self, delta: DBusInt32, orientation: DBusStr) -> None:
+        """The wheel does nothing."""
+
+    @dbus_signal(name="NewIcon")
+    def new_icon(self) -> None:
+        """The picture changed."""
+
+    @dbus_signal(name="NewTitle")
+    def new_title(self) -> None:
+        """The title changed."""
+
+    @dbus_signal(name="NewToolTip")
+    def new_tool_tip(self) -> None:
+        """The tooltip changed."""
+
+    @dbus_signal(name="NewStatus")
+    def new_status(self, status: str) -> DBusStr:
+        """Shown or hidden."""
+        return status

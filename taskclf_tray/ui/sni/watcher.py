@@ -1,0 +1,193 @@
+"""The panel's side of the conversation: is there one, and does it know our icon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dbus_fast import Message, MessageFlag, MessageType
+from dbus_fast.aio import MessageBus
+from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
+
+WATCHER: Final = "org.kde.StatusNotifierWatcher"
+WATCHER_PATH: Final = "/StatusNotifierWatcher"
+_DBUS: Final = "org.freedesktop.DBus"
+_MATCHES: Final = (
+    f"type='signal',sender='{_DBUS}',member='NameOwnerChanged',arg0='{WATCHER}'",
+    f"type='signal',sender='{WATCHER}',interface='{WATCHER}',path='{WATCHER_PATH}'",
+)
+_HOST_SIGNALS: Final = ("StatusNotifierHostRegistered", "StatusNotifierHostUnregistered")
+_CONNECT_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """What the session bus says: does it answer, is a watcher there, does it have a host (a panel that draws)."""
+
+    bus: bool = False
+    watcher: bool = False
+    host: bool = False
+
+
+def session_bus_address(environ: Mapping[str, str]) -> str | None:
+    """Where the session bus should be: the variable, else the socket systemd makes; None: nowhere."""
+    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    socket = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "bus"
+    with contextlib.suppress(OSError):
+        if socket.is_socket():
+            return f"unix:path={socket}"
+    return None
+
+
+async def connect(address: str | None) -> MessageBus:
+    """The session bus.
+
+    Raises ConnectionError when nobody answers at the address within 5 s, or it is no address.
+    """
+    if address is None:
+        raise ConnectionError("there is no session bus")
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return await MessageBus(bus_address=address).connect()
+    except (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError, DBusError) as error:
+        raise ConnectionError(f"the session bus cannot be reached ({type(error).__name__})") from error
+
+
+async def close(bus: MessageBus) -> None:
+    """Disconnect and wait until the socket is closed."""
+    if bus.connected:
+        bus.disconnect()
+        with contextlib.suppress(OSError, EOFError):
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
+
+async def ask(bus: MessageBus, message: Message) -> list[Any] | None:
+    """The answer's values, or None for an error or a lost connection."""
+    try:
+        reply = await bus.call(message)
+    except (OSError, EOFError, DBusError):
+        return None
+    if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
+        return None
+    return list(reply.body)
+
+
+def _to_bus(member: str, argument: str) -> Message:
+    return Message(_DBUS, "/org/freedesktop/DBus", _DBUS, member, signature="s", body=[argument])
+
+
+async def has_watcher(bus: MessageBus) -> bool:
+    """Whether somebody owns the watcher's name now; starts nobody."""
+    return await ask(bus, _to_bus("NameHasOwner", WATCHER)) == [True]
+
+
+async def has_host(bus: MessageBus) -> bool:
+    """Whether the watcher knows a panel that draws icons."""
+    body = await ask(
+        bus,
+        Message(
+            WATCHER,
+            WATCHER_PATH,
+            f"{_DBUS}.Properties",
+            "Get",
+            flags=MessageFlag.NO_AUTOSTART,
+            signature="ss",
+            body=[WATCHER, "IsStatusNotifierHostRegistered"],
+        ),
+    )
+    return body is not None and bool(body[0].value)
+
+
+async def _probe(address: str | None) -> PanelState:
+    try:
+        bus = await connect(address)
+    except ConnectionError:
+        return PanelState()
+    try:
+        watcher = await has_watcher(bus)
+        return PanelState(True, watcher, watcher and await has_host(bus))
+    finally:
+        await close(bus)
+
+
+def probe(environ: Mapping[str, str], timeout_seconds: float = 1.5) -> PanelState:
+    """Ask the session bus, for at most `timeout_seconds`; a bus that hangs counts as none."""
+
+    async def within_time() -> PanelState:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await _probe(session_bus_address(environ))
+        except TimeoutError:
+            return PanelState()
+
+    return asyncio.run(within_time())
+
+
+class PanelLink:
+    """Keeps one icon registered with whichever panel runs; lives in the bus's thread.
+
+    `registered` is set while a watcher knows the icon; `has_host` says whether that watcher has a panel that draws.
+    """
+
+    def __init__(self, bus: MessageBus, name: str, registered: threading.Event) -> None:
+        self._bus = bus
+        self._name = name
+        self._registered = registered
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.has_host = False
+
+    async def start(self) -> None:
+        """Listen for panels that come and go, and register with the one that is there."""
+        self._bus.add_message_handler(self._heard)
+        for match in _MATCHES:
+            await ask(self._bus, _to_bus("AddMatch", match))
+        await self._register()
+
+    async def stop(self) -> None:
+        """Cancel what is still being asked."""
+        self._bus.remove_message_handler(self._heard)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._registered.clear()
+        self.has_host = False
+
+    def _heard(self, message: Message) -> None:
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        if message.member == "NameOwnerChanged" and message.body[0] == WATCHER:
+            self._registered.clear()
+            self.has_host = False
+            if message.body[2]:
+                self._start(self._register())
+        elif message.interface == WATCHER and message.member in _HOST_SIGNALS:
+            self._start(self._ask_for_host())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _register(self) -> None:
+        request = Message(
+            WATCHER,
+            WATCHER_PATH,
+            WATCHER,
+            "RegisterStatusNotifierItem",
+            flags=MessageFlag.NO_AUTOSTART,
+            signature="s",
+            body=[self._name],
+        )
+        if await ask(self._bus, request) is not None:
+            self._registered.set()
+            await self._ask_for_host()
+
+    async def _ask_for_host(self) -> None:
+        self.has_host = await has_host(self._bus)
