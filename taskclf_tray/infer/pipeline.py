@@ -29,6 +29,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 ResolverOf = Callable[[str], "TaxonomyResolver | None"]
 
+LABELS_AND_MIXED: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
 _ONE_HOT_IDLE: Final = tuple(1.0 if i == BREAK_IDLE_ID else 0.0 for i in range(len(LABEL_SET_V1)))
 _NO_THRESHOLDS: Final[Mapping[str, float]] = {}
 
@@ -121,10 +122,7 @@ class Decisions:
     def raw_labels(self) -> list[str]:
         """N labels before smoothing."""
         codes = np.where(self.is_rejected, len(LABEL_SET_V1), self.label_ids)
-        return [_RAW_NAMES[code] for code in codes.tolist()]
-
-
-_RAW_NAMES: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
+        return [LABELS_AND_MIXED[code] for code in codes.tolist()]
 
 
 def decide_matrix(
@@ -209,7 +207,7 @@ def _prediction(
     confidence: float,
     is_rejected: bool,
 ) -> WindowPrediction:
-    raw = _RAW_NAMES[-1 if is_rejected else label_id]
+    raw = LABELS_AND_MIXED[-1 if is_rejected else label_id]
     mapped_name, mapped_probs = map_label(config.resolver, raw, raw, core_probs)
     return WindowPrediction(
         user_id=row.user_id,

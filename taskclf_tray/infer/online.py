@@ -1,0 +1,157 @@
+"""The online driver: one bucket at a time, always equal to the batch over all buckets so far (contract, section 1)."""
+
+from __future__ import annotations
+
+import importlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
+
+MAX_SEGMENTS_PER_USER: Final = 5_000
+"""A month or more of segments; older ones are in the app's database."""
+MAX_REVISIONS: Final = 1_000
+"""Revised predictions kept for a caller that does not ask; the oldest go first."""
+
+
+@dataclass(slots=True)
+class _UserState:
+    """One person's newest buckets, which may still change, and the segments of those that cannot."""
+
+    tail: list[WindowPrediction] = field(default_factory=list)
+    settled: int = 0
+    """How many at the head of `tail` are in `segments` already; they stay as context."""
+    segments: list[Segment] = field(default_factory=list)
+
+
+class OnlinePredictor:
+    """Stages 2–9 row by row, for any number of people.
+
+    After every row the provisional answer, the revisions and the segments together equal what the batch returns
+    for all rows so far. The state is bounded: a smoothing window of predictions and the newest segments.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        metadata: Any,
+        *,
+        cat_encoders: Mapping[str, Sequence[str]] | None = None,
+        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+        reject_threshold: float | None = None,
+        taxonomy: Any = None,
+        calibrator: Calibrator | None = None,
+        calibrator_store: CalibratorStore | None = None,
+        per_user_reject_thresholds: Mapping[str, float] | None = None,
+    ) -> None:
+        """`metadata`: the bundle's; of it `schema_version`, `time_basis` and `sha256` (the model's version) count.
+
+        `taxonomy`: a TaxonomyConfig. Raises ValueError for an even window.
+        """
+        self.config = PipelineConfig(
+            model=model,
+            schema_version=metadata.schema_version,
+            time_basis=getattr(metadata, "time_basis", None) or "utc",
+            cat_encoders=cat_encoders,
+            calibrator=calibrator,
+            calibrator_store=calibrator_store,
+            reject_threshold=reject_threshold,
+            per_user_reject_thresholds=per_user_reject_thresholds,
+            taxonomy=taxonomy,
+            smooth_window=smooth_window,
+            bucket_seconds=bucket_seconds,
+            model_version=getattr(metadata, "sha256", None) or getattr(metadata, "dataset_hash", None) or "",
+        )
+        self._half = context_buckets(smooth_window)
+        self._step = timedelta(seconds=bucket_seconds)
+        self._users: dict[str, _UserState] = {}
+        self._revised: OrderedDict[tuple[str, datetime], WindowPrediction] = OrderedDict()
+
+    def predict_bucket(self, row: FeatureRow) -> WindowPrediction:
+        """The row's provisional prediction: final when the buckets of its smoothing window are there.
+
+        Rows of one user come in order of time. Raises ValueError for one that is not after the newest.
+        """
+        state = self._users.setdefault(row.user_id, _UserState())
+        if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
+            raise ValueError("a bucket must come after the newest one of its user")
+        before = state.tail
+        state.tail = self._finish([*before, *decide_rows(self.config, [row])])
+        for old, new in zip(before, state.tail, strict=False):
+            if new != old:
+                self._note_revision(new)
+        newest = state.tail[-1]
+        self._settle(state)
+        return newest
+
+    def take_revised(self) -> list[WindowPrediction]:
+        """Earlier predictions that changed since the last call (their newest value), oldest change first."""
+        revised = list(self._revised.values())
+        self._revised.clear()
+        return revised
+
+    def get_segments(self) -> list[Segment]:
+        """The segments so far after hysteresis, by user (first seen first), each in order of time."""
+        answer: list[Segment] = []
+        for state in self._users.values():
+            segments = state.segments.copy()
+            self._extend(segments, state.tail[state.settled :])
+            answer += merge_short_segments(segments)
+        return answer
+
+    def _finish(self, tail: list[WindowPrediction]) -> list[WindowPrediction]:
+        """The newest buckets with their neighbours' votes; the settled ones are context and keep their answer."""
+        fresh = finish(
+            tail,
+            smooth_window=self.config.smooth_window,
+            bucket_seconds=self.config.bucket_seconds,
+            resolver_of=lambda _config_id: self.config.resolver,
+        )
+        open_from = max(0, len(tail) - 1 - self._half)
+        return [*tail[:open_from], *fresh[open_from:]]
+
+    def _settle(self, state: _UserState) -> None:
+        """Move buckets whose window is complete into the segments; keep as many as later windows look at."""
+        complete = max(state.settled, len(state.tail) - self._half)
+        self._extend(state.segments, state.tail[state.settled : complete])
+        if len(state.segments) > MAX_SEGMENTS_PER_USER:
+            del state.segments[0]
+        surplus = max(0, len(state.tail) - 2 * self._half - 1)
+        state.tail = state.tail[surplus:]
+        state.settled = complete - surplus
+
+    def _extend(self, segments: list[Segment], predictions: Sequence[WindowPrediction]) -> None:
+        """Continue segments (before hysteresis) by predictions."""
+        added = segmentize(
+            [p.bucket_start_ts for p in predictions],
+            [p.smoothed_label_name for p in predictions],
+            self.config.bucket_seconds,
+        )
+        if segments and added and segments[-1].end_ts == added[0].start_ts and segments[-1].label == added[0].label:
+            last, first = segments.pop(), added[0]
+            count = last.bucket_count + first.bucket_count
+            added[0] = Segment(last.start_ts, first.end_ts, last.label, count)
+        segments += added
+
+    def _note_revision(self, prediction: WindowPrediction) -> None:
+        key = (prediction.user_id, prediction.bucket_start_ts)
+        self._revised.pop(key, None)
+        self._revised[key] = prediction
+        if len(self._revised) > MAX_REVISIONS:
+            self._revised.popitem(last=False)
+
+
+def __getattr__(name: str) -> Any:
+    """`run_online_loop` drives the whole app, so it lives with the app; it is found here on demand."""
+    if name == "run_online_loop":
+        return importlib.import_module("taskclf_tray.ui.runtime").run_online_loop
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

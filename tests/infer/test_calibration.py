@@ -1,0 +1,244 @@
+"""Calibrators: golden vectors, the same bits alone and in a batch, and files that are damaged or hostile."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskclf_tray.core.errors import CalibratorError
+from taskclf_tray.infer.calibration import (
+    Calibrator,
+    CalibratorStore,
+    IdentityCalibrator,
+    IsotonicCalibrator,
+    IsotonicRegressor,
+    TemperatureCalibrator,
+)
+from taskclf_tray.infer.calibrator_files import (
+    load_calibrator,
+    load_calibrator_store,
+    parse_calibrator,
+    save_calibrator,
+    save_calibrator_store,
+)
+from tests.infer.sample_rows import DATA, HOME, golden, golden_frame
+
+GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_calibration.json").read_text())
+STORES = {"temperature": "calibrator_store", "isotonic": "calibrator_store_isotonic"}
+
+
+def store_of(method: str) -> CalibratorStore:
+    return load_calibrator_store(HOME / "artifacts" / STORES[method])
+
+
+def one_curve(**values: Any) -> dict[str, Any]:
+    """An isotonic document whose eight curves are the identity, the first with other values."""
+    curve = {
+        "X_thresholds_": [0.0, 1.0],
+        "y_thresholds_": [0.0, 1.0],
+        "X_min_": 0.0,
+        "X_max_": 1.0,
+        "increasing_": True,
+        "out_of_bounds": "clip",
+    }
+    return {"type": "isotonic", "regressors": [{**curve, **values}, *[curve] * 7]}
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=range(len(GOLDEN)))
+def test_golden(case: dict[str, Any]) -> None:
+    calibrator = parse_calibrator(case["file"])
+    answer = calibrator.calibrate(np.array(case["probs"]))
+    np.testing.assert_allclose(answer, case["out"], rtol=0, atol=1e-12)
+    assert calibrator.to_dict() == case["file"]
+
+
+@pytest.mark.parametrize("method", list(STORES))
+def test_golden_store(method: str) -> None:
+    answer = store_of(method).calibrate_batch(golden("raw_proba"), golden_frame()["user_id"].tolist())
+    np.testing.assert_allclose(answer, golden(f"calibrated_{method}"), rtol=0, atol=1e-12)
+
+
+CALIBRATORS = [
+    TemperatureCalibrator(0.31),
+    TemperatureCalibrator(2.2),
+    store_of("isotonic").global_calibrator,
+    IdentityCalibrator(),
+]
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS, ids=["cold", "warm", "isotonic", "identity"])
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 70), sharpness=st.sampled_from([0.01, 0.3, 5.0]))
+def test_a_row_alone_has_the_bits_it_has_in_any_batch(
+    calibrator: Calibrator, seed: int, rows: int, sharpness: float
+) -> None:
+    probs = np.random.default_rng(seed).dirichlet([sharpness] * 8, rows)
+    together = calibrator.calibrate(probs)
+    np.testing.assert_allclose(together.sum(axis=1), 1.0, atol=1e-12)
+    for i in range(rows):
+        assert calibrator.calibrate(probs[i : i + 1]).tobytes() == together[i : i + 1].tobytes()
+        assert calibrator.calibrate(probs[i]).tobytes() == together[i].tobytes()
+    assert calibrator.calibrate(probs[::-2]).tobytes() == np.ascontiguousarray(together[::-2]).tobytes()
+    assert calibrator.calibrate(np.asfortranarray(probs)).tobytes() == together.tobytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.floats(0, 1), min_size=8, max_size=8))
+def test_isotonic_interpolates_like_numpy(values: list[float]) -> None:
+    regressor = IsotonicRegressor((0.1, 0.2, 0.2, 0.7), (0.0, 0.1, 0.4, 0.9))
+    answer = IsotonicCalibrator((regressor,) * 8).calibrate(np.array([values]))
+    expected = np.maximum(np.interp(values, [0.1, 0.2, 0.7], [0.0, 0.4, 0.9]), 1e-12)
+    left = (np.array(values) >= 0.1) & (np.array(values) < 0.2)
+    expected[left] = np.maximum(np.array(values)[left] - 0.1, 1e-12)
+    np.testing.assert_allclose(answer[0], expected / expected.sum(), atol=1e-12)
+
+
+def test_zero_probabilities_are_floored() -> None:
+    probs = np.array([1.0, *[0.0] * 7])
+    assert TemperatureCalibrator(1.0).calibrate(probs)[1] == pytest.approx(1e-12, rel=1e-9)
+    assert parse_calibrator(one_curve()).calibrate(probs)[1] == pytest.approx(1e-12, rel=1e-9)
+
+
+def test_a_user_has_their_own_and_others_the_global_one() -> None:
+    store = CalibratorStore(IdentityCalibrator(), {"ann": TemperatureCalibrator(2.0)})
+    probs = np.random.default_rng(1).dirichlet([1.0] * 8, 6)
+    users = ["ann", "bob", "ann", "", "cy", "ann"]
+    answer = store.calibrate_batch(probs, users)
+    for i, user in enumerate(users):
+        assert answer[i].tobytes() == store.get_calibrator(user).calibrate(probs[i]).tobytes()
+    assert (answer[1] == probs[1]).all()
+    assert (answer[0] != probs[0]).all()
+    assert store.calibrate_batch(np.empty((0, 8)), []).shape == (0, 8)
+    with pytest.raises(ValueError, match="6 rows"):
+        store.calibrate_batch(probs, ["ann"])
+
+
+@pytest.mark.parametrize("method", list(STORES))
+def test_store_survives_the_disk(method: str, tmp_path: Path) -> None:
+    store = store_of(method)
+    assert store.model_bundle_id == "2026-11-21_082102_run-9643"
+    assert len(store.user_ids) == 3
+    again = load_calibrator_store(save_calibrator_store(store, tmp_path / "store"))
+    assert again == store
+    assert again.digest == store.digest
+
+
+def test_digest_follows_what_is_answered() -> None:
+    plain = CalibratorStore(TemperatureCalibrator(2.0))
+    assert plain.digest == CalibratorStore(TemperatureCalibrator(2.0), model_bundle_id="x").digest
+    assert plain.digest != CalibratorStore(TemperatureCalibrator(2.1)).digest
+    assert plain.digest != CalibratorStore(TemperatureCalibrator(2.0), {"ann": IdentityCalibrator()}).digest
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS, ids=["cold", "warm", "isotonic", "identity"])
+def test_calibrator_survives_the_disk(calibrator: Calibrator, tmp_path: Path) -> None:
+    assert load_calibrator(save_calibrator(calibrator, tmp_path / "c.json")) == calibrator
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        ({}, "type is null"),
+        ({"type": "platt"}, "platt"),
+        ({"type": "temperature"}, "temperature is null"),
+        ({"type": "temperature", "temperature": 0}, "above 0"),
+        ({"type": "temperature", "temperature": -1.0}, "above 0"),
+        ({"type": "temperature", "temperature": True}, "true"),
+        ({"type": "temperature", "temperature": "2"}, "the text '2'"),
+        ({"type": "isotonic"}, "no list of regressors"),
+        ({"type": "isotonic", "regressors": []}, "0 curves"),
+        ({"type": "isotonic", "regressors": [1] * 8}, "regressor 0"),
+        (one_curve(X_thresholds_=[0.0, 0.5, 1.0]), "3 x and 2 y"),
+        (one_curve(X_thresholds_=[], y_thresholds_=[]), "0 x and 0 y"),
+        (one_curve(X_thresholds_=[1.0, 0.0]), "descend"),
+        (one_curve(X_thresholds_=[0.0, "1"]), "X_thresholds_ of its regressor 0"),
+        (one_curve(y_thresholds_=None), "y_thresholds_"),
+        (one_curve(X_min_="0"), "limits"),
+        (one_curve(out_of_bounds="nan"), "out of bounds"),
+    ],
+)
+def test_damage_is_named(document: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(CalibratorError) as caught:
+        load_calibrator(path)
+    assert "broken.json" in caught.value.title
+    assert reason in caught.value.title
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        "nonsense",
+        '{"type": "temperature", "temperature": NaN}',
+        '{"type": 1, "type": 2}',
+        "[" * 100_000,
+    ],
+)
+def test_text_that_is_no_calibrator(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(CalibratorError, match=r"broken\.json"):
+        load_calibrator(path)
+    with pytest.raises(CalibratorError, match=r"absent\.json"):
+        load_calibrator(tmp_path / "absent.json")
+
+
+def write_store(where: Path, user_ids: Any, **head: Any) -> Path:
+    where.mkdir()
+    (where / "store.json").write_text(json.dumps({"method": "temperature", "user_ids": user_ids, **head}))
+    (where / "global.json").write_text('{"type": "identity"}')
+    return where
+
+
+@pytest.mark.parametrize(
+    "user_id", ["../global", "/etc/passwd", "a/b", "a\\b", "..", ".", "", "nul", "COM1", "a\x00b", "ab.", "x" * 200]
+)
+def test_a_user_id_is_never_a_path(user_id: str, tmp_path: Path) -> None:
+    store_dir = write_store(tmp_path / "store", [user_id])
+    with pytest.raises(CalibratorError, match="cannot be a user id"):
+        load_calibrator_store(store_dir)
+    with pytest.raises(CalibratorError, match="cannot be a user id"):
+        save_calibrator_store(CalibratorStore(IdentityCalibrator(), {user_id: IdentityCalibrator()}), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_listed_file_that_is_missing_fails_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CalibratorError, match=r"store/users/ann\.json is missing"):
+        load_calibrator_store(write_store(tmp_path / "store", ["ann"]))
+
+
+@pytest.mark.parametrize(
+    ("user_ids", "head", "reason"),
+    [
+        ("ann", {}, "user_ids"),
+        ([1], {}, "user_ids"),
+        ([], {"method": "magic"}, "method"),
+        ([], {"created_at": 3}, "created_at"),
+    ],
+)
+def test_a_damaged_store_is_named(user_ids: Any, head: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(CalibratorError, match=reason):
+        load_calibrator_store(write_store(tmp_path / "store", user_ids, **head))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_temperature_must_be_above_zero(temperature: float) -> None:
+    with pytest.raises(CalibratorError, match="above 0"):
+        TemperatureCalibrator(temperature)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="8"):
+        TemperatureCalibrator(2.0).calibrate(np.ones((2, 7)))
