@@ -135,7 +135,7 @@ def _depends_on_secret(home: Path) -> str | None:
     """
     models = home / "models"
     for run_dir in sorted(models.glob("*")) if models.is_dir() else ():
-        if run_dir.is_dir() and not run_dir.name.startswith(".") and not _is_synthetic(run_dir):
+        if (run_dir / METADATA_FILE).exists() and not run_dir.name.startswith(".") and not _is_synthetic(run_dir):
             return f"the model {run_dir.name}"
     if policy_path(models).exists() and not _policy_is_synthetic(home):
         return "an inference policy"
@@ -145,8 +145,6 @@ def _depends_on_secret(home: Path) -> str | None:
 
 
 def _is_synthetic(run_dir: Path) -> bool:
-    if not (run_dir / METADATA_FILE).exists() and not any(run_dir.iterdir()):
-        return True  # an empty folder is no model
     try:
         return read_metadata(run_dir).data_provenance == "synthetic"
     except ModelError:
@@ -159,7 +157,7 @@ def _policy_is_synthetic(home: Path) -> bool:
     except BadJsonError:
         return False
     model_dir = policy.get("model_dir")
-    return isinstance(model_dir, str) and (home / model_dir).is_dir() and _is_synthetic(home / model_dir)
+    return isinstance(model_dir, str) and _is_synthetic(home / model_dir)
 
 
 def _read_secret(home: Path) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -291,7 +292,7 @@ def _digest(*parts: object) -> str:
 def _explicit_dir(model_dir: Path, models_dir: Path) -> Path:
     """As given; else relative to the home; else a bundle's name."""
     for path in (model_dir, models_dir.parent / model_dir, models_dir / model_dir):
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             return path.resolve() if path.name in ("", "..") else path
     return model_dir
 
@@ -301,7 +302,7 @@ def resolve_model_dir(model_dir: Path | str | None, models_dir: Path, policy: In
     models_dir = Path(models_dir)
     if model_dir is not None:
         found = _explicit_dir(Path(model_dir), models_dir)
-        if not found.is_dir():
+        if not os.path.isdir(found):  # noqa: PTH112 - as above
             raise ModelResolutionError(f"There is no model at {model_dir}.")
         return found
     if policy is not None:
