@@ -1,0 +1,107 @@
+"""Export files: the recorded ones, other shapes, and damaged ones."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskclf_tray.adapters import export
+from taskclf_tray.adapters.activitywatch import AWEvent, parse_aw_export
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.export import ExportSource
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.errors import ExportFormatError, IdentityError
+from taskclf_tray.core.intervals import covered, union
+from taskclf_tray.core.time import parse_time, seconds_to_us, to_us
+
+RECORDED = Path(__file__).parents[1] / "data" / "real_watchers"
+SHORT = RECORDED / "aw-buckets-export_testing_110s.json"
+LONG = RECORDED / "aw-buckets-export_default-settings_290s.json"
+SECRET = "0123456789abcdef" * 4
+
+
+def test_a_recorded_run() -> None:
+    seen = parse_aw_export(SHORT, title_salt=SECRET)
+    # by hand from the file: 7.006 s and the hole of 1.001 s after it, 5.003 s and none, 3.002 s and 1.001 s
+    assert len(seen.window) == 13
+    assert [(e.app_id, e.duration_seconds, e.is_unknown) for e in seen.window[:3]] == [
+        ("unknown.unknown", 8.007, True),
+        ("org.invisible-island.xterm", 5.003, False),
+        ("org.invisible-island.xterm", 4.003, False),
+    ]
+    assert sum(not e.is_away for e in seen.away) == 2  # the copy of one not-afk event collapsed
+    assert sorted(e.presses for e in seen.input)[-1] == 42
+    assert [e.event_id for e in seen.window] == sorted(e.event_id for e in seen.window)
+    for title in ("vim main.py", "office", "漢字"):
+        assert title not in repr(seen)
+
+
+@pytest.mark.parametrize("path", [SHORT, LONG])
+def test_filling_leaves_no_short_hole(path: Path) -> None:
+    def total(events: tuple[AWEvent, ...]) -> tuple[int, list[int]]:
+        spans = union((to_us(e.timestamp), to_us(e.timestamp) + seconds_to_us(e.duration_seconds)) for e in events)
+        return covered(spans, 0, 2**62), [b[0] - a[1] for a, b in pairwise(spans)]
+
+    filled, holes = total(parse_aw_export(path, title_salt=SECRET).window)
+    bare, bare_holes = total(parse_aw_export(path, title_salt=SECRET, fill_gap_seconds=0).window)
+    assert all(hole > 2_000_000 for hole in holes)
+    assert filled - bare == sum(bare_holes) - sum(holes) > 0
+
+
+def test_one_lone_bucket_and_the_clock(tmp_path: Path) -> None:
+    whole = json.loads(LONG.read_text("utf-8"))["buckets"]["aw-watcher-window_vm"]
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(whole))
+    source = ExportSource(path, Normaliser(SECRET))
+    assert source.is_closed
+    assert source.status().streams == {Stream.WINDOW}
+    newest = parse_time("2026-11-21T08:04:51.782Z") + timedelta(seconds=220.251)
+    assert source.status().newest_event == newest
+    assert source.now() == newest + timedelta(seconds=330)
+    source.close()
+    assert source.read(*source.span).window == ()
+
+
+def test_of_several_hosts_the_named_or_the_newest(tmp_path: Path) -> None:
+    def bucket(host: str, day: int) -> dict[str, Any]:
+        event = {"timestamp": f"2026-03-0{day}T08:00:00Z", "duration": 5, "data": {"app": host, "title": ""}}
+        return {"type": "currentwindow", "hostname": host, "events": [event, {"timestamp": "?"}]}
+
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps({"buckets": {"a": bucket("old", 1), "b": bucket("new", 2), "c": {"type": "x"}, "d": 7}}))
+    for hostname, app_id in ((None, "unknown.new"), ("old", "unknown.old")):
+        source = ExportSource(path, Normaliser(SECRET), hostname=hostname)
+        assert [e.app_id for e in source.read(*source.span).window] == [app_id]
+    assert "2 damaged" in source.status().detail
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"7", b"\xff\xfe", b"{}", b'{"buckets": []}', b'{"buckets": {}}', b"[" * 100_000,
+        b'{"buckets": {"w": {"type": "currentwindow", "events": []}}}', SHORT.read_bytes()[:-300],
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_damaged_files(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(content)
+    with pytest.raises(ExportFormatError) as caught:
+        parse_aw_export(path, title_salt=SECRET)
+    assert "export.json" in str(caught.value)
+    assert "vim main.py" not in f"{caught.value!r}{caught.value.__cause__!r}{caught.value.__context__!r}"
+
+
+def test_no_file_too_large_a_file_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExportFormatError):
+        parse_aw_export(tmp_path / "missing.json", title_salt=SECRET)
+    with pytest.raises(IdentityError):
+        parse_aw_export(SHORT, title_salt="")
+    monkeypatch.setattr(export, "MAX_FILE_BYTES", 1000)
+    with pytest.raises(ExportFormatError, match="larger"):
+        parse_aw_export(SHORT, title_salt=SECRET)
