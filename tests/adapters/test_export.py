@@ -27,7 +27,7 @@ SECRET = "0123456789abcdef" * 4
 
 def test_a_recorded_run() -> None:
     seen = parse_aw_export(SHORT, title_salt=SECRET)
-    # by hand from the file: 7.006 s and the hole of 1.001 s after it, 5.003 s and none, 3.002 s and 1.001 s
+    # by hand from the file: 7.006 s and the hole of 1.001 s after it, 4.003 s and 1.000 s, 3.003 s and 1.000 s
     assert len(seen.window) == 13
     assert [(e.app_id, e.duration_seconds, e.is_unknown) for e in seen.window[:3]] == [
         ("unknown.unknown", 8.007, True),
