@@ -41,7 +41,8 @@ from taskclf_tray.core.types import LabelSpan, SourceEvents
 _DAYS_KEPT: Final = 2
 """Generated days held in memory: a read of up to 24 h touches at most two local days."""
 
-RawEvents = Mapping[Stream, Sequence[RawEvent]]
+FIRST_DAY: Final = date(2020, 1, 1)
+"""When simulated people began to be watched, unless said otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,26 @@ class SimulatedDay:
 class SimulatedPerson:
     """One person of a persona; the seed decides everything that makes them differ from others of their kind.
 
-    `changes`: from a date on, the named era of life (any text) gives other programs, habits and words.
+    `changes`: from a date on, the named era of life (any text) gives other programs, habits and words. Before
+    `first_day` nothing was recorded.
     Raises ValueError for an unknown persona or zone.
     """
 
     def __init__(
-        self, persona: str, seed: int, *, time_zone: str = "UTC", changes: Mapping[date, str] | None = None
+        self,
+        persona: str,
+        seed: int,
+        *,
+        time_zone: str = "UTC",
+        changes: Mapping[date, str] | None = None,
+        first_day: date = FIRST_DAY,
     ) -> None:
         if persona not in PERSONAS:
             raise ValueError(f"unknown persona {persona!r}; there are {', '.join(PERSONAS)}")
         self.persona = PERSONAS[persona]
         self.seed = seed
         self.time_zone = time_zone
+        self.first_day = first_day
         self._zone = zone(time_zone)
         self._changes = sorted((changes or {}).items())
         self._habits: dict[str, Habits] = {}
@@ -94,6 +103,7 @@ class SimulatedPerson:
             return []
         first = start.astimezone(self._zone).date()
         last = (end - timedelta(microseconds=1)).astimezone(self._zone).date()
+        first = max(first, self.first_day)
         return [self.day(first + timedelta(days=k)) for k in range((last - first).days + 1)]
 
     def raw_events(self, start: datetime, end: datetime) -> dict[Stream, list[RawEvent]]:
@@ -119,7 +129,7 @@ class SimulatedPerson:
 
     def working_day(self, not_before: date) -> tuple[datetime, datetime]:
         """[start, end) of the first day with work from this date on."""
-        local_date = not_before
+        local_date = max(not_before, self.first_day)
         while not self.day(local_date).truth:
             local_date += timedelta(days=1)
         spans = self.day(local_date).truth
