@@ -56,6 +56,11 @@ class Resolved:
         """Which tab was current in [start, end)."""
         return front_pieces(self.tabs, start, end, _tab_saying, self.holes)
 
+    def any_before(self, moment: int) -> bool:
+        """Whether an event of any kind begins before `moment`."""
+        starts = [span[0] for span in (*self.window[:1], *self.tabs[:1])] + [span.start_us for span in self.inputs[:1]]
+        return any(start < moment for start in starts)
+
 
 def _window_saying(event: AWEvent) -> Key:
     return window_key(event)[1:]
@@ -82,12 +87,12 @@ def resolve_events(
 def advance(
     state: BuilderState, events: SourceEvents, until: datetime, *, skip: Skip = ()
 ) -> tuple[BuilderState, list[FeatureRow]]:
-    """Build every bucket of [state.until, until), each exactly once; pure.
+    """Build every bucket with a window event in [state.until, until), each exactly once; pure.
 
     `events` may begin before `state.until` (only their part after it counts) and reach past `until` (the rest is
-    ignored); order and copies do not matter. Before the first event the state stays as it is; the first bucket is
-    the one that holds it. `until` at or before `state.until` builds nothing. `skip`: blackouts; a bucket that
-    touches one yields no row, no time inside one counts, and window history never crosses one.
+    ignored); order and copies do not matter. Before the first event of any kind the state stays as it is. `until` at
+    or before `state.until` builds nothing. `skip`: blackouts; a bucket that touches one yields no row, no time inside
+    one counts, and window history never crosses one.
     Raises ValueError when `until` is not a border between buckets.
     """
     step = state.bucket_seconds * US_PER_SECOND
@@ -99,10 +104,10 @@ def advance(
         return state, []
     resolved = resolve_events(state, events, skip, start)
     if start is None:
-        first = min((span[0] for span in resolved.window), default=end)
-        start = first // step * step
-        if start >= end:
+        if not resolved.any_before(end):
             return state, []
+        first = min((span[0] for span in resolved.window), default=end)
+        start = min(first // step * step, end)
     maker = RowMaker(state)
     rows = _rows(maker, resolved, start, end, step)
     after = dataclasses.replace(

@@ -361,3 +361,12 @@ def test_what_is_left_of_an_event_that_ended_on_the_border_is_nothing() -> None:
     left = [win(60, 0, "web", event_id=4), win(61, 30, "edit", event_id=5)]
     _, (row,) = advance(after, source(left, start=60), at(120))
     assert row.app_change_count == 0
+
+
+def test_input_that_ended_before_the_first_window_event_does_not_touch_its_minute() -> None:
+    """Cut at the border, the server answers the input event's end with a piece without length."""
+    state = BuilderState.initial("u", "d", time_zone="UTC")
+    after, rows = advance(state, source([], [keys(20, 100, event_id=1)]), at(120))
+    assert rows == []
+    _, (row,) = advance(after, source([win(120, 30)], [keys(120, 0, event_id=1)], start=120), at(180))
+    assert row.keys_per_min is None
