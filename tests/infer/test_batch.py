@@ -1,0 +1,168 @@
+"""The batch driver: order, users, models of both kinds, and the files it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.batch import (
+    predict_labels,
+    predict_proba,
+    read_segments_json,
+    run_batch_inference,
+    write_predictions_csv,
+    write_segments_json,
+)
+from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from tests.infer.sample_rows import (
+    BUNDLE,
+    HOME,
+    START,
+    FakeModel,
+    forest,
+    golden,
+    golden_frame,
+    golden_rows,
+    told_row,
+    vocabularies,
+)
+
+
+def test_frame_and_rows_and_library_agree_with_the_golden_table() -> None:
+    ours = predict_proba(forest(), golden_frame(), vocabularies())
+    np.testing.assert_allclose(ours, golden("raw_proba"), rtol=0, atol=1e-9)
+    assert predict_proba(forest(), golden_rows(), vocabularies()).tobytes() == ours.tobytes()
+    booster = lightgbm.Booster(model_file=str(BUNDLE / "model.txt"))
+    np.testing.assert_allclose(predict_proba(booster, golden_frame(), vocabularies()), ours, rtol=0, atol=1e-12)
+
+
+def test_predict_labels() -> None:
+    rows = [told_row(0, "Build", 0.9), told_row(1, "Meet", 0.3)]
+    assert predict_labels(FakeModel(), rows) == ["Build", "Meet"]
+    assert predict_labels(FakeModel(), rows, reject_threshold=0.55) == ["Build", MIXED_UNKNOWN]
+    assert predict_labels(FakeModel(), rows, [f"L{i}" for i in range(8)]) == ["L1", "L4"]
+    assert predict_labels(FakeModel(), [], reject_threshold=0.5) == []
+    with pytest.raises(ValueError, match="3 label names"):
+        predict_labels(FakeModel(), rows, ["a", "b", "c"])
+
+
+def test_whole_golden_table() -> None:
+    result = run_batch_inference(
+        forest(),
+        golden_frame(),
+        cat_encoders=vocabularies(),
+        reject_threshold=0.9,
+        taxonomy=load_taxonomy(HOME / "configs/user_taxonomy.yaml"),
+        calibrator_store=load_calibrator_store(HOME / "artifacts/calibrator_store_isotonic"),
+    )
+    np.testing.assert_allclose(result.core_probs, golden("calibrated_isotonic"), rtol=0, atol=1e-9)
+    assert len(result.raw_labels) == len(result.smoothed_labels) == len(result.mapped_probs) == 400
+    assert result.mapped_labels == result.ui_labels
+    assert all(abs(sum(probs.values()) - 1) < 1e-12 for probs in result.mapped_probs)
+    assert sum(segment.bucket_count for segment in result.segments) == 400
+    assert all(s.end_ts - s.start_ts == timedelta(minutes=s.bucket_count) for s in result.segments)
+
+
+def test_users_and_times_in_any_order() -> None:
+    ann = [told_row(i, label) for i, label in enumerate(["Build", "Meet", "Build", "Build"])]
+    bob = [told_row(i, "Meet", user_id="bob") for i in range(4, 8)]  # begins where ann ends
+    tidy = run_batch_inference(FakeModel(), [*ann, *bob])
+    assert tidy.smoothed_labels == ["Build"] * 4 + ["Meet"] * 4
+    assert [(s.label, s.bucket_count) for s in tidy.segments] == [("Build", 4), ("Meet", 4)]
+    order = [6, 1, 4, 3, 0, 7, 2, 5]
+    rows = [*ann, *bob]
+    mixed = run_batch_inference(FakeModel(), [rows[i] for i in order])
+    assert mixed.raw_labels == [tidy.raw_labels[i] for i in order]
+    assert mixed.smoothed_labels == [tidy.smoothed_labels[i] for i in order]
+    assert [(s.label, s.bucket_count) for s in mixed.segments] == [("Meet", 4), ("Build", 4)]
+
+
+def test_decided_by_is_honoured_in_rows_and_columns() -> None:
+    ways = ["model", "idle_rule", "no_window"]
+    rows = [told_row(10 * i, "Meet", decided_by=way) for i, way in enumerate(ways)]
+    frame = pd.DataFrame([row.as_dict() for row in rows]).assign(decided_by=ways)
+    for features in (rows, frame):
+        result = run_batch_inference(FakeModel(), features)
+        assert result.raw_labels == ["Meet", "BreakIdle", MIXED_UNKNOWN]
+        assert result.confidences.tolist() == pytest.approx([0.9, 1.0, 0.9])
+        assert result.mapped_labels is None
+        assert result.ui_labels == result.smoothed_labels
+
+
+def test_a_frame_without_users_is_one_person() -> None:
+    frame = golden_frame().head(50).drop(columns="user_id")
+    one = run_batch_inference(forest(), frame, cat_encoders=vocabularies())
+    named = run_batch_inference(forest(), golden_frame().head(50).assign(user_id="x"), cat_encoders=vocabularies())
+    assert one.smoothed_labels == named.smoothed_labels
+    assert one.segments == named.segments
+
+
+def test_no_rows() -> None:
+    taxonomy = load_taxonomy(HOME / "configs/user_taxonomy.yaml")
+    for features in ([], golden_frame().head(0)):
+        result = run_batch_inference(forest(), features, cat_encoders=vocabularies(), taxonomy=taxonomy)
+        assert (result.raw_labels, result.segments, result.mapped_labels) == ([], [], [])
+        assert result.core_probs.shape == (0, 8)
+
+
+def test_mapped_probabilities_are_a_sequence() -> None:
+    probs = run_batch_inference(FakeModel(), [told_row(i, "Build") for i in range(3)]).mapped_probs
+    assert list(probs[0]) == list(LABEL_SET_V1)
+    assert [p["Build"] for p in probs[1:]] == [0.9, 0.9]
+    with pytest.raises(IndexError):
+        probs[3]
+
+
+def test_predictions_csv(tmp_path: Path) -> None:
+    rows = [told_row(0, "Build", 0.9), told_row(1, "Meet", 0.3)]
+    result = run_batch_inference(FakeModel(), rows, reject_threshold=0.55)
+    path = write_predictions_csv(
+        rows,
+        result.smoothed_labels,
+        tmp_path / "out" / "predictions.csv",
+        confidences=result.confidences,
+        is_rejected=result.is_rejected,
+        mapped_labels=["Code", "Mixed/Unknown"],
+        core_probs=result.core_probs,
+    )
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert lines[0] == {
+        "bucket_start_ts": START.isoformat(),
+        "predicted_label": "Build",
+        "confidence": "0.9000",
+        "is_rejected": "False",
+        "mapped_label": "Code",
+        "core_probs": json.dumps([0.0143, 0.9, *[0.0143] * 6]),
+    }
+    assert (lines[1]["predicted_label"], lines[1]["is_rejected"]) == (MIXED_UNKNOWN, "True")
+    bare = write_predictions_csv(golden_frame().head(1), ["Build"], tmp_path / "bare.csv").read_text()
+    assert bare.splitlines()[1] == "2026-03-02T09:00:00+00:00,Build,,,,"
+    with pytest.raises(ValueError, match="zip"):
+        write_predictions_csv(rows, ["Build"], path)
+
+
+def test_segments_json(tmp_path: Path) -> None:
+    segments = run_batch_inference(FakeModel(), [told_row(i, "Build") for i in (0, 1, 5)]).segments
+    path = write_segments_json(segments, tmp_path / "segments.json")
+    assert json.loads(path.read_text())[1] == {
+        "start_ts": "2026-03-02T08:05:00+00:00",
+        "end_ts": "2026-03-02T08:06:00+00:00",
+        "label": "Build",
+        "bucket_count": 1,
+    }
+    assert read_segments_json(path) == segments
+    for text in ("{}{", '[{"label": "Build"}]', "[1]", '{"a": 1}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"segments\.json"):
+            read_segments_json(path)

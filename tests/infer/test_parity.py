@@ -1,0 +1,111 @@
+"""The law of parity: after every bucket, online equals batch over all rows so far (contract, section 1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.batch import BatchInferenceResult, run_batch_inference
+from taskclf_tray.infer.calibration import TemperatureCalibrator
+from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.online import OnlinePredictor
+from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
+from tests.infer.sample_rows import HOME, START, forest, golden_rows, vocabularies
+
+USERS = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "stranger"]
+STORES = [
+    load_calibrator_store(HOME / "artifacts" / name) for name in ("calibrator_store", "calibrator_store_isotonic")
+]
+TAXONOMIES = [None, default_taxonomy(), load_taxonomy(HOME / "configs/user_taxonomy.yaml")]
+WAYS = ["model"] * 6 + ["idle_rule", "no_window"]
+
+
+@st.composite
+def row_lists(draw: st.DrawFn) -> list[FeatureRow]:
+    """Rows of some users, each in order of time with gaps, taken from the golden table and bent."""
+    minutes = dict.fromkeys(USERS[: draw(st.integers(1, 3))], 0)
+    rows = []
+    for _ in range(draw(st.integers(1, 14))):
+        user = draw(st.sampled_from(sorted(minutes)))
+        minutes[user] += draw(st.sampled_from([1, 1, 1, 1, 2, 7]))
+        start = START + timedelta(minutes=minutes[user])
+        rows.append(
+            replace(
+                golden_rows()[draw(st.integers(0, 399))],
+                user_id=user,
+                bucket_start_ts=start,
+                bucket_end_ts=start + timedelta(minutes=1),
+                app_id=draw(st.sampled_from(["org.mozilla.firefox", "never.seen"])),
+                keys_per_min=draw(st.sampled_from([None, 0.0, 80.0])),
+                time_zone=draw(st.sampled_from(["UTC", "Asia/Kathmandu"])),
+                decided_by=draw(st.sampled_from(WAYS)),
+            )
+        )
+    return rows
+
+
+@st.composite
+def settings_of_a_run(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "cat_encoders": vocabularies(),
+        "smooth_window": draw(st.sampled_from([1, 3, 3, 5, 7])),
+        "reject_threshold": draw(st.sampled_from([None, 0.0, 0.55, 0.9, 1.0])),
+        "per_user_reject_thresholds": draw(st.sampled_from([None, {USERS[0]: 0.99, "stranger": 0.0}])),
+        "calibrator": draw(st.sampled_from([None, TemperatureCalibrator(1.7)])),
+        "calibrator_store": draw(st.sampled_from([None, *STORES])),
+        "taxonomy": draw(st.sampled_from(TAXONOMIES)),
+    }
+
+
+Record = dict[tuple[str, datetime], WindowPrediction]
+
+
+def assert_equal(record: Record, rows: list[FeatureRow], batch: BatchInferenceResult) -> None:
+    assert len(record) == len(rows)
+    for i, row in enumerate(rows):
+        kept = record[row.user_id, row.bucket_start_ts]
+        assert np.array(kept.core_probs).tobytes() == batch.core_probs[i].tobytes()
+        assert kept.confidence == batch.confidences[i]
+        assert kept.is_rejected == batch.is_rejected[i]
+        assert kept.raw_label == batch.raw_labels[i]
+        assert kept.smoothed_label_name == batch.smoothed_labels[i]
+        assert kept.mapped_label_name == (None if batch.mapped_labels is None else batch.mapped_labels[i])
+        assert kept.mapped_probs == batch.mapped_probs[i]
+        assert kept.ui_label == batch.ui_labels[i]
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=row_lists(), run=settings_of_a_run(), basis=st.sampled_from(["utc", "local", None]))
+def test_online_equals_batch_after_every_bucket(rows: list[FeatureRow], run: dict[str, Any], basis: Any) -> None:
+    live = OnlinePredictor(forest(), SimpleNamespace(schema_version="v3", time_basis=basis), **run)
+    record: Record = {}
+    for count, row in enumerate(rows, 1):
+        newest = live.predict_bucket(row)
+        record |= {(p.user_id, p.bucket_start_ts): p for p in [newest, *live.take_revised()]}
+        batch = run_batch_inference(forest(), rows[:count], time_basis=basis or "utc", **run)
+        assert_equal(record, rows[:count], batch)
+        assert live.get_segments() == batch.segments
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=row_lists(), run=settings_of_a_run(), cuts=st.sets(st.integers(1, 13)))
+def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: dict[str, Any], cuts: set[int]) -> None:
+    config = PipelineConfig(model=forest(), **run)
+    decided: list[WindowPrediction] = []
+    for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
+        decided += decide_rows(config, rows[first:last])
+    record: Record = {}
+    for user in {row.user_id for row in rows}:
+        own = [p for p in decided if p.user_id == user]
+        done = finish(own, smooth_window=config.smooth_window, resolver_of=lambda _config_id: config.resolver)
+        record |= {(p.user_id, p.bucket_start_ts): p for p in done}
+    assert_equal(record, rows, run_batch_inference(forest(), rows, **run))
