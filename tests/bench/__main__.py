@@ -1,7 +1,6 @@
 """Runs every benchmark and writes one JSON file: `python -m tests.bench --out FILE [NAME ...]`.
 
-A benchmark is a module `bench_NAME.py` here whose `run()` returns figures with their units in their names, and which
-prints them as JSON when it is run itself. Each runs in a process of its own, so that none inherits another's memory.
+A benchmark is a module `bench_NAME.py` here that prints its figures as JSON, with their units in their names. Each runs in a process of its own, so that none inherits another's memory.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if answer.returncode != 0:
             failed.append(name)
             continue
-        figures[name] = json.loads(answer.stdout)
+        figures[name] = _read(answer.stdout)
         _print(name, figures[name])
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps({"machine": _machine(), "figures": figures, "failed": failed}, indent=2) + "\n")
@@ -51,6 +50,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _all_names() -> list[str]:
     return sorted(path.stem.removeprefix("bench_") for path in HERE.glob("bench_*.py"))
+
+
+def _read(output: str) -> object:
+    """The figures; the bare lines of a benchmark that prints no JSON."""
+    try:
+        return json.loads(output)
+    except ValueError:
+        return {f"line_{number}": line for number, line in enumerate(output.splitlines(), 1)}
 
 
 def _print(name: str, figures: object) -> None:
