@@ -8,19 +8,26 @@ eight, never a tail or a stride.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.core.types import LABEL_SET_V1
+
+if TYPE_CHECKING:
+    from taskclf_tray.infer.calibrator_files import load_calibrator as load_calibrator
+    from taskclf_tray.infer.calibrator_files import load_calibrator_store as load_calibrator_store
+    from taskclf_tray.infer.calibrator_files import save_calibrator as save_calibrator
+    from taskclf_tray.infer.calibrator_files import save_calibrator_store as save_calibrator_store
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -267,3 +274,13 @@ def _rows(core_probs: FloatArray) -> FloatArray:
 def _normalised(rows: FloatArray) -> FloatArray:
     rows /= sum_in_label_order(rows)[:, None]
     return rows
+
+
+_IN_FILES: Final = ("load_calibrator", "load_calibrator_store", "save_calibrator", "save_calibrator_store")
+
+
+def __getattr__(name: str) -> Any:
+    """Loading and saving are public here; the code is in `calibrator_files`, which imports this module."""
+    if name in _IN_FILES:
+        return getattr(importlib.import_module("taskclf_tray.infer.calibrator_files"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

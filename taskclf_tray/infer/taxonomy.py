@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,11 @@ import numpy.typing as npt
 from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+
+if TYPE_CHECKING:
+    from taskclf_tray.infer.taxonomy_file import default_taxonomy as default_taxonomy
+    from taskclf_tray.infer.taxonomy_file import load_taxonomy as load_taxonomy
+    from taskclf_tray.infer.taxonomy_file import save_taxonomy as save_taxonomy
 
 FloatArray = npt.NDArray[np.float64]
 Aggregation = Literal["sum", "max"]
@@ -217,3 +223,13 @@ def _total(parts: Iterable[Any]) -> Any:
     for part in rest:
         total = total + part
     return total
+
+
+_IN_FILE: Final = ("default_taxonomy", "load_taxonomy", "save_taxonomy")
+
+
+def __getattr__(name: str) -> Any:
+    """Loading and saving are public here; the code is in `taxonomy_file`, which imports this module."""
+    if name in _IN_FILE:
+        return getattr(importlib.import_module("taskclf_tray.infer.taxonomy_file"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

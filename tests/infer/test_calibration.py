@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.errors import CalibratorError
+from taskclf_tray.infer import calibration
 from taskclf_tray.infer.calibration import (
     Calibrator,
     CalibratorStore,
@@ -20,14 +21,12 @@ from taskclf_tray.infer.calibration import (
     IsotonicCalibrator,
     IsotonicRegressor,
     TemperatureCalibrator,
-)
-from taskclf_tray.infer.calibrator_files import (
     load_calibrator,
     load_calibrator_store,
-    parse_calibrator,
     save_calibrator,
     save_calibrator_store,
 )
+from taskclf_tray.infer.calibrator_files import parse_calibrator
 from tests.infer.sample_rows import DATA, HOME, golden, golden_frame
 
 GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_calibration.json").read_text())
@@ -242,3 +241,8 @@ def test_temperature_must_be_above_zero(temperature: float) -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="8"):
         TemperatureCalibrator(2.0).calibrate(np.ones((2, 7)))
+
+
+def test_names_that_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = calibration.nothing_such

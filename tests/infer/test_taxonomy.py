@@ -16,8 +16,16 @@ from hypothesis import strategies as st
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyResolver
-from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy, parse_taxonomy, save_taxonomy
+from taskclf_tray.infer import taxonomy as taxonomy_module
+from taskclf_tray.infer.taxonomy import (
+    TaxonomyBucket,
+    TaxonomyConfig,
+    TaxonomyResolver,
+    default_taxonomy,
+    load_taxonomy,
+    save_taxonomy,
+)
+from taskclf_tray.infer.taxonomy_file import parse_taxonomy
 from tests.infer.sample_rows import DATA, HOME
 
 GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_taxonomy.json").read_text())
@@ -254,3 +262,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_taxonomy(path)
     path.write_text("\ufeff" + MINIMAL, encoding="utf-8")
     assert load_taxonomy(path).buckets[0].name == "Code"
+
+
+def test_names_that_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = taxonomy_module.nothing_such
