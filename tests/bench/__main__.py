@@ -1,6 +1,7 @@
 """Runs every benchmark and writes one JSON file: `python -m tests.bench --out FILE [NAME ...]`.
 
-A benchmark is a module `bench_NAME.py` here that prints its figures as JSON, with their units in their names. Each runs in a process of its own, so that none inherits another's memory.
+A benchmark is a module `bench_NAME.py` here that prints its figures as JSON, with their units in their names. Each
+runs in a process of its own, so that none inherits another's memory.
 """
 
 from __future__ import annotations
