@@ -48,7 +48,7 @@ LABEL_LOOKS: Final = MappingProxyType(
         CoreLabel.COMMUNICATE: LabelLook("C", "#58b4ec"),
         CoreLabel.DEBUG: LabelLook("D", "#cf3f12"),
         CoreLabel.MEET: LabelLook("M", "#5a1a66"),
-        CoreLabel.READ_RESEARCH: LabelLook("R", "#1f9272"),
+        CoreLabel.READ_RESEARCH: LabelLook("R", "#2ba680"),
         CoreLabel.REVIEW: LabelLook("V", "#f9ef6a"),
         CoreLabel.WRITE: LabelLook("W", "#f2a128"),
     }

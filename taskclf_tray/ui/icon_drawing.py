@@ -1,7 +1,7 @@
 """Draws the shapes of `ui/assets` with Pillow, four times as large as asked, and scales down.
 
 A coloured body has a white rim and a dark outline, so that it stands out on a dark, a light and a coloured panel
-alike; a neutral body is white with a dark outline, or the reverse on a panel known to be light.
+alike; a neutral body is a grey that contrasts with both, thinly outlined, darker or lighter where the panel is known.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ _WHITE: Final[Color] = (255, 255, 255)
 _INK: Final[Color] = (20, 24, 29)
 _NEUTRAL: Final[Color] = (123, 135, 148)
 _LIGHT_BODY: Final[Color] = (244, 246, 248)
+_MIDDLE_BODY: Final[Color] = (122, 134, 148)
 _DARK_BODY: Final[Color] = (52, 59, 67)
 _ATTENTION: Final[Color] = (255, 194, 26)
 _APP: Final[Color] = (11, 98, 176)
 _RIM_WIDTH: Final = 0.9  # in units of the view box
 _OUTLINE_WIDTH: Final = 1.0
+_THIN_OUTLINE_WIDTH: Final = 0.6
 _HEX_COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _MISSING_GLYPH: Final = "\ufffe"
 
@@ -43,6 +45,7 @@ class _Paint:
     ink: Color
     outline: Color
     rim: Color | None = None
+    outline_width: float = _OUTLINE_WIDTH
 
 
 def draw_state(state: IconState, letter: str | None, color: str | None, size: int, dark: bool | None) -> Image.Image:
@@ -67,9 +70,9 @@ def _paint(state: IconState, color: str | None, dark: bool | None) -> _Paint:
     if state is IconState.LIVE:
         body = parse_color(color) or _NEUTRAL
         return _Paint(body, ink_on(body), _INK, _WHITE)
-    if dark is False:
-        return _Paint(_DARK_BODY, _WHITE, _WHITE)
-    return _Paint(_LIGHT_BODY, _INK, _INK)
+    if dark is None:
+        return _Paint(_MIDDLE_BODY, _WHITE, _WHITE, outline_width=_THIN_OUTLINE_WIDTH)
+    return _Paint(_LIGHT_BODY, _INK, _INK) if dark else _Paint(_DARK_BODY, _WHITE, _WHITE)
 
 
 def parse_color(color: str | None) -> Color | None:
@@ -101,7 +104,7 @@ def _draw(shapes: tuple[Shape, ...], paint: _Paint, letter: str | None, size: in
                 ink.paste(255, (0, 0), _letter_mask(letter[0], shape.points, scale, side))
     silhouette = ImageChops.lighter(paper, body)
     rimmed = _grown(silhouette, _RIM_WIDTH * scale) if paint.rim is not None else silhouette
-    layers = [(paint.outline, _grown(rimmed, _OUTLINE_WIDTH * scale))]
+    layers = [(paint.outline, _grown(rimmed, paint.outline_width * scale))]
     if paint.rim is not None:
         layers.append((paint.rim, rimmed))
     layers += [(_WHITE, paper), (paint.body, body), (paint.ink, ink)]

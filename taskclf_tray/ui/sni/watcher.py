@@ -186,8 +186,8 @@ class PanelLink:
             body=[self._name],
         )
         if await ask(self._bus, request) is not None:
-            self._registered.set()
             await self._ask_for_host()
+            self._registered.set()
 
     async def _ask_for_host(self) -> None:
         self.has_host = await has_host(self._bus)

@@ -1,0 +1,68 @@
+"""Child processes of the tests: started with a line to wait for, stopped by their own handle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+ROOT = Path(__file__).resolve().parents[2]
+_T = TypeVar("_T")
+
+
+def wait_until(question: Callable[[], _T], what: str, timeout_seconds: float = 8.0) -> _T:
+    """The first truthy answer; AssertionError naming `what` when none comes in time."""
+    end = time.monotonic() + timeout_seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout_seconds} s for {what}")
+        time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ask the process to end, make it end, and collect it."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@contextmanager
+def python_child(module: str, arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`python -m MODULE ARGUMENTS` from the root of the project, stopped at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=dict(env),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+@contextmanager
+def ready_child(module: str, arguments: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The same, once the child has printed its first line."""
+    with python_child(module, arguments, env) as process:
+        assert process.stdout is not None
+        if not process.stdout.readline():
+            _, errors = process.communicate(timeout=5)
+            raise AssertionError(f"{module} ended before it was ready:\n{errors}")
+        yield process
