@@ -77,14 +77,15 @@ def _samples_of_person(persona: str, seed: int, days_each: int) -> list[Sample]:
     for k in range(days_each):
         watched = list(WATCHED)[(seed + k) % len(WATCHED)]
         start, end = person.working_day(FIRST_MONDAY + timedelta(days=rng.randrange(180)))
-        rows = _rows(person, normaliser, WATCHED[watched], start, end)
-        found += _labelled(rows, person.truth(start, end), (persona, name, watched))
+        rows = simulated_rows(person, normaliser, WATCHED[watched], start, end)
+        found += labelled(rows, person.truth(start, end), (persona, name, watched))
     return found
 
 
-def _rows(
+def simulated_rows(
     person: SimulatedPerson, normaliser: Normaliser, watched: frozenset[Stream], start: datetime, end: datetime
 ) -> list[FeatureRow]:
+    """Feature rows of [start, end) as an install with these watchers would build them."""
     raw = {stream: events for stream, events in person.raw_events(start, end).items() if stream in watched}
     events = normaliser.events(start, end, raw)
     return build_features_from_aw_events(
@@ -97,7 +98,7 @@ def _rows(
     )
 
 
-def _labelled(rows: Sequence[FeatureRow], truth: Sequence[LabelSpan], who: tuple[str, str, str]) -> list[Sample]:
+def labelled(rows: Sequence[FeatureRow], truth: Sequence[LabelSpan], who: tuple[str, str, str]) -> list[Sample]:
     """The buckets wholly inside one span; those without any window in front teach nothing."""
     found: list[Sample] = []
     at = 0

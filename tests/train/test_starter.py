@@ -6,15 +6,20 @@ import csv
 import dataclasses
 import hashlib
 import json
+from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.personas import PERSONAS
+from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.model_io import bundle_problem, load_model_bundle, read_metadata
-from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.starter import (
     BUNDLE_NAME,
@@ -29,7 +34,18 @@ from taskclf_tray.train.starter import (
     lowest_threshold,
     make_starter,
 )
-from taskclf_tray.train.starter_rows import MASKED, NUMERIC, SCHEMA, UNKNOWN, forget, matrix, samples_of, vocabularies
+from taskclf_tray.train.starter_rows import (
+    MASKED,
+    NUMERIC,
+    SCHEMA,
+    UNKNOWN,
+    forget,
+    labelled,
+    matrix,
+    samples_of,
+    simulated_rows,
+    vocabularies,
+)
 
 SMALL = Size(people=2, days_each=1, unseen_people=1, rounds=4, least_people=1)
 
@@ -133,6 +149,18 @@ def test_programs_nobody_met_are_judged_by_category_and_hands(shipped: Path) -> 
     known, unknown = ask(model, samples, encoders), ask(model, unmet, encoders)
     assert unknown.accuracy_and_coverage(0.0)[0] > known.accuracy_and_coverage(0.0)[0] - 0.08
     assert (known.said == unknown.said).mean() > 0.75
+
+
+def test_training_encodes_as_serving_does(shipped: Path) -> None:
+    model, _, encoders = load_model_bundle(shipped)
+    person = SimulatedPerson("analyst", REPORT_SEED, time_zone="Asia/Tokyo")
+    start, end = person.working_day(date(2026, 3, 3))
+    rows = simulated_rows(person, Normaliser("3d" * 32), frozenset(Stream), start, end)
+    whole_day = [LabelSpan(start - timedelta(minutes=1), end + timedelta(minutes=1), "Build")]
+    trained_on = matrix(labelled(rows, whole_day, ("analyst", "somebody", "everything")), encoders)
+    served = Encoder(SCHEMA.version, encoders, "local").encode_rows([r for r in rows if r.decided_by != "no_window"])
+    assert len(served) > 300
+    assert np.array_equal(model.predict(trained_on), model.predict(served))
 
 
 def test_values_few_people_have_get_no_code_of_their_own() -> None:
