@@ -16,9 +16,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import platformdirs
-import requests
 
 from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter
+from taskclf_tray.adapters.lean_requests import requests
 from taskclf_tray.core.errors import (
     AWAuthError,
     AWConnectionError,

@@ -9,9 +9,10 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from taskclf_tray.adapters.lean_requests import requests
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -38,7 +39,7 @@ class Deadline:
         return time.monotonic() >= self.at
 
 
-class DeadlineAdapter(HTTPAdapter):
+class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """Mounted for http, it ends every read at the deadline. No retries of its own.
 
     https sockets are replaced when they are encrypted, so there only each single read is limited.

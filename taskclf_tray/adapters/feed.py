@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-import requests
-
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.lean_requests import requests
 from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.simulated import SimulatedPerson, known_by

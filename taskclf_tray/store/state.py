@@ -16,6 +16,11 @@ class StateRepository:
         row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
+    def has_prefix(self, prefix: str) -> bool:
+        """Whether any name begins with `prefix`."""
+        query = "SELECT 1 FROM state WHERE substr(name, 1, ?) = ? LIMIT 1"
+        return self._connection.execute(query, (len(prefix), prefix)).fetchone() is not None
+
     def set(self, name: str, value: str) -> None:
         """Set or replace."""
         self._connection.execute("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)", (name, value))

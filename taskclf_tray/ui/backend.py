@@ -7,6 +7,8 @@ The UI is written against pystray's `Icon`, `Menu` and `MenuItem`; this file alo
 from __future__ import annotations
 
 import importlib
+import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ _PICTURE_SIZE: Final = 64
 _PROBE_SECONDS: Final = 1.5
 _DISPLAY_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.25
+_LOCAL_DISPLAY: Final = re.compile(r"(?:unix)?:(\d+)(?:\.\d+)?")
 
 
 class Capability(StrEnum):
@@ -143,7 +146,13 @@ def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
 
 
 def has_x11_tray(display_name: str) -> bool:
-    """Whether a tray manager owns the selection of the X11 system tray (freedesktop.org, System Tray Protocol)."""
+    """Whether a tray manager owns the selection of the X11 system tray (freedesktop.org, System Tray Protocol).
+
+    Local displays only: Xlib tries TCP next when the socket does not answer, and leaks both sockets.
+    """
+    local = _LOCAL_DISPLAY.fullmatch(display_name)
+    if local is None or not _accepts(f"/tmp/.X11-unix/X{local[1]}"):  # noqa: S108 - where X servers listen
+        return False
     from Xlib import display  # type: ignore[import-untyped]  # no types
 
     try:
@@ -155,6 +164,16 @@ def has_x11_tray(display_name: str) -> bool:
         return bool(connection.get_selection_owner(selection))
     finally:
         connection.close()
+
+
+def _accepts(socket_path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.settimeout(_DISPLAY_SECONDS)
+            connection.connect(socket_path)
+        except OSError:
+            return False
+    return True
 
 
 def within(seconds: float, question: Callable[[], bool]) -> bool:

@@ -43,14 +43,14 @@ class LabelLook:
 
 LABEL_LOOKS: Final = MappingProxyType(
     {
-        CoreLabel.BREAK_IDLE: LabelLook("Z", "#c9ccd0"),
+        CoreLabel.BREAK_IDLE: LabelLook("Z", "#bfdfdb"),
         CoreLabel.BUILD: LabelLook("B", "#0b52a8"),
-        CoreLabel.COMMUNICATE: LabelLook("C", "#58b4ec"),
-        CoreLabel.DEBUG: LabelLook("D", "#cf3f12"),
-        CoreLabel.MEET: LabelLook("M", "#5a1a66"),
-        CoreLabel.READ_RESEARCH: LabelLook("R", "#2ba680"),
-        CoreLabel.REVIEW: LabelLook("V", "#f9ef6a"),
-        CoreLabel.WRITE: LabelLook("W", "#f2a128"),
+        CoreLabel.COMMUNICATE: LabelLook("C", "#57b3ff"),
+        CoreLabel.DEBUG: LabelLook("D", "#bc530f"),
+        CoreLabel.MEET: LabelLook("M", "#6d226a"),
+        CoreLabel.READ_RESEARCH: LabelLook("R", "#2d926c"),
+        CoreLabel.REVIEW: LabelLook("V", "#faf87d"),
+        CoreLabel.WRITE: LabelLook("W", "#f4b40f"),
     }
 )
 """Hues that stay apart for every kind of colour blindness, on eight different steps of grey (checked by a test)."""

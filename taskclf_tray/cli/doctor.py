@@ -1,0 +1,39 @@
+"""`taskclf-tray doctor`: what works on this machine, and what to do about what does not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from taskclf_tray.cli.common import add_home
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+
+_MARK = {"ok": "✓", "note": "·", "failed": "✗"}
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("doctor", help="check source, tray, notifications, model, policy, files")
+    add_home(parser)
+    parser.add_argument("--json", action="store_true", help="the findings as JSON")
+    parser.add_argument("--aw-host", metavar="URL", help="the ActivityWatch server")
+    parser.set_defaults(handler=handle)
+
+
+def handle(options: argparse.Namespace) -> int:
+    """Check, print; 0 when nothing failed."""
+    from taskclf_tray.ui.checkup import check_everything
+
+    findings = check_everything(home=options.home, aw_host=options.aw_host)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            print(f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}")
+            if finding.next_step:
+                print(f"    → {finding.next_step}")
+    return 1 if any(finding.verdict == "failed" for finding in findings) else 0

@@ -1,0 +1,46 @@
+"""`taskclf-tray run`: the tray, or the same app in a terminal."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskclf_tray.cli.common import add_home
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("run", help="start the app (the default)")
+    add_home(parser)
+    parser.add_argument("--headless", action="store_true", help="no tray: a status line in the terminal")
+    parser.add_argument("--json", action="store_true", help="with --headless or --once: JSON lines on standard output")
+    parser.add_argument("--once", action="store_true", help="catch up, write the results, exit")
+    parser.add_argument("--source", choices=("auto", "activitywatch", "simulated"), help="where events come from")
+    parser.add_argument("--aw-host", metavar="URL", help="the ActivityWatch server")
+    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="models in another place than the home's")
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="serve this bundle; the policy is not used")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where predictions.csv and segments.json go")
+    parser.set_defaults(handler=handle)
+
+
+def handle(options: argparse.Namespace) -> int:
+    """Start."""
+    from taskclf_tray.ui.app import Options, run
+
+    return run(
+        Options(
+            home=options.home,
+            models_dir=options.models_dir,
+            model_dir=options.model_dir,
+            aw_host=options.aw_host,
+            source=options.source,
+            out_dir=options.out_dir,
+            is_headless=options.headless or options.json,
+            is_json=options.json,
+            is_once=options.once,
+        )
+    )

@@ -1,0 +1,103 @@
+"""What a menu entry does: each returns what the person is told."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+from taskclf_tray.core.config import ensure_config
+from taskclf_tray.core.inference_policy import save_inference_policy
+from taskclf_tray.infer.resolve import ModelResolutionError, draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.system.editor import open_in_editor
+from taskclf_tray.system.opener import open_folder
+from taskclf_tray.ui import text
+from taskclf_tray.ui.commands import (
+    Command,
+    EditConfig,
+    EditPolicy,
+    OpenDataFolder,
+    OpenLog,
+    PickModel,
+    ReloadNow,
+)
+from taskclf_tray.ui.serving import Message
+from taskclf_tray.ui.session import Session
+from taskclf_tray.ui.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+def perform(session: Session, command: Command) -> list[Message]:
+    """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+    match command:
+        case EditPolicy():
+            return edit_policy(session)
+        case EditConfig():
+            ensure_config(session.paths.config)
+            return open_or_say(session.paths.config)
+        case OpenDataFolder():
+            return open_or_say(session.paths.home)
+        case OpenLog():
+            return open_or_say(session.paths.log)
+        case PickModel(name=name):
+            return pick_model(session, name)
+        case ReloadNow():
+            session.forget_bundles()
+            return session.serving.check() or [text.reloaded()]
+        case _:
+            raise TypeError(f"{type(command).__name__} is no command of the worker")
+
+
+def tell_status(session: Session, snapshot: Snapshot) -> Message:
+    """The status line, and the model, threshold and source it rests on."""
+    resolved = session.serving.resolved
+    model = None if resolved is None else resolved.bundle_id
+    threshold = None if resolved is None else resolved.reject_threshold
+    return text.status_told(snapshot.line, model, threshold, snapshot.source)
+
+
+def edit_policy(session: Session) -> list[Message]:
+    """Open the policy; when there is none, write the one that changes nothing of what is served."""
+    path = session.models_dir / session.paths.policy.name
+    if not path.exists():
+        try:
+            draft = draft_policy_for_edit(session.models_dir)
+        except ModelResolutionError as error:
+            log.warning("%s", error)
+            return [text.no_model_for_policy()]
+        save_inference_policy(draft, session.models_dir)
+        session.serving.adopt()
+    return open_or_say(path)
+
+
+def pick_model(session: Session, name: str) -> list[Message]:
+    """A pick is a policy, so calibration and threshold come along and it holds after a restart."""
+    policy = policy_for_bundle(session.models_dir, session.models_dir / name, source="tray")
+    save_inference_policy(policy, session.models_dir)
+    session.serving.adopt()
+    session.forget_bundles()
+    return [text.model_picked(name)]
+
+
+def open_or_say(path: Path) -> list[Message]:
+    """Open a file in the editor, a folder in the file manager; when nothing will, show and copy the path."""
+    opened = open_folder(path) if path.is_dir() else open_in_editor(path)
+    if opened.opened == ("folder" if path.is_dir() else "file"):
+        return []
+    return [text.editor_failed(str(path), copy_to_clipboard(str(path)))]
+
+
+def copy_to_clipboard(words: str) -> bool:
+    """Through whichever clipboard program the desktop has; whether one took it."""
+    for command in (["wl-copy"], ["xclip", "-selection", "clipboard"], ["xsel", "-ib"], ["pbcopy"], ["clip.exe"]):
+        program = shutil.which(command[0])
+        if program is None:
+            continue
+        try:
+            subprocess.run([program, *command[1:]], input=words.encode(), timeout=2, check=True)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return True
+    return False

@@ -1,0 +1,152 @@
+"""The program: a home, a lock, a worker, and a tray or a terminal in front of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+
+from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.system.lock import SingleInstance
+from taskclf_tray.system.memory import one_arena
+from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.ui.headless import JsonLines, StatusLine
+from taskclf_tray.ui.notify.factory import choose_notifier
+from taskclf_tray.ui.once import run_once
+from taskclf_tray.ui.runtime import Listener, Settings, TrayRuntime
+from taskclf_tray.ui.serving import Overrides
+from taskclf_tray.ui.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch
+
+log = logging.getLogger(__name__)
+SIMULATED_POLL_SECONDS = 1.0
+_LOG_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line said."""
+
+    home: Path | None = None
+    models_dir: Path | None = None
+    model_dir: Path | None = None
+    aw_host: str | None = None
+    source: str | None = None
+    out_dir: Path | None = None
+    is_headless: bool = False
+    is_json: bool = False
+    is_once: bool = False
+    persona: str = DEFAULT_PERSONA
+    seed: int = 1
+    speed: float = DEFAULT_SPEED
+    start: datetime | None = None
+
+
+def run(options: Options) -> int:
+    """Run until the person quits (or, with `is_once`, until the record is up to date). Returns the exit code.
+
+    Raises TaskclfError for what keeps it from starting.
+    """
+    one_arena()
+    paths = prepare_home(home_dir(options.home))
+    log_to_file(paths)
+    config = _config(paths, options)
+    with SingleInstance(paths.home) as instance:
+        switch = _switch(paths, config, options)
+        if options.is_once:
+            return run_once(switch, options.out_dir or paths.outputs, is_json=options.is_json)
+        return _run_app(switch, config, options, instance.take_raise_request)
+
+
+def _config(paths: HomePaths, options: Options) -> Config:
+    config, problems = load_config(paths.config)
+    for problem in problems:
+        log.warning("%s", problem)
+        _say(str(problem))
+    return config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host)
+
+
+def _switch(paths: HomePaths, config: Config, options: Options) -> SourceSwitch:
+    return SourceSwitch(
+        paths,
+        config,
+        source=options.source or config.source,
+        environ=os.environ,
+        models_dir=options.models_dir,
+        overrides=Overrides(model_dir=options.model_dir),
+        persona=options.persona,
+        seed=options.seed,
+        speed=options.speed,
+        start=options.start,
+    )
+
+
+def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_request: Callable[[], bool]) -> int:
+    choice = choose_notifier(enabled=config.notifications_enabled)
+    log.info("%s", choice.reason)
+    runtime = TrayRuntime(
+        switch.open_session,
+        choice.notifier,
+        settings=Settings(poll_seconds=SIMULATED_POLL_SECONDS) if options.source == "simulated" else None,
+        should_switch=switch.should_switch,
+        take_raise_request=take_raise_request,
+        banner=switch.banner,
+    )
+    try:
+        if not options.is_headless:
+            from taskclf_tray.ui.tray import run_tray, tray_backend
+
+            backend = tray_backend()
+            if backend.icon_class is not None:
+                return run_tray(runtime, backend)
+            _say(backend.reason)
+        return _run_headless(runtime, JsonLines() if options.is_json else StatusLine())
+    finally:
+        runtime.stop()
+        choice.notifier.close()
+
+
+def _say(sentence: str) -> None:
+    """To the person who started the app in a terminal; standard output belongs to the status line or JSON."""
+    print(sentence, file=sys.stderr)  # noqa: T201
+
+
+def _run_headless(runtime: TrayRuntime, listener: Listener) -> int:
+    done = threading.Event()
+
+    def finish(_signal: int, _frame: FrameType | None) -> None:
+        done.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, finish)
+    runtime.add_listener(listener)
+    runtime.start()
+    while not done.wait(0.5):
+        if runtime.wait(0.0):
+            break
+    runtime.stop()
+    if isinstance(listener, StatusLine):
+        listener.finish()
+    if runtime.failure is not None:
+        raise runtime.failure
+    return 0
+
+
+def log_to_file(paths: HomePaths) -> None:
+    """A log of at most 2 MB in the home, readable by its owner alone."""
+    handler = logging.handlers.RotatingFileHandler(
+        paths.log, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings spell out addresses asked

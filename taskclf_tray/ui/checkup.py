@@ -1,0 +1,173 @@
+"""The check-up: every part that can be missing on a person's machine, and what to do about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.infer.registry import list_bundles
+from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.ui.first_start import install_starter_model
+from taskclf_tray.ui.notify.factory import choose_notifier
+
+Verdict = Literal["ok", "note", "failed"]
+MIN_FREE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `failed`: something a person expects does not work; `note`: worth knowing."""
+
+    subject: str
+    verdict: Verdict
+    detail: str
+    next_step: str = ""
+
+
+def check_everything(*, home: Path | None = None, aw_host: str | None = None) -> list[Finding]:
+    """Look at everything once; takes a few seconds at most, changes nothing but what a first start makes."""
+    try:
+        paths = prepare_home(home_dir(home))
+    except TaskclfError as error:
+        return [Finding("Home", "failed", error.title, error.next_step)]
+    config, problems = load_config(paths.config)
+    if aw_host is not None:
+        config = dataclasses.replace(config, aw_host=aw_host)
+    findings = [Finding("Home", "ok", str(paths.home))]
+    findings += [Finding("Settings", "failed", str(p), "The default is used until it is corrected.") for p in problems]
+    checks: tuple[Callable[[HomePaths, Config], Iterator[Finding]], ...] = (
+        _disk, _identity, _record, _source, _model, _taxonomy, _tray, _notifications,
+    )  # fmt: skip
+    for check in checks:
+        try:
+            findings += check(paths, config)
+        except TaskclfError as error:
+            findings.append(Finding(check.__name__.strip("_").capitalize(), "failed", error.title, error.next_step))
+    return findings
+
+
+def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    free = shutil.disk_usage(paths.home).free
+    enough = free >= MIN_FREE_BYTES
+    yield Finding(
+        "Disk",
+        "ok" if enough else "failed",
+        f"{free / 1e9:.1f} GB free",
+        "" if enough else "Free some space: when the disk is full, recording waits.",
+    )
+
+
+def _identity(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    load_or_create_identity(paths.home)
+    yield Finding("Identity", "ok", "user id and title secret are there, readable by you alone")
+
+
+def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    identity = load_or_create_identity(paths.home)
+    database = Database(paths.database)
+    try:
+        install_starter_model(paths, database)
+        with database.reading():
+            count = database.buckets.count(identity.user_id)
+            is_open = bool(database.blackouts.open_ones())
+    finally:
+        database.close()
+    yield Finding("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
+    if is_open:
+        yield Finding("Pause", "note", "paused or private: nothing is read", "Resume in the menu.")
+
+
+def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+    if config.source == "simulated":
+        yield Finding("Activity source", "note", "a simulated person (source in config.toml)")
+        return
+    source = ActivityWatchSource(
+        config.aw_host,
+        normaliser=Normaliser("0" * 64),
+        api_key=config.aw_api_key or None,
+        timeout_seconds=min(3.0, config.aw_timeout_seconds),
+    )
+    try:
+        status = source.status()
+    finally:
+        source.close()
+    if not status.reachable:
+        yield Finding(
+            "Activity source",
+            "failed",
+            status.detail,
+            "Install ActivityWatch and start it, or set aw_host in config.toml; without it, see taskclf-tray demo.",
+        )
+        return
+    yield Finding("Activity source", "ok", status.detail)
+    advice = {
+        Stream.WINDOW: ("failed", "start aw-watcher-window (on Wayland: awatcher)"),
+        Stream.AWAY: ("failed", "start aw-watcher-afk: without it breaks are not recognised"),
+        Stream.INPUT: ("note", "aw-watcher-input makes labels better: it counts keys and clicks, never which"),
+        Stream.TAB: ("note", "aw-watcher-web makes labels better in the browser"),
+    }
+    for stream, (verdict, step) in advice.items():
+        if stream not in status.streams:
+            yield Finding(f"  {stream.value}", verdict, "no such events", step)  # type: ignore[arg-type]
+
+
+def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    for bundle in list_bundles(paths.models):
+        if bundle.problem is not None:
+            yield Finding("Model", "note", f"{bundle.name} cannot be used: {bundle.problem}")
+    try:
+        resolved = resolve_inference_config(paths.models)
+    except ModelResolutionError as error:
+        yield Finding("Model", "failed", error.title, error.next_step)
+        return
+    yield Finding("Model", "ok", f"{resolved.bundle_id} ({resolved.metadata.data_provenance}), by {resolved.origin}")
+    for warning in resolved.warnings:
+        yield Finding("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
+    if resolved.policy is not None:
+        yield Finding("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
+
+
+def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    if not paths.taxonomy.exists():
+        yield Finding("Categories", "ok", "the eight core labels")
+        return
+    yield Finding("Categories", "ok", ", ".join(bucket.name for bucket in load_taxonomy(paths.taxonomy).buckets))
+
+
+def _tray(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    from taskclf_tray.ui.backend import choose_backend
+
+    backend = choose_backend(os.environ, sys.platform)
+    if backend.icon_class is None:
+        yield Finding("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
+    else:
+        yield Finding("Tray", "ok", backend.name)
+
+
+def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+    choice = choose_notifier(enabled=config.notifications_enabled)
+    try:
+        can = choice.notifier.capabilities
+    finally:
+        choice.notifier.close()
+    if can:
+        yield Finding("Notifications", "ok", f"{choice.notifier.name}: {', '.join(sorted(c.value for c in can))}")
+    else:
+        yield Finding(
+            "Notifications", "note", choice.reason, "Everything a notification says is in the menu and the log."
+        )

@@ -1,0 +1,48 @@
+"""One catch-up run: finalise what is due, write the outputs, end."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from taskclf_tray.core.errors import ModelError
+from taskclf_tray.ui import text
+from taskclf_tray.ui.guard import BlackoutOpenError
+from taskclf_tray.ui.headless import JsonLines
+from taskclf_tray.ui.outputs import OutputWriter
+from taskclf_tray.ui.sources import SourceSwitch
+
+log = logging.getLogger(__name__)
+
+
+def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
+    """Catch up with the source and write predictions.csv and segments.json; exit code 0.
+
+    Everything that has ended counts as settled; a later revision changes the record only. Raises TaskclfError.
+    """
+    session = switch.open_session(lambda: None)
+    try:
+        for title, body in session.messages:
+            log.warning("%s. %s", title, body)
+        recorder = session.recorder
+        if recorder is None:
+            raise ModelError("No model can be served.", session.serving.problem or "")
+        lines = JsonLines() if is_json else None
+        count = 0
+        now = session.now()
+        try:
+            while True:
+                step = recorder.step(now, settle_all=True)
+                count += len(step.finalised)
+                if lines is not None:
+                    lines.on_step(step)
+                if step.is_caught_up:
+                    break
+        except BlackoutOpenError:
+            log.info("Paused or private: nothing was read.")
+        OutputWriter(session.database, session.identity.user_id, out_dir).write(now, session.time_zone())
+        if not is_json:
+            print(text.once_done(count, out_dir))  # noqa: T201 - the answer of a command
+        return 0
+    finally:
+        session.close()

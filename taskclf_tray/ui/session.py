@@ -1,0 +1,148 @@
+"""Everything the worker owns for one home and one source: opened together, closed together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import tzlocal
+
+from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.identity import Identity, load_or_create_identity
+from taskclf_tray.core.time import from_us, local_day_bounds, to_us
+from taskclf_tray.infer.registry import BundleInfo, list_bundles
+from taskclf_tray.store.blackouts import Blackout
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
+from taskclf_tray.ui.first_start import install_starter_model
+from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.recorder import Recorder
+from taskclf_tray.ui.serving import Message, Overrides, Serving
+
+log = logging.getLogger(__name__)
+
+SourceFactory = Callable[[Identity], ActivitySource]
+DEVICE_ID = "desktop"
+
+
+class Session:
+    """One home, one source. Every method runs in the thread that opened it."""
+
+    def __init__(
+        self,
+        paths: HomePaths,
+        config: Config,
+        make_source: SourceFactory,
+        *,
+        models_dir: Path | None = None,
+        overrides: Overrides | None = None,
+        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        before_request: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.paths = paths
+        self.config = config
+        self.models_dir = models_dir or paths.models
+        self.time_zone = time_zone
+        self.identity = load_or_create_identity(paths.home)
+        self.database = Database(paths.database)
+        try:
+            if models_dir is None:
+                install_starter_model(paths, self.database)
+            self.source = make_source(self.identity)
+        except BaseException:
+            self.database.close()
+            raise
+        self.serving = Serving(self.models_dir, paths.taxonomy, overrides=overrides)
+        self.messages: list[Message] = self.serving.load()
+        self._reader = GuardedReader(self.source, self.database, before_request)
+        self._recorder: Recorder | None = None
+        self._bundles: tuple[int, list[BundleInfo]] | None = None
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The record keeper; None while no model can be served."""
+        config = self.serving.config
+        if config is None:
+            return None
+        if self._recorder is None:
+            self._recorder = Recorder(
+                self.database,
+                self._reader,
+                config,
+                user_id=self.identity.user_id,
+                device_id=DEVICE_ID,
+                time_zone=self.time_zone,
+                is_closed=self.source.is_closed,
+            )
+        self._recorder.use(config)
+        return self._recorder
+
+    def now(self) -> datetime:
+        """The source's clock."""
+        return self.source.now()
+
+    def bundles(self) -> list[BundleInfo]:
+        """The home's bundles; the disk is read again only when the folder has changed."""
+        try:
+            seen = self.models_dir.stat().st_mtime_ns
+        except OSError:
+            seen = 0
+        if self._bundles is None or self._bundles[0] != seen:
+            self._bundles = (seen, list_bundles(self.models_dir))
+        return self._bundles[1]
+
+    def forget_bundles(self) -> None:
+        """Read them again next time."""
+        self._bundles = None
+
+    def is_first_start(self) -> bool:
+        """Whether this home has never been welcomed; asking marks it as welcomed."""
+        with self.database.reading():
+            if self.database.state.get("welcomed"):
+                return False
+        with self.database.transaction():
+            self.database.state.set("welcomed", "1")
+        return True
+
+    def open_blackouts(self) -> list[Blackout]:
+        """What keeps from reading now; timed pauses that are over are closed first."""
+        now_us = to_us(self.now())
+        with self.database.reading():
+            open_ones = self.database.blackouts.open_ones()
+        if any(b.resume_us is not None and b.resume_us <= now_us for b in open_ones):
+            with self.database.transaction():
+                self.database.blackouts.close_due(now_us)
+            return self.open_blackouts()
+        return open_ones
+
+    def obey(self, command: PrivacyCommand) -> None:
+        """Write a pause, a resume or private mode down, durably, as of the moment of the click."""
+        at_us = to_us(command.at)
+        with self.database.transaction():
+            if isinstance(command, Pause):
+                self.database.blackouts.open("pause", at_us, self._resume_us(command))
+            elif isinstance(command, PrivateMode) and command.is_on:
+                self.database.blackouts.open("private", at_us)
+            else:
+                reason = "private" if isinstance(command, PrivateMode) else "pause"
+                self.database.blackouts.close(reason, at_us)  # type: ignore[arg-type]
+
+    def _resume_us(self, pause: Pause) -> int:
+        if pause.minutes is None:
+            return to_us(local_day_bounds(pause.at, self.time_zone())[1])
+        return to_us(pause.at + timedelta(minutes=pause.minutes))
+
+    def close(self) -> None:
+        """Free the source and the database."""
+        self.source.close()
+        self.database.close()
+
+
+def paused_until(blackouts: list[Blackout]) -> datetime | None:
+    """When the timed pause among them ends."""
+    ends = [b.resume_us for b in blackouts if b.resume_us is not None]
+    return from_us(max(ends)) if ends else None

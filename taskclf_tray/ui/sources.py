@@ -1,0 +1,180 @@
+"""Which source, in which home: ActivityWatch when it answers, else, where nobody could mind, a simulated person."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import platformdirs
+import tzlocal
+
+from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
+from taskclf_tray.adapters.simulated_clock import ReplayClock
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.identity import Identity
+from taskclf_tray.core.time import zone
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.ui import text
+from taskclf_tray.ui.serving import Overrides
+from taskclf_tray.ui.session import Session
+
+PROBE_SECONDS = 5.0
+DEMO_START_HOUR = 9.5
+DEFAULT_SPEED = 60.0
+DEFAULT_PERSONA = "developer"
+_PROGRAMS = ("aw-qt", "aw-server", "aw-server-rust", "awatcher")
+
+
+class SourceSwitch:
+    """Opens the session that fits now, and says when another one would.
+
+    `source`: "auto", "activitywatch" or "simulated". Simulated time runs `speed` times as fast as the clock, in a
+    home of its own under `<home>/tray/demo`, made new at every start.
+    """
+
+    def __init__(
+        self,
+        paths: HomePaths,
+        config: Config,
+        *,
+        source: str,
+        environ: Mapping[str, str],
+        models_dir: Path | None = None,
+        overrides: Overrides | None = None,
+        persona: str = DEFAULT_PERSONA,
+        seed: int = 1,
+        speed: float = DEFAULT_SPEED,
+        start: datetime | None = None,
+    ) -> None:
+        self._paths = paths
+        self._config = config
+        self._source = source
+        self._environ = environ
+        self._models_dir = models_dir
+        self._overrides = overrides
+        self._person = (persona, seed, speed)
+        self._start = start
+        self._probed = 0.0
+        self.is_simulated = False
+
+    def banner(self) -> str | None:
+        """The sentence that stands above everything while it is not the person's own activity."""
+        return text.SIMULATION_BANNER if self.is_simulated else None
+
+    def open_session(self, before_request: Callable[[], None]) -> Session:
+        """Open the home and source that fit now. Raises TaskclfError."""
+        self.is_simulated = self._source == "simulated" or (self._source == "auto" and self._may_simulate())
+        if self.is_simulated:
+            return self._simulated_session(before_request)
+        return Session(
+            self._paths,
+            self._config,
+            self._activitywatch,
+            models_dir=self._models_dir,
+            overrides=self._overrides,
+            before_request=before_request,
+        )
+
+    def should_switch(self) -> bool:
+        """Whether a real source has appeared beside a simulation nobody asked for."""
+        if not self.is_simulated or self._source != "auto" or time.monotonic() < self._probed + PROBE_SECONDS:
+            return False
+        self._probed = time.monotonic()
+        return self._answers()
+
+    # -- the real source --------------------------------------------------------------------------------------
+
+    def _activitywatch(self, identity: Identity) -> ActivitySource:
+        return ActivityWatchSource(
+            self._config.aw_host,
+            normaliser=self._normaliser(identity),
+            api_key=self._config.aw_api_key or None,
+            timeout_seconds=self._config.aw_timeout_seconds,
+        )
+
+    def _normaliser(self, identity: Identity) -> Normaliser:
+        return Normaliser(
+            identity.title_secret,
+            exclude_apps=self._config.exclude_apps,
+            exclude_title_patterns=self._config.exclude_title_patterns,
+        )
+
+    def _answers(self) -> bool:
+        probe = ActivityWatchSource(
+            self._config.aw_host,
+            normaliser=Normaliser("0" * 64),
+            api_key=self._config.aw_api_key or None,
+            timeout_seconds=min(2.0, self._config.aw_timeout_seconds),
+        )
+        try:
+            return probe.status().reachable
+        finally:
+            probe.close()
+
+    # -- the simulated person -----------------------------------------------------------------------------------
+
+    def _may_simulate(self) -> bool:
+        """Only where nobody waits for real answers: no desktop, no ActivityWatch, and a home without a past."""
+        return (
+            not _has_desktop(self._environ)
+            and not activitywatch_installed()
+            and not _had_real_source(self._paths)
+            and not self._answers()
+        )
+
+    def _simulated_session(self, before_request: Callable[[], None]) -> Session:
+        shutil.rmtree(self._paths.tray / "demo", ignore_errors=True)
+        paths = prepare_home(self._paths.tray / "demo")
+        zone_name = tzlocal.get_localzone_name()
+        persona, seed, speed = self._person
+        start = self._start or _last_workday_morning(zone_name)
+        person = SimulatedPerson(persona, seed, time_zone=zone_name)
+
+        def make_source(identity: Identity) -> ActivitySource:
+            return SimulatedSource(person, self._normaliser(identity), clock=ReplayClock(start, speed))
+
+        return Session(paths, self._config, make_source, overrides=self._overrides, before_request=before_request)
+
+
+def activitywatch_installed() -> bool:
+    """Whether any part of ActivityWatch was ever set up for this user."""
+    folders = (
+        platformdirs.user_data_dir("activitywatch", appauthor=False),
+        platformdirs.user_config_dir("activitywatch", appauthor=False),
+    )
+    return any(Path(folder).is_dir() for folder in folders) or any(shutil.which(name) for name in _PROGRAMS)
+
+
+def _has_desktop(environ: Mapping[str, str]) -> bool:
+    if sys.platform != "linux":
+        return True
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
+def _had_real_source(paths: HomePaths) -> bool:
+    if not paths.database.exists():
+        return False
+    try:
+        database = Database(paths.database, read_only=True)
+    except StoreError:
+        return True  # somebody's record, even if it cannot be read
+    try:
+        with database.reading():
+            return database.state.has_prefix("newest_end_us:")
+    finally:
+        database.close()
+
+
+def _last_workday_morning(zone_name: str) -> datetime:
+    today = datetime.now(zone(zone_name)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    day = today - timedelta(days=max(0, today.weekday() - 4))
+    return (day + timedelta(hours=DEMO_START_HOUR)).astimezone(UTC)

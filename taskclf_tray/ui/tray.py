@@ -1,0 +1,98 @@
+"""The tray icon: its own loop draws the newest snapshot, and only when what it shows has changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.ui import backend as backend_api
+from taskclf_tray.ui import text
+from taskclf_tray.ui.backend import TrayBackend, choose_backend
+from taskclf_tray.ui.icon import IconArt, icon_art
+from taskclf_tray.ui.menu import MenuBuilder
+from taskclf_tray.ui.recorder import Step
+from taskclf_tray.ui.runtime import TrayRuntime
+from taskclf_tray.ui.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+def tray_backend() -> TrayBackend:
+    """The tray of this desktop, or the reason why there is none."""
+    return choose_backend(os.environ, sys.platform)
+
+
+class TrayView:
+    """Shows snapshots on a pystray icon; what shows is compared, so an unchanged minute draws nothing."""
+
+    def __init__(self, runtime: TrayRuntime, backend: TrayBackend) -> None:
+        self._runtime = runtime
+        self._lock = threading.Lock()
+        self._shown: tuple[IconArt, str] | None = None
+        self._builder = MenuBuilder(backend_api, lambda: runtime.snapshot, runtime.send, self.quit, runtime.now)
+        snapshot = runtime.snapshot
+        assert backend.icon_class is not None
+        self.icon: Any = backend.icon_class(
+            "taskclf", backend.picture(_art(snapshot)), title_of(snapshot), self._builder.menu()
+        )
+        self._backend = backend
+
+    def on_step(self, step: Step) -> None:
+        """The icon shows the live label only."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show a snapshot; called by the worker."""
+        with self._lock:
+            showing = (_art(snapshot), title_of(snapshot))
+            if self._shown is None or showing[0] != self._shown[0]:
+                self.icon.icon = self._backend.picture(showing[0])
+            if self._shown is None or showing[1] != self._shown[1]:
+                self.icon.title = showing[1]
+            self._shown = showing
+            self.icon.update_menu()
+
+    def quit(self) -> None:
+        """End the icon's loop; the caller of `run` then stops the worker."""
+        self.icon.stop()
+
+
+def title_of(snapshot: Snapshot) -> str:
+    """The tooltip: the status line, and under it the banner of a simulation."""
+    return snapshot.line if snapshot.banner is None else f"{snapshot.line}\n{snapshot.banner}"
+
+
+def run_tray(runtime: TrayRuntime, backend: TrayBackend) -> int:
+    """Show the tray until the person quits; the exit code. Raises SystemToolError when the desktop goes away."""
+    view = TrayView(runtime, backend)
+    runtime.add_listener(view)
+
+    def finish(_signal: int, _frame: FrameType | None) -> None:
+        view.quit()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, finish)
+
+    def set_up(icon: Any) -> None:
+        icon.visible = True
+        runtime.start()
+
+    try:
+        view.icon.run(set_up)
+    except ConnectionError as error:
+        log.error("%s", error)
+        raise SystemToolError(text.TRAY_LOST, text.TRAY_LOST_STEP) from error
+    finally:
+        runtime.stop()
+    if runtime.failure is not None:
+        raise runtime.failure
+    return 0
+
+
+def _art(snapshot: Snapshot) -> IconArt:
+    return icon_art(snapshot.state, core_label=snapshot.core_label, ui_label=snapshot.ui_label, color=snapshot.color)

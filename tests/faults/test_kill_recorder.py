@@ -1,0 +1,67 @@
+"""kill −9 at random points of the recording: nothing acknowledged is lost, nothing stands twice, parity holds."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.time import from_us
+from taskclf_tray.store.database import Database
+from tests.ui.worker_home import (
+    MORNING,
+    USER,
+    batch_predictions,
+    batch_rows,
+    pipeline_config,
+    recorded,
+    simulated_source,
+)
+
+ROOT = Path(__file__).parents[2]
+KILLS = 1000 if os.environ.get("TASKCLF_FAULTS") == "long" else 50
+
+
+def killed_run(path: Path, end: str, rng: random.Random) -> list[int]:
+    """One run, killed 0–250 ms after it began to work; the buckets it said were on disk."""
+    command = [sys.executable, "-m", "tests.faults.recorder_child", str(path), end]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0, 0.25))
+        os.kill(child.pid, signal.SIGKILL)
+        lines = child.stdout.read().split("\n")
+    return [int(word) for line in lines[:-1] if line != "done" for word in line.split()]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(4000)
+def test_the_record_survives_kills(tmp_path: Path) -> None:
+    rng = random.Random(20)
+    path = tmp_path / "tray.db"
+    end = MORNING + timedelta(days=3 if KILLS == 50 else 6)
+    acknowledged: list[int] = []
+    for _ in range(KILLS):
+        acknowledged += killed_run(path, end.isoformat(), rng)
+    assert len(set(acknowledged)) == len(acknowledged), "a bucket was finalised twice"
+    database = Database(path)
+    record = recorded(database)
+    starts = {r.start_us for r in database.buckets.between(USER, 0, 1 << 62)}
+    assert set(acknowledged) <= starts, "an acknowledged bucket is lost"
+    assert len(record) > KILLS
+    settled = [from_us(r.start_us) for r in database.buckets.between(USER, 0, 1 << 62) if r.is_settled]
+    clock = ManualClock(MORNING + timedelta(days=20))
+    rows = batch_rows(simulated_source(clock), MORNING.replace(hour=0), settled[-1] + timedelta(hours=2))
+    expected = {p.bucket_start_ts: p for p in batch_predictions(pipeline_config(), rows)}
+    by_start = {prediction.bucket_start_ts: prediction for prediction in record}
+    assert [by_start[start] for start in settled] == [expected[start] for start in settled]
+    assert settled == [start for start in sorted(expected) if start <= settled[-1]]
+    database.close()
