@@ -1,11 +1,11 @@
-"""A session bus of its own: starts no services by itself, so nothing on the machine can answer by accident."""
+"""A session bus of its own: starts no services but those named, so nothing on the machine can answer by accident."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ from tests.fakes.processes import stop
 
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><keep_umask/><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
+<busconfig><type>session</type><keep_umask/><listen>unix:path={folder}/bus</listen><servicedir>{folder}</servicedir><auth>EXTERNAL</auth>
 <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
 </policy></busconfig>"""
+_SERVICES = Path("/usr/share/dbus-1/services")
 _DESKTOP_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "PYSTRAY_BACKEND", "DBUS_SESSION_BUS_ADDRESS")
 
 
@@ -46,18 +47,21 @@ class PrivateBus:
 
 
 @contextmanager
-def private_bus() -> Iterator[PrivateBus]:
-    """A bus that ends with the block."""
+def private_bus(env: Mapping[str, str] | None = None, services: Sequence[str] = ()) -> Iterator[PrivateBus]:
+    """A bus that ends with the block; it may start the machine's `services`, which get `env` too."""
     # not pytest's folder: the path of a Unix socket may have 107 characters
     with tempfile.TemporaryDirectory(prefix="bus-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         config = folder / "bus.conf"
-        config.write_text(_CONFIG.format(socket=folder / "bus"))
+        config.write_text(_CONFIG.format(folder=folder))
+        for service in services:
+            (folder / f"{service}.service").symlink_to(_SERVICES / f"{service}.service")
         process = subprocess.Popen(
             ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            env={**os.environ, **(env or {})},
         )
         try:
             assert process.stdout is not None

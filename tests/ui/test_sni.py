@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.ui.icon import IconState, icon_art
+from taskclf_tray.ui.sni.icon import SniIcon
 from tests.fakes.dbus import Panel, panel, session_bus
 from tests.fakes.dbus_bus import PrivateBus
 from tests.fakes.dbus_calls import DBusCallError, call
@@ -113,7 +117,7 @@ def test_the_icon_has_title_tooltip_and_sharp_pictures(tray: TrayClient) -> None
     assert props["Title"] == "Build 87 %"
     assert list(props["ToolTip"]) == ["", [], "Build 87 %", "since 14:05"]
     assert (props["Status"], props["ItemIsMenu"], props["Menu"]) == ("Active", False, "/MenuBar")
-    assert [pixmap[:2] for pixmap in props["IconPixmap"]] == [[size, size] for size in (16, 22, 24, 32, 48)]
+    assert [list(pixmap[:2]) for pixmap in props["IconPixmap"]] == [[size, size] for size in (16, 22, 24, 32, 48)]
     for width, height, pixels in props["IconPixmap"]:
         assert len(pixels) == width * height * 4
         middle = (height // 2 * width + 2) * 4  # inside the tile, left of the letter
@@ -268,3 +272,18 @@ def test_a_storm_of_updates_is_drawn_as_its_last_state(session_bus: PrivateBus, 
         assert app.wait_for("memory")["mib"] < storm["before"] + 4
         tray.click("Quit")
         assert app.ended() == (0, "")
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_stop_works_before_the_start_and_from_the_setup(
+    session_bus: PrivateBus, monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session_bus.address)
+    icon = SniIcon("name", icon_art(IconState.AWAY), "title")
+    if early:
+        icon.stop()
+    start = time.monotonic()
+    icon.run(lambda icon: icon.stop())
+    icon.stop()
+    assert time.monotonic() - start < 1
+    assert "tray-setup" not in {thread.name for thread in threading.enumerate()}
