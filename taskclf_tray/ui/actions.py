@@ -40,7 +40,7 @@ def perform(session: Session, command: Command) -> list[Message]:
         case OpenDataFolder():
             return open_or_say(session.paths.home)
         case OpenLog():
-            return open_or_say(session.paths.log)
+            return open_or_say(session.log_path)
         case PickModel(name=name):
             return pick_model(session, name)
         case ReloadNow():

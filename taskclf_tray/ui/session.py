@@ -42,8 +42,10 @@ class Session:
         overrides: Overrides | None = None,
         time_zone: Callable[[], str] = tzlocal.get_localzone_name,
         before_request: Callable[[], None] = lambda: None,
+        log_path: Path | None = None,
     ) -> None:
         self.paths = paths
+        self.log_path = log_path or paths.log
         self.config = config
         self.models_dir = models_dir or paths.models
         self.time_zone = time_zone

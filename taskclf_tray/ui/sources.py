@@ -142,7 +142,14 @@ class SourceSwitch:
         def make_source(identity: Identity) -> ActivitySource:
             return SimulatedSource(person, self._normaliser(identity), clock=ReplayClock(start, speed))
 
-        return Session(paths, self._config, make_source, overrides=self._overrides, before_request=before_request)
+        return Session(
+            paths,
+            self._config,
+            make_source,
+            overrides=self._overrides,
+            before_request=before_request,
+            log_path=self._paths.log,
+        )
 
 
 def activitywatch_installed() -> bool:

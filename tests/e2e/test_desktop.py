@@ -1,0 +1,33 @@
+"""The app on a real panel: xfce4-panel under Xvfb, a real mouse, a screenshot that is kept."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.desktop import desktop
+from tests.fakes.processes import ROOT, python_child, wait_until
+from tests.fakes.sni_driver import TrayClient
+
+ARTEFACTS = ROOT / ".artefacts"
+
+
+@pytest.mark.desktop
+def test_the_app_on_xfce(tmp_path: Path) -> None:
+    with desktop(tmp_path / "desk") as desk:
+        env = desk.env | {"TASKCLF_HOME": str(tmp_path / "home")}
+        with python_child("taskclf_tray", ["demo", "--speed", "60"], env) as app, TrayClient(env) as tray:
+            wait_until(lambda: "%" in str(tray.props()["Title"]), "a live label", 20)
+            ARTEFACTS.mkdir(exist_ok=True)
+            bare = desk.screenshot(tmp_path / "bare.png").read_bytes()
+            desk.click(14, 16, button=3)
+            time.sleep(0.8)  # the menu unfolds
+            desk.keys("Up", "Up", "Right")
+            time.sleep(0.8)
+            shown = desk.screenshot(ARTEFACTS / "tray-xfce.png").read_bytes()
+            assert shown != bare
+            desk.keys("Escape", "Escape")
+            tray.click("Quit")
+            assert app.wait(10) == 0

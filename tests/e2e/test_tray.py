@@ -1,0 +1,177 @@
+"""The tray as a person uses it: the real app on a private bus, its menu read and clicked over D-Bus."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.dbus import Panel
+from tests.fakes.dbus_bus import PrivateBus
+from tests.fakes.processes import python_child, wait_until
+from tests.fakes.sni_driver import TrayClient
+from tests.fakes.stub_notifyd import NotifyDaemon
+from tests.fakes.xdg_editor import FakeEditor
+
+pytestmark = pytest.mark.bus
+STARTER = "2026-01-01_000000_run-0001"
+DEMO = ("demo", "--speed", "60")
+
+
+@contextmanager
+def running_app(env: dict[str, str], *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with python_child("taskclf_tray", arguments, env) as app:
+        yield app
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> FakeEditor:
+    return FakeEditor(tmp_path)
+
+
+@pytest.fixture
+def env(
+    session_bus: PrivateBus, panel: Panel, notify_daemon: NotifyDaemon, editor: FakeEditor, tmp_path: Path
+) -> dict[str, str]:
+    """A session with a panel, a notification service and an editor, and an empty home."""
+    return {**session_bus.env, **editor.env, "TASKCLF_HOME": str(tmp_path / "home")}
+
+
+def has_label(tray: TrayClient) -> str:
+    """Wait until the status line shows a label or an honest doubt; the line."""
+
+    def line() -> str:
+        title = str(tray.props()["Title"])
+        return title if "%" in title else ""
+
+    return wait_until(line, "a live label", 15)
+
+
+def models_of(home: Path) -> Path:
+    return home / "tray" / "demo" / "models"
+
+
+def test_edit_inference_policy(
+    env: dict[str, str], notify_daemon: NotifyDaemon, editor: FakeEditor, tmp_path: Path
+) -> None:
+    policy = models_of(tmp_path / "home") / "inference_policy.json"
+    with running_app(env, *DEMO) as app, TrayClient(env) as tray:
+        has_label(tray)
+        assert not policy.exists()
+        editor.will_apply('s/"reject_threshold": [0-9.]*/"reject_threshold": 0.6/')
+        tray.click("Advanced/Edit Inference Policy")
+        notice = notify_daemon.wait_for("threshold")
+        assert notice.title == "Inference policy applied"
+        assert "threshold 0.70 → 0.60" in notice.body
+        assert editor.opened == [str(policy)]
+        written = json.loads(policy.read_text())
+        assert (written["source"], written["model_dir"]) == ("tray-edit", f"models/{STARTER}")
+
+        editor.will_apply('s/"reject_threshold": [0-9.]*/"reject_threshold": 7/')
+        tray.click("Advanced/Edit Inference Policy")
+        refused = notify_daemon.wait_for("not applied")
+        assert "reject_threshold" in refused.body
+        tray.activate()
+        assert "threshold 0.60" in notify_daemon.wait_for("Model ").body  # the old one stays in use
+
+        editor.will_apply('s/"reject_threshold": [0-9.]*/"reject_threshold": 0.65/')
+        tray.click("Advanced/Edit Inference Policy")
+        assert "threshold 0.60 → 0.65" in notify_daemon.wait_for("0.65").body
+        tray.click("Quit")
+        assert app.wait(10) == 0
+
+
+def test_the_menu_is_the_products_and_nothing_in_it_is_dead(
+    env: dict[str, str], tmp_path: Path, editor: FakeEditor
+) -> None:
+    with running_app(env, *DEMO) as app, TrayClient(env) as tray:
+        has_label(tray)
+        top = [entry.label for _, entry in tray.menu().walk() if _ == 0]
+        assert "Simulated person: this is not your activity" in top
+        assert [name for name in top if name in ("Pause", "Private mode", "Prediction Model", "Advanced", "Quit")] == [
+            "Pause",
+            "Private mode",
+            "Prediction Model",
+            "Advanced",
+            "Quit",
+        ]
+        for entry in ("Edit Config", "Open Log", "Open Data Folder"):
+            before = len(editor.opened)
+            tray.click(f"Advanced/{entry}")
+            wait_until(lambda seen=before: len(editor.opened) > seen, entry)
+        home = tmp_path / "home" / "tray" / "demo"
+        assert editor.opened[:2] == [str(home / "config.toml"), str(tmp_path / "home" / "tray" / "tray.log")]
+        assert f"(o) {STARTER}" in tray.list()
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+def test_pause_and_private_mode(env: dict[str, str]) -> None:
+    with running_app(env, *DEMO), TrayClient(env) as tray:
+        has_label(tray)
+        tray.click("Private mode")
+        tray.wait_for_text("[x] Private mode")
+        assert "nothing is read" in str(tray.props()["Title"])
+        tray.click("Private mode")
+        tray.wait_for_text("[ ] Private mode")
+        tray.click("Pause/Until tomorrow")
+        wait_until(lambda: "Paused until" in str(tray.props()["Title"]), "the pause")
+        tray.click("Pause/Resume")
+        has_label(tray)
+
+
+def test_a_picked_model_writes_a_policy(env: dict[str, str], notify_daemon: NotifyDaemon, tmp_path: Path) -> None:
+    with running_app(env, *DEMO), TrayClient(env) as tray:
+        has_label(tray)
+        tray.click(f"Prediction Model/{STARTER}")
+        notify_daemon.wait_for("Prediction model changed")
+        written = json.loads((models_of(tmp_path / "home") / "inference_policy.json").read_text())
+        assert written["reject_threshold"] == 0.7
+
+
+def test_the_icon_comes_back_with_the_panel(env: dict[str, str], panel: Panel) -> None:
+    with running_app(env, *DEMO), TrayClient(env) as tray:
+        has_label(tray)
+        panel.stop()
+        panel.start()
+        with TrayClient(env) as again:
+            assert "Advanced" in again.list()
+
+
+def test_a_session_that_ends_ends_the_app_with_a_sentence(env: dict[str, str], session_bus: PrivateBus) -> None:
+    with running_app(env, *DEMO) as app:
+        with TrayClient(env) as tray:
+            has_label(tray)
+        session_bus.kill()
+        assert app.wait(15) == 1
+        assert app.stderr is not None
+        said = app.stderr.read()
+        assert "desktop session" in said
+        assert "Traceback" not in said
+
+
+def test_without_a_panel_the_app_runs_in_the_terminal_and_says_why(session_bus: PrivateBus, tmp_path: Path) -> None:
+    with running_app({**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}, *DEMO) as app:
+        assert app.stdout is not None
+        assert app.stderr is not None
+        assert "Simulated person" in app.stdout.readline()
+        first = app.stdout.readline()
+        assert first.strip()
+        app.send_signal(signal.SIGINT)
+        assert app.wait(10) == 0
+        assert "runs in this terminal" in app.stderr.read()
+
+
+def test_a_second_start_makes_the_first_show_itself(env: dict[str, str], notify_daemon: NotifyDaemon) -> None:
+    with running_app(env, *DEMO), TrayClient(env) as tray:
+        has_label(tray)
+        with running_app(env, *DEMO) as second:
+            assert second.wait(20) == 1
+            assert second.stderr is not None
+            assert "already running" in second.stderr.read()
+        notify_daemon.wait_for("taskclf")
