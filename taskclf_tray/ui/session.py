@@ -58,7 +58,7 @@ class Session:
         except BaseException:
             self.database.close()
             raise
-        self.serving = Serving(self.models_dir, paths.taxonomy, overrides=overrides)
+        self.serving = Serving(self.models_dir, paths.taxonomy, overrides=overrides, smooth_window=config.smooth_window)
         self.messages: list[Message] = self.serving.load()
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None

@@ -14,7 +14,7 @@ from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.ui import backend as backend_api
 from taskclf_tray.ui import text
 from taskclf_tray.ui.backend import TrayBackend, choose_backend
-from taskclf_tray.ui.icon import IconArt, icon_art
+from taskclf_tray.ui.icon import IconArt, IconState, icon_art
 from taskclf_tray.ui.menu import MenuBuilder
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.runtime import TrayRuntime
@@ -95,4 +95,6 @@ def run_tray(runtime: TrayRuntime, backend: TrayBackend) -> int:
 
 
 def _art(snapshot: Snapshot) -> IconArt:
-    return icon_art(snapshot.state, core_label=snapshot.core_label, ui_label=snapshot.ui_label, color=snapshot.color)
+    """While unsure, the letter is that of the guess, not of the name that doubt has."""
+    ui_label = snapshot.ui_label if snapshot.state is IconState.LIVE else None
+    return icon_art(snapshot.state, core_label=snapshot.core_label, ui_label=ui_label, color=snapshot.color)
