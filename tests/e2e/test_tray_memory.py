@@ -13,7 +13,7 @@ from tests.fakes.processes import python_child, wait_until
 from tests.fakes.sni_driver import TrayClient
 
 LIMIT_MIB = 80
-NEVER_LOADED = ("lightgbm", "pandas", "sklearn", "scikit_learn", "pyarrow", "scipy", "numpy/random", "matplotlib")
+NEVER_LOADED = ("lightgbm", "pandas", "sklearn", "scikit_learn", "pyarrow", "/scipy/", "numpy/random", "matplotlib")
 
 
 def resident_mib(pid: int) -> float:
