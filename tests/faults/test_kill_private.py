@@ -1,0 +1,53 @@
+"""Private mode outlives kill −9, and a catch-up of a week never asks for a moment of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.time import to_us
+from taskclf_tray.store.database import Database
+from taskclf_tray.ui.guard import BlackoutOpenError
+from tests.ui.test_recorder import Spy, catch_up
+from tests.ui.worker_home import MORNING, pipeline_config, recorded, recorder_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.faults
+def test_private_mode_outlives_a_kill_and_a_week(tmp_path: Path) -> None:
+    path = tmp_path / "tray.db"
+    now = MORNING + timedelta(hours=2)
+    click = now + timedelta(seconds=7)
+    command = [sys.executable, "-m", "tests.faults.private_child", str(path), now.isoformat(), click.isoformat()]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "private\n"
+        os.kill(child.pid, signal.SIGKILL)
+
+    database = Database(path)
+    clock = ManualClock(click + timedelta(days=2))
+    spy = Spy(clock)
+    with pytest.raises(BlackoutOpenError):
+        recorder_of(database, spy, pipeline_config()).step(clock.now())
+    assert spy.asked == []
+
+    opened_again = clock.now()
+    with database.transaction():
+        database.blackouts.close("private", to_us(opened_again))
+    clock.set(click + timedelta(days=7) - timedelta(minutes=30))
+    recorder = recorder_of(database, spy, pipeline_config())
+    recorder.live(clock.now())
+    catch_up(recorder, clock)
+    assert len(spy.asked) > 3
+    assert all(end <= click or start >= opened_again for start, end in spy.asked)
+    assert not [p for p in recorded(database) if p.bucket_end_ts > click and p.bucket_start_ts < opened_again]
+    assert [p for p in recorded(database) if p.bucket_start_ts >= opened_again]
+    database.close()
