@@ -1,16 +1,21 @@
 """The worker: one thread that owns source, builder state, pipeline and database, and publishes snapshots.
 
 Commands come in through queues, frozen snapshots and steps go out; nothing else is shared. Commands that touch
-privacy have a queue of their own, which is also emptied right before every request to the source.
+privacy have a queue of their own, which is also emptied right before every request to the source; one that cannot
+be written down stays in it, and nothing is read until it is.
+
+Nothing ends the worker but `stop`: what fails is said, and tried again at growing distances.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +26,22 @@ from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
-from taskclf_tray.ui.commands import Command, Pause, PrivacyCommand, PrivateMode, Resume, TellStatus
+from taskclf_tray.ui.bugs import describe_bug
+from taskclf_tray.ui.commands import (
+    Command,
+    Pause,
+    PickModel,
+    PrivacyCommand,
+    PrivateMode,
+    ReloadNow,
+    Resume,
+    TellStatus,
+)
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
 from taskclf_tray.ui.notify.base import Notice, Notifier
+from taskclf_tray.ui.notify.plain import plain_text
+from taskclf_tray.ui.online_loop import run_online_loop
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.serving import Message
 from taskclf_tray.ui.session import Session
@@ -32,15 +49,20 @@ from taskclf_tray.ui.snapshot import Snapshot
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
 
-__all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester"]
+__all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester", "run_online_loop"]
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 """Files and timed pauses are looked at this often: an edited policy is live within two seconds."""
 RETRY_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""Waits after a source has failed once, twice, …; the last one repeats."""
+"""Waits after something has failed once, twice, …; the last one repeats."""
+SOURCE_FAILURES_TOLD = 3
+"""A source that fails so often in a row is told: an ActivityWatch that only restarts is back before."""
+OUTPUT_SECONDS = 60.0
+"""The files beside the record are brought up to date this often at most."""
 
+MAX_LOGGED_CHARACTERS = 600
 GIVE_BACK_SECONDS = 600.0
 """Free pages go back to the system after a catch-up, and then this often."""
 
@@ -54,6 +76,9 @@ class Listener(Protocol):
     def on_step(self, step: Step) -> None:
         """Buckets were finalised or revised; they are on disk."""
 
+    def on_message(self, message: Message) -> None:
+        """The person is told something, as (title, body); also goes to the notification service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -61,6 +86,8 @@ class Settings:
 
     poll_seconds: float = DEFAULT_LIVE_POLL_SECONDS
     away_poll_seconds: float = DEFAULT_AWAY_POLL_SECONDS
+    simulated_poll_seconds: float = 1.0
+    retry_seconds: tuple[float, ...] = RETRY_SECONDS
 
 
 class TrayRuntime:
@@ -85,16 +112,20 @@ class TrayRuntime:
         self._take_raise_request = take_raise_request
         self._banner = banner
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
-        self._privacy: queue.SimpleQueue[PrivacyCommand] = queue.SimpleQueue()
+        self._privacy: deque[PrivacyCommand] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._snapshot = Snapshot(IconState.NO_SOURCE, text.STARTING)
         self._session: Session | None = None
-        self._step = Step()
+        self._is_patient = False
+        self._step: Step | None = None
+        self._blackouts: list[Blackout] = []
         self._problem: TaskclfError | None = None
         self._failures = 0
         self._told: set[str] = set()
         self._give_back_at = 0.0
+        self._write_at = 0.0
+        self._is_unwritten = True
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -108,14 +139,16 @@ class TrayRuntime:
         """Before `start` only."""
         self._listeners.append(listener)
 
-    def start(self) -> None:
-        """Start the worker."""
+    def start(self, *, is_patient: bool = False) -> None:
+        """Start the worker. When the first session cannot be opened it ends with `failure` set; a patient one goes on
+        trying, for a person who has an icon to look at and no exit code."""
+        self._is_patient = is_patient
         self._thread.start()
 
     def send(self, command: Command) -> None:
         """Hand a command to the worker."""
         if isinstance(command, Pause | Resume | PrivateMode):
-            self._privacy.put(command)
+            self._privacy.append(command)
             self._commands.put(None)  # wakes the worker
         else:
             self._commands.put(command)
@@ -142,59 +175,97 @@ class TrayRuntime:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._run_session()
-        except TaskclfError as error:
-            log.error("The worker cannot go on: %s", error)
-            self.failure = error
-            self._publish(Snapshot(IconState.ATTENTION, error.title, banner=self._banner()))
-            self._tell([text.trouble(error.title, error.next_step)])
+                session = self._opened()
+                if session is None:
+                    return
+                self._run_session(session)
         finally:
             self._close_session()
 
-    def _run_session(self) -> None:
-        """From opening a session to its end: by `stop`, or by a switch to another source."""
-        self._session = session = self._open_session(self._take_privacy)
+    def _opened(self) -> Session | None:
+        """The next session; None when the worker ends before there is one."""
+        while not self._stop.is_set():
+            try:
+                self._session = self._open_session(self._take_privacy)
+                self._failures, self._problem = 0, None
+                return self._session
+            except Exception as error:  # noqa: BLE001 - whatever it is, the person is told and may correct it
+                problem = _as_problem(error)
+            if not self._is_patient:
+                log.error("The worker cannot start: %s", problem)
+                self.failure = problem
+                self._publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+                return None
+            wait = self._fail(problem)
+            self._publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+            self._wait_without_session(wait, problem)
+        return None
+
+    def _wait_without_session(self, wait_seconds: float, problem: TaskclfError) -> None:
+        """Answer every click with what is wrong, until it is time to try again or Reload now asks for it."""
+        due = time.monotonic() + wait_seconds
+        while not self._stop.is_set() and (left := due - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                command = self._commands.get(timeout=left)
+                if isinstance(command, ReloadNow):
+                    return
+                if command is not None:
+                    self._tell([text.trouble(problem.title, problem.next_step)])
+
+    def _run_session(self, session: Session) -> None:
+        """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
+        self._is_patient = True
         try:
-            if session.is_first_start() and self._banner() is None:
-                self._tell([text.welcome()])
-            self._tell(session.messages)
+            self._greet(session)
             self._loop(session)
         finally:
             self._close_session()
 
+    def _greet(self, session: Session) -> None:
+        try:
+            if self._banner() is None and session.is_first_start():
+                self._tell([text.welcome()])
+        except TaskclfError as error:
+            self._fail(error)
+        self._tell(session.messages)
+
     def _close_session(self) -> None:
         session, self._session = self._session, None
         if session is not None:
+            self._write_outputs(session)
             with contextlib.suppress(TaskclfError):
                 session.close()
-        self._step = Step()
+        self._step = None
 
     def _loop(self, session: Session) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
-            if time.monotonic() >= due:
-                wait = self._poll(session)
-                due = time.monotonic() + wait
-                self._refresh(session)
-            if self._serve(session, min(TICK_SECONDS, max(0.0, due - time.monotonic()))):
-                due = time.monotonic()
-            if self._should_switch():
-                log.info("A real activity source has appeared: the simulation ends.")
-                return
+            try:
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._poll(session)
+                    self._refresh(session)
+                if self._serve(session, min(TICK_SECONDS, max(0.0, due - time.monotonic()))):
+                    due = time.monotonic()
+                if self._should_switch():
+                    log.info("The session ends: another source or other settings are to be used.")
+                    return
+            except Exception as error:  # noqa: BLE001 - the record must go on after a mistake of ours
+                due = time.monotonic() + self._fail(_as_problem(error))
+                self._publish(dataclasses.replace(self._snapshot, state=IconState.ATTENTION, line=text.ATTENTION))
+                self._stop.wait(TICK_SECONDS)  # whatever failed may fail again at once
 
     def _serve(self, session: Session, wait_seconds: float) -> bool:
         """Wait for commands, carry them out, look at the files; whether to poll at once."""
         hurry = False
-        try:
+        with contextlib.suppress(queue.Empty):
             command = self._commands.get(timeout=wait_seconds)
             while True:
                 hurry = self._obey(session, command) or hurry
                 command = self._commands.get_nowait()
-        except queue.Empty:
-            pass
         return self._look_around(session) or hurry
 
     def _obey(self, session: Session, command: Command | None) -> bool:
+        """Carry out one command; whether the source should be read at once."""
         try:
             if command is None:
                 self._take_privacy()
@@ -202,33 +273,35 @@ class TrayRuntime:
                 self._tell([actions.tell_status(session, self._snapshot)])
             else:
                 self._tell(actions.perform(session, command))
-        except TaskclfError as error:
-            log.warning("%s", error)
-            self._tell([text.trouble(error.title, error.next_step)])
+        except Exception as error:  # noqa: BLE001 - a click must never end the record
+            problem = _as_problem(error)
+            log.warning("%s", problem)
+            self._tell([text.trouble(problem.title, problem.next_step)])
         self._refresh(session)
-        return True
+        return command is None or isinstance(command, ReloadNow | PickModel)
 
     def _take_privacy(self) -> None:
-        """Write down every pause, resume and switch of private mode that was clicked so far."""
+        """Write down every pause, resume and switch of private mode that was clicked so far. Raises StoreError."""
         session = self._session
-        while session is not None:
-            try:
-                command = self._privacy.get_nowait()
-            except queue.Empty:
-                return
+        while session is not None and self._privacy:
+            command = self._privacy[0]
             session.obey(command)
+            self._privacy.popleft()  # only now: what could not be written still keeps from reading
+            self._step = None
             log.info("%s", type(command).__name__)
 
     def _look_around(self, session: Session) -> bool:
+        was_open = bool(self._snapshot.is_paused or self._snapshot.is_private)
         try:
-            was_open = bool(self._snapshot.is_paused or self._snapshot.is_private)
             is_open = bool(session.open_blackouts())
             messages = session.serving.check()
         except TaskclfError as error:
-            self._fail(error)
+            if self._problem is None:
+                self._fail(error)
+                self._refresh(session)
             return False
         if self._take_raise_request():
-            self._tell([text.trouble(text.APP_NAME, self._snapshot.line)])
+            self._tell([(text.APP_NAME, self._snapshot.line)])
         self._tell(messages)
         if messages or was_open != is_open:
             self._refresh(session)
@@ -239,11 +312,13 @@ class TrayRuntime:
     def _poll(self, session: Session) -> float:
         """One step of the record; returns the seconds until the next."""
         try:
+            self._take_privacy()
             recorder = session.recorder
             if recorder is None or session.open_blackouts():
-                return self._settings.poll_seconds
+                self._step, self._problem, self._failures = None, None, 0
+                return self._poll_seconds()
             now = session.now()
-            if self._step.live is None and not self._failures:
+            if self._step is None and not self._failures:
                 self._step = Step(live=recorder.live(now), is_caught_up=False)
                 self._refresh(session)
             step = recorder.step(now)
@@ -251,51 +326,100 @@ class TrayRuntime:
             return 0.0
         except TaskclfError as error:
             return self._fail(error)
+        live = step.live if step.is_caught_up or self._step is None else self._step.live
+        self._step = dataclasses.replace(step, live=live)
         self._problem, self._failures = None, 0
-        self._step = step if step.is_caught_up else Step(step.finalised, step.revised, self._step.live, False)
+        self._told.clear()
         if step.finalised or step.revised:
-            for listener in self._listeners:
-                listener.on_step(step)
+            self._each(lambda listener: listener.on_step(step))
         if not step.is_caught_up:
             return 0.0
-        if time.monotonic() >= self._give_back_at:
-            give_back()
-            self._give_back_at = time.monotonic() + GIVE_BACK_SECONDS
+        self._tidy_up(session)
         is_away = step.live is not None and step.live.prediction.decided_by == "idle_rule"
-        return self._settings.away_poll_seconds if is_away else self._settings.poll_seconds
+        return max(self._poll_seconds(), self._settings.away_poll_seconds) if is_away else self._poll_seconds()
+
+    def _poll_seconds(self) -> float:
+        simulated, real = self._settings.simulated_poll_seconds, self._settings.poll_seconds
+        return real if self._banner() is None else simulated
+
+    def _tidy_up(self, session: Session) -> None:
+        """What can wait until the record is up to date: the files beside it, and memory a catch-up needed."""
+        now = time.monotonic()
+        if now >= self._write_at:
+            self._write_at = now + OUTPUT_SECONDS
+            self._write_outputs(session)
+        if now >= self._give_back_at:
+            self._give_back_at = now + GIVE_BACK_SECONDS
+            give_back()
+
+    def _write_outputs(self, session: Session) -> None:
+        """A folder that cannot be written is told once; the record goes on."""
+        try:
+            session.write_outputs()
+            self._is_unwritten = False
+        except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
+            problem = _as_problem(error)
+            log.warning("%s", problem)
+            if not self._is_unwritten:
+                self._tell([text.trouble(problem.title, problem.next_step)])
+            self._is_unwritten = True
 
     def _fail(self, error: TaskclfError) -> float:
-        """A source or the database failed: nothing moved on; say it once, try again ever later."""
-        if not isinstance(error, SourceError):
-            log.error("%s", error)
-            if error.title not in self._told:
-                self._told.add(error.title)
-                self._tell([text.trouble(error.title, error.next_step)])
-        elif self._failures == 0:
-            log.warning("%s", error)
-        wait = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        """Something failed and nothing moved on: say it once, and how long to wait before the next try."""
+        waits = self._settings.retry_seconds
+        wait = waits[min(self._failures, len(waits) - 1)]
         self._problem, self._failures = error, self._failures + 1
-        self._step = Step()
+        self._step = None
+        if error.title not in self._told and (not isinstance(error, SourceError) or self._failures == 1):
+            log.warning("%s", error)
+        is_due = not isinstance(error, SourceError) or self._failures >= SOURCE_FAILURES_TOLD
+        if is_due and error.title not in self._told:
+            self._told.add(error.title)
+            self._tell([text.trouble(error.title, error.next_step)])
         return wait
 
     # -- telling ----------------------------------------------------------------------------------------------
 
     def _refresh(self, session: Session) -> None:
-        blackouts: list[Blackout] = []
-        with contextlib.suppress(TaskclfError):
-            blackouts = session.open_blackouts()
+        with contextlib.suppress(TaskclfError):  # else what was known last still holds
+            self._blackouts = session.open_blackouts()
         self._publish(
-            snapshot_of(session, self._step, blackouts=blackouts, problem=self._problem, banner=self._banner())
+            snapshot_of(
+                session,
+                self._step or Step(is_caught_up=False),
+                blackouts=self._blackouts,
+                problem=self._problem,
+                banner=self._banner(),
+            )
         )
 
     def _publish(self, snapshot: Snapshot) -> None:
         if snapshot == self._snapshot:
             return
         self._snapshot = snapshot
-        for listener in self._listeners:
-            listener.on_snapshot(snapshot)
+        self._each(lambda listener: listener.on_snapshot(snapshot))
 
     def _tell(self, messages: Sequence[Message]) -> None:
-        for title, body in messages:
-            log.info("Told: %s. %s", title, body)
-            self._notifier.notify(Notice(title, body))
+        for message in messages:
+            title, body = message
+            log.info("Told: %s", plain_text(f"{title}. {body}", MAX_LOGGED_CHARACTERS))
+            try:
+                self._notifier.notify(Notice(title, body))
+            except Exception as error:  # noqa: BLE001 - a notification is never worth the record
+                log.warning("A notification failed: %s", describe_bug(error))
+            self._each(lambda listener, message=message: listener.on_message(message))  # type: ignore[misc]
+
+    def _each(self, tell: Callable[[Listener], None]) -> None:
+        for listener in self._listeners:
+            try:
+                tell(listener)
+            except Exception as error:  # noqa: BLE001 - one view's mistake must not stop the record or other views
+                log.error("A listener failed: %s", describe_bug(error))
+
+
+def _as_problem(error: Exception) -> TaskclfError:
+    """What the person is told of any error; a bug goes to the log by type and place alone."""
+    if isinstance(error, TaskclfError):
+        return error
+    log.error("Unexpected: %s", describe_bug(error))
+    return TaskclfError(*text.unexpected(type(error).__name__))
