@@ -17,6 +17,7 @@ from taskclf_tray.core.defaults import (
     AWAY_RUN_SECONDS,
     DEFAULT_CATCH_UP_DAYS,
     DEFAULT_GRACE_SECONDS,
+    DEFAULT_IDLE_GAP_SECONDS,
     HIGH_WATER_LEAD_SECONDS,
     SETTLE_SECONDS,
 )
@@ -83,6 +84,7 @@ class Recorder:
         is_closed: bool = False,
         grace_seconds: int = DEFAULT_GRACE_SECONDS,
         catch_up_days: int = DEFAULT_CATCH_UP_DAYS,
+        idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
     ) -> None:
         self._database = database
         self._reader = reader
@@ -100,11 +102,14 @@ class Recorder:
             saved = database.state.get(self._name("builder"))
             newest = database.state.get(self._name("newest_end_us"))
         self._newest_end = from_us(int(newest)) if newest else None
-        self._state = (
-            BuilderState.from_json(saved)
-            if saved
-            else BuilderState.initial(user_id, device_id, time_zone=time_zone(), bucket_seconds=config.bucket_seconds)
+        self._initial = BuilderState.initial(
+            user_id,
+            device_id,
+            time_zone=time_zone(),
+            bucket_seconds=config.bucket_seconds,
+            idle_gap_seconds=idle_gap_seconds,
         )
+        self._state = BuilderState.from_json(saved) if saved else self._initial
 
     @property
     def high_water_mark(self) -> datetime | None:
@@ -169,13 +174,7 @@ class Recorder:
         return dataclasses.replace(state, until=earliest) if state.until < earliest else state
 
     def _fresh_state(self, start: datetime) -> BuilderState:
-        state = BuilderState.initial(
-            self._user_id,
-            self._state.device_id,
-            time_zone=self._time_zone(),
-            bucket_seconds=self._config.bucket_seconds,
-        )
-        return dataclasses.replace(state, until=start)
+        return dataclasses.replace(self._initial, time_zone=self._time_zone(), until=start)
 
     def _read_ahead(self, state: BuilderState, start: datetime, now: datetime) -> tuple[SourceEvents, datetime]:
         """Read on from `start` until something lies past the high-water mark or `now` is reached.

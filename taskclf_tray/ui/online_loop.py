@@ -1,0 +1,133 @@
+"""The online loop for programs: the record, its outputs, and nothing of a desktop (contract, section 14)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import tzlocal
+
+from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.defaults import (
+    DEFAULT_AW_HOST,
+    DEFAULT_BUCKET_SECONDS,
+    DEFAULT_IDLE_GAP_SECONDS,
+    DEFAULT_POLL_SECONDS,
+    DEFAULT_SMOOTH_WINDOW,
+)
+from taskclf_tray.core.errors import ModelError, SourceError, StoreError, TaskclfError
+from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.store.database import Database
+from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.outputs import OutputWriter
+from taskclf_tray.ui.recorder import Recorder
+from taskclf_tray.ui.serving import Overrides, Serving
+
+log = logging.getLogger(__name__)
+RECORD_FILE = "record.db"
+DEVICE_ID = "library"
+
+
+def run_online_loop(
+    *,
+    model_dir: Path | str | None = None,
+    models_dir: Path | str | None = None,
+    aw_host: str = DEFAULT_AW_HOST,
+    poll_seconds: float = DEFAULT_POLL_SECONDS,
+    smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+    title_salt: str | None = None,
+    out_dir: Path | str = "artifacts/online",
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+    idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
+    reject_threshold: float | None = None,
+    taxonomy_path: Path | str | None = None,
+    calibrator_path: Path | str | None = None,
+    calibrator_store_path: Path | str | None = None,
+    label_queue_path: Path | str | None = None,
+    label_confidence_threshold: float | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Label an ActivityWatch server's minutes until `stop` is set or Ctrl-C is pressed.
+
+    The record is `out_dir/record.db`; beside it `predictions.csv` and `segments.json` follow it. Models come from
+    `models_dir` (its policy is watched) or from the one bundle `model_dir`; the home is the parent of the models'
+    folder and holds the user id, and the title secret unless `title_salt` (64 hex characters) is given. The other
+    arguments stand above the policy's values. A source that does not answer is asked again at the next poll.
+
+    Raises ModelError when no model can be served, IdentityError, ValueError for arguments that contradict each
+    other, and TaskclfError for a queue of questions, which this version does not have.
+    """
+    if label_queue_path is not None or label_confidence_threshold is not None:
+        raise TaskclfError("This version asks no questions.", "Leave label_queue_path and the threshold out.")
+    folder = _models_folder(model_dir, models_dir)
+    out = Path(out_dir)
+    overrides = Overrides(
+        None if model_dir is None else Path(model_dir),
+        reject_threshold,
+        None if calibrator_store_path is None else Path(calibrator_store_path),
+        None if calibrator_path is None else Path(calibrator_path),
+    )
+    taxonomy = folder.parent / "configs" / "user_taxonomy.yaml" if taxonomy_path is None else Path(taxonomy_path)
+    serving = Serving(folder, taxonomy, overrides=overrides, smooth_window=smooth_window, bucket_seconds=bucket_seconds)
+    for title, body in serving.load():
+        log.warning("%s. %s", title, body)
+    if serving.config is None:
+        raise ModelError("No model can be served.", serving.problem or "")
+    identity = load_or_create_identity(folder.parent)
+    source = ActivityWatchSource(aw_host, normaliser=Normaliser(title_salt or identity.title_secret))
+    out.mkdir(parents=True, exist_ok=True)
+    database = Database(out / RECORD_FILE)
+    try:
+        recorder = Recorder(
+            database,
+            GuardedReader(source, database, lambda: None),
+            serving.config,
+            user_id=identity.user_id,
+            device_id=DEVICE_ID,
+            time_zone=tzlocal.get_localzone_name,
+            idle_gap_seconds=idle_gap_seconds,
+        )
+        outputs = OutputWriter(database, identity.user_id, out, bucket_seconds=bucket_seconds)
+        _loop(source, serving, recorder, outputs, poll_seconds, stop or threading.Event())
+    except KeyboardInterrupt:
+        log.info("Stopped.")
+    finally:
+        source.close()
+        database.close()
+
+
+def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) -> Path:
+    if models_dir is not None:
+        return Path(models_dir)
+    if model_dir is None:
+        raise ValueError("give models_dir, or model_dir")
+    return Path(model_dir).resolve().parent
+
+
+def _loop(
+    source: ActivityWatchSource,
+    serving: Serving,
+    recorder: Recorder,
+    outputs: OutputWriter,
+    poll_seconds: float,
+    stop: threading.Event,
+) -> None:
+    due = time.monotonic()
+    while not stop.is_set():
+        for title, body in serving.check():
+            log.info("%s. %s", title, body)
+        if serving.config is not None:
+            recorder.use(serving.config)
+        if time.monotonic() >= due:
+            due += poll_seconds
+            try:
+                while not recorder.step(source.now()).is_caught_up:
+                    pass
+                outputs.write(source.now(), tzlocal.get_localzone_name())
+            except (SourceError, StoreError) as error:
+                log.warning("%s", error)
+            due = max(due, time.monotonic())
+        stop.wait(min(1.0, max(0.0, due - time.monotonic())))
