@@ -42,6 +42,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--quiet",
             "--no-deps",
             "--no-index",
+            "--ignore-installed",  # else pip takes the project out of the environment the tests run in
             "--prefix",
             str(folder),
             str(wheel),
