@@ -150,3 +150,4 @@ def log_to_file(paths: HomePaths) -> None:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings spell out addresses asked
+    logging.raiseExceptions = False  # a full disk takes no log either; a traceback for each line would help nobody

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.core.time import from_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from tests.e2e.app_process import AppProcess, running_app
