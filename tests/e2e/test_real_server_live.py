@@ -58,11 +58,9 @@ def recorded_starts(home: Path) -> list[str]:
     connection.close()
     database = Database(HomePaths(home).database, read_only=True)
     user = (HomePaths(home).processed / ".user_id").read_text().strip()
-    found = [
-        datetime.fromtimestamp(r.start_us / 1e6, UTC).isoformat() for r in database.buckets.between(user, 0, 1 << 62)
-    ]
+    records = database.buckets.between(user, 0, 1 << 62)
     database.close()
-    return found
+    return [from_us(record.start_us).isoformat() for record in records]
 
 
 def test_changes_a_killed_server_and_a_restart(server: AWServer, tmp_path: Path) -> None:
