@@ -8,7 +8,7 @@ the models and stores on the disk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_text_atomi
 from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.policy_checks import check_bundle, check_store, check_values, wrong
+from taskclf_tray.core.policy_checks import bundle_problems, store_problems, value_problems, wrong
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class InferencePolicy:
         labels: object = self.model_label_set
         if isinstance(labels, list):
             object.__setattr__(self, "model_label_set", tuple(labels))
-        check_values({name: getattr(self, name) for name in _KNOWN})
+        _raise_first(value_problems({name: getattr(self, name) for name in _KNOWN}))
 
     def to_dict(self) -> dict[str, Any]:
         """As in the file: the contract's keys in its order, then the extra ones."""
@@ -81,14 +81,21 @@ class InferencePolicy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> InferencePolicy:
         """Reverse of `to_dict`. Raises PolicyValidationError, also for a missing key."""
-        for name in ("policy_version", "model_dir", "model_schema_hash", "model_label_set", "reject_threshold"):
-            if name not in data:
-                raise wrong(name, f"The key {name} is missing", f"add it ({_HELP[name].rstrip('.')})")
+        _raise_first(_missing(data))
         known: dict[str, Any] = {"calibrator_store_dir": None, "calibration_method": None}
         known |= {name: value for name, value in data.items() if name in _KNOWN}
         return cls(**known, extra={name: value for name, value in data.items() if name not in _KNOWN})
 
 
+_REQUIRED: Final = ("policy_version", "model_dir", "model_schema_hash", "model_label_set", "reject_threshold")
+_OPTIONAL: Final = {
+    "calibrator_store_dir": None,
+    "calibration_method": None,
+    "per_user_reject_thresholds": None,
+    "created_at": "",
+    "source": "manual",
+    "git_commit": "",
+}
 _KNOWN: Final = tuple(item.name for item in fields(InferencePolicy) if item.name != "extra")
 
 
@@ -149,11 +156,14 @@ def parse_policy_text(text: str | bytes) -> InferencePolicy:
 
 def read_inference_policy(models_dir: Path) -> InferencePolicy:
     """The policy of these models, its values checked. Raises PolicyValidationError, also when there is none."""
+    return parse_policy_text(_read(models_dir))
+
+
+def _read(models_dir: Path) -> bytes:
     try:
-        data = read_bounded(policy_path(models_dir), MAX_POLICY_BYTES)
+        return read_bounded(policy_path(models_dir), MAX_POLICY_BYTES)
     except BadJsonError as error:
         raise _unreadable(error) from error
-    return parse_policy_text(data)
 
 
 def load_inference_policy(models_dir: Path) -> InferencePolicy | None:
@@ -182,10 +192,55 @@ def remove_inference_policy(models_dir: Path) -> bool:
 
 def validate_policy(policy: InferencePolicy, models_dir: Path) -> None:
     """Raise PolicyValidationError unless what the policy names is in the home and fits (contract, section 10)."""
-    home = Path(models_dir).parent
-    bundle_id = check_bundle(home, policy.model_dir, policy.model_schema_hash, policy.model_label_set)
-    if policy.calibrator_store_dir is not None:
-        check_store(home, policy.calibrator_store_dir, bundle_id, policy.model_schema_hash, policy.calibration_method)
+    _raise_first(_disk_problems(policy.to_dict(), models_dir))
+
+
+def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
+    """Everything wrong with the policy file of these models and what it names; empty when it is valid.
+
+    The trees of the model and the users' calibrators are not looked at: what loads them says the rest.
+    """
+    try:
+        data = parse_json_object(_read(models_dir))
+    except BadJsonError as error:
+        return [_unreadable(error)]
+    except PolicyValidationError as error:
+        return [error]
+    problems = list(_missing(data))
+    absent = {error.key for error in problems}
+    values = _OPTIONAL | dict.fromkeys(_REQUIRED) | data
+    problems += [error for error in value_problems(values) if error.key not in absent]
+    wrong_keys = {error.key for error in problems}
+    return problems + [error for error in _disk_problems(values, models_dir, wrong_keys) if error.key not in wrong_keys]
+
+
+def _disk_problems(
+    values: Mapping[str, Any], models_dir: Path, wrong_keys: Iterable[str | None] = ()
+) -> Iterator[PolicyValidationError]:
+    """What does not fit the disk; the values of `wrong_keys` cannot be compared with it."""
+    home, bad = Path(models_dir).parent, set(wrong_keys)
+    if "model_dir" not in bad:
+        labels = () if "model_label_set" in bad else values["model_label_set"]
+        for problem in bundle_problems(home, values["model_dir"], values["model_schema_hash"], labels):
+            bad.add(problem.key)
+            yield problem
+    store_dir = values["calibrator_store_dir"]
+    if store_dir is not None and "calibrator_store_dir" not in bad:
+        bundle_id = None if "model_dir" in bad else (home / values["model_dir"]).name
+        schema_hash = None if bad & {"model_dir", "model_schema_hash"} else values["model_schema_hash"]
+        method = None if "calibration_method" in bad else values["calibration_method"]
+        yield from store_problems(home, store_dir, bundle_id, schema_hash, method)
+
+
+def _missing(data: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
+    for name in _REQUIRED:
+        if name not in data:
+            yield wrong(name, f"The key {name} is missing", f"add it ({_HELP[name].rstrip('.')})")
+
+
+def _raise_first(problems: Iterator[PolicyValidationError]) -> None:
+    for problem in problems:
+        raise problem
 
 
 def render_default_inference_policy_template_json() -> str:

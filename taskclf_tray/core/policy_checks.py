@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, rea
 from taskclf_tray.core.time import parse_time
 
 CALIBRATION_METHODS: Final = ("temperature", "isotonic")
+_THRESHOLD: Final = "write a number from 0 to 1, such as 0.55"
 _SAVE_AGAIN: Final = "Correct the policy file and save it again."
 
 
@@ -22,105 +23,113 @@ def wrong(key: str, what: str, remedy: str) -> PolicyValidationError:
     return PolicyValidationError(f"{what}: {remedy[:1].lower()}{remedy[1:]}.", _SAVE_AGAIN, key=key)
 
 
-def check_values(values: Mapping[str, Any]) -> None:
-    """Types and ranges of every known key, without looking at the disk. Raises PolicyValidationError."""
+def value_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
+    """Every known key of a wrong type or out of range, in the order of the file, without looking at the disk."""
     if values["policy_version"] != "v1":
-        raise _not("policy_version", values["policy_version"], 'write "v1"')
-    _check_path("model_dir", values["model_dir"], "such as models/2026-01-31_120000_run-1A2B")
+        yield _not("policy_version", values["policy_version"], 'write "v1"')
+    yield from _path_problems("model_dir", values["model_dir"], "such as models/2026-01-31_120000_run-1A2B")
     schema_hash = values["model_schema_hash"]
     if not isinstance(schema_hash, str) or not schema_hash:
-        raise _not("model_schema_hash", schema_hash, "copy schema_hash from the metadata.json of the model")
-    _check_labels(values["model_label_set"])
+        yield _not("model_schema_hash", schema_hash, "copy schema_hash from the metadata.json of the model")
+    yield from _label_problems(values["model_label_set"])
     if values["calibrator_store_dir"] is not None:
-        _check_path(
-            "calibrator_store_dir", values["calibrator_store_dir"], "such as artifacts/calibrator_store, or null"
-        )
+        example = "such as artifacts/calibrator_store, or null"
+        yield from _path_problems("calibrator_store_dir", values["calibrator_store_dir"], example)
     if values["calibration_method"] not in (None, *CALIBRATION_METHODS):
-        raise _not("calibration_method", values["calibration_method"], "write temperature, isotonic or null")
-    _check_threshold("reject_threshold", values["reject_threshold"])
-    _check_user_thresholds(values["per_user_reject_thresholds"])
-    _check_notes(values)
+        yield _not("calibration_method", values["calibration_method"], "write temperature, isotonic or null")
+    if not _is_threshold(values["reject_threshold"]):
+        yield _not("reject_threshold", values["reject_threshold"], _THRESHOLD)
+    yield from _user_threshold_problems(values["per_user_reject_thresholds"])
+    yield from _note_problems(values)
 
 
-def _check_path(key: str, value: object, example: str) -> None:
+def _path_problems(key: str, value: object, example: str) -> Iterator[PolicyValidationError]:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        raise _not(key, value, f"write the path of a folder, {example}")
-    if PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or PureWindowsPath(value).root:
-        raise _not(key, value, f"write a path relative to the folder that holds models/, {example}")
-    if ".." in PurePosixPath(value).parts or ".." in PureWindowsPath(value).parts:
-        raise _not(key, value, f"write a path without .., {example}")
+        yield _not(key, value, f"write the path of a folder, {example}")
+    elif PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or PureWindowsPath(value).root:
+        yield _not(key, value, f"write a path relative to the folder that holds models/, {example}")
+    elif ".." in PurePosixPath(value).parts or ".." in PureWindowsPath(value).parts:
+        yield _not(key, value, f"write a path without .., {example}")
 
 
-def _check_labels(value: object) -> None:
+def _label_problems(value: object) -> Iterator[PolicyValidationError]:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(label, str) for label in value):
-        raise _not("model_label_set", value, "copy label_set from the metadata.json of the model")
-    if len(set(value)) != len(value):
-        raise wrong("model_label_set", "model_label_set has a label twice", "write every label once")
+        yield _not("model_label_set", value, "copy label_set from the metadata.json of the model")
+    elif len(set(value)) != len(value):
+        yield wrong("model_label_set", "model_label_set has a label twice", "write every label once")
 
 
-def _check_threshold(key: str, value: object) -> None:
-    if not is_number(value) or not 0 <= value <= 1:
-        raise _not(key, value, "write a number from 0 to 1, such as 0.55")
+def _is_threshold(value: object) -> bool:
+    return is_number(value) and 0 <= value <= 1
 
 
-def _check_user_thresholds(value: object) -> None:
+def _user_threshold_problems(value: object) -> Iterator[PolicyValidationError]:
     key = "per_user_reject_thresholds"
-    if value is None:
-        return
-    if not isinstance(value, Mapping):
-        raise _not(key, value, 'write an object such as {"<user_id>": 0.6}, or null')
-    for user, threshold in value.items():
-        if not is_number(threshold) or not 0 <= threshold <= 1:
-            what = f"{key} has {describe(threshold)} for the user {shorten(user)}"
-            raise wrong(key, what, "write a number from 0 to 1, such as 0.55")
+    if value is not None and not isinstance(value, Mapping):
+        yield _not(key, value, 'write an object such as {"<user_id>": 0.6}, or null')
+    for user, threshold in value.items() if isinstance(value, Mapping) else ():
+        if not _is_threshold(threshold):
+            yield wrong(key, f"{key} has {describe(threshold)} for the user {shorten(user)}", _THRESHOLD)
 
 
-def _check_notes(values: Mapping[str, Any]) -> None:
-    for key in ("source", "git_commit", "created_at"):
+def _note_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
+    for key in ("source", "git_commit"):
         if not isinstance(values[key], str):
-            raise _not(key, values[key], "write a text in quotation marks")
+            yield _not(key, values[key], "write a text in quotation marks")
+    created_at = values["created_at"]
     try:
-        parse_time(values["created_at"] or "2000-01-01")
+        parse_time(created_at or "2000-01-01" if isinstance(created_at, str) else "")
     except ValueError:
-        raise _not("created_at", values["created_at"], "write a time such as 2026-01-31T12:00:00+00:00") from None
+        yield _not("created_at", created_at, 'write a time such as "2026-01-31T12:00:00+00:00"')
 
 
-def check_bundle(home: Path, model_dir: str, schema_hash: str, labels: Sequence[str]) -> str:
-    """The id of the bundle at `model_dir`, if it is the one the policy means. Raises PolicyValidationError."""
-    run_dir = inside(home, model_dir, "model_dir")
-    if not os.path.isdir(run_dir):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-        raise _not("model_dir", model_dir, "write the path of a model's folder; there is none here")
+def bundle_problems(
+    home: Path, model_dir: str, schema_hash: str, labels: Sequence[str]
+) -> Iterator[PolicyValidationError]:
+    """Why the bundle at `model_dir` is not one the policy can mean."""
     try:
+        run_dir = inside(home, model_dir, "model_dir")
+        if not os.path.isdir(run_dir):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+            raise _not("model_dir", model_dir, "write the path of a model's folder; there is none here")
         metadata = read_metadata(run_dir)
         check_compatible(run_dir, metadata)
+    except PolicyValidationError as error:
+        yield error
+        return
     except ModelError as error:
-        raise wrong("model_dir", f"model_dir is unusable: {error.title.rstrip('.')}", "name another model") from error
+        yield wrong("model_dir", f"model_dir is unusable: {error.title.rstrip('.')}", "name another model")
+        return
     if metadata.schema_hash != schema_hash:
-        raise _not("model_schema_hash", schema_hash, f'write "{metadata.schema_hash}", which is the model\'s')
+        yield _not("model_schema_hash", schema_hash, f'write "{metadata.schema_hash}", which is the model\'s')
     if sorted(metadata.label_set) != sorted(labels):
-        raise wrong(
+        yield wrong(
             "model_label_set", "model_label_set is not the label set of the model", "copy it from metadata.json"
         )
-    return run_dir.name
 
 
-def check_store(home: Path, store_dir: str, bundle_id: str, schema_hash: str, method: str | None) -> None:
-    """The calibrator store is there and not another model's. Raises PolicyValidationError."""
+def store_problems(
+    home: Path, store_dir: str, bundle_id: str | None, schema_hash: str | None, method: str | None
+) -> Iterator[PolicyValidationError]:
+    """Why the calibrator store is not there, or another model's; None is not compared."""
     key = "calibrator_store_dir"
-    path = inside(home, store_dir, key)
-    if not os.path.isdir(path):  # noqa: PTH112 - as above
-        raise _not(key, store_dir, "write the path of a calibrator store, or null; there is none here")
     try:
+        path = inside(home, store_dir, key)
+        if not os.path.isdir(path):  # noqa: PTH112 - as above
+            raise _not(key, store_dir, "write the path of a calibrator store, or null; there is none here")
         store = read_json_object(path / "store.json")
+    except PolicyValidationError as error:
+        yield error
+        return
     except BadJsonError as error:
-        raise wrong(key, f"{key} is unusable: its store.json {error}", "name another store, or write null") from error
+        yield wrong(key, f"{key} is unusable: its store.json {error}", "name another store, or write null")
+        return
     owner = store.get("model_bundle_id")
-    if owner is not None and owner != bundle_id:
-        raise wrong(key, f"{key} belongs to the model {shorten(owner)}", f"name a store of {bundle_id}, or write null")
-    if store.get("model_schema_hash") not in (None, schema_hash):
-        raise wrong(key, f"{key} belongs to another feature schema", f"name a store of {bundle_id}, or write null")
+    if bundle_id is not None and owner not in (None, bundle_id):
+        yield wrong(key, f"{key} belongs to the model {shorten(owner)}", f"name a store of {bundle_id}, or write null")
+    elif schema_hash is not None and store.get("model_schema_hash") not in (None, schema_hash):
+        yield wrong(key, f"{key} belongs to another feature schema", "name a store of the model, or write null")
     if method is not None and store.get("method") != method:
-        raise _not("calibration_method", method, f"write {describe(store.get('method'))}, which is the store's")
+        yield _not("calibration_method", method, f"write {describe(store.get('method'))}, which is the store's")
 
 
 def inside(home: Path, relative: str, key: str) -> Path:
@@ -128,7 +137,8 @@ def inside(home: Path, relative: str, key: str) -> Path:
     path = Path(home) / relative
     try:
         if not path.resolve().is_relative_to(Path(home).resolve()):
-            raise _not(key, relative, "name a folder inside the home; this one leads out of it through a link")
+            through = "" if PurePosixPath(relative).is_absolute() or ".." in path.parts else " through a link"
+            raise _not(key, relative, f"name a folder inside the home; this one leads out of it{through}")
     except (OSError, RuntimeError, ValueError):
         raise _not(key, relative, "name a folder that exists; this path cannot be followed") from None
     return path

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import stat
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeGuard
+from typing import Any, Final, TypeGuard
 
 MAX_JSON_BYTES: Final = 1_000_000
 
@@ -57,39 +58,61 @@ def _parse(data: bytes | str) -> Any:
     if not text.strip():
         raise BadJsonError("is empty")
     try:
-        return json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer
-        )
+        return _Parser().parse(text)
     except json.JSONDecodeError as error:
         raise BadJsonError(f"is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})") from error
     except RecursionError:
         raise BadJsonError("is nested too deeply") from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value: dict[str, Any] = {}
-    for key, item in pairs:
-        if key in value:
-            raise BadJsonError(f"has the key {shorten(key)} twice")
-        value[key] = item
-    return value
+class _Parser:
+    """One parse. A number that is none is remembered until its key is known, so that the sentence can name it."""
+
+    def __init__(self) -> None:
+        self._bad: _BadNumber | None = None
+
+    def parse(self, text: str) -> Any:
+        value = json.loads(
+            text,
+            object_pairs_hook=self._object,
+            parse_constant=lambda word: self._note(word, "which is not a number in JSON"),
+            parse_float=self._float,
+            parse_int=self._integer,
+        )
+        if self._bad is not None:
+            raise BadJsonError(f"holds {self._bad.word}, {self._bad.why}")
+        return value
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for key, item in pairs:
+            if key in value:
+                raise BadJsonError(f"has the key {shorten(key)} twice")
+            if self._bad is not None and _holds(item, self._bad):
+                raise BadJsonError(f"holds {self._bad.word} as {shorten(key)}, {self._bad.why}")
+            value[key] = item
+        return value
+
+    def _float(self, text: str) -> Any:
+        value = float(text)
+        return value if math.isfinite(value) else self._note(shorten(text), "a number too large")
+
+    def _integer(self, text: str) -> Any:
+        return int(text) if len(text) <= 30 else self._note(shorten(text), "a number too large")
+
+    def _note(self, word: str, why: str) -> Any:
+        self._bad = self._bad or _BadNumber(word, why)
+        return self._bad
 
 
-def _constant(name: str) -> NoReturn:
-    raise BadJsonError(f"holds {name}, which is not a number in JSON")
+@dataclass(frozen=True, slots=True, eq=False)
+class _BadNumber:
+    word: str
+    why: str
 
 
-def _float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise BadJsonError(f"holds {shorten(text)}, a number too large")
-    return value
-
-
-def _integer(text: str) -> int:
-    if len(text) > 30:
-        raise BadJsonError(f"holds {shorten(text)}, a number too large")
-    return int(text)
+def _holds(item: Any, wanted: _BadNumber) -> bool:
+    return item is wanted or (isinstance(item, list) and any(_holds(part, wanted) for part in item))
 
 
 def shorten(value: object, limit: int = 40) -> str:
