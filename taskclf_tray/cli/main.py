@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "run")
     options = build_parser().parse_args(words)
     logging.captureWarnings(True)
+    logging.getLogger().addHandler(logging.NullHandler())  # else warnings of a command without a log go to the screen
     try:
         return int(options.handler(options))
     except TaskclfError as error:
@@ -53,10 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        logging.getLogger(__name__).exception("unexpected")
+        from taskclf_tray.ui.bugs import describe_bug
+
+        logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
         print(
-            f"taskclf-tray: Something unexpected went wrong ({type(error).__name__}). "
-            "The log has the details; --debug shows them here.",
+            f"taskclf-tray: Something unexpected went wrong ({type(error).__name__}). --debug shows where.",
             file=sys.stderr,
         )
         return 1

@@ -123,7 +123,7 @@ def _line_of(name: str, text: str) -> int | None:
 def render_default_config(values: Mapping[str, Any] | None = None) -> str:
     """A `config.toml` with every key, its comment and its default, or the value given for it."""
     config = Config(**(values or {}))
-    parts = ["# Settings of taskclf-tray. A line that is removed has its default.\n"]
+    parts = ["# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.\n"]
     for name, key in KEYS.items():
         parts.append(f"# {key.comment}\n{name} = {_toml(getattr(config, name))}\n")
     return "\n".join(parts)

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 from taskclf_tray.core.config import ensure_config
-from taskclf_tray.core.inference_policy import save_inference_policy
+from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.core.inference_policy import load_inference_policy, save_inference_policy
 from taskclf_tray.infer.resolve import ModelResolutionError, draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.system.editor import open_in_editor
 from taskclf_tray.system.opener import open_folder
@@ -31,12 +32,23 @@ log = logging.getLogger(__name__)
 
 def perform(session: Session, command: Command) -> list[Message]:
     """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+    try:
+        return _perform(session, command)
+    except OSError as error:
+        where = "A file" if error.filename is None else str(error.filename)
+        raise SystemToolError(
+            f"{where} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check the free space on the disk and the permissions of the data folder.",
+        ) from error
+
+
+def _perform(session: Session, command: Command) -> list[Message]:
     match command:
         case EditPolicy():
             return edit_policy(session)
         case EditConfig():
-            ensure_config(session.paths.config)
-            return open_or_say(session.paths.config)
+            ensure_config(session.config_path)
+            return open_or_say(session.config_path)
         case OpenDataFolder():
             return open_or_say(session.paths.home)
         case OpenLog():
@@ -45,7 +57,7 @@ def perform(session: Session, command: Command) -> list[Message]:
             return pick_model(session, name)
         case ReloadNow():
             session.forget_bundles()
-            return session.serving.check() or [text.reloaded()]
+            return session.serving.reload()
         case _:
             raise TypeError(f"{type(command).__name__} is no command of the worker")
 
@@ -59,7 +71,10 @@ def tell_status(session: Session, snapshot: Snapshot) -> Message:
 
 
 def edit_policy(session: Session) -> list[Message]:
-    """Open the policy; when there is none, write the one that changes nothing of what is served."""
+    """Open the policy; when there is none, write the one that changes nothing of what is served.
+
+    Raises ModelError, PolicyValidationError, OSError.
+    """
     path = session.models_dir / session.paths.policy.name
     if not path.exists():
         try:
@@ -73,7 +88,16 @@ def edit_policy(session: Session) -> list[Message]:
 
 
 def pick_model(session: Session, name: str) -> list[Message]:
-    """A pick is a policy, so calibration and threshold come along and it holds after a restart."""
+    """A pick is a policy, so calibration and threshold come along and it holds after a restart.
+
+    The model in use is not picked again: its policy may hold a threshold of the person's own. Raises ModelError,
+    PolicyValidationError, OSError.
+    """
+    if not session.serving.follows_policy:
+        return [text.model_named_at_start()]
+    resolved, policy = session.serving.resolved, load_inference_policy(session.models_dir)
+    if policy is not None and resolved is not None and name == resolved.bundle_id == Path(policy.model_dir).name:
+        return [text.model_in_use(name)]
     policy = policy_for_bundle(session.models_dir, session.models_dir / name, source="tray")
     save_inference_policy(policy, session.models_dir)
     session.serving.adopt()
@@ -83,10 +107,11 @@ def pick_model(session: Session, name: str) -> list[Message]:
 
 def open_or_say(path: Path) -> list[Message]:
     """Open a file in the editor, a folder in the file manager; when nothing will, show and copy the path."""
-    opened = open_folder(path) if path.is_dir() else open_in_editor(path)
-    if opened.opened == ("folder" if path.is_dir() else "file"):
+    is_folder = path.is_dir()
+    opened = open_folder(path) if is_folder else open_in_editor(path)
+    if opened.opened == ("folder" if is_folder else "file"):
         return []
-    return [text.editor_failed(str(path), copy_to_clipboard(str(path)))]
+    return [text.not_opened(str(path), is_folder=is_folder, is_copied=copy_to_clipboard(str(path)))]
 
 
 def copy_to_clipboard(words: str) -> bool:
@@ -96,7 +121,14 @@ def copy_to_clipboard(words: str) -> bool:
         if program is None:
             continue
         try:
-            subprocess.run([program, *command[1:]], input=words.encode(), timeout=2, check=True)
+            subprocess.run(
+                [program, *command[1:]],
+                input=words.encode(errors="surrogateescape"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=2,
+                check=True,
+            )
         except (OSError, subprocess.SubprocessError):
             continue
         return True

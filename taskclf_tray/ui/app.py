@@ -19,15 +19,15 @@ from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.ui import text
 from taskclf_tray.ui.headless import JsonLines, StatusLine
 from taskclf_tray.ui.notify.factory import choose_notifier
 from taskclf_tray.ui.once import run_once
-from taskclf_tray.ui.runtime import Listener, Settings, TrayRuntime
+from taskclf_tray.ui.runtime import TrayRuntime
 from taskclf_tray.ui.serving import Overrides
 from taskclf_tray.ui.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch
 
 log = logging.getLogger(__name__)
-SIMULATED_POLL_SECONDS = 1.0
 _LOG_BYTES = 1_000_000
 
 
@@ -58,30 +58,36 @@ def run(options: Options) -> int:
     one_arena()
     paths = prepare_home(home_dir(options.home))
     log_to_file(paths)
-    config = _config(paths, options)
+    config, problems = _config(paths, options)
     with SingleInstance(paths.home) as instance:
-        switch = _switch(paths, config, options)
+        switch = _switch(paths, config, options, problems)
         if options.is_once:
             return run_once(switch, options.out_dir or paths.outputs, is_json=options.is_json)
         return _run_app(switch, config, options, instance.take_raise_request)
 
 
-def _config(paths: HomePaths, options: Options) -> Config:
-    config, problems = load_config(paths.config)
+def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str]]:
+    config, found = load_config(paths.config)
+    problems = [str(problem) for problem in found]
+    if config.source == "builtin":
+        problems.append(text.NO_BUILTIN)
     for problem in problems:
         log.warning("%s", problem)
-        _say(str(problem))
-    return config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host)
+        _say(problem)
+    return config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host), problems
 
 
-def _switch(paths: HomePaths, config: Config, options: Options) -> SourceSwitch:
+def _switch(paths: HomePaths, config: Config, options: Options, problems: list[str]) -> SourceSwitch:
     return SourceSwitch(
         paths,
         config,
-        source=options.source or config.source,
+        problems=problems,
+        source=options.source,
+        aw_host=options.aw_host,
         environ=os.environ,
         models_dir=options.models_dir,
         overrides=Overrides(model_dir=options.model_dir),
+        out_dir=options.out_dir,
         persona=options.persona,
         seed=options.seed,
         speed=options.speed,
@@ -95,7 +101,6 @@ def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_
     runtime = TrayRuntime(
         switch.open_session,
         choice.notifier,
-        settings=Settings(poll_seconds=SIMULATED_POLL_SECONDS) if options.source == "simulated" else None,
         should_switch=switch.should_switch,
         take_raise_request=take_raise_request,
         banner=switch.banner,
@@ -119,7 +124,8 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201
 
 
-def _run_headless(runtime: TrayRuntime, listener: Listener) -> int:
+def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine) -> int:
+    """Until a signal, a worker that cannot start, or a reader of our output that is gone."""
     done = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:
@@ -129,14 +135,15 @@ def _run_headless(runtime: TrayRuntime, listener: Listener) -> int:
         signal.signal(number, finish)
     runtime.add_listener(listener)
     runtime.start()
-    while not done.wait(0.5):
-        if runtime.wait(0.0):
-            break
+    while not done.wait(0.5) and listener.failure is None and not runtime.wait(0.0):
+        pass
     runtime.stop()
     if isinstance(listener, StatusLine):
         listener.finish()
     if runtime.failure is not None:
         raise runtime.failure
+    if listener.failure is not None:
+        raise listener.failure
     return 0
 
 

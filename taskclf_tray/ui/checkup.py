@@ -18,15 +18,24 @@ from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.infer.registry import list_bundles
-from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
+from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.ui import text
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.notify.factory import choose_notifier
 
 Verdict = Literal["ok", "note", "failed"]
 MIN_FREE_BYTES = 200_000_000
+_LOOK_INTO_LOG = "Advanced → Open Log, or tray/tray.log in the home, has the details."
+_STREAMS = {Stream.WINDOW: "windows", Stream.AWAY: "away", Stream.INPUT: "input", Stream.TAB: "browser tabs"}
+_ORIGINS = {
+    "explicit": "named by hand",
+    "policy": "chosen by the policy",
+    "active": "chosen by active.json",
+    "best": "the best there is",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +58,15 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
     if aw_host is not None:
         config = dataclasses.replace(config, aw_host=aw_host)
     findings = [Finding("Home", "ok", str(paths.home))]
-    findings += [Finding("Settings", "failed", str(p), "The default is used until it is corrected.") for p in problems]
-    checks: tuple[Callable[[HomePaths, Config], Iterator[Finding]], ...] = (
-        _disk, _identity, _record, _source, _model, _taxonomy, _tray, _notifications,
-    )  # fmt: skip
-    for check in checks:
+    findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
+    for subject, check in _CHECKS.items():
         try:
             findings += check(paths, config)
         except TaskclfError as error:
-            findings.append(Finding(check.__name__.strip("_").capitalize(), "failed", error.title, error.next_step))
+            findings.append(Finding(subject, "failed", error.title, error.next_step or _LOOK_INTO_LOG))
+        except Exception as error:  # noqa: BLE001 - one check that breaks must not hide the others
+            detail = f"this could not be checked ({type(error).__name__})"
+            findings.append(Finding(subject, "failed", detail, _LOOK_INTO_LOG))
     return findings
 
 
@@ -74,6 +83,12 @@ def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
 
 def _identity(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     load_or_create_identity(paths.home)
+    secret = paths.processed / ".title_secret"
+    if os.name == "posix" and secret.stat().st_mode & 0o077:
+        yield Finding(
+            "Identity", "failed", "other users of this computer can read the title secret", f"Run: chmod 600 {secret}"
+        )
+        return
     yield Finding("Identity", "ok", "user id and title secret are there, readable by you alone")
 
 
@@ -93,6 +108,8 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
 
 
 def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+    if config.source == "builtin":
+        yield Finding("Activity source", "note", text.NO_BUILTIN)
     if config.source == "simulated":
         yield Finding("Activity source", "note", "a simulated person (source in config.toml)")
         return
@@ -111,19 +128,19 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
             "Activity source",
             "failed",
             status.detail,
-            "Install ActivityWatch and start it, or set aw_host in config.toml; without it, see taskclf-tray demo.",
+            "ActivityWatch is at https://activitywatch.net; taskclf-tray demo shows the app without it.",
         )
         return
     yield Finding("Activity source", "ok", status.detail)
-    advice = {
-        Stream.WINDOW: ("failed", "start aw-watcher-window (on Wayland: awatcher)"),
-        Stream.AWAY: ("failed", "start aw-watcher-afk: without it breaks are not recognised"),
+    advice: dict[Stream, tuple[Verdict, str]] = {
+        Stream.WINDOW: ("failed", "Start aw-watcher-window (on Wayland: awatcher)"),
+        Stream.AWAY: ("failed", "Start aw-watcher-afk: without it breaks are not recognised"),
         Stream.INPUT: ("note", "aw-watcher-input makes labels better: it counts keys and clicks, never which"),
         Stream.TAB: ("note", "aw-watcher-web makes labels better in the browser"),
     }
     for stream, (verdict, step) in advice.items():
         if stream not in status.streams:
-            yield Finding(f"  {stream.value}", verdict, "no such events", step)  # type: ignore[arg-type]
+            yield Finding(f"Activity source, {_STREAMS[stream]}", verdict, "no events", step)
 
 
 def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
@@ -133,13 +150,18 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     try:
         resolved = resolve_inference_config(paths.models)
     except ModelResolutionError as error:
-        yield Finding("Model", "failed", error.title, error.next_step)
+        yield Finding("Model", "failed", error.title, error.next_step or _LOOK_INTO_LOG)
         return
-    yield Finding("Model", "ok", f"{resolved.bundle_id} ({resolved.metadata.data_provenance}), by {resolved.origin}")
+    yield Finding(
+        "Model", "ok", f"{resolved.bundle_id} ({resolved.metadata.data_provenance} data; {_ORIGINS[resolved.origin]})"
+    )
     for warning in resolved.warnings:
-        yield Finding("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
+        if warning != MISSING_POLICY:
+            yield Finding("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
     if resolved.policy is not None:
         yield Finding("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
+    elif MISSING_POLICY in resolved.warnings:
+        yield Finding("Policy", "ok", f"none, so the model's threshold {resolved.reject_threshold:g} holds")
 
 
 def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[Finding]:
@@ -171,3 +193,15 @@ def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
         yield Finding(
             "Notifications", "note", choice.reason, "Everything a notification says is in the menu and the log."
         )
+
+
+_CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
+    "Disk": _disk,
+    "Identity": _identity,
+    "Record": _record,
+    "Activity source": _source,
+    "Model": _model,
+    "Categories": _taxonomy,
+    "Tray": _tray,
+    "Notifications": _notifications,
+}

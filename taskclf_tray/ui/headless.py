@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import sys
 import threading
 from typing import Any, TextIO
 
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.ui.notify.plain import plain_text
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.snapshot import Snapshot
 
+MAX_MESSAGE_CHARACTERS = 500
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -21,6 +25,11 @@ class JsonLines:
         self._out = out or sys.stdout
         self._lock = threading.Lock()
         self._live: tuple[Any, ...] | None = None
+        self.failure: OSError | None = None
+        """Why nothing can be printed any more: the reader is gone, or its disk is full."""
+
+    def on_message(self, message: tuple[str, str]) -> None:
+        """Sentences are for people: they are in the log."""
 
     def on_step(self, step: Step) -> None:
         """After the commit: what is printed is on disk."""
@@ -52,8 +61,13 @@ class JsonLines:
 
     def _write(self, line: dict[str, Any]) -> None:
         with self._lock:
-            self._out.write(json.dumps(line, ensure_ascii=False) + "\n")
-            self._out.flush()
+            if self.failure is not None:
+                return
+            try:
+                self._out.write(json.dumps(line) + "\n")  # ASCII: whatever the terminal's encoding
+                self._out.flush()
+            except OSError as error:
+                self.failure = error
 
 
 class StatusLine:
@@ -61,32 +75,51 @@ class StatusLine:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        if isinstance(self._out, io.TextIOWrapper):
+            self._out.reconfigure(errors="replace")
         self._is_terminal = self._out.isatty()
         self._shown = ""
         self._banner: str | None = None
+        self.failure: OSError | None = None
+        """As in JsonLines."""
 
     def on_step(self, step: Step) -> None:
         """The status line shows the newest snapshot only."""
 
+    def on_message(self, message: tuple[str, str]) -> None:
+        """What a notification would say, above the status line."""
+        title, body = (plain_text(part, MAX_MESSAGE_CHARACTERS).rstrip(".") for part in message)
+        self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{title}{f': {body}.' if body else ''}\n")
+        if self._is_terminal:
+            self._draw()
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show it, when its sentence has changed."""
         if snapshot.banner is not None and snapshot.banner != self._banner:
-            self._line(f"*** {snapshot.banner} ***")
+            self._write(f"{_CLEAR_LINE if self._is_terminal else ''}*** {snapshot.banner} ***\n")
         self._banner = snapshot.banner
         if snapshot.line == self._shown:
             return
         self._shown = snapshot.line
-        if self._is_terminal:
-            self._out.write(f"{_CLEAR_LINE}● {snapshot.line}")
-        else:
-            self._out.write(f"{snapshot.line}\n")
-        self._out.flush()
+        self._draw()
 
     def finish(self) -> None:
         """Leave the cursor on a line of its own."""
         if self._is_terminal:
-            self._out.write("\n")
-            self._out.flush()
+            self._write("\n")
 
-    def _line(self, words: str) -> None:
-        self._out.write(f"{_CLEAR_LINE if self._is_terminal else ''}{words}\n")
+    def _draw(self) -> None:
+        if self._is_terminal:
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
+            self._write(f"{_CLEAR_LINE}{f'● {self._shown}'[:width]}")
+        else:
+            self._write(f"{self._shown}\n")
+
+    def _write(self, words: str) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._out.write(words)
+            self._out.flush()
+        except OSError as error:
+            self.failure = error

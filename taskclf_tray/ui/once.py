@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from taskclf_tray.core.errors import ModelError
@@ -24,11 +25,12 @@ def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
     try:
         for title, body in session.messages:
             log.warning("%s. %s", title, body)
+            print(f"{title}. {body}", file=sys.stderr)  # noqa: T201 - standard output is the answer
         recorder = session.recorder
         if recorder is None:
             raise ModelError("No model can be served.", session.serving.problem or "")
         lines = JsonLines() if is_json else None
-        count = 0
+        count, is_dark = 0, False
         now = session.now()
         try:
             while True:
@@ -39,10 +41,12 @@ def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
                 if step.is_caught_up:
                     break
         except BlackoutOpenError:
-            log.info("Paused or private: nothing was read.")
+            is_dark = True
         OutputWriter(session.database, session.identity.user_id, out_dir).write(now, session.time_zone())
         if not is_json:
-            print(text.once_done(count, out_dir))  # noqa: T201 - the answer of a command
+            print(text.once_done(count, out_dir, is_dark=is_dark))  # noqa: T201 - the answer of a command
+        if lines is not None and lines.failure is not None:
+            raise lines.failure
         return 0
     finally:
         session.close()

@@ -125,7 +125,7 @@ class TrayRuntime:
         self._told: set[str] = set()
         self._give_back_at = 0.0
         self._write_at = 0.0
-        self._is_unwritten = True
+        self._outputs_failed = False
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class TrayRuntime:
         """Carry out one command; whether the source should be read at once."""
         try:
             if command is None:
-                self._take_privacy()
+                self._take_privacy_or_say()
             elif isinstance(command, TellStatus):
                 self._tell([actions.tell_status(session, self._snapshot)])
             else:
@@ -290,6 +290,12 @@ class TrayRuntime:
             self._step = None
             log.info("%s", type(command).__name__)
 
+    def _take_privacy_or_say(self) -> None:
+        try:
+            self._take_privacy()
+        except TaskclfError as error:
+            self._fail(error)
+
     def _look_around(self, session: Session) -> bool:
         was_open = bool(self._snapshot.is_paused or self._snapshot.is_private)
         try:
@@ -305,7 +311,7 @@ class TrayRuntime:
         self._tell(messages)
         if messages or was_open != is_open:
             self._refresh(session)
-        return was_open and not is_open
+        return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
 
     # -- polling ----------------------------------------------------------------------------------------------
 
@@ -316,7 +322,7 @@ class TrayRuntime:
             recorder = session.recorder
             if recorder is None or session.open_blackouts():
                 self._step, self._problem, self._failures = None, None, 0
-                return self._poll_seconds()
+                return self._seconds_to_wait(is_away=False)
             now = session.now()
             if self._step is None and not self._failures:
                 self._step = Step(live=recorder.live(now), is_caught_up=False)
@@ -335,12 +341,12 @@ class TrayRuntime:
         if not step.is_caught_up:
             return 0.0
         self._tidy_up(session)
-        is_away = step.live is not None and step.live.prediction.decided_by == "idle_rule"
-        return max(self._poll_seconds(), self._settings.away_poll_seconds) if is_away else self._poll_seconds()
+        return self._seconds_to_wait(is_away=step.live is not None and step.live.prediction.decided_by == "idle_rule")
 
-    def _poll_seconds(self) -> float:
-        simulated, real = self._settings.simulated_poll_seconds, self._settings.poll_seconds
-        return real if self._banner() is None else simulated
+    def _seconds_to_wait(self, *, is_away: bool) -> float:
+        if self._banner() is not None:
+            return self._settings.simulated_poll_seconds
+        return self._settings.away_poll_seconds if is_away else self._settings.poll_seconds
 
     def _tidy_up(self, session: Session) -> None:
         """What can wait until the record is up to date: the files beside it, and memory a catch-up needed."""
@@ -356,13 +362,13 @@ class TrayRuntime:
         """A folder that cannot be written is told once; the record goes on."""
         try:
             session.write_outputs()
-            self._is_unwritten = False
+            self._outputs_failed = False
         except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
             problem = _as_problem(error)
-            log.warning("%s", problem)
-            if not self._is_unwritten:
+            if not self._outputs_failed:
+                log.warning("%s", problem)
                 self._tell([text.trouble(problem.title, problem.next_step)])
-            self._is_unwritten = True
+            self._outputs_failed = True
 
     def _fail(self, error: TaskclfError) -> float:
         """Something failed and nothing moved on: say it once, and how long to wait before the next try."""

@@ -24,6 +24,8 @@ from taskclf_tray.ui import text
 log = logging.getLogger(__name__)
 Message = tuple[str, str]
 _RETRY_SECONDS = 10.0
+_SETTLE_SECONDS = 0.5
+_UNSEEN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +57,36 @@ class Serving:
         self._bucket_seconds = bucket_seconds
         self._reloader: InferencePolicyReloader | None = None
         self._taxonomy: TaxonomyConfig | None = None
-        self._taxonomy_seen: object = ()
+        self._taxonomy_seen: object = _UNSEEN
         self._retry_at = 0.0
         self.resolved: ResolvedInferenceConfig | None = None
         self.config: PipelineConfig | None = None
         self.problem: str | None = None
 
+    @property
+    def follows_policy(self) -> bool:
+        """Whether the policy decides; False while a model was named on the command line."""
+        return self._overrides.model_dir is None
+
     def load(self) -> list[Message]:
-        """Resolve for the first time, or again while nothing could be; returns what the person should know."""
+        """Resolve for the first time, or again while nothing could be; returns what the person should know.
+
+        Raises ModelResolutionError when the model named on the command line cannot be served.
+        """
         self._retry_at = time.monotonic() + _RETRY_SECONDS
-        messages = self._load_taxonomy(is_first=True)
+        messages = self._load_taxonomy()
         reloader = InferencePolicyReloader(self._models_dir, 0.0, **self._without_model())  # type: ignore[arg-type]
         try:
-            if self._overrides.model_dir is None:
-                resolved = reloader.load()
-            else:
-                resolved = resolve_inference_config(
-                    self._models_dir,
-                    model_dir_override=self._overrides.model_dir,
-                    **self._without_model(),  # type: ignore[arg-type]
-                )
+            resolved = reloader.load() if self.follows_policy else self._named()
         except ModelResolutionError as error:
-            if self.problem is None:
+            if not self.follows_policy:
+                raise
+            if self.problem != str(error):
                 log.warning("%s", error)
             self.problem = str(error)
             return messages
         self.problem = None
-        self._reloader = reloader if self._overrides.model_dir is None else None
+        self._reloader = reloader if self.follows_policy else None
         self._use(resolved)
         broken = [warning for warning in resolved.warnings if warning != MISSING_POLICY]
         return messages + [text.policy_ignored(warning) for warning in broken]
@@ -90,29 +95,58 @@ class Serving:
         """Look at the files once; returns what changed, for the person. Cheap when nothing did."""
         if self.resolved is None:
             return self.load() if time.monotonic() >= self._retry_at else []
-        messages = self._load_taxonomy(is_first=False)
+        taxonomy = self._taxonomy
+        messages = self._load_taxonomy()
         if self._reloader is not None:
             messages += self._check_policy(self._reloader, self.resolved)
-        if messages:
+        if messages or self._taxonomy is not taxonomy:
             self._use(self.resolved)
         return messages
+
+    def reload(self) -> list[Message]:
+        """Read everything anew, changed or not; returns how it stands, for the person."""
+        self._taxonomy_seen = _UNSEEN
+        if self.resolved is None:
+            return self.load() or [text.no_model(self.problem) if self.problem else text.reloaded()]
+        before = self.resolved
+        messages = self._load_taxonomy()
+        if self._reloader is not None:
+            fresh = self._reloader.reload_now()
+            messages += self._changed(before, fresh) if fresh is not None else []
+            if self._reloader.last_problem is not None:
+                messages.append(text.policy_refused(self._reloader.last_problem))
+        self._use(self.resolved)
+        return messages or [text.reloaded()]
 
     def adopt(self) -> None:
         """Take in a policy this program has just written: not news to the person."""
         self._retry_at = 0.0
         self.check()
 
+    def _named(self) -> ResolvedInferenceConfig:
+        return resolve_inference_config(
+            self._models_dir,
+            model_dir_override=self._overrides.model_dir,
+            **self._without_model(),  # type: ignore[arg-type]
+        )
+
     def _check_policy(self, reloader: InferencePolicyReloader, before: ResolvedInferenceConfig) -> list[Message]:
         had_problem, serial = reloader.last_problem is not None, reloader.problem_serial
         fresh = reloader.check_reload()
         if fresh is not None:
-            self.resolved = fresh
-            return [text.policy_applied(_differences(before, fresh))]
+            return self._changed(before, fresh)
         if reloader.problem_serial != serial and reloader.last_problem is not None:
             return [text.policy_refused(reloader.last_problem)]
         if had_problem and reloader.last_problem is None:
             return [text.policy_applied([])]
         return []
+
+    def _changed(self, before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[Message]:
+        self.resolved = after
+        changes = _differences(before, after)
+        if after.policy is not None:
+            return [text.policy_applied(changes)]
+        return [text.policy_gone(changes) if before.policy is not None else text.model_changed(changes)]
 
     def _without_model(self) -> dict[str, object]:
         return {
@@ -121,20 +155,25 @@ class Serving:
             "calibrator_path_override": self._overrides.calibrator_path,
         }
 
-    def _load_taxonomy(self, *, is_first: bool) -> list[Message]:
+    def _load_taxonomy(self) -> list[Message]:
+        """Read the taxonomy when its file has changed. At the first look only what is wrong is news."""
         seen = _signature(self._taxonomy_path)
-        if not is_first and seen == self._taxonomy_seen:
+        if seen == self._taxonomy_seen:
             return []
-        self._taxonomy_seen = seen
-        if seen is None:
-            had_one, self._taxonomy = self._taxonomy is not None, None
-            return [text.taxonomy_applied()] if had_one else []
+        is_first, had_one = self._taxonomy_seen is _UNSEEN, self._taxonomy is not None
         try:
-            self._taxonomy = load_taxonomy(self._taxonomy_path)
+            taxonomy = None if seen is None else load_taxonomy(self._taxonomy_path)
         except TaxonomyError as error:
-            self._taxonomy = None
+            if not is_first and _is_fresh(seen):
+                return []  # an editor may still be writing: judged at the next look
+            self._taxonomy_seen, self._taxonomy = seen, None
             return [text.taxonomy_refused(str(error))]
-        return [] if is_first else [text.taxonomy_applied()]
+        self._taxonomy_seen, self._taxonomy = seen, taxonomy
+        if is_first:
+            return []
+        if taxonomy is None:
+            return [text.taxonomy_gone()] if had_one else []
+        return [text.taxonomy_applied()]
 
     def _use(self, resolved: ResolvedInferenceConfig) -> None:
         self.resolved = resolved
@@ -154,6 +193,10 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
+def _is_fresh(seen: tuple[int, int, int] | None) -> bool:
+    return seen is not None and 0 <= time.time_ns() - seen[0] < _SETTLE_SECONDS * 1e9
+
+
 def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[str]:
     """What is served differently, in words."""
     changes = []
@@ -166,4 +209,4 @@ def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig
     if before.calibrator_store_dir != after.calibrator_store_dir:
         store = after.calibrator_store_dir
         changes.append(f"calibrators {store.name}" if store else "no calibrators")
-    return changes
+    return changes or ["the content of the calibrators or of the vocabularies"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.identity import Identity, load_or_create_identity
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
+from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.registry import BundleInfo, list_bundles
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
@@ -20,6 +23,7 @@ from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.outputs import OutputWriter
 from taskclf_tray.ui.recorder import Recorder
 from taskclf_tray.ui.serving import Message, Overrides, Serving
 
@@ -42,10 +46,13 @@ class Session:
         overrides: Overrides | None = None,
         time_zone: Callable[[], str] = tzlocal.get_localzone_name,
         before_request: Callable[[], None] = lambda: None,
-        log_path: Path | None = None,
+        main_paths: HomePaths | None = None,
+        out_dir: Path | None = None,
     ) -> None:
+        """`main_paths`: the home with the log and the settings, where that is not `paths` (a simulated person)."""
         self.paths = paths
-        self.log_path = log_path or paths.log
+        main_paths = main_paths or paths
+        self.log_path, self.config_path = main_paths.log, main_paths.config
         self.config = config
         self.models_dir = models_dir or paths.models
         self.time_zone = time_zone
@@ -55,11 +62,14 @@ class Session:
             if models_dir is None:
                 install_starter_model(paths, self.database)
             self.source = make_source(self.identity)
+            self.serving = Serving(
+                self.models_dir, paths.taxonomy, overrides=overrides, smooth_window=config.smooth_window
+            )
+            self.messages: list[Message] = self.serving.load()
         except BaseException:
             self.database.close()
             raise
-        self.serving = Serving(self.models_dir, paths.taxonomy, overrides=overrides, smooth_window=config.smooth_window)
-        self.messages: list[Message] = self.serving.load()
+        self._outputs = OutputWriter(self.database, self.identity.user_id, out_dir or paths.outputs)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
         self._bundles: tuple[int, list[BundleInfo]] | None = None
@@ -122,7 +132,12 @@ class Session:
         return open_ones
 
     def obey(self, command: PrivacyCommand) -> None:
-        """Write a pause, a resume or private mode down, durably, as of the moment of the click."""
+        """Write a pause, a resume or private mode down, durably, as of the moment of the click.
+
+        A click is never later than the source's clock: one from before the session was open bears the wall clock's
+        time. Raises StoreError.
+        """
+        command = dataclasses.replace(command, at=min(command.at, self.now()))
         at_us = to_us(command.at)
         with self.database.transaction():
             if isinstance(command, Pause):
@@ -138,10 +153,22 @@ class Session:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
 
+    def write_outputs(self) -> None:
+        """Bring predictions.csv and segments.json up to date. Raises StoreError."""
+        self._outputs.write(self.now(), self.time_zone())
+
+    def newest(self) -> WindowPrediction | None:
+        """The last bucket of the record. Raises StoreError."""
+        with self.database.reading():
+            found = self.database.buckets.before(self.identity.user_id, 1 << 62, 1)
+        return WindowPrediction.unpack(json.loads(found[0].prediction)) if found else None
+
     def close(self) -> None:
-        """Free the source and the database."""
-        self.source.close()
-        self.database.close()
+        """Free the source and the database. Raises StoreError."""
+        try:
+            self.source.close()
+        finally:
+            self.database.close()
 
 
 def paused_until(blackouts: list[Blackout]) -> datetime | None:

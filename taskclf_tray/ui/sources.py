@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,17 +18,18 @@ from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
 from taskclf_tray.adapters.simulated_clock import ReplayClock
-from taskclf_tray.core.config import Config
+from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
 from taskclf_tray.core.time import zone
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import text
-from taskclf_tray.ui.serving import Overrides
+from taskclf_tray.ui.serving import Message, Overrides
 from taskclf_tray.ui.session import Session
 
 PROBE_SECONDS = 5.0
+_SETTLE_SECONDS = 0.5
 DEMO_START_HOUR = 9.5
 DEFAULT_SPEED = 60.0
 DEFAULT_PERSONA = "developer"
@@ -37,7 +39,8 @@ _PROGRAMS = ("aw-qt", "aw-server", "aw-server-rust", "awatcher")
 class SourceSwitch:
     """Opens the session that fits now, and says when another one would.
 
-    `source`: "auto", "activitywatch" or "simulated". Simulated time runs `speed` times as fast as the clock, in a
+    `source`: "auto", "activitywatch" or "simulated", None for the settings' own; `problems`: what is wrong with the
+    settings. Simulated time runs `speed` times as fast as the clock, in a
     home of its own under `<home>/tray/demo`, made new at every start.
     """
 
@@ -46,7 +49,8 @@ class SourceSwitch:
         paths: HomePaths,
         config: Config,
         *,
-        source: str,
+        source: str | None = None,
+        problems: Sequence[str] = (),
         environ: Mapping[str, str],
         models_dir: Path | None = None,
         overrides: Overrides | None = None,
@@ -54,10 +58,16 @@ class SourceSwitch:
         seed: int = 1,
         speed: float = DEFAULT_SPEED,
         start: datetime | None = None,
+        aw_host: str | None = None,
+        out_dir: Path | None = None,
     ) -> None:
         self._paths = paths
         self._config = config
-        self._source = source
+        self._config_seen = _signature(paths.config)
+        self._news: list[Message] = [text.settings_wrong(list(problems))] if problems else []
+        self._aw_host = aw_host
+        self._out_dir = out_dir
+        self._named_source = source
         self._environ = environ
         self._models_dir = models_dir
         self._overrides = overrides
@@ -66,6 +76,10 @@ class SourceSwitch:
         self._probed = 0.0
         self.is_simulated = False
 
+    @property
+    def _source(self) -> str:
+        return self._named_source or self._config.source
+
     def banner(self) -> str | None:
         """The sentence that stands above everything while it is not the person's own activity."""
         return text.SIMULATION_BANNER if self.is_simulated else None
@@ -73,8 +87,12 @@ class SourceSwitch:
     def open_session(self, before_request: Callable[[], None]) -> Session:
         """Open the home and source that fit now. Raises TaskclfError."""
         self.is_simulated = self._source == "simulated" or (self._source == "auto" and self._may_simulate())
-        if self.is_simulated:
-            return self._simulated_session(before_request)
+        session = self._simulated_session(before_request) if self.is_simulated else self._real_session(before_request)
+        session.messages += self._news
+        self._news = []
+        return session
+
+    def _real_session(self, before_request: Callable[[], None]) -> Session:
         return Session(
             self._paths,
             self._config,
@@ -82,14 +100,35 @@ class SourceSwitch:
             models_dir=self._models_dir,
             overrides=self._overrides,
             before_request=before_request,
+            out_dir=self._out_dir,
         )
 
     def should_switch(self) -> bool:
-        """Whether a real source has appeared beside a simulation nobody asked for."""
+        """Whether the settings were edited, or a real source has appeared beside a simulation nobody asked for.
+
+        A demo goes on as it is: its day would begin anew.
+        """
+        if self._source != "simulated" and self._settings_changed():
+            return True
         if not self.is_simulated or self._source != "auto" or time.monotonic() < self._probed + PROBE_SECONDS:
             return False
         self._probed = time.monotonic()
         return self._answers()
+
+    def _settings_changed(self) -> bool:
+        seen = _signature(self._paths.config)
+        if seen == self._config_seen or _is_fresh(seen):
+            return False
+        self._config_seen = seen
+        config, problems = load_config(self._paths.config)
+        if self._aw_host is not None:
+            config = dataclasses.replace(config, aw_host=self._aw_host)
+        self._news = [text.settings_wrong([str(problem) for problem in problems])] if problems else []
+        if config == self._config:
+            return bool(problems)
+        self._config = config
+        self._news.append(text.settings_applied())
+        return True
 
     # -- the real source --------------------------------------------------------------------------------------
 
@@ -148,8 +187,23 @@ class SourceSwitch:
             make_source,
             overrides=self._overrides,
             before_request=before_request,
-            log_path=self._paths.log,
+            models_dir=self._models_dir,
+            main_paths=self._paths,
+            out_dir=self._out_dir,
         )
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _is_fresh(seen: tuple[int, int, int] | None) -> bool:
+    """Whether an editor may still be writing."""
+    return seen is not None and 0 <= time.time_ns() - seen[0] < _SETTLE_SECONDS * 1e9
 
 
 def activitywatch_installed() -> bool:

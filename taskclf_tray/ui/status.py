@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from datetime import timedelta
+
+from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.errors import SourceError, TaskclfError
+from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.store.blackouts import Blackout
@@ -23,16 +26,20 @@ def snapshot_of(
     banner: str | None,
 ) -> Snapshot:
     """The snapshot of this moment."""
-    state, line = _state_and_line(session, step.live, blackouts, problem)
-    shown = step.live if state in (IconState.LIVE, IconState.UNSURE, IconState.AWAY) else None
+    live = step.live
+    if live is None and step.is_caught_up and problem is None and not blackouts:
+        live = _recent(session)
+    state, line = _state_and_line(session, live, blackouts, problem, is_caught_up=step.is_caught_up)
+    shown = live if state in (IconState.LIVE, IconState.UNSURE, IconState.AWAY) else None
     prediction = None if shown is None else shown.prediction
     taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    core_label, probability = (None, None) if prediction is None else shown_core_label(prediction, taxonomy)
     return Snapshot(
         state=state,
         line=line,
         ui_label=None if prediction is None else prediction.ui_label,
-        core_label=None if prediction is None else prediction.core_label_name,
-        probability=None if prediction is None else prediction.confidence,
+        core_label=core_label,
+        probability=probability,
         since=None if shown is None else shown.since,
         color=None if prediction is None else color_of(prediction, taxonomy),
         banner=banner,
@@ -44,7 +51,12 @@ def snapshot_of(
 
 
 def _state_and_line(
-    session: Session, live: Live | None, blackouts: list[Blackout], problem: TaskclfError | None
+    session: Session,
+    live: Live | None,
+    blackouts: list[Blackout],
+    problem: TaskclfError | None,
+    *,
+    is_caught_up: bool,
 ) -> tuple[IconState, str]:
     if any(b.reason == "private" for b in blackouts):
         return IconState.PAUSED, text.PRIVATE
@@ -57,7 +69,8 @@ def _state_and_line(
     if problem is not None:
         return IconState.ATTENTION, problem.title
     if live is None:
-        return IconState.AWAY, text.WAITING
+        last = session.newest() if is_caught_up else None
+        return IconState.AWAY, text.WAITING if last is None else text.quiet_line(last.bucket_end_ts)
     prediction = live.prediction
     if prediction.decided_by == "idle_rule":
         return IconState.AWAY, text.away_line(live.since)
@@ -65,8 +78,32 @@ def _state_and_line(
         return IconState.UNSURE, text.NO_WINDOW
     if prediction.ui_label == mixed_name(session) or prediction.is_rejected:
         return IconState.UNSURE, text.unsure_line(prediction.core_label_name, prediction.confidence)
-    line = text.live_line(prediction.ui_label, prediction.core_label_name, prediction.confidence, live.since)
-    return IconState.LIVE, line
+    taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    core_label, probability = shown_core_label(prediction, taxonomy)
+    return IconState.LIVE, text.live_line(prediction.ui_label, core_label, probability, live.since)
+
+
+def _recent(session: Session) -> Live | None:
+    """Without fresh data the newest bucket shows, while it is not older than the high-water mark's lead."""
+    newest = session.newest()
+    if newest is None or session.now() - newest.bucket_end_ts > timedelta(seconds=HIGH_WATER_LEAD_SECONDS):
+        return None
+    return Live(newest, newest.bucket_start_ts)
+
+
+def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> tuple[str, float]:
+    """The core label beside the UI label, with its calibrated probability.
+
+    The model's own, but for a category that won by the sum of its labels (or by smoothing) while another label is
+    the most probable one: then the most probable label of that category.
+    """
+    best = (prediction.core_label_name, prediction.confidence)
+    if taxonomy is None:
+        members: tuple[str, ...] = (prediction.ui_label,)
+    else:
+        members = next((b.core_labels for b in taxonomy.buckets if b.name == prediction.ui_label), ())
+    own = [(name, p) for name, p in zip(LABEL_SET_V1, prediction.core_probs, strict=True) if name in members]
+    return best if not own or best[0] in members else max(own, key=lambda item: item[1])
 
 
 def mixed_name(session: Session) -> str:

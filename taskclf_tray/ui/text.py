@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from taskclf_tray.ui.notify.plain import plain_text
+
 APP_NAME = "taskclf"
+_NAME_CHARACTERS = 60
 
 # -- status -------------------------------------------------------------------------------------------------
 
@@ -14,9 +17,14 @@ def clock(moment: datetime) -> str:
     return moment.astimezone().strftime("%H:%M")
 
 
+def name_of(label: str) -> str:
+    """A label as it may stand in a line: a category's name comes from a file and may hold anything."""
+    return plain_text(label, _NAME_CHARACTERS) or "?"
+
+
 def live_line(ui_label: str, core_label: str, probability: float, since: datetime | None) -> str:
     """`Deep Work — Build 87 % since 14:05`; a label that is its own category stands once."""
-    name = core_label if ui_label == core_label else f"{ui_label} — {core_label}"
+    name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
     line = f"{name} {round(probability * 100)} %"
     return f"{line} since {clock(since)}" if since else line
 
@@ -34,19 +42,27 @@ def away_line(since: datetime | None) -> str:
 STARTING = "Starting…"
 WAITING = "Watching — the first label comes within two minutes"
 NO_MODEL = "No model — choose one under Prediction Model"
-NO_SOURCE = "No activity source — is ActivityWatch running?"
 NO_WINDOW = "No window has the focus"
 PRIVATE = "Private mode — nothing is read"
-ATTENTION = "Needs attention — see Open Log"
+ATTENTION = "Needs attention — see Advanced, Open Log"
+
+
+def quiet_line(since: datetime) -> str:
+    """The source answers, and has nothing new."""
+    return f"No activity seen since {since.astimezone().strftime('%a')} {clock(since)}"
 
 
 def paused_line(until: datetime | None) -> str:
     """A pause, and when it ends."""
-    return f"Paused until {clock(until)}" if until else "Paused"
+    if until is None:
+        return "Paused"
+    return "Paused until tomorrow" if clock(until) == "00:00" else f"Paused until {clock(until)}"
 
 
 TRAY_LOST = "The desktop session that showed the tray icon has ended."
 TRAY_LOST_STEP = "Start taskclf-tray again in the new session; nothing recorded is lost."
+
+NO_BUILTIN = "config.toml: this version has no built-in watcher; ActivityWatch is used as the source."
 
 SIMULATION_BANNER = "Simulated person: this is not your activity"
 
@@ -81,8 +97,8 @@ def welcome() -> tuple[str, str]:
     """The one notification of the first start."""
     return (
         "taskclf is watching what kind of work you do",
-        "It records, on this computer only, one label a minute and numbers derived from the active window. It never "
-        "stores window titles or addresses. It asks you nothing yet. Pause and Private mode are in the menu.",
+        "It records, on this computer only, one label a minute and numbers about the app in front. Window titles and "
+        "web addresses are never stored. It asks you nothing yet. Pause and Private mode are in the menu.",
     )
 
 
@@ -92,7 +108,9 @@ def threshold_changed(old: float | None, new: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}" if round(value, 2) == value else f"{value:g}"
+    if value is None:
+        return "none"
+    return f"{value:.2f}" if round(value, 2) == value else f"{value:g}"
 
 
 def policy_applied(changes: list[str]) -> tuple[str, str]:
@@ -110,6 +128,21 @@ def policy_ignored(reason: str) -> tuple[str, str]:
     return "The inference policy cannot be used", reason
 
 
+def policy_gone(changes: list[str]) -> tuple[str, str]:
+    """The policy file was removed while running."""
+    return "Inference policy removed", f"Without it: {', '.join(changes)}."
+
+
+def model_changed(changes: list[str]) -> tuple[str, str]:
+    """Another program pointed at another model, and there is no policy."""
+    return "Prediction model changed", ", ".join(changes)
+
+
+def no_model(reason: str) -> tuple[str, str]:
+    """Reload now, and still nothing to serve."""
+    return "No model can be used", reason
+
+
 def no_model_for_policy() -> tuple[str, str]:
     """Edit Inference Policy without any model."""
     return (
@@ -119,9 +152,11 @@ def no_model_for_policy() -> tuple[str, str]:
     )
 
 
-def editor_failed(path: str, copied: bool) -> tuple[str, str]:
-    """No program would open the file."""
-    return "No editor could be started", f"Open this file yourself: {path}" + (" (copied)" if copied else "")
+def not_opened(path: str, *, is_folder: bool, is_copied: bool) -> tuple[str, str]:
+    """No program would open the file or folder."""
+    what = "file manager" if is_folder else "editor"
+    copied = " (the path is in the clipboard)" if is_copied else ""
+    return f"No {what} could be started", f"Open it yourself: {path}{copied}"
 
 
 def model_picked(name: str) -> tuple[str, str]:
@@ -129,9 +164,24 @@ def model_picked(name: str) -> tuple[str, str]:
     return "Prediction model changed", f"{name} is in use, with its own calibration and threshold."
 
 
+def model_in_use(name: str) -> tuple[str, str]:
+    """A pick of what is served already."""
+    return "This model is already in use", f"{name} stays in use, and its policy as it is."
+
+
+def model_named_at_start() -> tuple[str, str]:
+    """A pick while the command line names the model."""
+    return "The model was named on the command line", "Start without --model-dir to choose it in the menu."
+
+
 def taxonomy_refused(reason: str) -> tuple[str, str]:
-    """An invalid taxonomy file."""
-    return "Your categories cannot be used", f"{reason} The eight core labels are shown instead."
+    """An invalid taxonomy file; the reason ends with what is shown meanwhile."""
+    return "Your categories cannot be used", reason
+
+
+def taxonomy_gone() -> tuple[str, str]:
+    """The taxonomy file was removed while running."""
+    return "Your categories were removed", "The eight core labels are shown from the next minute on."
 
 
 def taxonomy_applied() -> tuple[str, str]:
@@ -142,7 +192,7 @@ def taxonomy_applied() -> tuple[str, str]:
 def status_told(line: str, model: str | None, threshold: float | None, source: str) -> tuple[str, str]:
     """A click on the status entry."""
     if model is None:
-        return line, NO_MODEL
+        return line, "No model is in use."
     return line, f"Model {model}, threshold {_number(threshold)}. Source: {source}."
 
 
@@ -151,9 +201,20 @@ def reloaded() -> tuple[str, str]:
     return "Everything is up to date", "The policy, model and categories on disk are the ones in use."
 
 
-def source_lost(detail: str) -> tuple[str, str]:
-    """The source stopped answering."""
-    return "Activity cannot be read", detail
+def settings_wrong(problems: list[str]) -> tuple[str, str]:
+    """config.toml has mistakes."""
+    more = "" if len(problems) == 1 else f" ({len(problems) - 1} more in the log)"
+    return "A setting cannot be used", f"{problems[0]}{more}"
+
+
+def settings_applied() -> tuple[str, str]:
+    """config.toml was edited while running."""
+    return "Settings applied", "notifications_enabled counts from the next start on."
+
+
+def unexpected(kind: str) -> tuple[str, str]:
+    """A mistake of ours."""
+    return f"Something unexpected went wrong ({kind})", "It is tried again; Advanced, Open Log has the place."
 
 
 def trouble(title: str, next_step: str) -> tuple[str, str]:
@@ -172,6 +233,7 @@ def too_many_unknown() -> tuple[str, str]:
 # -- terminal -----------------------------------------------------------------------------------------------
 
 
-def once_done(minutes: int, out_dir: object) -> str:
-    """What `--once` did."""
-    return f"{minutes} minute{'' if minutes == 1 else 's'} finalised; results are in {out_dir}"
+def once_done(minutes: int, out_dir: object, *, is_dark: bool) -> str:
+    """What `--once` did; `is_dark`: a pause or private mode kept it from reading."""
+    done = f"{minutes} minute{'' if minutes == 1 else 's'} finalised; results are in {out_dir}"
+    return f"{done}\nPaused or private: nothing more was read." if is_dark else done

@@ -46,6 +46,9 @@ class TrayView:
     def on_step(self, step: Step) -> None:
         """The icon shows the live label only."""
 
+    def on_message(self, message: tuple[str, str]) -> None:
+        """The notification service shows it."""
+
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show a snapshot; called by the worker."""
         with self._lock:
@@ -80,7 +83,7 @@ def run_tray(runtime: TrayRuntime, backend: TrayBackend) -> int:
 
     def set_up(icon: Any) -> None:
         icon.visible = True
-        runtime.start()
+        runtime.start(is_patient=True)
 
     try:
         view.icon.run(set_up)

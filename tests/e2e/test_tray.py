@@ -104,8 +104,8 @@ def test_the_menu_is_the_products_and_nothing_in_it_is_dead(
             before = len(editor.opened)
             tray.click(f"Advanced/{entry}")
             wait_until(lambda seen=before: len(editor.opened) > seen, entry)
-        home = tmp_path / "home" / "tray" / "demo"
-        assert editor.opened[:2] == [str(home / "config.toml"), str(tmp_path / "home" / "tray" / "tray.log")]
+        home = tmp_path / "home"
+        assert editor.opened[:2] == [str(home / "config.toml"), str(home / "tray" / "tray.log")]
         assert f"(o) {STARTER}" in tray.list()
         app.send_signal(signal.SIGTERM)
         assert app.wait(10) == 0
