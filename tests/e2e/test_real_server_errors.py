@@ -62,7 +62,7 @@ def test_an_unknown_model(tmp_path: Path, server: AWServer) -> None:
     home, model = tmp_path / "home", tmp_path / "no-such-model"
     code, out, err = run_app("run", "--once", "--aw-host", server.url, "--model-dir", model, "--home", home)
     assert (code, out) == (1, "")
-    assert_one_sentence(err, "No model can be served.", "no-such-model")
+    assert_one_sentence(err, "cannot be served", "no-such-model", "metadata.json is missing")
 
 
 def test_a_damaged_database(tmp_path: Path, server: AWServer) -> None:
@@ -93,16 +93,21 @@ def test_no_server_for_a_single_run(tmp_path: Path) -> None:
     assert_one_sentence(err, "No ActivityWatch server answers at http://127.0.0.1:9.", "Start ActivityWatch")
 
 
+def shown(paths: HomePaths) -> int:
+    """How often the running app has shown itself."""
+    return paths.log.read_text().count("Told: taskclf. ")
+
+
 def test_a_second_start_is_told_and_the_first_shows_itself(tmp_path: Path, server: AWServer) -> None:
     paths = HomePaths(tmp_path / "home")
     arguments = ("run", "--headless", "--json", "--source", "activitywatch", "--aw-host", server.url)
     with running_app(*arguments, "--home", paths.home) as app:
         app.wait_for(lambda line: line["state"] == "away", "the first poll")
-        for again in (arguments, ("run", "--once", "--aw-host", server.url)):
+        for number, again in enumerate((arguments, ("run", "--once", "--aw-host", server.url)), start=1):
             code, out, err = run_app(*again, "--home", paths.home)
             assert (code, out) == (1, "")
             assert_one_sentence(err, "already running", "It was asked to show itself.")
-            wait_until(lambda: "Told: taskclf. " in paths.log.read_text(), "the running app to show itself")
+            wait_until(lambda n=number: shown(paths) == n, "the running app to show itself")  # type: ignore[misc]
         assert app.end()[0] == 0
     code, _, err = run_app("run", "--once", "--aw-host", server.url, "--source", "activitywatch", "--home", paths.home)
     assert (code, err) == (0, "")
