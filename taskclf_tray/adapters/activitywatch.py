@@ -127,9 +127,11 @@ class ActivityWatchSource(ActivitySource):
         return sound, len(events) - len(sound)
 
     def _choose(self) -> dict[Stream, Bucket]:
-        """The bucket of each stream, listed anew when the last choice is a minute old."""
+        """The bucket of each stream, listed anew when the last choice is a minute old or has no windows: at login the
+        server is there before its watchers."""
         now = self._clock()
-        if self._chosen_at is None or not 0 <= now - self._chosen_at < BUCKETS_FRESH_SECONDS:
+        is_fresh = self._chosen_at is not None and 0 <= now - self._chosen_at < BUCKETS_FRESH_SECONDS
+        if not is_fresh or Stream.WINDOW not in self._buckets:
             hostname, listing = self._listing()
             found = (parse_bucket(name, item) for name, item in listing.items())
             self._buckets = choose([bucket for bucket in found if bucket is not None], hostname)

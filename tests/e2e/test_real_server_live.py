@@ -123,3 +123,12 @@ def test_a_server_that_hangs(server: AWServer, tmp_path: Path) -> None:
     log = HomePaths(home).log.read_text()
     assert "did not answer within 1 s" in log
     assert "report.odt" not in log + json.dumps(app.lines)
+
+
+def test_watchers_that_come_after_the_server(server: AWServer, tmp_path: Path) -> None:
+    arguments = ("run", "--headless", "--json", "--aw-host", server.url, "--source", "activitywatch")
+    with running_app(*arguments, "--home", tmp_path / "home") as app:
+        app.wait_for_state("away")  # the server answers, and has no window bucket yet
+        desk_after_half_an_hour(server)
+        assert app.wait_for_label(8.0)["core_label"] == "Write"
+        assert app.end()[0] == 0
