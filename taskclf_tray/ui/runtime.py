@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
 from taskclf_tray.core.errors import SourceError, TaskclfError
@@ -41,7 +41,6 @@ from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
 from taskclf_tray.ui.notify.base import Notice, Notifier
 from taskclf_tray.ui.notify.plain import plain_text
-from taskclf_tray.ui.online_loop import run_online_loop
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.serving import Message
 from taskclf_tray.ui.session import Session
@@ -49,7 +48,7 @@ from taskclf_tray.ui.snapshot import Snapshot
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
 
-__all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester", "run_online_loop"]
+__all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester"]
 
 log = logging.getLogger(__name__)
 
@@ -429,3 +428,12 @@ def _as_problem(error: Exception) -> TaskclfError:
         return error
     log.error("Unexpected: %s", describe_bug(error))
     return TaskclfError(*text.unexpected(type(error).__name__))
+
+
+def __getattr__(name: str) -> Any:
+    """`run_online_loop` is found here on demand: it brings requests, which a demo does without."""
+    if name == "run_online_loop":
+        from taskclf_tray.ui.online_loop import run_online_loop
+
+        return run_online_loop
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,11 +13,8 @@ from pathlib import Path
 import platformdirs
 import tzlocal
 
-from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
-from taskclf_tray.adapters.simulated_clock import ReplayClock
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
@@ -133,6 +130,8 @@ class SourceSwitch:
     # -- the real source --------------------------------------------------------------------------------------
 
     def _activitywatch(self, identity: Identity) -> ActivitySource:
+        from taskclf_tray.adapters.activitywatch import ActivityWatchSource  # with requests: 13 MiB
+
         return ActivityWatchSource(
             self._config.aw_host,
             normaliser=self._normaliser(identity),
@@ -148,6 +147,8 @@ class SourceSwitch:
         )
 
     def _answers(self) -> bool:
+        from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+
         probe = ActivityWatchSource(
             self._config.aw_host,
             normaliser=Normaliser("0" * 64),
@@ -176,6 +177,9 @@ class SourceSwitch:
         zone_name = tzlocal.get_localzone_name()
         persona, seed, speed = self._person
         start = self._start or _last_workday_morning(zone_name)
+        from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
+        from taskclf_tray.adapters.simulated_clock import ReplayClock
+
         person = SimulatedPerson(persona, seed, time_zone=zone_name)
 
         def make_source(identity: Identity) -> ActivitySource:
