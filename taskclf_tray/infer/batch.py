@@ -1,36 +1,49 @@
-"""The batch driver: stages 2–9 over a whole table at once, and the files people read (contract, sections 11 and 14)."""
+"""The batch driver: stages 2–9 over a whole table (contract, section 14).
+
+The table is encoded and predicted in chunks, so that the dense matrix never exists as a whole; what is kept of each
+row is eight probabilities and a few numbers.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, Final, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
-from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
+from taskclf_tray.core.defaults import (
+    DEFAULT_BUCKET_SECONDS,
+    DEFAULT_SMOOTH_WINDOW,
+    MIN_BLOCK_DURATION_SECONDS,
+    MIXED_UNKNOWN,
+)
 from taskclf_tray.core.schema import NEWEST_SCHEMA
-from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, parse_time, to_us
+from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
+from taskclf_tray.infer.batch_files import CSV_COLUMNS as CSV_COLUMNS
+from taskclf_tray.infer.batch_files import prediction_line as prediction_line
+from taskclf_tray.infer.batch_files import read_segments_json as read_segments_json
+from taskclf_tray.infer.batch_files import write_predictions_csv as write_predictions_csv
+from taskclf_tray.infer.batch_files import write_segments_json as write_segments_json
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
-from taskclf_tray.infer.encode import Encoder, TimeBasis, has_column, starts_us, text_column
+from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.encode import Encoder, FrameEncoder, TimeBasis
+from taskclf_tray.infer.frames import column_of, has_column
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
-from taskclf_tray.infer.smooth import Segment, majority_codes, merge_short_segments, run_starts
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.smooth import Segment, majority_codes, merge_short, run_starts
+from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-CSV_COLUMNS: Final = ("bucket_start_ts", "predicted_label", "confidence", "is_rejected", "mapped_label", "core_probs")
-CSV_DECIMALS: Final = 4
+CHUNK_ROWS: Final = 20_000
+"""Rows that are encoded at a time (48 MB of schema v3); no answer depends on it."""
+OnProgress = Callable[[int, int], None]
+"""Told after each chunk: rows done, rows in all."""
 _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
 
 
@@ -62,7 +75,9 @@ class BatchInferenceResult:
     """Stages 4–9 of N rows, in the order of the input; `segments` by user (first seen first), each in order of time.
 
     `segments` went through the hysteresis: they are for a timeline, never for time totals. `mapped_labels` is None
-    without a taxonomy; `mapped_probs` then holds the core labels' own probabilities.
+    without a taxonomy; `mapped_probs` then holds the core labels' own probabilities. Lists of labels hold references
+    to a dozen texts (8 bytes a row); `mapped_probs` makes a dict when asked for a row. `users` and `starts_us`
+    (microseconds since 1970 UTC) say which buckets these are.
     """
 
     raw_labels: list[str]
@@ -73,6 +88,8 @@ class BatchInferenceResult:
     core_probs: FloatArray
     mapped_labels: list[str] | None
     mapped_probs: Sequence[dict[str, float]]
+    users: CodedTexts
+    starts_us: IntArray
 
     @property
     def ui_labels(self) -> list[str]:
@@ -81,13 +98,64 @@ class BatchInferenceResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """A frame or a list of rows in the terms of the pipeline."""
+class _Part:
+    """Some rows in the terms of the pipeline."""
 
     matrix: FloatArray
-    user_ids: list[str]
+    users: CodedTexts
     starts_us: IntArray
-    decided_by: list[str] | None
+    decided_by: CodedTexts | None
+
+
+class _Frame:
+    """A DataFrame or a dict of columns, read some rows at a time."""
+
+    def __init__(self, encoder: Encoder, frame: Any) -> None:
+        self._encoded: FrameEncoder = encoder.frame(frame)
+        self._users = self._texts(frame, "user_id") or CodedTexts.repeated("", len(self))
+        self._decided_by = self._texts(frame, "decided_by")
+
+    @staticmethod
+    def _texts(frame: Any, name: str) -> CodedTexts | None:
+        # schema v2 has no user: one person's rows then
+        return CodedTexts.of(column_of(frame, name)) if has_column(frame, name) else None
+
+    def __len__(self) -> int:
+        return len(self._encoded)
+
+    def read(self, start: int, stop: int) -> _Part:
+        decided_by = None if self._decided_by is None else self._decided_by[start:stop]
+        starts_us = self._encoded.starts_us[start:stop]
+        return _Part(self._encoded.matrix(start, stop), self._users[start:stop], starts_us, decided_by)
+
+
+class _Rows:
+    """A sequence of `FeatureRow`, sliced once for each chunk: it may make its rows when they are asked for."""
+
+    def __init__(self, encoder: Encoder, rows: Sequence[FeatureRow]) -> None:
+        self._encoder, self._rows = encoder, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, start: int, stop: int) -> _Part:
+        rows = self._rows[start:stop]
+        return _Part(
+            self._encoder.encode_rows(rows),
+            CodedTexts.of([row.user_id for row in rows]),
+            np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64),
+            CodedTexts.of([row.decided_by for row in rows]),
+        )
+
+
+def _source(encoder: Encoder, features: Any) -> _Frame | _Rows:
+    return _Frame(encoder, features) if hasattr(features, "keys") else _Rows(encoder, features)
+
+
+def _parts(source: _Frame | _Rows, chunk_rows: int) -> Iterator[tuple[slice, _Part]]:
+    for start in range(0, len(source), chunk_rows):
+        stop = min(start + chunk_rows, len(source))
+        yield slice(start, stop), source.read(start, stop)
 
 
 def predict_proba(
@@ -99,7 +167,11 @@ def predict_proba(
     time_basis: TimeBasis = "utc",
 ) -> FloatArray:
     """(N, 8) raw probabilities (stages 2–4) of a DataFrame, a dict of columns, or a list of `FeatureRow`."""
-    return predict_matrix(model, _encode(Encoder(schema_version, cat_encoders, time_basis), features_df))
+    source = _source(Encoder(schema_version, cat_encoders, time_basis), features_df)
+    probs = np.empty((len(source), len(LABEL_SET_V1)))
+    for rows, part in _parts(source, CHUNK_ROWS):
+        probs[rows] = predict_matrix(model, part.matrix)
+    return probs
 
 
 def predict_labels(
@@ -122,11 +194,11 @@ def predict_labels(
     )
     if len(names) != len(LABEL_SET_V1):
         raise ValueError(f"{len(names)} label names for {len(LABEL_SET_V1)} labels")
-    labels = [names[i] for i in probs.argmax(axis=1).tolist()]
-    if reject_threshold is None:
-        return labels
-    sure = (probs.max(axis=1) >= reject_threshold).tolist() if len(probs) else []
-    return [label if is_sure else MIXED_UNKNOWN for label, is_sure in zip(labels, sure, strict=True)]
+    codes = probs.argmax(axis=1)
+    if reject_threshold is not None and len(probs):
+        codes[probs.max(axis=1) < reject_threshold] = len(names)
+    labels: list[str] = np.array([*names, MIXED_UNKNOWN], dtype=object)[codes].tolist()
+    return labels
 
 
 def run_batch_inference(
@@ -165,54 +237,118 @@ def run_batch_inference(
     return run_batch(config, features_df)
 
 
-def run_batch(config: PipelineConfig, features_df: Any) -> BatchInferenceResult:
-    """`run_batch_inference` with everything but the features in one configuration."""
-    table = _table(config.encoder, features_df)
-    decided = decide_matrix(config, table.matrix, table.user_ids, table.decided_by)
-    raw = np.where(decided.is_rejected, len(LABEL_SET_V1), decided.label_ids)
-    order, fresh = _order(table, config.bucket_seconds)
-    smoothed = np.empty_like(raw)
-    smoothed[order] = majority_codes(raw[order], np.cumsum(fresh), config.smooth_window)
-    raw_labels, smoothed_labels = _NAMES[raw].tolist(), _NAMES[smoothed].tolist()
-    segments = _segments(table.starts_us[order], smoothed[order], fresh, config.bucket_seconds)
-    mapped_labels, mapped = None, MappedProbabilities(LABEL_SET_V1, decided.core_probs)
+def run_batch(
+    config: PipelineConfig,
+    features_df: Any,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    on_progress: OnProgress | None = None,
+) -> BatchInferenceResult:
+    """`run_batch_inference` with everything but the features in one configuration.
+
+    A list of `FeatureRow` may be any sequence that can be sliced. `chunk_rows` bounds the memory.
+    """
+    source = _source(config.encoder, features_df)
+    decided = _decide(config, source, chunk_rows, on_progress)
+    order, fresh = _order(decided.users, decided.starts_us, config.bucket_seconds)
+    smoothed = np.empty_like(decided.raw)
+    smoothed[order] = majority_codes(decided.raw[order], np.cumsum(fresh), config.smooth_window)
+    mapped_labels, mapped_probs = None, MappedProbabilities(LABEL_SET_V1, decided.core_probs)
     if config.resolver is not None:
-        mapped_labels, probs = config.resolver.resolve_batch(smoothed_labels, raw_labels, decided.core_probs)
-        mapped = MappedProbabilities(config.resolver.bucket_names, probs)
+        mapped_labels, mapped_probs = _mapped(config.resolver, smoothed, decided, chunk_rows)
     return BatchInferenceResult(
-        raw_labels=raw_labels,
-        smoothed_labels=smoothed_labels,
-        segments=segments,
+        raw_labels=_NAMES[decided.raw].tolist(),
+        smoothed_labels=_NAMES[smoothed].tolist(),
+        segments=_segments(decided.starts_us[order], smoothed[order], fresh, config.bucket_seconds),
         confidences=decided.confidences,
         is_rejected=decided.is_rejected,
         core_probs=decided.core_probs,
         mapped_labels=mapped_labels,
-        mapped_probs=mapped,
+        mapped_probs=mapped_probs,
+        users=decided.users,
+        starts_us=decided.starts_us,
     )
 
 
-def _encode(encoder: Encoder, features: Any) -> FloatArray:
-    return encoder.encode_frame(features) if hasattr(features, "keys") else encoder.encode_rows(features)
+def cut_batch(
+    result: BatchInferenceResult, start_us: int, end_us: int, bucket_seconds: int = DEFAULT_BUCKET_SECONDS
+) -> BatchInferenceResult:
+    """Only the buckets that start in [start_us, end_us), each with the answer it has among all; segments anew."""
+    kept = np.flatnonzero((result.starts_us >= start_us) & (result.starts_us < end_us))
+    users, starts = CodedTexts(result.users.codes[kept], result.users.values), result.starts_us[kept]
+    smoothed = CodedTexts.of(result.smoothed_labels)
+    codes = smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64)[kept]
+    order, fresh = _order(users, starts, bucket_seconds)
+    names, matrix = LABEL_SET_V1, result.core_probs
+    if isinstance(result.mapped_probs, MappedProbabilities):
+        names, matrix = result.mapped_probs.names, result.mapped_probs.matrix
+    labels = [
+        None if column is None else [column[i] for i in kept.tolist()]
+        for column in (result.raw_labels, result.smoothed_labels, result.mapped_labels)
+    ]
+    return BatchInferenceResult(
+        raw_labels=labels[0] or [],
+        smoothed_labels=labels[1] or [],
+        segments=_segments(starts[order], codes[order], fresh, bucket_seconds),
+        confidences=result.confidences[kept],
+        is_rejected=result.is_rejected[kept],
+        core_probs=result.core_probs[kept],
+        mapped_labels=labels[2],
+        mapped_probs=MappedProbabilities(names, matrix[kept]),
+        users=users,
+        starts_us=starts,
+    )
 
 
-def _table(encoder: Encoder, features: Any) -> _Table:
-    matrix = _encode(encoder, features)
-    if not hasattr(features, "keys"):
-        rows: Sequence[FeatureRow] = features
-        starts = np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64)
-        return _Table(matrix, [row.user_id for row in rows], starts, [row.decided_by for row in rows])
-    # schema v2 has no user: one person's rows then
-    users = text_column(features, "user_id") if has_column(features, "user_id") else [""] * len(matrix)
-    decided_by = text_column(features, "decided_by") if has_column(features, "decided_by") else None
-    return _Table(matrix, users, starts_us(features), decided_by)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decided:
+    """Stages 2–6 of all rows; `raw`: (N,) label numbers, 8 where rejected."""
+
+    raw: IntArray
+    confidences: FloatArray
+    is_rejected: BoolArray
+    core_probs: FloatArray
+    users: CodedTexts
+    starts_us: IntArray
 
 
-def _order(table: _Table, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
+def _decide(
+    config: PipelineConfig, source: _Frame | _Rows, chunk_rows: int, on_progress: OnProgress | None
+) -> _Decided:
+    count = len(source)
+    raw, starts_us = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    confidences, is_rejected = np.empty(count), np.empty(count, dtype=np.bool_)
+    core_probs = np.empty((count, len(LABEL_SET_V1)))
+    users: list[CodedTexts] = []
+    for rows, part in _parts(source, chunk_rows):
+        decided = decide_matrix(config, part.matrix, part.users, part.decided_by)
+        raw[rows] = np.where(decided.is_rejected, len(LABEL_SET_V1), decided.label_ids)
+        confidences[rows], is_rejected[rows] = decided.confidences, decided.is_rejected
+        core_probs[rows], starts_us[rows] = decided.core_probs, part.starts_us
+        users.append(part.users)
+        if on_progress is not None:
+            on_progress(rows.stop, count)
+    return _Decided(raw, confidences, is_rejected, core_probs, CodedTexts.joined(users), starts_us)
+
+
+def _mapped(
+    resolver: TaxonomyResolver, smoothed: IntArray, decided: _Decided, chunk_rows: int
+) -> tuple[list[str], MappedProbabilities]:
+    chosen = np.empty(len(smoothed), dtype=np.int64)
+    probs = np.empty((len(smoothed), len(resolver.bucket_names)))
+    for start in range(0, len(smoothed), chunk_rows):
+        rows = slice(start, start + chunk_rows)
+        chosen[rows], probs[rows] = resolver.resolve_codes(smoothed[rows], decided.raw[rows], decided.core_probs[rows])
+    return resolver.label_names[chosen].tolist(), MappedProbabilities(resolver.bucket_names, probs)
+
+
+def _order(users: CodedTexts, starts_us: IntArray, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
     """The rows by user (first seen first) and time, and where in this order a contiguous run begins."""
-    numbers = {user: i for i, user in enumerate(dict.fromkeys(table.user_ids))}
-    user = np.fromiter(map(numbers.__getitem__, table.user_ids), dtype=np.int64, count=len(table.user_ids))
-    order = np.lexsort((table.starts_us, user))
-    fresh = run_starts(table.starts_us[order], bucket_seconds)
+    first_seen = np.full(len(users.values), len(users), dtype=np.int64)
+    np.minimum.at(first_seen, users.codes, np.arange(len(users)))
+    user = first_seen[users.codes]
+    order = np.lexsort((starts_us, user))
+    fresh = run_starts(starts_us[order], bucket_seconds)
     fresh[1:] |= np.diff(user[order]) != 0
     return order, fresh
 
@@ -222,88 +358,20 @@ def _segments(starts: IntArray, codes: IntArray, fresh: BoolArray, bucket_second
     begins = fresh.copy()
     begins[1:] |= np.diff(codes) != 0
     firsts = np.flatnonzero(begins)
-    counts = np.diff(np.append(firsts, len(codes))).tolist()
-    lines = zip(starts[firsts].tolist(), counts, codes[firsts].tolist(), fresh[firsts].tolist(), strict=True)
+    counts = np.diff(np.append(firsts, len(codes)))
+    runs = [*np.flatnonzero(fresh[firsts]).tolist(), len(firsts)]
+    labels, lengths = codes[firsts].tolist(), counts.tolist()
+    fewest = -(-MIN_BLOCK_DURATION_SECONDS // bucket_seconds)
+    joined: list[tuple[int, int, int]] = []
+    for begin, end in pairwise(runs):
+        part = merge_short(labels[begin:end], lengths[begin:end], fewest)
+        joined += [(begin + first, begin + last, label) for first, last, label in part]
+    before = np.append(0, np.cumsum(counts)).tolist()
+    step_us = bucket_seconds * US_PER_SECOND
+    moments = starts[firsts].tolist()
     segments: list[Segment] = []
-    run: list[Segment] = []
-    for start, count, code, is_fresh in lines:
-        if is_fresh:
-            segments += merge_short_segments(run)
-            run = []
-        end = start + count * bucket_seconds * US_PER_SECOND
-        run.append(Segment(from_us(start), from_us(end), LABELS_AND_MIXED[code], count))
-    return segments + merge_short_segments(run)
-
-
-def prediction_line(
-    bucket_start_ts: datetime,
-    predicted_label: str,
-    confidence: float | None = None,
-    is_rejected: bool | None = None,
-    mapped_label: str | None = None,
-    core_probs: Iterable[float] | None = None,
-) -> list[str]:
-    """One line of predictions.csv, in the order of `CSV_COLUMNS`; None is an empty cell."""
-    probs = "" if core_probs is None else json.dumps([round(float(p), CSV_DECIMALS) for p in core_probs])
-    return [
-        as_utc(bucket_start_ts).isoformat(),
-        predicted_label,
-        "" if confidence is None else f"{confidence:.{CSV_DECIMALS}f}",
-        "" if is_rejected is None else str(bool(is_rejected)),
-        mapped_label or "",
-        probs,
-    ]
-
-
-def write_predictions_csv(
-    features_df: Any,
-    predicted_labels: Sequence[str],
-    output_path: Path,
-    *,
-    confidences: Sequence[float] | FloatArray | None = None,
-    is_rejected: Sequence[bool] | BoolArray | None = None,
-    mapped_labels: Sequence[str] | None = None,
-    core_probs: Sequence[Sequence[float]] | FloatArray | None = None,
-) -> Path:
-    """Write one line for each row: `predicted_labels` are the smoothed core labels. Returns `output_path`.
-
-    The file appears whole. Raises ValueError when a column has another length than the features.
-    """
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    starts = [from_us(start) for start in _starts(features_df).tolist()]
-    columns = [_cells(values, len(starts)) for values in (confidences, is_rejected, mapped_labels, core_probs)]
-    writer.writerows(prediction_line(*cells) for cells in zip(starts, predicted_labels, *columns, strict=True))
-    write_text_atomic(output_path, text.getvalue())
-    return output_path
-
-
-def _starts(features: Any) -> IntArray:
-    if hasattr(features, "keys"):
-        return starts_us(features)
-    return np.array([to_us(row.bucket_start_ts) for row in features], dtype=np.int64)
-
-
-def _cells(values: Any, count: int) -> Iterator[Any]:
-    if values is None:
-        return iter([None] * count)
-    return iter(values.tolist() if hasattr(values, "tolist") else values)
-
-
-def write_segments_json(segments: Sequence[Segment], path: Path) -> Path:
-    """Write segments as a JSON list, times in ISO 8601; the file appears whole. Returns `path`."""
-    write_json_atomic(path, [segment.to_dict() for segment in segments])
-    return path
-
-
-def read_segments_json(path: Path) -> list[Segment]:
-    """Reverse of `write_segments_json`. Raises ValueError for a file that is not one, OSError when it is unreadable."""
-    try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            Segment(parse_time(s["start_ts"]), parse_time(s["end_ts"]), str(s["label"]), int(s["bucket_count"]))
-            for s in listed
-        ]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} is not a list of segments") from error
+    for first, last, label in joined:
+        count = before[last + 1] - before[first]
+        ended = from_us(moments[first] + count * step_us)
+        segments.append(Segment(from_us(moments[first]), ended, LABELS_AND_MIXED[label], count))
+    return segments

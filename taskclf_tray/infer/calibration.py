@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.coded import CodedTexts
 
 if TYPE_CHECKING:
     from taskclf_tray.infer.calibrator_files import load_calibrator as load_calibrator
@@ -243,18 +244,21 @@ class CalibratorStore:
         """(N, 8) probabilities and N user ids → (N, 8); the rows of a user are calibrated together."""
         if len(user_ids) != len(core_probs):
             raise ValueError(f"{len(core_probs)} rows of probabilities for {len(user_ids)} user ids")
-        own = {user: user if user in self.user_calibrators else None for user in dict.fromkeys(user_ids)}
-        numbers = {key: i for i, key in enumerate(dict.fromkeys(own.values()))}
+        users = CodedTexts.of(user_ids)
+        owners = [user if user in self.user_calibrators else None for user in users.values]
+        numbers = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
         if len(numbers) == 1:
-            return self.get_calibrator(user_ids[0]).calibrate(core_probs)
-        number_of = {user: numbers[key] for user, key in own.items()}
-        whose = np.fromiter(map(number_of.__getitem__, user_ids), dtype=np.int64, count=len(user_ids))
+            return self._of_owner(owners[0]).calibrate(core_probs)
+        whose = users.table((numbers[owner] for owner in owners), np.int64)
         calibrated = np.empty_like(core_probs)
-        for key, number in numbers.items():
-            rows = whose == number
-            calibrator = self.global_calibrator if key is None else self.user_calibrators[key]
-            calibrated[rows] = calibrator.calibrate(core_probs[rows])
+        for owner, number in numbers.items():
+            rows = np.flatnonzero(whose == number)
+            if len(rows):
+                calibrated[rows] = self._of_owner(owner).calibrate(core_probs[rows])
         return calibrated
+
+    def _of_owner(self, owner: str | None) -> Calibrator:
+        return self.global_calibrator if owner is None else self.user_calibrators[owner]
 
 
 def sum_in_label_order(rows: FloatArray) -> FloatArray:

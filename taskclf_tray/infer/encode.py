@@ -7,7 +7,7 @@ dict of arrays; pandas is used through its methods, never imported).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -16,8 +16,11 @@ import numpy.typing as npt
 
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH
-from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us, zone
+from taskclf_tray.core.time import as_utc, from_us, to_us, zone
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.frames import MissingColumnError as MissingColumnError
+from taskclf_tray.infer.frames import as_numbers, column_of, has_column, plain_numbers, rows_of, starts_us
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -26,17 +29,13 @@ TimeBasis = Literal["utc", "local"]
 UNKNOWN_VALUE: Final = "__unknown__"
 UNSEEN_CODE: Final = -1.0
 _HOUR, _DAY = "hour_of_day", "day_of_week"
-_START, _ZONE = "bucket_start_ts", "time_zone"
+_ZONE: Final = "time_zone"
 _US_PER_HOUR: Final = 3_600_000_000
 _US_PER_DAY: Final = 24 * _US_PER_HOUR
 _OFFSET_STEP_US: Final = _US_PER_HOUR // 4
 """Zones change their offset at whole quarters of an hour UTC (all of them since 1972)."""
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday; Monday is 0."""
-
-
-class MissingColumnError(ValueError):
-    """A frame lacks a column that the model's schema needs."""
 
 
 class Vocabulary:
@@ -72,22 +71,22 @@ class Encoder:
         vocabularies = cat_encoders or {}
         self.columns = schema.model_columns
         self.time_basis = time_basis
-        self._place = {name: i for i, name in enumerate(self.columns)}
-        self._vocabularies = {name: Vocabulary(vocabularies.get(name, ())) for name in schema.categorical_columns}
+        self.place = {name: i for i, name in enumerate(self.columns)}
+        self.vocabularies = {name: Vocabulary(vocabularies.get(name, ())) for name in schema.categorical_columns}
         self._template = [0.0] * len(self.columns)
         self._plan_rows()
 
     def _plan_rows(self) -> None:
-        sketches = {stem: self._place.get(f"{stem}_000") for stem in (TOKEN_SKETCH, CHAR3_SKETCH)}
+        sketches = {stem: self.place.get(f"{stem}_000") for stem in (TOKEN_SKETCH, CHAR3_SKETCH)}
         self._token_place, self._char3_place = sketches[TOKEN_SKETCH], sketches[CHAR3_SKETCH]
         numbers = [
             name
             for name in self.columns
-            if name not in self._vocabularies and name not in (_HOUR, _DAY) and name.rpartition("_")[0] not in sketches
+            if name not in self.vocabularies and name not in (_HOUR, _DAY) and name.rpartition("_")[0] not in sketches
         ]
-        self._number_places = [self._place[name] for name in numbers]
+        self._number_places = [self.place[name] for name in numbers]
         self._numbers_of = attrgetter(*numbers)
-        self._categories = [(self._place[name], attrgetter(name), v) for name, v in self._vocabularies.items()]
+        self._categories = [(self.place[name], attrgetter(name), v) for name, v in self.vocabularies.items()]
 
     def encode_rows(self, rows: Sequence[FeatureRow]) -> FloatArray:
         """(N, F), F the schema's columns in model order; missing and non-finite numbers are 0.0.
@@ -103,7 +102,7 @@ class Encoder:
                 line[place] = value
         for place, get, vocabulary in self._categories:
             line[place] = vocabulary.code(get(row))
-        line[self._place[_HOUR]], line[self._place[_DAY]] = self._hour_and_day(row)
+        line[self.place[_HOUR]], line[self.place[_DAY]] = self._hour_and_day(row)
         if self._token_place is not None and self._char3_place is not None:
             for position, share in row.title_token_sketch:
                 line[self._token_place + position] = share
@@ -123,82 +122,74 @@ class Encoder:
         bundle of local time, since they can be computed from nothing else. Raises MissingColumnError, and
         ValueError for a column that holds no numbers.
         """
-        hour, day = self._clock_columns(frame)
-        matrix = np.empty((len(hour), len(self.columns)))
-        for name, place in self._place.items():
-            if name == _HOUR:
-                matrix[:, place] = hour
-            elif name == _DAY:
-                matrix[:, place] = day
-            elif name in self._vocabularies:
-                matrix[:, place] = self._vocabularies[name].codes(text_column(frame, name))
+        encoded = self.frame(frame)
+        return encoded.matrix(0, len(encoded))
+
+    def frame(self, frame: Any) -> FrameEncoder:
+        """The same in parts: a `FrameEncoder`, which never holds the whole matrix."""
+        return FrameEncoder(self, frame)
+
+
+class FrameEncoder:
+    """A frame on its way to the model, some rows at a time; texts are looked up once for each distinct value."""
+
+    def __init__(self, encoder: Encoder, frame: Any) -> None:
+        """Raises MissingColumnError."""
+        self.columns = encoder.columns
+        self.starts_us = starts_us(frame)
+        self._time_basis = encoder.time_basis
+        self._texts: list[tuple[int, CodedTexts, FloatArray]] = []
+        self._numbers: list[tuple[int, str, Any]] = []
+        clock = self._set_clock(frame)
+        for name, place in encoder.place.items():
+            vocabulary = encoder.vocabularies.get(name)
+            if name in clock:
+                continue
+            if vocabulary is None:
+                self._numbers.append((place, name, plain_numbers(column_of(frame, name))))
             else:
-                matrix[:, place] = number_column(frame, name)
+                texts = CodedTexts.of(column_of(frame, name))
+                self._texts.append((place, texts, vocabulary.codes(texts.values)))
+        self._clock_places = [encoder.place[name] for name in clock]
+
+    def _set_clock(self, frame: Any) -> tuple[str, ...]:
+        """The columns that come from `bucket_start_ts`, and the zones they need."""
+        self._zones: CodedTexts | None = None
+        if self._time_basis == "utc":
+            return (_HOUR, _DAY)
+        if not has_column(frame, _ZONE):
+            return ()
+        self._zones = CodedTexts.of(column_of(frame, _ZONE))
+        return (_HOUR, _DAY)
+
+    def __len__(self) -> int:
+        return len(self.starts_us)
+
+    def matrix(self, start: int, stop: int) -> FloatArray:
+        """(stop − start, F) the rows [start, stop). Raises ValueError for a column that holds no numbers."""
+        stop = min(stop, len(self))
+        matrix = np.empty((stop - start, len(self.columns)))
+        for place, name, column in self._numbers:
+            matrix[:, place] = as_numbers(rows_of(column, start, stop), name)
+        for place, texts, codes in self._texts:
+            matrix[:, place] = codes[texts.codes[start:stop]] if len(codes) else 0.0
+        if self._clock_places:
+            local_us = self.starts_us[start:stop]
+            if self._zones is not None:
+                local_us = local_us + _offsets_us(local_us, self._zones[start:stop])
+            hour, day = self._clock_places
+            matrix[:, hour] = local_us % _US_PER_DAY // _US_PER_HOUR
+            matrix[:, day] = (local_us // _US_PER_DAY + _EPOCH_WEEKDAY) % 7
         return _impute(matrix)
 
-    def _clock_columns(self, frame: Any) -> tuple[FloatArray, FloatArray]:
-        if self.time_basis == "local" and not has_column(frame, _ZONE):
-            return number_column(frame, _HOUR), number_column(frame, _DAY)
-        local_us = starts_us(frame)
-        if self.time_basis == "local":
-            local_us = local_us + _offsets_us(local_us, text_column(frame, _ZONE))
-        hours = local_us % _US_PER_DAY // _US_PER_HOUR
-        days = (local_us // _US_PER_DAY + _EPOCH_WEEKDAY) % 7
-        return hours.astype(np.float64), days.astype(np.float64)
 
-
-def has_column(frame: Any, name: str) -> bool:
-    """Whether a frame (DataFrame or mapping) has the column."""
-    return name in frame.keys()  # noqa: SIM118 - `in` a duck-typed frame may mean its values
-
-
-def starts_us(frame: Any) -> IntArray:
-    """(N,) bucket starts in microseconds since 1970 UTC; datetimes, datetime64 or ISO 8601; naive ones are UTC."""
-    column = _column(frame, _START)
-    if str(getattr(column, "dtype", "")).startswith("datetime64"):
-        # a zone-aware pandas column converts to UTC here, a plain numpy one has no zone
-        values = column.to_numpy(dtype="datetime64[us]") if hasattr(column, "to_numpy") else column
-        return np.asarray(values, dtype="datetime64[us]").astype(np.int64)
-    return np.array([_moment_us(value) for value in column], dtype=np.int64)
-
-
-def number_column(frame: Any, name: str) -> FloatArray:
-    """(N,) float64; booleans as 0 and 1, missing as NaN. Raises MissingColumnError, ValueError."""
-    column = _column(frame, name)
-    try:
-        if hasattr(column, "to_numpy"):
-            return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-        return np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the column {name} holds values that are not numbers") from error
-
-
-def text_column(frame: Any, name: str) -> list[Any]:
-    """N values as Python objects. Raises MissingColumnError."""
-    column = _column(frame, name)
-    values: list[Any] = column.tolist() if hasattr(column, "tolist") else list(column)
-    return values
-
-
-def _column(frame: Any, name: str) -> Any:
-    if not has_column(frame, name):
-        raise MissingColumnError(f"the features have no column {name}")
-    return frame[name]
-
-
-def _moment_us(value: Any) -> int:
-    return to_us(value if isinstance(value, datetime) else parse_time(str(value)))
-
-
-def _offsets_us(utc_us: IntArray, zones: Sequence[str]) -> IntArray:
+def _offsets_us(utc_us: IntArray, zones: CodedTexts) -> IntArray:
     """(N,) what to add to UTC for local time, looked up once for each quarter of an hour and zone."""
-    names = {name: i for i, name in enumerate(dict.fromkeys(zones))}
-    zone_of = np.fromiter(map(names.__getitem__, zones), dtype=np.int64, count=len(zones))
     offsets = np.empty(len(utc_us), dtype=np.int64)
-    for name, i in names.items():
-        rows = zone_of == i
+    for code in np.unique(zones.codes).tolist():
+        rows = zones.codes == code
         quarters, place = np.unique(utc_us[rows] // _OFFSET_STEP_US, return_inverse=True)
-        found = [_offset_us(int(quarter) * _OFFSET_STEP_US, name) for quarter in quarters]
+        found = [_offset_us(int(quarter) * _OFFSET_STEP_US, zones.values[code]) for quarter in quarters]
         offsets[rows] = np.array(found, dtype=np.int64)[place]
     return offsets
 

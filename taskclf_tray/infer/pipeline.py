@@ -19,9 +19,11 @@ from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WI
 from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import Encoder, TimeBasis
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window, rolling_majority
+from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED as LABELS_AND_MIXED
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,7 +31,6 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 ResolverOf = Callable[[str], "TaxonomyResolver | None"]
 
-LABELS_AND_MIXED: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
 _ONE_HOT_IDLE: Final = tuple(1.0 if i == BREAK_IDLE_ID else 0.0 for i in range(len(LABEL_SET_V1)))
 _NO_THRESHOLDS: Final[Mapping[str, float]] = {}
 
@@ -143,9 +144,10 @@ def decide_raw(
     label_ids, confidences = model_probs.argmax(axis=1), model_probs.max(axis=1)
     is_rejected = _rejected(config, confidences, user_ids)
     core_probs = model_probs
-    if decided_by is not None and any(who != "model" for who in decided_by):
-        idle = np.array([who == "idle_rule" for who in decided_by], dtype=np.bool_)
-        no_window = np.array([who == "no_window" for who in decided_by], dtype=np.bool_)
+    who = None if decided_by is None else CodedTexts.of(decided_by)
+    if who is not None and any(word != "model" for word in who.values):
+        idle = who.table((word == "idle_rule" for word in who.values), np.bool_)
+        no_window = who.table((word == "no_window" for word in who.values), np.bool_)
         core_probs = np.where(idle[:, None], np.array(_ONE_HOT_IDLE), model_probs)
         label_ids, confidences = np.where(idle, BREAK_IDLE_ID, label_ids), np.where(idle, 1.0, confidences)
         is_rejected = (is_rejected | no_window) & ~idle
@@ -173,9 +175,9 @@ def _calibrate(config: PipelineConfig, raw: FloatArray, user_ids: Sequence[str])
 def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequence[str]) -> BoolArray:
     """Strictly below the threshold; NaN stands for "no threshold", below which nothing is."""
     if config.per_user_reject_thresholds:
-        own = {user: config.threshold_for(user) for user in dict.fromkeys(user_ids)}
-        numbers = {user: np.nan if limit is None else limit for user, limit in own.items()}
-        return confidences < np.array([numbers[user] for user in user_ids], dtype=np.float64)
+        users = CodedTexts.of(user_ids)
+        limits = (config.threshold_for(user) for user in users.values)
+        return confidences < users.table((np.nan if limit is None else limit for limit in limits), np.float64)
     limit = np.nan if config.reject_threshold is None else config.reject_threshold
     return confidences < limit
 

@@ -5,18 +5,20 @@ Everything here is per user and in order of time (contract, section 7). Labels a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIN_BLOCK_DURATION_SECONDS
+from taskclf_tray.core.time import MICROSECOND, US_PER_SECOND
 
 IntArray = npt.NDArray[np.int64]
+_Label = TypeVar("_Label")
 
 _ARRAYS_FROM: Final = 256
 """Below this many labels a plain loop is faster than setting up arrays (measured: about 100)."""
@@ -162,52 +164,63 @@ def merge_short_segments(segments: Sequence[Segment], min_seconds: float = MIN_B
     one before; the first moves only into a same-label next one. O(number of segments).
     """
     merged: list[Segment] = []
+    min_us = round(min_seconds * US_PER_SECOND)
+    for run in _contiguous(segments):
+        lengths = [(segment.end_ts - segment.start_ts) // MICROSECOND for segment in run]
+        for first, last, label in merge_short([segment.label for segment in run], lengths, min_us):
+            count = sum(segment.bucket_count for segment in run[first : last + 1])
+            merged.append(Segment(run[first].start_ts, run[last].end_ts, label, count))
+    return merged
+
+
+def _contiguous(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
     run: list[Segment] = []
     for segment in segments:
         if run and run[-1].end_ts != segment.start_ts:
-            merged += _merge_run(run, min_seconds)
+            yield run
             run = []
         run.append(segment)
-    return merged + _merge_run(run, min_seconds)
+    if run:
+        yield run
 
 
-def _merge_run(run: Sequence[Segment], min_seconds: float) -> list[Segment]:
-    """One contiguous run. Left of the current segment nothing can move, so a merge steps back at most one."""
-    left: list[Segment] = []
-    right = list(reversed(run))
+Joined = tuple[int, int, _Label]
+"""The first and last position that were joined, and the label they have now."""
+
+
+def merge_short(labels: Sequence[_Label], lengths: Sequence[int], min_length: int) -> list[Joined[_Label]]:
+    """`merge_short_segments` of one contiguous run, in plain numbers: what was joined, in order.
+
+    Left of the current segment nothing can move, so a merge steps back at most one.
+    """
+    left: list[tuple[int, int, _Label, int]] = []
+    right = [(i, i, labels[i], lengths[i]) for i in range(len(labels) - 1, -1, -1)]
     while right:
         segment = right.pop()
-        if (segment.end_ts - segment.start_ts).total_seconds() >= min_seconds:
+        first, last, label, length = segment
+        if length >= min_length:
             left.append(segment)
             continue
-        previous = left[-1] if left else None
-        following = right[-1] if right else None
-        target = _target(segment, previous, following)
-        if target is None:
-            left.append(segment)
-        elif target is previous:
-            right.append(_join(left.pop(), segment, previous.label))
-        elif following is not None:
-            right[-1] = _join(segment, following, following.label)
+        previous, following = left[-1] if left else None, right[-1] if right else None
+        if _joins_previous(label, previous, following):
+            assert previous is not None
+            right.append((left.pop()[0], last, previous[2], previous[3] + length))
+        elif following is not None and (previous is not None or following[2] == label):
+            right[-1] = (first, following[1], following[2], length + following[3])
             if left:
                 right.append(left.pop())
-    return left
+        else:
+            left.append(segment)
+    return [(first, last, label) for first, last, label, _ in left]
 
 
-def _target(segment: Segment, previous: Segment | None, following: Segment | None) -> Segment | None:
-    if previous is not None and previous.label == segment.label:
-        return previous
-    if following is not None and following.label == segment.label:
-        return following
-    if previous is None or following is None:
-        return previous
-    longer = following.end_ts - following.start_ts > previous.end_ts - previous.start_ts
-    return following if longer else previous
-
-
-def _join(earlier: Segment, later: Segment, label: str) -> Segment:
-    count = earlier.bucket_count + later.bucket_count
-    return replace(earlier, end_ts=later.end_ts, label=label, bucket_count=count)
+def _joins_previous(label: Any, previous: tuple[Any, ...] | None, following: tuple[Any, ...] | None) -> bool:
+    """A same-label previous one, else no same-label next one and the previous at least as long."""
+    if previous is None:
+        return False
+    if following is None or previous[2] == label:
+        return True
+    return bool(following[2] != label and previous[3] >= following[3])
 
 
 def flap_rate(labels: Sequence[str]) -> float:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+from taskclf_tray.infer.coded import CodedTexts
 
 if TYPE_CHECKING:
     from taskclf_tray.infer.taxonomy_file import default_taxonomy as default_taxonomy
@@ -27,6 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 Aggregation = Literal["sum", "max"]
 
 OTHER_BUCKET: Final = "Other"
+LABELS_AND_MIXED: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
+"""A label's position here is its number; `Mixed/Unknown` comes last."""
 MIN_WEIGHT: Final = 1e-100
 MAX_WEIGHT: Final = 1e100
 """Weights stay where a probability times a weight cannot vanish or overflow, so that mapped rows always sum to 1."""
@@ -145,6 +148,8 @@ class TaxonomyResolver:
         if left_out := set(LABEL_SET_V1) - placed:
             groups.setdefault(OTHER_BUCKET, set()).update(left_out)
         self.bucket_names: tuple[str, ...] = tuple(groups)
+        self.label_names = np.array([*self.bucket_names, config.mixed_label_name], dtype=object)
+        """What a row may be mapped to: the buckets, then the mixed name."""
         self._members = [[i for i, name in enumerate(LABEL_SET_V1) if name in group] for group in groups.values()]
         self._holders = {name: [b for b, group in enumerate(groups.values()) if name in group] for name in LABEL_SET_V1}
         self._weights = [float(config.reweight_core_labels.get(name, 1.0)) for name in LABEL_SET_V1]
@@ -189,20 +194,32 @@ class TaxonomyResolver:
         `core_probs`: (N, 8). Returns the N mapped labels and the (N, buckets) mapped probabilities, columns in the
         order of `bucket_names`.
         """
+        smoothed, raw = (
+            np.array([LABELS_AND_MIXED.index(label) for label in coded.values], dtype=np.int64)[coded.codes]
+            for coded in (CodedTexts.of(smoothed_labels), CodedTexts.of(raw_labels))
+        )
+        chosen, probs = self.resolve_codes(smoothed, raw, core_probs)
+        return self.label_names[chosen].tolist(), probs
+
+    def resolve_codes(
+        self, smoothed: npt.NDArray[np.int64], raw: npt.NDArray[np.int64], core_probs: FloatArray
+    ) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """`resolve_batch` with (N,) label numbers (8 is `Mixed/Unknown`); the first answer is N indices into
+        `label_names`."""
         probs = self._aggregate(core_probs)
-        names = np.array([*self.bucket_names, self.config.mixed_label_name], dtype=object)
         mixed = len(self.bucket_names)
         chosen = probs.argmax(axis=1)
         if len(chosen):
             chosen[probs.max(axis=1) < self.config.min_confidence_for_mapping] = mixed
-        smoothed = np.array(smoothed_labels, dtype=object)
-        changed = smoothed != np.array(raw_labels, dtype=object)
-        for label, holders in self._holders.items():
-            moved = changed & (smoothed == label)
-            if moved.any():
-                chosen[moved] = np.array(holders)[probs[moved][:, holders].argmax(axis=1)]
-        chosen[smoothed == MIXED_UNKNOWN] = mixed
-        return names[chosen].tolist(), probs
+        changed = np.flatnonzero(smoothed != raw)
+        to = smoothed[changed]
+        for label, name in enumerate(LABEL_SET_V1):
+            moved = changed[to == label]
+            if len(moved):
+                holders = np.array(self._holders[name])
+                chosen[moved] = holders[probs[moved][:, holders].argmax(axis=1)]
+        chosen[smoothed == len(LABEL_SET_V1)] = mixed
+        return chosen, probs
 
     def _aggregate(self, core_probs: FloatArray) -> FloatArray:
         weighted = [core_probs[:, i] * w for i, w in enumerate(self._weights)]

@@ -1,0 +1,72 @@
+"""A column of texts as numbers into a short list of distinct ones: what the batch path works on instead of strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+CodeArray = npt.NDArray[np.int32]
+
+
+class CodedTexts(Sequence[Any]):
+    """N values kept as `codes` (N,) into `values`, the distinct ones, first seen first. Immutable.
+
+    A slice keeps all of `values`, so codes of one column compare across its slices.
+    """
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: CodeArray, values: Sequence[Any]) -> None:
+        self.codes = codes
+        self.values = tuple(values)
+
+    @classmethod
+    def of(cls, column: Any) -> CodedTexts:
+        """From a pandas Series (through its own hash table), an array or any sequence of hashable values."""
+        if isinstance(column, CodedTexts):
+            return column
+        if hasattr(column, "factorize"):
+            codes, values = column.factorize(use_na_sentinel=False)
+            return cls(np.asarray(codes, dtype=np.int32), _listed(values))
+        cells = _listed(column)
+        numbers = {value: code for code, value in enumerate(dict.fromkeys(cells))}
+        return cls(np.fromiter(map(numbers.__getitem__, cells), dtype=np.int32, count=len(cells)), tuple(numbers))
+
+    @classmethod
+    def joined(cls, parts: Sequence[CodedTexts]) -> CodedTexts:
+        """The columns one below the other."""
+        numbers: dict[Any, int] = {}
+        codes = [np.empty(0, dtype=np.int32)]
+        for part in parts:
+            places = [numbers.setdefault(value, len(numbers)) for value in part.values]
+            codes.append(np.array(places, dtype=np.int32)[part.codes])
+        return cls(np.concatenate(codes), tuple(numbers))
+
+    @classmethod
+    def repeated(cls, value: Any, count: int) -> CodedTexts:
+        """`count` times the same."""
+        return cls(np.zeros(count, dtype=np.int32), (value,))
+
+    def table(self, per_value: Iterable[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """(N,) what stands in `per_value` (one for each of `values`) for each row."""
+        return np.array(list(per_value), dtype=dtype)[self.codes]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> CodedTexts: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return CodedTexts(self.codes[index], self.values)
+        return self.values[self.codes[index]]
+
+
+def _listed(column: Any) -> list[Any]:
+    values: list[Any] = column.tolist() if hasattr(column, "tolist") else list(column)
+    return values
