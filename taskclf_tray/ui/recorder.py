@@ -97,7 +97,7 @@ class Recorder:
         self._catch_up = timedelta(days=catch_up_days)
         self._bucket = timedelta(seconds=config.bucket_seconds)
         self._empty_until: datetime | None = None
-        self._live_label: tuple[str, datetime] | None = None
+        self._shown: tuple[str, datetime, datetime] | None = None
         with database.reading():
             saved = database.state.get(self._name("builder"))
             newest = database.state.get(self._name("newest_end_us"))
@@ -301,17 +301,29 @@ class Recorder:
             bucket_seconds=self._config.bucket_seconds,
             resolver_of=self._resolver_of,
         )[0]
-        if self._live_label is None or self._live_label[0] != prediction.ui_label:
-            self._live_label = (prediction.ui_label, self._since(prediction))
-        return Live(prediction, self._live_label[1])
+        since = self._held_since(prediction) or self._since(prediction)
+        self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
+        return Live(prediction, since)
+
+    def _held_since(self, live: WindowPrediction) -> datetime | None:
+        """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
+        if self._shown is None or self._shown[0] != live.ui_label:
+            return None
+        _, since, end = self._shown
+        if live.bucket_start_ts > end + 3 * self._bucket or self._reader.blackouts(since, live.bucket_end_ts):
+            return None
+        return since
 
     def _since(self, live: WindowPrediction) -> datetime:
         """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
         start = live.bucket_start_ts
+        dark = self._reader.blackouts(start - 240 * self._bucket, start)
         with self._database.reading():
             recent = self._database.buckets.before(self._user_id, to_us(start) + 1, 240)
         for record in reversed(recent):
             if record.ui_label != live.ui_label or from_us(record.end_us) < start - 3 * self._bucket:
+                break
+            if dark and record.start_us < dark[-1][1]:
                 break
             start = min(start, from_us(record.start_us))
         return start

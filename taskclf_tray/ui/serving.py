@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Serving:
         self._taxonomy: TaxonomyConfig | None = None
         self._taxonomy_seen: object = _UNSEEN
         self._retry_at = 0.0
+        self._tried: list[tuple[str, int, int]] | None = None
         self.resolved: ResolvedInferenceConfig | None = None
         self.config: PipelineConfig | None = None
         self.problem: str | None = None
@@ -74,6 +76,7 @@ class Serving:
         Raises ModelResolutionError when the model named on the command line cannot be served.
         """
         self._retry_at = time.monotonic() + _RETRY_SECONDS
+        self._tried = _tree(self._models_dir)
         messages = self._load_taxonomy()
         reloader = InferencePolicyReloader(self._models_dir, 0.0, **self._without_model())  # type: ignore[arg-type]
         try:
@@ -94,7 +97,7 @@ class Serving:
     def check(self) -> list[Message]:
         """Look at the files once; returns what changed, for the person. Cheap when nothing did."""
         if self.resolved is None:
-            return self.load() if time.monotonic() >= self._retry_at else []
+            return self._try_again()
         taxonomy = self._taxonomy
         messages = self._load_taxonomy()
         if self._reloader is not None:
@@ -103,11 +106,18 @@ class Serving:
             self._use(self.resolved)
         return messages
 
+    def _try_again(self) -> list[Message]:
+        """Nothing can be served: look again when something in the models' folder has changed."""
+        if time.monotonic() < self._retry_at:
+            return []
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        return self._load_taxonomy() if self._tried == _tree(self._models_dir) else self.load()
+
     def reload(self) -> list[Message]:
         """Read everything anew, changed or not; returns how it stands, for the person."""
         self._taxonomy_seen = _UNSEEN
         if self.resolved is None:
-            return self.load() or [text.no_model(self.problem) if self.problem else text.reloaded()]
+            return self.load() + [text.no_model(self.problem) if self.problem else text.reloaded()]
         before = self.resolved
         messages = self._load_taxonomy()
         if self._reloader is not None:
@@ -120,7 +130,7 @@ class Serving:
 
     def adopt(self) -> None:
         """Take in a policy this program has just written: not news to the person."""
-        self._retry_at = 0.0
+        self._retry_at, self._tried = 0.0, None
         self.check()
 
     def _named(self) -> ResolvedInferenceConfig:
@@ -191,6 +201,17 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _tree(folder: Path) -> list[tuple[str, int, int]]:
+    """What tells that something in the folder has changed; a few dozen files."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            seen = _signature(Path(place) / name)
+            if seen is not None:
+                found.append((f"{place}/{name}", seen[0], seen[1]))
+    return found
 
 
 def _is_fresh(seen: tuple[int, int, int] | None) -> bool:

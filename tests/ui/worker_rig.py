@@ -1,0 +1,161 @@
+"""A worker on a home on disk, with a source and a notifier that tests hold in their hands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from taskclf_tray.adapters.base import ActivitySource, SourceStatus
+from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.errors import AWConnectionError
+from taskclf_tray.core.types import SourceEvents
+from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability
+from taskclf_tray.ui.recorder import Step
+from taskclf_tray.ui.runtime import Settings, TrayRuntime
+from taskclf_tray.ui.serving import Overrides
+from taskclf_tray.ui.session import Session
+from taskclf_tray.ui.snapshot import Snapshot
+from tests.fakes.processes import wait_until
+from tests.ui.worker_home import MORNING, copy_home, simulated_source
+
+START = MORNING + timedelta(minutes=40)
+BUNDLE = "2026-11-21_082102_run-9643"
+FAST = Settings(
+    poll_seconds=0.02, away_poll_seconds=0.02, simulated_poll_seconds=0.02, retry_seconds=(0.02, 0.04, 0.06)
+)
+
+
+class HeldSource(ActivitySource):
+    """A simulated person that can be made to fail, and remembers what was asked."""
+
+    name = "held"
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._inner = simulated_source(clock)
+        self.asked: list[tuple[datetime, datetime]] = []
+        self.error: Exception | None = None
+        self.during_read: Callable[[], None] = lambda: None
+        self.is_open = True
+
+    def now(self) -> datetime:
+        return self._inner.now()
+
+    def read(self, start: datetime, end: datetime) -> SourceEvents:
+        self.asked.append((start, end))
+        self.during_read()
+        if self.error is not None:
+            raise self.error
+        return self._inner.read(start, end)
+
+    def status(self) -> SourceStatus:
+        return self._inner.status()
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+class RecordingNotifier(Notifier):
+    """Keeps what it was to show."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: list[Notice] = []
+
+    @property
+    def capabilities(self) -> frozenset[NotifyCapability]:
+        return frozenset({NotifyCapability.BODY})
+
+    def _show(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    def told(self, words: str) -> list[Notice]:
+        return [notice for notice in self.notices if words in f"{notice.title} {notice.body}"]
+
+
+class Watcher:
+    """A listener that keeps everything."""
+
+    def __init__(self) -> None:
+        self.snapshots: list[Snapshot] = []
+        self.steps: list[Step] = []
+        self.messages: list[tuple[str, str]] = []
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+
+    def on_step(self, step: Step) -> None:
+        self.steps.append(step)
+
+    def on_message(self, message: tuple[str, str]) -> None:
+        self.messages.append(message)
+
+
+class Rig:
+    """One home; its worker can be started again and again."""
+
+    def __init__(self, folder: Path, *, settings: Settings = FAST, overrides: Overrides | None = None) -> None:
+        self.paths: HomePaths = prepare_home(copy_home(folder / "home"))
+        self.clock = ManualClock(START)
+        self.source = HeldSource(self.clock)
+        self.notifier = RecordingNotifier()
+        self.watcher = Watcher()
+        self.settings = settings
+        self.overrides = overrides
+        self.open_error: Exception | None = None
+        self.switch = threading.Event()
+        self.opened = 0
+        self.time_zone = "UTC"
+
+    def session(self, before_request: Callable[[], None] = lambda: None) -> Session:
+        if self.open_error is not None:
+            raise self.open_error
+        self.opened += 1
+        return Session(
+            self.paths,
+            Config(),
+            lambda _: self.source,
+            overrides=self.overrides,
+            time_zone=lambda: self.time_zone,
+            before_request=before_request,
+        )
+
+    def runtime(self) -> TrayRuntime:
+        def should_switch() -> bool:
+            is_due = self.switch.is_set()
+            self.switch.clear()
+            return is_due
+
+        return TrayRuntime(
+            self.session,
+            self.notifier,
+            settings=self.settings,
+            listeners=[self.watcher],
+            should_switch=should_switch,
+        )
+
+    @contextmanager
+    def running(self, *, is_patient: bool = True) -> Iterator[TrayRuntime]:
+        runtime = self.runtime()
+        runtime.start(is_patient=is_patient)
+        try:
+            yield runtime
+        finally:
+            runtime.stop()
+            assert runtime.wait(5)
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait at most 10 s."""
+    wait_until(condition, what, 10)
+
+
+def unreachable() -> AWConnectionError:
+    """What an ActivityWatch that is down raises."""
+    return AWConnectionError("No ActivityWatch server answers at http://localhost:5600.", "Start ActivityWatch.")
