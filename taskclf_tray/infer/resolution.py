@@ -24,13 +24,14 @@ from taskclf_tray.core.inference_policy import (
     read_inference_policy,
     validate_policy,
 )
-from taskclf_tray.core.model_io import CatEncoders, ModelMetadata, load_model_bundle
+from taskclf_tray.core.model_io import CatEncoders, ModelMetadata
 from taskclf_tray.core.policy_checks import inside
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
-from taskclf_tray.infer.calibrator_files import load_calibrator, load_calibrator_store
+from taskclf_tray.infer.calibrator_files import load_calibrator
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.infer.loaded_parts import READ_ANEW, LoadedParts
 from taskclf_tray.infer.registry import ACTIVE_FILE, list_bundles, read_active
 
 _log = logging.getLogger(__name__)
@@ -105,47 +106,52 @@ def resolve_inference_config(
     reject_threshold_override: float | None = None,
     calibrator_store_override: Path | str | None = None,
     calibrator_path_override: Path | str | None = None,
+    parts: LoadedParts = READ_ANEW,
 ) -> ResolvedInferenceConfig:
-    """What to serve from these models.
+    """What to serve from these models; `parts` may have read some of it before.
 
     Raises:
         ModelResolutionError: nothing, or not the explicit model, can be served; or a threshold out of [0, 1].
         CalibratorError: the explicit store or calibrator cannot be read.
     """
     models_dir = Path(models_dir)
-    explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override)
+    explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override, parts)
     if model_dir_override is not None:
         bundle_dir = _explicit_dir(Path(model_dir_override), models_dir)
         try:
-            return build_config(models_dir, bundle_dir, "explicit", None, explicit)
+            return build_config(models_dir, bundle_dir, "explicit", None, explicit, parts=parts)
         except ModelError as error:
             excluded = ExcludedBundle(bundle_dir.name, error.title)
             raise ModelResolutionError(f"The chosen model cannot be served: {error.title}", [excluded]) from error
     try:
-        return resolve_policy(models_dir, explicit)
+        return resolve_policy(models_dir, explicit, parts)
     except PolicyValidationError as error:
         warning = _policy_warning(models_dir, error)
-    return resolve_without_policy(models_dir, explicit, [warning])
+    return resolve_without_policy(models_dir, explicit, [warning], parts)
 
 
 def load_explicit(
-    reject_threshold: float | None, store_path: Path | str | None, calibrator_path: Path | str | None
+    reject_threshold: float | None,
+    store_path: Path | str | None,
+    calibrator_path: Path | str | None,
+    parts: LoadedParts = READ_ANEW,
 ) -> Explicit:
     """Load what was set by hand. Raises ModelResolutionError for the threshold, CalibratorError."""
     if reject_threshold is not None and not (is_number(reject_threshold) and 0 <= reject_threshold <= 1):
         raise ModelResolutionError(f"The reject threshold {reject_threshold!r} is not a number from 0 to 1.")
-    store = load_calibrator_store(Path(store_path)) if store_path is not None else None
+    store = parts.store(Path(store_path)) if store_path is not None else None
     calibrator = load_calibrator(Path(calibrator_path)) if calibrator_path is not None else None
     digest = hashlib.sha256(Path(calibrator_path).read_bytes()).hexdigest() if calibrator_path is not None else None
     return Explicit(reject_threshold, store, Path(store_path) if store_path is not None else None, calibrator, digest)
 
 
-def resolve_policy(models_dir: Path, explicit: Explicit) -> ResolvedInferenceConfig:
+def resolve_policy(models_dir: Path, explicit: Explicit, parts: LoadedParts = READ_ANEW) -> ResolvedInferenceConfig:
     """Step 2 alone. Raises PolicyValidationError: missing, broken, or naming what cannot be served."""
     policy = read_inference_policy(models_dir)
     validate_policy(policy, models_dir)
     try:
-        return build_config(models_dir, models_dir.parent / policy.model_dir, "policy", policy, explicit)
+        bundle_dir = models_dir.parent / policy.model_dir
+        return build_config(models_dir, bundle_dir, "policy", policy, explicit, parts=parts)
     except ModelError as error:
         raise PolicyValidationError(
             f"model_dir names a model that cannot be served: {error.title}", "Name another model.", key="model_dir"
@@ -169,7 +175,7 @@ def _policy_warning(models_dir: Path, error: PolicyValidationError) -> str:
 
 
 def resolve_without_policy(
-    models_dir: Path, explicit: Explicit, warnings: Sequence[str] = ()
+    models_dir: Path, explicit: Explicit, warnings: Sequence[str] = (), parts: LoadedParts = READ_ANEW
 ) -> ResolvedInferenceConfig:
     """Steps 3 and 4. Raises ModelResolutionError."""
     told = list(warnings)
@@ -177,14 +183,14 @@ def resolve_without_policy(
     active = _active_dir(models_dir, told)
     if active is not None:
         try:
-            return build_config(models_dir, active, "active", None, explicit, told)
+            return build_config(models_dir, active, "active", None, explicit, told, parts)
         except ModelError as error:
             out[active.name] = error.title
             _tell(told, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
     for info in list_bundles(models_dir):
         if info.problem is None and info.name not in out:
             try:
-                return build_config(models_dir, info.path, "best", None, explicit, told)
+                return build_config(models_dir, info.path, "best", None, explicit, told, parts)
             except ModelError as error:
                 out[info.name] = error.title
                 _tell(told, f"{info.path} was passed over. {error.title}")
@@ -218,11 +224,12 @@ def build_config(
     policy: InferencePolicy | None,
     explicit: Explicit,
     warnings: Sequence[str] = (),
+    parts: LoadedParts = READ_ANEW,
 ) -> ResolvedInferenceConfig:
     """Load one bundle with the calibrators and thresholds that go with it. Raises ModelError, CalibratorError."""
-    model, metadata, encoders = load_model_bundle(bundle_dir)
+    model, metadata, encoders = parts.bundle(bundle_dir)
     told = list(warnings)
-    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, told)
+    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, told, parts)
     threshold = _threshold(metadata, policy, explicit)
     per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
     return ResolvedInferenceConfig(
@@ -265,6 +272,7 @@ def _store_for(
     policy: InferencePolicy | None,
     explicit: Explicit,
     told: list[str],
+    parts: LoadedParts,
 ) -> tuple[CalibratorStore | None, Path | None]:
     if explicit.store is not None:
         if explicit.store.model_bundle_id not in (None, bundle_id):
@@ -276,10 +284,10 @@ def _store_for(
         if policy.calibrator_store_dir is None:
             return None, None
         store_dir = home / policy.calibrator_store_dir
-        return load_calibrator_store(store_dir), store_dir
+        return parts.store(store_dir), store_dir
     for store_dir in bound_calibrator_stores(home, bundle_id, metadata.schema_hash):
         try:
-            return load_calibrator_store(store_dir), store_dir
+            return parts.store(store_dir), store_dir
         except CalibratorError as error:
             _tell(told, f"The calibrator store {store_dir} was passed over. {error.title}")
     return None, None

@@ -67,7 +67,7 @@ def test_a_bad_save_keeps_the_old_is_told_once_and_tried_again_on_change(
     reloader = _reloader(models)
     tries: list[Path] = []
     real = reload.resolve_policy
-    monkeypatch.setattr(reload, "resolve_policy", lambda m, e: (tries.append(m), real(m, e))[1])
+    monkeypatch.setattr(reload, "resolve_policy", lambda m, *rest: (tries.append(m), real(m, *rest))[1])
     _edit(models, reject_threshold=1.5)
     for _ in range(3):
         assert reloader.check_reload() is None
