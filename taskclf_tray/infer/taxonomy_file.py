@@ -18,7 +18,8 @@ from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, Taxonomy
 
 MAX_FILE_BYTES: Final = 256 * 1024
 _NEXT_STEP: Final = "Correct the file and save it again; until then the core labels are shown."
-_COLORS: Final = ("#7F8C8D", "#2E86DE", "#27AE60", "#E74C3C", "#E67E22", "#9B59B6", "#16A085", "#F1C40F")
+DEFAULT_COLORS: Final = ("#bfdfdb", "#0b52a8", "#57b3ff", "#bc530f", "#6d226a", "#2d926c", "#faf87d", "#f4b40f")
+"""In label order; those the tray icon has without a taxonomy, so that a new taxonomy recolours nothing."""
 
 _ROOT_KEYS: Final = ("version", "label_schema_version", "user_id", "display", "reject", "buckets", "advanced")
 _SECTION_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,7 +37,7 @@ def default_taxonomy() -> TaxonomyConfig:
     """One bucket per core label, named like it."""
     buckets = tuple(
         TaxonomyBucket(name=label, core_labels=(label,), color=color)
-        for label, color in zip(LABEL_SET_V1, _COLORS, strict=True)
+        for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
     )
     return TaxonomyConfig(buckets=buckets)
 

@@ -11,6 +11,7 @@ from taskclf_tray.core.config import ensure_config
 from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.core.inference_policy import load_inference_policy, save_inference_policy
 from taskclf_tray.infer.resolve import ModelResolutionError, draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.infer.taxonomy_starter import write_starter_taxonomy
 from taskclf_tray.system.editor import open_in_editor
 from taskclf_tray.system.opener import open_folder
 from taskclf_tray.ui import text
@@ -18,6 +19,7 @@ from taskclf_tray.ui.commands import (
     Command,
     EditConfig,
     EditPolicy,
+    EditTaxonomy,
     OpenDataFolder,
     OpenLog,
     PickModel,
@@ -49,6 +51,8 @@ def _perform(session: Session, command: Command) -> list[Message]:
         case EditConfig():
             ensure_config(session.config_path)
             return open_or_say(session.config_path)
+        case EditTaxonomy():
+            return edit_taxonomy(session)
         case OpenDataFolder():
             return open_or_say(session.paths.home)
         case OpenLog():
@@ -83,6 +87,14 @@ def edit_policy(session: Session) -> list[Message]:
             log.warning("%s", error)
             return [text.no_model_for_policy()]
         save_inference_policy(draft, session.models_dir)
+        session.serving.adopt()
+    return open_or_say(path)
+
+
+def edit_taxonomy(session: Session) -> list[Message]:
+    """Open the taxonomy; when there is none, write the starter, which shows the same labels. Raises OSError."""
+    path = session.paths.taxonomy
+    if write_starter_taxonomy(path):
         session.serving.adopt()
     return open_or_say(path)
 

@@ -47,6 +47,11 @@ class EditConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EditTaxonomy:
+    """Open the taxonomy in the editor; make one that changes nothing first when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenDataFolder:
     """Show the home in the file manager."""
 
@@ -67,4 +72,14 @@ class TellStatus:
 
 
 PrivacyCommand = Pause | Resume | PrivateMode
-Command = PrivacyCommand | PickModel | EditPolicy | EditConfig | OpenDataFolder | OpenLog | ReloadNow | TellStatus
+Command = (
+    PrivacyCommand
+    | PickModel
+    | EditPolicy
+    | EditConfig
+    | EditTaxonomy
+    | OpenDataFolder
+    | OpenLog
+    | ReloadNow
+    | TellStatus
+)

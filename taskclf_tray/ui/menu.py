@@ -11,6 +11,7 @@ from taskclf_tray.ui.commands import (
     Command,
     EditConfig,
     EditPolicy,
+    EditTaxonomy,
     OpenDataFolder,
     OpenLog,
     Pause,
@@ -67,6 +68,7 @@ class MenuBuilder:
         entries: tuple[tuple[str, Command], ...] = (
             (text.MENU_EDIT_POLICY, EditPolicy()),
             (text.MENU_EDIT_CONFIG, EditConfig()),
+            (text.MENU_EDIT_TAXONOMY, EditTaxonomy()),
             (text.MENU_RELOAD, ReloadNow()),
             (text.MENU_OPEN_DATA, OpenDataFolder()),
             (text.MENU_OPEN_LOG, OpenLog()),
