@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("run", help="start the app (the default)")
+    add_options(parser)
+    parser.set_defaults(handler=handle)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`, which `infer online` has too."""
     add_home(parser)
     parser.add_argument("--headless", action="store_true", help="no tray: a status line in the terminal")
     parser.add_argument("--json", action="store_true", help="with --headless or --once: JSON lines on standard output")
@@ -24,7 +30,6 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--models-dir", type=Path, metavar="DIR", help="models in another place than the home's")
     parser.add_argument("--model-dir", type=Path, metavar="DIR", help="serve this bundle; the policy is not used")
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where predictions.csv and segments.json go")
-    parser.set_defaults(handler=handle)
 
 
 def handle(options: argparse.Namespace) -> int:

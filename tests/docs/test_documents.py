@@ -41,8 +41,10 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
     """Long options a person is told about."""
-    shown = (action for action in parser._actions if action.help is not argparse.SUPPRESS)
-    return {name for action in shown for name in action.option_strings if name.startswith("--")} - {"--help"}
+    shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
+    own = {name for action in shown for name in action.option_strings if name.startswith("--")} - {"--help"}
+    nested = [action.choices.values() for action in shown if isinstance(action, argparse._SubParsersAction)]
+    return own.union(*(options(command) for group in nested for command in group))
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

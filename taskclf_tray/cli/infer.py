@@ -1,0 +1,111 @@
+"""`taskclf-tray infer`: predictions over a stretch of time at once, or live without a tray."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli import run
+from taskclf_tray.cli.common import add_home
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_JOB = "taskclf_tray.train.batch_job"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the group."""
+    group = commands.add_parser("infer", help="predict a stretch of time at once, or live")
+    ways = group.add_subparsers(dest="way", metavar="batch|online", required=True)
+    _add_batch(ways)
+    online = ways.add_parser("online", help="the same as `run --headless`")
+    run.add_options(online)
+    online.set_defaults(handler=handle_online)
+
+
+def _add_batch(ways: Commands) -> None:
+    batch = ways.add_parser("batch", help="predict an export, rows in Parquet, or the record")
+    add_home(batch)
+    batch.add_argument("--from", dest="start", type=_start, metavar="WHEN", help="a local date, or an ISO time")
+    batch.add_argument("--to", dest="end", type=_end, metavar="WHEN", help="a local date (included), or an ISO time")
+    batch.add_argument(
+        "--input", type=Path, metavar="FILE", help="an ActivityWatch export (.json) or rows (.parquet); else the record"
+    )
+    batch.add_argument("--model-dir", type=Path, metavar="DIR", help="predict with this bundle, not by the policy")
+    batch.add_argument("--taxonomy", type=Path, metavar="FILE", help="categories in place of the home's")
+    batch.add_argument("--out-dir", type=Path, metavar="DIR", help="where predictions.csv and segments.json go")
+    batch.add_argument("--json", action="store_true", help="the outcome as JSON")
+    batch.set_defaults(handler=handle_batch)
+
+
+def _start(word: str) -> datetime:
+    """A date: its local midnight."""
+    return _moment(word)
+
+
+def _end(word: str) -> datetime:
+    """A date: the local midnight after it."""
+    return _moment(word, timedelta(days=1) if _DATE.fullmatch(word) else timedelta(0))
+
+
+def _moment(word: str, further: timedelta = timedelta(0)) -> datetime:
+    try:
+        moment = datetime.fromisoformat(word) + further
+        return moment.astimezone()  # a time without an offset is meant as the clock on the wall shows it
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a date like 2026-03-02 nor an ISO time") from error
+
+
+def handle_batch(options: argparse.Namespace) -> int:
+    """Run the job, show its progress, print where the results are."""
+    from taskclf_tray.core.time import to_us
+    from taskclf_tray.system.paths import home_dir
+    from taskclf_tray.ui.child_job import ProgressBar, run_child
+
+    bar = ProgressBar()
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            bar.show(event["done"], event["total"])
+        elif event["event"] == "warning":
+            bar.clear()
+            print(f"taskclf-tray: {event['text']}", file=sys.stderr)
+
+    request = {
+        "home": str(home_dir(options.home)),
+        "input": _text(options.input),
+        "model_dir": _text(options.model_dir),
+        "taxonomy": _text(options.taxonomy),
+        "out_dir": _text(options.out_dir),
+        "start_us": None if options.start is None else to_us(options.start),
+        "end_us": None if options.end is None else to_us(options.end),
+        "is_debug": options.debug,
+    }
+    try:
+        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
+    finally:
+        bar.clear()
+    outcome = {key: value for key, value in answer.items() if key != "event"}
+    if options.json:
+        print(json.dumps(outcome, ensure_ascii=False, indent=2))
+    else:
+        print(f"{outcome['rows']} minutes predicted with {outcome['model']}, {outcome['rejected']} of them unsure.")
+        print(f"Written: {outcome['predictions_csv']}, {outcome['segments_json']}")
+    return 0
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def handle_online(options: argparse.Namespace) -> int:
+    """`run` without a tray."""
+    options.headless = True
+    return run.handle(options)

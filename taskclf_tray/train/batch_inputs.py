@@ -1,0 +1,149 @@
+"""What a batch may run over: an ActivityWatch export, rows in Parquet, or the app's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, overload
+
+import tzlocal
+
+from taskclf_tray.adapters.export import ExportSource
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
+from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.intervals import Interval, subtract, union
+from taskclf_tray.core.schema import SCHEMAS
+from taskclf_tray.core.time import floor_bucket, from_us, to_us
+from taskclf_tray.core.types import FeatureRow, SourceEvents
+from taskclf_tray.features.build import BuilderState, advance
+from taskclf_tray.features.idle import apply_idle_rule
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.store.buckets import unpack_row
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
+
+PARQUET_SUFFIXES: Final = (".parquet", ".pq")
+_BESIDE: Final = ("user_id", "bucket_start_ts", "time_zone", "decided_by")
+"""Columns that are no model input (in every schema) and still count."""
+
+
+class RecordedRows(Sequence[FeatureRow]):
+    """Rows of the record, unpacked when a slice asks for them: packed they take a tenth of the memory."""
+
+    def __init__(self, blobs: Sequence[bytes]) -> None:
+        self._blobs = blobs
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+    @overload
+    def __getitem__(self, index: int) -> FeatureRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[FeatureRow]: ...
+    def __getitem__(self, index: int | slice) -> FeatureRow | list[FeatureRow]:
+        if isinstance(index, slice):
+            return [unpack_row(blob) for blob in self._blobs[index]]
+        return unpack_row(self._blobs[index])
+
+
+def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: PipelineConfig) -> RecordedRows:
+    """The record's rows of [start, end), and around it what smoothing looks at. Raises StoreError, IdentityError."""
+    if not paths.database.exists():
+        raise StoreError(
+            f"There is no record in {paths.home} yet.", "Start the app first, or name an export with --input."
+        )
+    user_id = load_or_create_identity(paths.home).user_id
+    reach_us = config.smooth_window * config.bucket_seconds * 1_000_000
+    database = Database(paths.database, read_only=True)
+    try:
+        with database.reading():
+            found = database.buckets.iterate(user_id, start_us - reach_us, end_us + reach_us)
+            return RecordedRows([record.feature_row for record in found])
+    finally:
+        database.close()
+
+
+def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: int) -> list[FeatureRow]:
+    """Every row of an export, the idle rule applied; excluded apps, pauses and private time are left out.
+
+    Raises ExportFormatError, IdentityError, StoreError.
+    """
+    identity = load_or_create_identity(paths.home)
+    normaliser = Normaliser(
+        identity.title_secret,
+        exclude_apps=config.exclude_apps,
+        exclude_title_patterns=config.exclude_title_patterns,
+    )
+    source = ExportSource(path, normaliser)
+    start, end = source.span
+    skip = _blackouts(paths, to_us(start), to_us(end))
+    pieces = subtract([(to_us(start), to_us(end))], skip)
+    events = _joined([source.read(from_us(a), from_us(b)) for a, b in pieces])
+    source.close()
+    if events is None or not events.window:
+        return []
+    state = BuilderState.initial(
+        identity.user_id, "", time_zone=tzlocal.get_localzone_name(), bucket_seconds=bucket_seconds
+    )
+    until = floor_bucket(end, bucket_seconds) + timedelta(seconds=bucket_seconds)
+    _, rows = advance(state, events, until, skip=[(from_us(a), from_us(b)) for a, b in skip])
+    return list(apply_idle_rule(rows, events.away))
+
+
+def _blackouts(paths: HomePaths, start_us: int, end_us: int) -> list[Interval]:
+    """What the person paused or made private, while the record of this home is there."""
+    if not paths.database.exists():
+        return []
+    database = Database(paths.database, read_only=True)
+    try:
+        with database.reading():
+            found = database.blackouts.overlapping(start_us, end_us)
+    finally:
+        database.close()
+    return union((b.start_us, end_us if b.end_us is None else b.end_us) for b in found)
+
+
+def _joined(parts: Sequence[SourceEvents]) -> SourceEvents | None:
+    if not parts:
+        return None
+    return SourceEvents(
+        start=parts[0].start,
+        end=parts[-1].end,
+        window=tuple(_each(parts, "window")),
+        input=tuple(_each(parts, "input")),
+        away=tuple(_each(parts, "away")),
+        tab=tuple(_each(parts, "tab")),
+    )
+
+
+def _each(parts: Sequence[SourceEvents], stream: str) -> Iterator[Any]:
+    for part in parts:
+        yield from getattr(part, stream)
+
+
+def parquet_frame(path: Path, schema_version: str) -> Any:
+    """The columns that a model of this schema needs, as a DataFrame. Raises TaskclfError, SourceError."""
+    try:
+        import pandas as pd
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise TaskclfError(
+            "Reading Parquet needs pandas and pyarrow, which are not installed.",
+            "Install them with: pip install 'taskclf-tray[train]'",
+        ) from error
+    if not path.is_file():
+        raise SourceError(f"There is no file {path}.", "Check the path of --input.")
+    wanted = {*SCHEMAS[schema_version].model_columns, *_BESIDE}
+    try:
+        names = [name for name in parquet.read_schema(path).names if name in wanted]
+        return pd.read_parquet(path, columns=names)
+    except OSError as error:
+        raise SourceError(
+            f"{path.name} cannot be read ({error.strerror or 'damaged'}).", "Check the path of --input."
+        ) from error
+    except (ValueError, pyarrow.ArrowException) as error:
+        raise ExportFormatError(f"{path.name} is no Parquet file, or a damaged one.", "Write it again.") from error

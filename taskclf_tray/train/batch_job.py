@@ -1,0 +1,198 @@
+"""The process behind `infer batch`: `python -m taskclf_tray.train.batch_job REQUEST`, REQUEST as JSON.
+
+It prints JSON lines: `{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, and at last
+`{"event": "done", …}` or `{"event": "error", "title", "next_step"}`. It runs apart from the app because it may load
+pandas and LightGBM, and needs as much memory as the rows it is given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from taskclf_tray.core.config import load_config
+from taskclf_tray.core.errors import SourceError, StoreError, TaskclfError, TaxonomyError
+from taskclf_tray.core.model_io import MODEL_FILE
+from taskclf_tray.infer.batch import (
+    BatchInferenceResult,
+    cut_batch,
+    run_batch,
+    write_predictions_csv,
+    write_segments_json,
+)
+from taskclf_tray.infer.pipeline import Model, PipelineConfig
+from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.batch_inputs import PARQUET_SUFFIXES, export_rows, parquet_frame, recorded_rows
+
+_FIRST_US: Final = -(2**61)
+_LAST_US: Final = 2**61
+_PAUSE_SECONDS: Final = 0.1
+"""Between two words of progress."""
+Say = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What to run; times in microseconds since 1970 UTC, None for an open end; an `input` of None is the record."""
+
+    home: str
+    input: str | None = None
+    model_dir: str | None = None
+    taxonomy: str | None = None
+    out_dir: str | None = None
+    start_us: int | None = None
+    end_us: int | None = None
+    is_debug: bool = False
+
+
+def run(request: BatchRequest, say: Say) -> dict[str, Any]:
+    """Predict, write predictions.csv and segments.json, and say what was done. Raises TaskclfError."""
+    paths = HomePaths(Path(request.home))
+    settings, _ = load_config(paths.config)
+    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir)
+    for warning in resolved.warnings:
+        if warning != MISSING_POLICY:
+            say({"event": "warning", "text": warning})
+    config = PipelineConfig.from_resolved(
+        resolved, taxonomy=_taxonomy(paths, request, say), smooth_window=settings.smooth_window
+    )
+    start_us = _FIRST_US if request.start_us is None else request.start_us
+    end_us = _LAST_US if request.end_us is None else request.end_us
+    if request.input is None:
+        features: Any = recorded_rows(paths, start_us, end_us, config)
+    elif Path(request.input).suffix.lower() in PARQUET_SUFFIXES:
+        features = parquet_frame(Path(request.input), config.schema_version)
+        config = dataclasses.replace(config, model=quick_model(resolved))
+    else:
+        features = export_rows(paths, Path(request.input), settings, config.bucket_seconds)
+    try:
+        everything = run_batch(config, features, on_progress=_Progress(say))
+    except ValueError as error:  # a table without a column, or with texts where numbers belong
+        if not hasattr(features, "keys"):
+            raise
+        raise SourceError(
+            f"The rows in {Path(str(request.input)).name} cannot be used: {error}.",
+            f"They need the columns of feature schema {config.schema_version}.",
+        ) from error
+    result = cut_batch(everything, start_us, end_us, config.bucket_seconds)
+    if len(result.starts_us) == 0:
+        raise SourceError("There is nothing in this range to predict.", "Choose another --from and --to.")
+    return {**_written(result, Path(request.out_dir or paths.outputs / "batch")), "model": resolved.model_version}
+
+
+def quick_model(resolved: ResolvedInferenceConfig) -> Model:
+    """LightGBM for a model whose bytes are what was recorded; else, or without the library, our own evaluator.
+
+    A damaged text kills the process that loads it with the library, so it only ever sees a text with its hash.
+    """
+    if not resolved.model.verified:
+        return resolved.model
+    try:
+        import lightgbm
+    except ImportError:
+        return resolved.model
+    text = (resolved.bundle_dir / MODEL_FILE).read_bytes()
+    if hashlib.sha256(text).hexdigest() != resolved.model.sha256:
+        return resolved.model
+    booster: Model = lightgbm.Booster(model_str=text.decode())
+    return booster
+
+
+def _taxonomy(paths: HomePaths, request: BatchRequest, say: Say) -> TaxonomyConfig | None:
+    """The one named; else the home's, which may be wrong without stopping anything: core labels then."""
+    if request.taxonomy is not None:
+        return load_taxonomy(Path(request.taxonomy))
+    if not paths.taxonomy.exists():
+        return None
+    try:
+        return load_taxonomy(paths.taxonomy)
+    except TaxonomyError as error:
+        say({"event": "warning", "text": f"The categories are not used. {error}"})
+        return None
+
+
+def _written(result: BatchInferenceResult, out_dir: Path) -> dict[str, Any]:
+    try:
+        predictions = write_predictions_csv(
+            {"bucket_start_ts": result.starts_us.astype("datetime64[us]")},
+            result.smoothed_labels,
+            out_dir / "predictions.csv",
+            confidences=result.confidences,
+            is_rejected=result.is_rejected,
+            mapped_labels=result.mapped_labels,
+            core_probs=result.core_probs,
+        )
+        segments = write_segments_json(result.segments, out_dir / "segments.json")
+    except OSError as error:
+        raise StoreError(
+            f"Nothing can be written to {out_dir} ({error.strerror or type(error).__name__}).",
+            "Choose another --out-dir.",
+        ) from error
+    return {
+        "rows": len(result.starts_us),
+        "segments": len(result.segments),
+        "rejected": int(np.count_nonzero(result.is_rejected)),
+        "predictions_csv": str(predictions),
+        "segments_json": str(segments),
+    }
+
+
+class _Progress:
+    """Says how far it is, not more often than anybody can see."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._said_at = -_PAUSE_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._said_at >= _PAUSE_SECONDS:
+            self._said_at = now
+            self._say({"event": "progress", "done": done, "total": total})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done, 1 after an error that was said."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in a terminal reaches us too: end without a traceback
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints by itself is no line of ours
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    def say(event: dict[str, Any]) -> None:
+        lines.write(json.dumps(event, ensure_ascii=False) + "\n")
+        lines.flush()
+
+    request = BatchRequest(**json.loads((sys.argv[1:] if arguments is None else arguments)[0]))
+    try:
+        say({"event": "done", **run(request, say)})
+        return 0
+    except TaskclfError as error:
+        # what stands behind the title in str(error): the next step, and of a resolution the bundles passed over
+        further = str(error).removeprefix(error.title).strip()
+        say({"event": "error", "title": error.title, "next_step": further})
+    except Exception as error:  # noqa: BLE001 - the edge of the process: it is said, not swallowed
+        if request.is_debug:
+            traceback.print_exc()
+        title = f"Something unexpected went wrong in the batch ({type(error).__name__})."
+        say({"event": "error", "title": title, "next_step": "--debug shows where."})
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
