@@ -62,6 +62,8 @@ OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
 
 MAX_LOGGED_CHARACTERS = 600
+NAMELESS_MINUTES = 30
+"""More than half of so many minutes without a named window are told."""
 GIVE_BACK_SECONDS = 600.0
 """Free pages go back to the system after a catch-up, and then this often."""
 
@@ -125,6 +127,8 @@ class TrayRuntime:
         self._give_back_at = 0.0
         self._write_at = 0.0
         self._outputs_failed = False
+        self._nameless: deque[bool] = deque(maxlen=NAMELESS_MINUTES)
+        self._nameless_told = False
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -335,12 +339,20 @@ class TrayRuntime:
         self._step = dataclasses.replace(step, live=live)
         self._problem, self._failures = None, 0
         self._told.clear()
+        self._look_for_names(step)
         if step.finalised or step.revised:
             self._each(lambda listener: listener.on_step(step))
         if not step.is_caught_up:
             return 0.0
         self._tidy_up(session)
         return self._seconds_to_wait(is_away=step.live is not None and step.live.prediction.decided_by == "idle_rule")
+
+    def _look_for_names(self, step: Step) -> None:
+        """Say once when most minutes had no window with a name: the desktop needs another watcher."""
+        self._nameless.extend(prediction.decided_by == "no_window" for prediction in step.finalised)
+        if not self._nameless_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
+            self._nameless_told = True
+            self._tell([text.too_many_unknown()])
 
     def _seconds_to_wait(self, *, is_away: bool) -> float:
         if self._banner() is not None:

@@ -117,7 +117,7 @@ class Serving:
         """Read everything anew, changed or not; returns how it stands, for the person."""
         self._taxonomy_seen = _UNSEEN
         if self.resolved is None:
-            return self.load() + [text.no_model(self.problem) if self.problem else text.reloaded()]
+            return [*self.load(), text.no_model(self.problem) if self.problem else text.reloaded()]
         before = self.resolved
         messages = self._load_taxonomy()
         if self._reloader is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import threading
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_snapshots_are_frozen_and_published_only_when_something_changed(rig: Rig
         with pytest.raises(dataclasses.FrozenInstanceError):
             runtime.snapshot.line = "x"  # type: ignore[misc]
     snapshots = rig.watcher.snapshots
-    assert all(left != right for left, right in zip(snapshots, snapshots[1:], strict=False))
+    assert all(left != right for left, right in itertools.pairwise(snapshots))
     assert len(snapshots) < 6
 
 
@@ -269,6 +270,19 @@ def test_the_status_entry_tells_line_model_threshold_and_source(rig: Rig) -> Non
     (notice,) = rig.notifier.told("threshold 0.90")
     assert "run-9643" in notice.body
     assert "Source: held" in notice.body
+
+
+def test_a_desktop_whose_windows_have_no_names_is_told_once(rig: Rig) -> None:
+    runtime = rig.runtime()
+    runtime.start()
+    until(lambda: is_live(rig) and rig.watcher.steps, "a record")
+    runtime.stop()
+    (step, *_) = rig.watcher.steps
+    nameless = dataclasses.replace(step.finalised[0], decided_by="no_window")
+    for count, told in ((15, 0), (1, 1), (30, 1)):
+        runtime._look_for_names(Step(finalised=(step.finalised[0],) * 15 if told == 0 else ()))
+        runtime._look_for_names(Step(finalised=(nameless,) * count))
+        assert len(rig.notifier.told("have no name")) == told
 
 
 def test_the_first_start_is_welcomed_once(rig: Rig) -> None:

@@ -1,0 +1,130 @@
+"""The check-up: true, bounded in time, and never without a next step for what failed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.store.database import Database
+from taskclf_tray.ui import checkup
+from taskclf_tray.ui.checkup import Finding, check_everything
+from tests.ui.worker_home import copy_home
+from tests.ui.worker_rig import BUNDLE
+
+NO_SERVER = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = copy_home(tmp_path / "home")
+    (home / "data" / "processed" / ".title_secret").chmod(0o600)
+    return home
+
+
+def checked(home: Path, aw_host: str = NO_SERVER) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in check_everything(home=home, aw_host=aw_host):
+        found.setdefault(finding.subject, []).append(finding)
+        assert finding.verdict != "failed" or finding.next_step, finding
+    return found
+
+
+def failed(found: dict[str, list[Finding]]) -> list[str]:
+    return [name for name, group in found.items() if any(finding.verdict == "failed" for finding in group)]
+
+
+def test_a_fresh_home_lacks_nothing_but_a_source(tmp_path: Path) -> None:
+    found = checked(tmp_path / "new")
+    assert failed(found) == ["Activity source"]
+    assert "the model's threshold 0.7 holds" in found["Policy"][0].detail
+    assert "synthetic data" in found["Model"][0].detail
+
+
+def test_a_home_of_the_taskclf_tool(home: Path) -> None:
+    found = checked(home)
+    assert failed(found) == ["Activity source"]
+    assert found["Policy"][0].detail == "threshold 0.9"
+    assert "Deep Work" in found["Categories"][0].detail
+
+
+@pytest.fixture
+def hung() -> Iterator[str]:
+    """A server that accepts and says nothing."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(16)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_server_that_hangs_is_given_up(home: Path, hung: str) -> None:
+    began = time.monotonic()
+    found = checked(home, hung)
+    assert time.monotonic() - began < 15
+    assert "Activity source" in failed(found)
+
+
+def test_what_is_damaged_is_named(home: Path) -> None:
+    (home / "models" / "inference_policy.json").write_text('{"policy_version": "v1"')
+    (home / "configs" / "user_taxonomy.yaml").write_text("buckets: [")
+    (home / "config.toml").write_text("asks_per_day = true\nwhat = 1\n")
+    found = checked(home)
+    assert failed(found) == ["Settings", "Activity source", "Policy", "Categories"]
+    assert [("line 1" in f.detail, "line 2" in f.detail) for f in found["Settings"]] == [(True, False), (False, True)]
+    assert "inference_policy.json" in found["Policy"][0].detail
+    assert "line 1" in found["Categories"][0].detail
+
+
+def test_a_damaged_model_and_a_damaged_record(home: Path) -> None:
+    checked(home)
+    for bundle in (home / "models").glob("2*"):
+        if bundle.name != BUNDLE:
+            shutil.rmtree(bundle)
+    (home / "models" / BUNDLE / "model.txt").write_text("tree\n")
+    (home / "tray" / "tray.db").write_bytes(b"this is no database, and it is long enough to tell" * 40)
+    found = checked(home)
+    assert failed(found) == ["Record", "Activity source", "Model"]
+    assert "damaged" in found["Record"][0].detail
+    assert BUNDLE in found["Model"][0].detail
+
+
+def test_a_secret_others_can_read_is_told(home: Path) -> None:
+    (home / "data" / "processed" / ".title_secret").chmod(0o644)
+    (finding,) = checked(home)["Identity"]
+    assert finding.verdict == "failed"
+    assert "chmod 600" in finding.next_step
+
+
+def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (finding,) = check_everything(home=tmp_path / "file")
+    assert (finding.subject, finding.verdict) == ("Home", "failed")
+    assert finding.next_step
+
+
+def test_a_check_that_breaks_hides_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_paths: object, _config: object) -> Iterator[Finding]:
+        raise ZeroDivisionError("secret words")
+
+    monkeypatch.setitem(checkup._CHECKS, "Disk", broken)
+    found = checked(home)
+    assert found["Disk"][0].detail == "this could not be checked (ZeroDivisionError)"
+    assert "Model" in found
+
+
+def test_a_pause_is_worth_a_note(home: Path) -> None:
+    database = Database(home / "tray" / "tray.db")
+    with database.transaction():
+        database.blackouts.open("pause", 1)
+    database.close()
+    assert checked(home)["Pause"][0].verdict == "note"

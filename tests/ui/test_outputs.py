@@ -1,0 +1,157 @@
+"""The files beside the record: each settled bucket once, whole lines, the segments of the local day."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.time import from_us
+from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line, read_segments_json
+from taskclf_tray.infer.smooth import merge_short_segments, segmentize
+from taskclf_tray.store.database import Database
+from taskclf_tray.ui.outputs import OutputWriter
+from taskclf_tray.ui.recorder import Recorder
+from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
+
+MINUTE = timedelta(minutes=1)
+
+
+class Desk:
+    """A record that grows, and its writer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "out"
+        self.database = Database(folder / "tray.db")
+        self.clock = ManualClock(MORNING + timedelta(hours=1))
+        self.recorder: Recorder = recorder_of(self.database, simulated_source(self.clock), pipeline_config())
+        self.writer = self.new_writer()
+
+    def new_writer(self, out: Path | None = None) -> OutputWriter:
+        return OutputWriter(self.database, USER, out or self.out)
+
+    def write(self) -> int:
+        while not self.recorder.step(self.clock.now()).is_caught_up:
+            pass
+        return self.writer.write(self.clock.now(), "UTC")
+
+    def lines(self, out: Path | None = None) -> list[list[str]]:
+        with ((out or self.out) / "predictions.csv").open(newline="") as file:
+            return list(csv.reader(file))
+
+    def settled(self) -> list[list[str]]:
+        open_from = self.database.buckets.first_unsettled_us(USER)
+        return [
+            prediction_line(
+                p.bucket_start_ts, p.smoothed_label_name, p.confidence, p.is_rejected, p.mapped_label_name, p.core_probs
+            )
+            for p in recorded(self.database)
+            if open_from is None or p.bucket_start_ts < from_us(open_from)
+        ]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.database.close()
+
+
+def test_each_settled_bucket_is_one_line_however_often_it_is_written(desk: Desk) -> None:
+    added = desk.write()
+    for number in range(40):
+        desk.clock.advance(47)
+        if number == 20:
+            desk.writer = desk.new_writer()  # a restart
+        added += desk.write()
+    head, *lines = desk.lines()
+    assert tuple(head) == CSV_COLUMNS
+    assert lines == desk.settled()
+    assert added == len(lines) > 60
+    assert lines[0][0].endswith("+00:00")
+    assert len(json.loads(lines[0][5])) == 8
+    assert desk.write() == 0
+
+
+def test_segments_are_those_of_the_whole_day_at_any_time(desk: Desk) -> None:
+    for _ in range(25):
+        desk.write()
+        record = recorded(desk.database)
+        whole = segmentize([p.bucket_start_ts for p in record], [p.smoothed_label_name for p in record], 60)
+        assert read_segments_json(desk.out / "segments.json") == merge_short_segments(whole)
+        desk.clock.advance(95)
+
+
+def test_segments_are_written_only_when_they_change(desk: Desk) -> None:
+    desk.write()
+    seen = (desk.out / "segments.json").stat()
+    desk.clock.advance(1)
+    desk.write()
+    now = (desk.out / "segments.json").stat()
+    assert (now.st_ino, now.st_mtime_ns) == (seen.st_ino, seen.st_mtime_ns)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_day_that_is_over_has_a_file_of_its_own(desk: Desk, restart: bool) -> None:
+    desk.write()
+    desk.clock.set(MORNING + timedelta(hours=9))
+    desk.write()
+    closed = desk.out / "segments_2026-03-02.json"
+    desk.clock.set(MORNING.replace(hour=0) + timedelta(days=1, minutes=5))
+    desk.write()
+    assert not closed.exists()  # its last minutes may still be revised
+    if restart:
+        desk.writer = desk.new_writer()
+    desk.clock.advance(600)
+    desk.write()
+    segments = read_segments_json(closed)
+    assert segments
+    assert {segment.start_ts.date().isoformat() for segment in segments} == {"2026-03-02"}
+    assert read_segments_json(desk.out / "segments.json") == []
+
+
+def test_a_line_torn_by_a_crash_is_written_again_whole(desk: Desk) -> None:
+    desk.write()
+    whole = desk.lines()
+    path = desk.out / "predictions.csv"
+    data = path.read_bytes()
+    with desk.database.transaction():  # the crash came before the mark
+        for name in ("csv_until_us",):
+            desk.database._connection.execute("DELETE FROM state WHERE name LIKE ?", (f"{name}%",))
+    path.write_bytes(data[:-20])
+    desk.write()
+    lines = desk.lines()
+    assert all(len(line) == len(CSV_COLUMNS) for line in lines)
+    starts = [line[0] for line in lines[1:]]
+    assert set(starts) == {line[0] for line in whole[1:]}
+    assert list(dict.fromkeys(starts)) == [line[0] for line in whole[1:]]  # a reader drops the repeated ones
+
+
+def test_each_folder_has_everything(desk: Desk, tmp_path: Path) -> None:
+    desk.write()
+    desk.clock.advance(600)
+    other = tmp_path / "other"
+    desk.writer = desk.new_writer(other)
+    desk.write()
+    assert desk.lines(other)[1:] == desk.settled()
+    desk.writer = desk.new_writer()
+    desk.write()
+    assert desk.lines()[1:] == desk.settled()
+    (desk.out / "predictions.csv").unlink()
+    desk.write()
+    assert desk.lines()[1:] == desk.settled()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(desk: Desk) -> None:
+    desk.out.write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written") as caught:
+        desk.write()
+    assert caught.value.next_step
+    desk.out.unlink()
+    assert desk.write() > 0

@@ -1,0 +1,161 @@
+"""Which source is used where, and when the session is opened anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.core.config import load_config
+from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.ui import sources
+from taskclf_tray.ui.session import Session
+from taskclf_tray.ui.sources import SourceSwitch
+
+NO_SERVER = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HomePaths:
+    monkeypatch.setattr(sources, "activitywatch_installed", lambda: False)
+    return prepare_home(tmp_path / "home")
+
+
+def save(paths: HomePaths, words: str, age_seconds: int = 10) -> None:
+    """As an editor, a moment ago; each save is told from the one before by its size."""
+    paths.config.write_text(words)
+    when = paths.config.stat().st_mtime_ns - age_seconds * 1_000_000_000
+    os.utime(paths.config, ns=(when, when))
+
+
+def switch_of(paths: HomePaths, *, display: str = "", **options: object) -> SourceSwitch:
+    config, problems = load_config(paths.config)
+    return SourceSwitch(
+        paths,
+        config,
+        problems=[str(problem) for problem in problems],
+        environ={"DISPLAY": display} if display else {},
+        **{"aw_host": None, **options},  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Session]]:
+    sessions: list[Session] = []
+    yield sessions
+    for session in sessions:
+        session.close()
+
+
+def open_one(switch: SourceSwitch, opened: list[Session]) -> Session:
+    session = switch.open_session(lambda: None)
+    opened.append(session)
+    return session
+
+
+def test_a_machine_without_screen_and_activitywatch_is_shown_a_simulated_person(
+    paths: HomePaths, opened: list[Session]
+) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    switch = switch_of(paths)
+    session = open_one(switch, opened)
+    assert switch.is_simulated
+    assert switch.banner() == "Simulated person: this is not your activity"
+    assert session.paths.home == paths.tray / "demo"
+    assert (session.log_path, session.config_path) == (paths.log, paths.config)
+    assert not paths.database.exists()  # the person's own home stays as it was
+
+
+@pytest.mark.parametrize("reason", ["desktop", "installed", "past", "named"])
+def test_nobody_is_shown_a_stranger_for_themselves(
+    paths: HomePaths, opened: list[Session], monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    if reason == "installed":
+        monkeypatch.setattr(sources, "activitywatch_installed", lambda: True)
+    if reason == "past":
+        session = switch_of(paths, source="activitywatch").open_session(lambda: None)
+        with session.database.transaction():
+            session.database.state.set("newest_end_us:x", "1")
+        session.close()
+    switch = switch_of(
+        paths, display=":0" if reason == "desktop" else "", source="activitywatch" if reason == "named" else None
+    )
+    session = open_one(switch, opened)
+    assert not switch.is_simulated
+    assert switch.banner() is None
+    assert session.source.name == "activitywatch"
+
+
+def test_a_real_source_ends_a_simulation_nobody_asked_for(
+    paths: HomePaths, opened: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    monkeypatch.setattr(sources, "PROBE_SECONDS", 0.0)
+    automatic, asked_for = switch_of(paths), switch_of(paths, source="simulated")
+    for switch in (automatic, asked_for):
+        open_one(switch, opened).close()
+        opened.pop()
+        assert not switch.should_switch()
+        monkeypatch.setattr(switch, "_answers", lambda: True)
+    assert automatic.should_switch()
+    assert not asked_for.should_switch()
+
+
+def test_saved_settings_open_the_session_anew(paths: HomePaths, opened: list[Session]) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\nsource = "activitywatch"\n')
+    switch = switch_of(paths)
+    assert open_one(switch, opened).messages == []
+    assert not switch.should_switch()
+    save(paths, f'aw_host = "{NO_SERVER}"\nsource = "activitywatch"\nexclude_apps = ["keepassxc"]\n')
+    assert switch.should_switch()
+    assert not switch.should_switch()
+    session = open_one(switch, opened)
+    assert session.config.exclude_apps == ("keepassxc",)
+    assert [title for title, _ in session.messages] == ["Settings applied"]
+
+
+def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(
+    paths: HomePaths, opened: list[Session]
+) -> None:
+    save(paths, 'source = "activitywatch"\nasks_per_day = "many"\n')
+    switch = switch_of(paths)
+    ((title, body),) = open_one(switch, opened).messages
+    assert title == "A setting cannot be used"
+    assert "line 2" in body
+    assert "asks_per_day" in body
+    save(paths, 'source = "activitywatch"\nsmooth_window = 5\nnonsense = 1\nmore = 2\n')
+    assert switch.should_switch()
+    session = open_one(switch, opened)
+    assert [title for title, _ in session.messages] == ["A setting cannot be used", "Settings applied"]
+    assert "1 more in the log" in session.messages[0][1]
+    assert session.serving.config is not None
+    assert session.serving.config.smooth_window == 5
+
+
+def test_a_file_that_is_being_written_waits_and_a_comment_is_no_change(paths: HomePaths, opened: list[Session]) -> None:
+    save(paths, 'source = "activitywatch"\n')
+    switch = switch_of(paths)
+    open_one(switch, opened)
+    save(paths, "smooth_window = ", age_seconds=0)
+    assert not switch.should_switch()
+    save(paths, '# a comment\nsource = "activitywatch"\n')
+    assert not switch.should_switch()
+
+
+def test_the_address_of_the_command_line_outlives_a_save(paths: HomePaths, opened: list[Session]) -> None:
+    save(paths, 'source = "activitywatch"\n')
+    switch = switch_of(paths, aw_host=NO_SERVER)
+    open_one(switch, opened)
+    save(paths, 'source = "activitywatch"\nsmooth_window = 5\n')
+    assert switch.should_switch()
+    assert open_one(switch, opened).config.aw_host == NO_SERVER
+
+
+def test_a_demo_does_not_begin_anew_when_settings_are_saved(paths: HomePaths, opened: list[Session]) -> None:
+    switch = switch_of(paths, source="simulated")
+    open_one(switch, opened)
+    save(paths, "smooth_window = 5\n")
+    assert not switch.should_switch()
