@@ -12,16 +12,21 @@ from typing import Any
 from taskclf_tray.core.types import FeatureRow
 
 _COLUMNS = (
-    "user_id, start_us, end_us, time_zone, covered_seconds, config_id, "
-    "decided_by, ui_label, settled, feature_row, prediction"
+    "user_id, start_us, end_us, time_zone, covered_seconds, config_id, decided_by, ui_label, core_label, "
+    "smoothed_label, is_mixed, is_rejected, confidence, entropy_bits, settled, feature_row, prediction"
 )
-_INSERT = f"INSERT OR REPLACE INTO buckets ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
+_PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
+_INSERT = f"INSERT OR REPLACE INTO buckets ({_COLUMNS}, change) VALUES ({_PLACES}, ?)"  # noqa: S608 - constants
 _SELECT = f"SELECT {_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket as stored: what queries ask for in columns, the feature row and the prediction packed."""
+    """A bucket as stored: what queries and reports ask for in columns, the feature row and the prediction packed.
+
+    `core_label`, `is_rejected`, `confidence` and `entropy_bits` describe the model's answer before smoothing, or the
+    rule's that decided instead; `is_mixed`: the label the person sees is the name of what was rejected.
+    """
 
     user_id: str
     start_us: int
@@ -31,6 +36,12 @@ class BucketRecord:
     config_id: str
     decided_by: str
     ui_label: str
+    core_label: str
+    smoothed_label: str
+    is_mixed: bool
+    is_rejected: bool
+    confidence: float
+    entropy_bits: float
     is_settled: bool
     feature_row: bytes
     prediction: str
@@ -53,8 +64,22 @@ class BucketRepository:
         self._connection = connection
 
     def put(self, records: Iterable[BucketRecord]) -> None:
-        """Insert, or replace what has the same user and start."""
-        self._connection.executemany(_INSERT, (_values(record) for record in records))
+        """Insert, or replace what has the same user and start; all of them get the next change number."""
+        change = self.last_change() + 1
+        self._connection.executemany(_INSERT, ((*_values(record), change) for record in records))
+
+    def last_change(self) -> int:
+        """The number of the newest change to the table, 0 before the first."""
+        return int(self._connection.execute("SELECT coalesce(max(change), 0) FROM buckets").fetchone()[0])
+
+    def changed_since(self, user_id: str, change: int) -> Iterator[BucketRecord]:
+        """Buckets put after the change of this number, in the order of the changes."""
+        query = (
+            f"SELECT {_COLUMNS} FROM buckets INDEXED BY buckets_change "  # noqa: S608 - constants
+            "WHERE change > ? AND user_id = ? ORDER BY change, start_us"
+        )
+        for values in self._connection.execute(query, (change, user_id)):
+            yield _record(values)
 
     def between(self, user_id: str, start_us: int, end_us: int) -> list[BucketRecord]:
         """Buckets that start in [start_us, end_us), in order of time."""
@@ -86,9 +111,13 @@ class BucketRepository:
 def _values(record: BucketRecord) -> tuple[Any, ...]:
     return (
         record.user_id, record.start_us, record.end_us, record.time_zone, record.covered_seconds, record.config_id,
-        record.decided_by, record.ui_label, int(record.is_settled), record.feature_row, record.prediction,
+        record.decided_by, record.ui_label, record.core_label, record.smoothed_label, int(record.is_mixed),
+        int(record.is_rejected), record.confidence, record.entropy_bits, int(record.is_settled), record.feature_row,
+        record.prediction,
     )  # fmt: skip
 
 
 def _record(values: tuple[Any, ...]) -> BucketRecord:
-    return BucketRecord(*(*values[:8], bool(values[8]), *values[9:]))
+    return BucketRecord(
+        *(*values[:10], bool(values[10]), bool(values[11]), *values[12:14], bool(values[14]), *values[15:])
+    )

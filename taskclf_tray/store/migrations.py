@@ -14,9 +14,16 @@ CREATE TABLE buckets (
     config_id TEXT NOT NULL,
     decided_by TEXT NOT NULL,
     ui_label TEXT NOT NULL,
+    core_label TEXT NOT NULL,
+    smoothed_label TEXT NOT NULL,
+    is_mixed INTEGER NOT NULL,
+    is_rejected INTEGER NOT NULL,
+    confidence REAL NOT NULL,
+    entropy_bits REAL NOT NULL,
     settled INTEGER NOT NULL,
     feature_row BLOB NOT NULL,
     prediction TEXT NOT NULL,
+    change INTEGER NOT NULL,
     PRIMARY KEY (user_id, start_us)
 ) WITHOUT ROWID
 """
@@ -25,6 +32,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         _BUCKETS,
         "CREATE INDEX buckets_unsettled ON buckets (user_id, start_us) WHERE settled = 0",
+        "CREATE INDEX buckets_change ON buckets (change)",
         "CREATE TABLE configs (config_id TEXT PRIMARY KEY, first_used_us INTEGER NOT NULL, content TEXT NOT NULL)",
         """CREATE TABLE blackouts (
             id INTEGER PRIMARY KEY,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -345,10 +346,21 @@ def _record(bucket: _Bucket) -> BucketRecord:
         prediction.config_id,
         prediction.decided_by,
         prediction.ui_label,
+        prediction.core_label_name,
+        prediction.smoothed_label_name,
+        prediction.ui_label not in prediction.mapped_probs,
+        prediction.is_rejected,
+        prediction.confidence,
+        _entropy_bits(prediction.core_probs),
         bucket.is_settled,
         pack_row(bucket.row),
         json.dumps(prediction.pack(), separators=(",", ":")),
     )
+
+
+def _entropy_bits(probabilities: Sequence[float]) -> float:
+    """Shannon entropy; 0 for a certain answer, 3 for eight equal ones."""
+    return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0  # no negative zero
 
 
 def _lengthened(away: Sequence[Interval], end_us: int) -> list[Interval]:

@@ -23,8 +23,9 @@ MINUTE = 60_000_000
 
 def record(n: int, *, settled: bool = False, user: str = "u") -> BucketRecord:
     return BucketRecord(
-        user, n * MINUTE, (n + 1) * MINUTE, "UTC", 60.0, "c", "model", "Build", settled, b"row", f"prediction {n}"
-    )
+        user, n * MINUTE, (n + 1) * MINUTE, "UTC", 60.0, "c", "model", "Coding", "Debug", "Build", False, True, 0.5, 1.5,
+        settled, b"row", f"prediction {n}",
+    )  # fmt: skip
 
 
 def test_records_come_back_in_order_and_per_user(tmp_path: Path) -> None:
@@ -135,3 +136,18 @@ def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
         database.close()
         assert not said or kept >= said[-1]
         assert kept > 0
+
+
+def test_changes_are_numbered_and_only_new_ones_are_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "tray.db")
+    assert database.buckets.last_change() == 0
+    with database.transaction():
+        database.buckets.put([record(1), record(2)])
+    seen = database.buckets.last_change()
+    assert list(database.buckets.changed_since("u", 0)) == [record(1), record(2)]
+    with database.transaction():
+        database.buckets.put([record(1, settled=True), record(9, user="other")])
+    assert list(database.buckets.changed_since("u", seen)) == [record(1, settled=True)]
+    assert list(database.buckets.changed_since("u", database.buckets.last_change())) == []
+    assert [r.start_us for r in database.buckets.changed_since("u", 0)] == [2 * MINUTE, 1 * MINUTE]
+    database.close()

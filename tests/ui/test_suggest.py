@@ -136,7 +136,8 @@ def put(database: Database, predictions: list[WindowPrediction], *, user: str = 
         database.buckets.put(
             BucketRecord(
                 user, to_us(p.bucket_start_ts), to_us(p.bucket_end_ts), "UTC", 60.0, p.config_id, p.decided_by,
-                p.ui_label, True, b"", json.dumps(p.pack()),
+                p.ui_label, p.core_label_name, p.smoothed_label_name, False, False, p.confidence, 0.0, True, b"",
+                json.dumps(p.pack()),
             )
             for p in predictions
         )  # fmt: skip
