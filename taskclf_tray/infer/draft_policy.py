@@ -5,12 +5,19 @@ Both write down exactly what would be served without them, so that writing chang
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from taskclf_tray.core.inference_policy import InferencePolicy, build_inference_policy, validate_policy
 from taskclf_tray.core.policy_checks import CALIBRATION_METHODS
-from taskclf_tray.infer.registry import relative_to_home
-from taskclf_tray.infer.resolution import Explicit, ResolvedInferenceConfig, build_config, resolve_without_policy
+from taskclf_tray.infer.registry import bundle_at, relative_to_home
+from taskclf_tray.infer.resolution import (
+    Explicit,
+    ResolvedInferenceConfig,
+    build_config,
+    load_explicit,
+    resolve_without_policy,
+)
 
 
 def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
@@ -29,6 +36,35 @@ def policy_for_bundle(models_dir: Path, bundle_dir: Path, source: str) -> Infere
     """
     models_dir = Path(models_dir)
     return _policy_of(build_config(models_dir, Path(bundle_dir), "best", None, Explicit()), models_dir, source)
+
+
+def policy_by_hand(
+    models_dir: Path,
+    *,
+    model_dir: str | None = None,
+    reject_threshold: float | None = None,
+    calibrator_store: Path | None = None,
+    without_calibrators: bool = False,
+) -> InferencePolicy:
+    """The policy a person writes on the command line; what is not said is as it would be served without a policy.
+
+    Writes nothing. Raises ModelError, ModelResolutionError, CalibratorError, PolicyValidationError.
+    """
+    models_dir = Path(models_dir)
+    store = None if calibrator_store is None else _store_at(models_dir.parent, calibrator_store)
+    if model_dir is None:
+        config = resolve_without_policy(models_dir, load_explicit(reject_threshold, store, None))
+    else:
+        folder = bundle_at(models_dir, model_dir)
+        config = build_config(models_dir, folder, "best", None, load_explicit(reject_threshold, store, None))
+    if without_calibrators:
+        config = replace(config, calibrator_store=None, calibrator_store_dir=None)
+    return _policy_of(config, models_dir, "manual")
+
+
+def _store_at(home: Path, store_dir: Path) -> Path:
+    """As given when it is there, else relative to the home."""
+    return store_dir.resolve() if not (home / store_dir).is_dir() and store_dir.is_dir() else home / store_dir
 
 
 def _policy_of(config: ResolvedInferenceConfig, models_dir: Path, source: str) -> InferencePolicy:

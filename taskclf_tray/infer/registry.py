@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.atomic import sync_directory, write_json_atomic
-from taskclf_tray.core.errors import ModelError, ModelFormatError
+from taskclf_tray.core.errors import ModelError, ModelFormatError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.model_io import ModelMetadata, bundle_problem, read_metadata, read_metrics
+from taskclf_tray.core.model_io import ModelMetadata, bundle_problem, load_model_bundle, read_metadata, read_metrics
+from taskclf_tray.core.policy_checks import inside
 from taskclf_tray.core.schema import SCHEMAS
-from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object
+from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
 
 ACTIVE_FILE: Final = "active.json"
 HISTORY_FILE: Final = "active_history.jsonl"
+ROLL_BACK: Final = "roll back"
+_PICK_AGAIN: Final = "Choose a model again, which writes the file anew."
 _MAX_HISTORY_LINE: Final = 100_000
 
 
@@ -97,9 +100,40 @@ def read_active(models_dir: Path) -> ActivePointer | None:
     try:
         return _pointer(read_json_object(path))
     except BadJsonError as error:
-        raise ModelFormatError(
-            f"The file {ACTIVE_FILE} {error}.", "Pick a model in the menu, which writes it anew."
-        ) from error
+        raise ModelFormatError(f"The file {ACTIVE_FILE} {error}.", _PICK_AGAIN) from error
+
+
+def active_bundle_dir(models_dir: Path) -> Path | None:
+    """The bundle directory active.json names, which must lie in the home; None when there is no pointer.
+
+    Raises ModelFormatError for a damaged pointer, one that leads elsewhere, and one that leads nowhere.
+    """
+    pointer = read_active(models_dir)
+    return None if pointer is None else _folder_of(pointer, Path(models_dir))
+
+
+def _folder_of(pointer: ActivePointer, models_dir: Path) -> Path:
+    try:
+        folder = inside(models_dir.parent, pointer.model_dir, "model_dir")
+    except PolicyValidationError as error:
+        raise ModelFormatError(error.title, _PICK_AGAIN) from error
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+        raise ModelFormatError(f"model_dir is {shorten(pointer.model_dir)}: there is no model there.", _PICK_AGAIN)
+    return folder
+
+
+def bundle_at(models_dir: Path, name: str) -> Path:
+    """The bundle directory a person means: its name in models/, a path in the home, or any path.
+
+    Raises ModelFormatError when there is none.
+    """
+    models_dir = Path(models_dir)
+    for path in (models_dir / name, models_dir.parent / name, Path(name)):
+        if os.path.isdir(path) and path.resolve() != models_dir.resolve():  # noqa: PTH112 - as above
+            return path
+    raise ModelFormatError(
+        f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` names those there are."
+    )
 
 
 def _pointer(data: Mapping[str, Any]) -> ActivePointer:
@@ -132,6 +166,52 @@ def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | N
         line = {"at": data["selected_at"], "old": dict(old.as_dict) if old else None, "new": data}
         _append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
     return _pointer(data)
+
+
+def roll_back_active(models_dir: Path) -> ActivePointer:
+    """Make the model active that was so before the present one; again and again goes further back.
+
+    A roll back is a switch in the history like any other. Raises ModelFormatError when there is nothing to go back to
+    or the model is gone, ModelError when it cannot be served, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    with home_lock(models_dir.parent):
+        pointer = _previous(models_dir)
+        if pointer is None:
+            raise ModelFormatError(
+                "The history has no model that was active before.", "Choose one with `taskclf-tray model set-active`."
+            )
+        folder = _folder_of(pointer, models_dir)
+        load_model_bundle(folder)
+        return set_active(models_dir, folder, {"note": ROLL_BACK})
+
+
+def _previous(models_dir: Path) -> ActivePointer | None:
+    """The pointer before the present one: switches are a stack, from which a roll back has taken the topmost."""
+    stack: list[dict[str, Any]] = []
+    for entry in active_history(models_dir):
+        reason = entry["new"].get("reason")
+        if isinstance(reason, dict) and reason.get("note") == ROLL_BACK:
+            while stack and stack[-1].get("model_dir") != entry["new"].get("model_dir"):
+                stack.pop()
+        elif not stack and isinstance(entry.get("old"), dict):
+            stack.append(entry["old"])
+        stack.append(entry["new"])
+    present = _present_dir(models_dir)
+    while stack and stack[-1].get("model_dir") == present:
+        stack.pop()
+    try:
+        return _pointer(stack[-1]) if stack else None
+    except BadJsonError:
+        return None
+
+
+def _present_dir(models_dir: Path) -> str | None:
+    try:
+        pointer = read_active(models_dir)
+    except ModelFormatError:
+        return None
+    return None if pointer is None else pointer.model_dir
 
 
 def relative_to_home(home: Path, path: Path) -> str:

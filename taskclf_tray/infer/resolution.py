@@ -21,18 +21,18 @@ from taskclf_tray.core.inference_policy import (
     POLICY_FILE,
     InferencePolicy,
     policy_path,
+    policy_problems,
     read_inference_policy,
     validate_policy,
 )
 from taskclf_tray.core.model_io import CatEncoders, ModelMetadata
-from taskclf_tray.core.policy_checks import inside
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.calibrator_files import load_calibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.loaded_parts import READ_ANEW, LoadedParts
-from taskclf_tray.infer.registry import ACTIVE_FILE, list_bundles, read_active
+from taskclf_tray.infer.registry import ACTIVE_FILE, active_bundle_dir, list_bundles
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +164,17 @@ def resolve_policy(models_dir: Path, explicit: Explicit, parts: LoadedParts = RE
         ) from error
 
 
+def find_policy_problems(models_dir: Path) -> list[PolicyValidationError]:
+    """Everything that keeps the policy from being in force, a missing file included; empty when it is in force."""
+    problems = policy_problems(models_dir)
+    if not problems:
+        try:
+            resolve_policy(models_dir, Explicit())
+        except PolicyValidationError as error:
+            problems.append(error)
+    return problems
+
+
 def _policy_warning(models_dir: Path, error: PolicyValidationError) -> str:
     path = policy_path(models_dir)
     if not path.exists() and not path.is_symlink():
@@ -203,11 +214,8 @@ def resolve_without_policy(
 def _active_dir(models_dir: Path, told: list[str]) -> Path | None:
     """Where active.json points, inside the home; None when there is none or it is of no use."""
     try:
-        pointer = read_active(models_dir)
-        if pointer is None:
-            return None
-        return inside(models_dir.parent, pointer.model_dir, "model_dir")
-    except (ModelError, PolicyValidationError) as error:
+        return active_bundle_dir(models_dir)
+    except ModelError as error:
         _tell(told, f"{models_dir / ACTIVE_FILE} is not in force. {error.title}")
         return None
 

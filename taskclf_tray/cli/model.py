@@ -1,0 +1,156 @@
+"""`taskclf-tray model`: the bundles of a home, which one is served, and the active pointer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tell
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.infer.registry import ActivePointer, BundleInfo
+    from taskclf_tray.infer.resolve import ResolvedInferenceConfig
+    from taskclf_tray.system.paths import HomePaths
+
+_NAME_HELP = "the model's folder in models/, or its path"
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    actions = add_actions(commands.add_parser("model", help="list, inspect and choose models"))
+    add_action(actions, "list", handle_list, "the models, best first, the served and the active one marked")
+    inspect = add_action(actions, "inspect", handle_inspect, "all about one model, and whether it can be served")
+    inspect.add_argument("name", nargs="?", help=f"{_NAME_HELP} (default: the served one)")
+    choose = add_action(actions, "set-active", handle_set_active, "serve a model, where no policy names another")
+    choose.add_argument("name", help=_NAME_HELP)
+    choose.add_argument("--reason", metavar="TEXT", help="why, for the history")
+    add_action(actions, "rollback", handle_rollback, "make the model active that was so before")
+
+
+def handle_list(options: argparse.Namespace) -> int:
+    """Print the registry."""
+    from taskclf_tray.infer.registry import list_bundles
+
+    paths = paths_of(options)
+    bundles, served = list_bundles(paths.models), Served(paths)
+    active, active_problem = _active(paths)
+    table = [_row(rank, info, served.config, active) for rank, info in enumerate(bundles, 1)]
+    facts = {
+        "models_dir": str(paths.models),
+        "served": served.facts(),
+        "active": None if active is None else active.model_dir,
+        "active_problem": active_problem,
+        "models": table,
+    }
+    lines = [_line(row) for row in table] or [f"There is no model in {paths.models}."]
+    legend = ["", "* served, > named by active.json"] if table else []
+    trouble = [f"  · {active_problem}"] if active_problem else []
+    tell(options, facts, [*lines, *legend, *served.lines(), *trouble])
+    return 0
+
+
+def _active(paths: HomePaths) -> tuple[ActivePointer | None, str | None]:
+    from taskclf_tray.core.errors import ModelError
+    from taskclf_tray.infer.registry import active_bundle_dir, read_active
+
+    try:
+        pointer = read_active(paths.models)
+        active_bundle_dir(paths.models)
+    except ModelError as error:
+        return None, error.title
+    return pointer, None
+
+
+def _row(
+    rank: int, info: BundleInfo, served: ResolvedInferenceConfig | None, active: ActivePointer | None
+) -> dict[str, Any]:
+    metadata = info.metadata
+    return {
+        "rank": rank if info.problem is None else None,
+        "model": info.name,
+        "is_served": served is not None and served.bundle_dir.resolve() == info.path.resolve(),
+        "is_active": active is not None and (info.path.parents[1] / active.model_dir).resolve() == info.path.resolve(),
+        "data_provenance": None if metadata is None else metadata.data_provenance,
+        "schema_version": None if metadata is None else metadata.schema_version,
+        "macro_f1": info.macro_f1,
+        "weighted_f1": info.weighted_f1,
+        "created_at": None if metadata is None else metadata.created_at,
+        "problem": info.problem,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    marks = ("*" if row["is_served"] else " ") + (">" if row["is_active"] else " ")
+    if row["problem"] is not None:
+        return f"{marks}  –  {row['model']}  cannot be served: {row['problem']}"
+    kind = f"{row['data_provenance']}, {row['schema_version']}"
+    scores = f"macro F1 {row['macro_f1']:.3f}, weighted F1 {row['weighted_f1']:.3f}"
+    created = f", made {row['created_at'][:16].replace('T', ' ')}" if row["created_at"] else ""
+    return f"{marks} {row['rank']:2d}  {row['model']}  {kind}, {scores}{created}"
+
+
+def handle_inspect(options: argparse.Namespace) -> int:
+    """Print one bundle; 1 when it cannot be served."""
+    from taskclf_tray.infer.inspection import inspect_bundle
+    from taskclf_tray.infer.registry import bundle_at
+
+    paths = paths_of(options)
+    served = Served(paths)
+    if options.name is None and served.config is None:
+        assert served.error is not None
+        raise served.error
+    folder = (
+        served.config.bundle_dir if options.name is None and served.config else bundle_at(paths.models, options.name)
+    )
+    facts = inspect_bundle(paths.home, folder)
+    facts["is_served"] = served.config is not None and served.config.bundle_dir.resolve() == folder.resolve()
+    tell(options, facts, _inspection(facts))
+    return 0 if facts["problem"] is None else 1
+
+
+def _inspection(facts: dict[str, Any]) -> list[str]:
+    lines = [f"{facts['model']}{' (served)' if facts['is_served'] else ''}", f"  folder: {facts['folder']}"]
+    lines += [f"  {key}: {value}" for key, value in facts["metadata"].items() if value not in (None, "", {})]
+    lines += [f"  {key}: {value}" for key, value in facts["metrics"].items() if key in ("macro_f1", "weighted_f1")]
+    if facts["trees"] is not None:
+        checked = "as recorded" if facts["is_sha256_verified"] else "nothing recorded to compare with"
+        lines.append(f"  model.txt: {facts['trees']} trees, {facts['features']} features; SHA-256 {checked}")
+    lines.append(f"  calibrator stores made for it: {', '.join(facts['bound_calibrator_stores']) or 'none'}")
+    return [*lines, f"  cannot be served: {facts['problem']}" if facts["problem"] else "  can be served"]
+
+
+def handle_set_active(options: argparse.Namespace) -> int:
+    """Write the pointer and its history."""
+    from taskclf_tray.core.model_io import load_model_bundle
+    from taskclf_tray.infer.registry import bundle_at, set_active
+
+    paths = paths_of(options)
+    folder = bundle_at(paths.models, options.name)
+    load_model_bundle(folder)
+    note = {"note": options.reason or "manual set-active"}
+    _tell_switch(options, paths, set_active(paths.models, folder, note))
+    return 0
+
+
+def handle_rollback(options: argparse.Namespace) -> int:
+    """Write the pointer that was in force before, which is a switch like any other in the history."""
+    from taskclf_tray.infer.registry import roll_back_active
+
+    paths = paths_of(options)
+    _tell_switch(options, paths, roll_back_active(paths.models))
+    return 0
+
+
+def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActivePointer) -> None:
+    served = Served(paths)
+    notes = []
+    named = pointer.model_dir.rpartition("/")[2]
+    if served.config is not None and served.config.origin == "policy" and served.config.bundle_id != named:
+        notes = [
+            "A policy goes before active.json, so what is served has not changed. To serve the active model, "
+            "remove the policy with `taskclf-tray policy remove`, or write one for it with "
+            f"`taskclf-tray policy create --model-dir {pointer.model_dir} --force`."
+        ]
+    facts = {"active": dict(pointer.as_dict), "served": served.facts(), "notes": notes}
+    tell(options, facts, [f"Active: {pointer.model_dir}", *served.lines(), *notes])

@@ -1,0 +1,139 @@
+"""`taskclf-tray policy`: write, show, check and remove `models/inference_policy.json`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tell
+from taskclf_tray.core.errors import PolicyValidationError
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    actions = add_actions(commands.add_parser("policy", help="write, show, check and remove the inference policy"))
+    create = add_action(actions, "create", handle_create, "write the policy for what is served now, or for a model")
+    create.add_argument("--model-dir", metavar="DIR", help="the model (default: what would be served without a policy)")
+    create.add_argument(
+        "--reject-threshold", type=_threshold, metavar="NUMBER", help="from 0 to 1 (default: the model's)"
+    )
+    create.add_argument(
+        "--calibrator-store", metavar="DIR", help="the calibrators, or none (default: those made for the model)"
+    )
+    create.add_argument("--force", action="store_true", help="replace the policy there is")
+    add_action(actions, "show", handle_show, "the policy, and what is served and why")
+    add_action(actions, "validate", handle_validate, "name everything that is wrong with the policy")
+    add_action(actions, "remove", handle_remove, "remove the policy: the active or the best model is served")
+
+
+def _threshold(word: str) -> float:
+    number = float(word)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError("a threshold lies between 0 and 1")
+    return number
+
+
+def handle_create(options: argparse.Namespace) -> int:
+    """Write it; an existing one is replaced only by force."""
+    from taskclf_tray.core.inference_policy import save_inference_policy
+    from taskclf_tray.infer.draft_policy import policy_by_hand
+
+    paths = paths_of(options)
+    if not options.force and (paths.policy.exists() or paths.policy.is_symlink()):
+        raise PolicyValidationError(f"There is already a policy: {paths.policy}.", "Add --force to replace it.")
+    store = options.calibrator_store
+    policy = policy_by_hand(
+        paths.models,
+        model_dir=options.model_dir,
+        reject_threshold=options.reject_threshold,
+        calibrator_store=None if store in (None, "none") else Path(store),
+        without_calibrators=store == "none",
+    )
+    save_inference_policy(policy, paths.models)
+    served = Served(paths)
+    facts = {"path": str(paths.policy), "policy": policy.to_dict(), "served": served.facts()}
+    tell(options, facts, [f"Written: {paths.policy}", *served.lines()])
+    return 0
+
+
+def handle_show(options: argparse.Namespace) -> int:
+    """Print the file as it is, its problems, and what is served."""
+    paths = paths_of(options)
+    text, problems = _content(paths.policy), _problems(paths.models)
+    served = Served(paths)
+    facts = {
+        "path": str(paths.policy),
+        "exists": text is not None,
+        "policy": _policy(paths.models),
+        "problems": [_fact(problem) for problem in problems] if text is not None else [],
+        "served": served.facts(),
+    }
+    if text is None:
+        lines = [f"There is no policy at {paths.policy}."]
+    else:
+        lines = [f"{paths.policy}:", text.rstrip("\n"), "", *(f"! {problem.title}" for problem in problems)]
+    tell(options, facts, [*lines, *served.lines()])
+    return 0
+
+
+def handle_validate(options: argparse.Namespace) -> int:
+    """0 when the policy is in force, 1 when it is not."""
+    paths = paths_of(options)
+    problems = _problems(paths.models)
+    facts = {"path": str(paths.policy), "is_valid": not problems, "problems": [_fact(p) for p in problems]}
+    if problems:
+        is_there = paths.policy.exists() or paths.policy.is_symlink()
+        next_step = problems[-1].next_step if is_there else "`taskclf-tray policy create` writes one."
+        lines = [*(f"✗ {problem.title}" for problem in problems), next_step]
+    else:
+        lines = [f"✓ {paths.policy} is valid."]
+    tell(options, facts, lines)
+    return 1 if problems else 0
+
+
+def handle_remove(options: argparse.Namespace) -> int:
+    """Remove it; none to remove is no failure."""
+    from taskclf_tray.core.inference_policy import remove_inference_policy
+
+    paths = paths_of(options)
+    was_there = remove_inference_policy(paths.models)
+    served = Served(paths)
+    first = f"Removed: {paths.policy}" if was_there else f"There was no policy at {paths.policy}."
+    tell(options, {"path": str(paths.policy), "removed": was_there, "served": served.facts()}, [first, *served.lines()])
+    return 0
+
+
+def _problems(models_dir: Path) -> list[PolicyValidationError]:
+    from taskclf_tray.infer.resolution import find_policy_problems
+
+    return find_policy_problems(models_dir)
+
+
+def _fact(problem: PolicyValidationError) -> dict[str, Any]:
+    return {"key": problem.key, "problem": problem.title, "next_step": problem.next_step}
+
+
+def _policy(models_dir: Path) -> dict[str, Any] | None:
+    from taskclf_tray.core.inference_policy import read_inference_policy
+
+    try:
+        return read_inference_policy(models_dir).to_dict()
+    except PolicyValidationError:
+        return None
+
+
+def _content(path: Path) -> str | None:
+    """The text of the file, as far as it is one; None when there is no file."""
+    from taskclf_tray.core.inference_policy import MAX_POLICY_BYTES
+    from taskclf_tray.core.strict_json import BadJsonError, read_bounded
+
+    if not path.exists() and not path.is_symlink():
+        return None
+    try:
+        return read_bounded(path, MAX_POLICY_BYTES).decode("utf-8-sig", "replace")
+    except BadJsonError:
+        return ""

@@ -1,0 +1,103 @@
+"""What the commands about models, policy and taxonomy print in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli.common import add_home
+
+if TYPE_CHECKING:
+    from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig
+    from taskclf_tray.system.paths import HomePaths
+
+    Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_BY = {
+    "policy": "as models/inference_policy.json says",
+    "active": "as models/active.json says",
+    "best": "as the best there is",
+}
+
+
+def add_actions(parser: argparse.ArgumentParser) -> Actions:
+    """Make room for the actions of a command group, one of which must be named."""
+    return parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+
+def add_action(actions: Actions, name: str, handler: Any, help_text: str) -> argparse.ArgumentParser:
+    """One action, with the options that all of them have."""
+    parser = actions.add_parser(name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}.")
+    add_home(parser)
+    parser.add_argument("--json", action="store_true", help="the answer as JSON")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def paths_of(options: argparse.Namespace) -> HomePaths:
+    """The places of the home; makes none. What is logged is printed by the commands themselves."""
+    from taskclf_tray.system.paths import HomePaths, home_dir
+
+    logging.getLogger("taskclf_tray").addHandler(logging.NullHandler())
+    return HomePaths(home_dir(options.home))
+
+
+def tell(options: argparse.Namespace, facts: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Print the facts as JSON, or the lines."""
+    if options.json:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            print(line)
+
+
+class Served:
+    """What a home serves now and why, or why it serves nothing."""
+
+    def __init__(self, paths: HomePaths) -> None:
+        from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
+
+        self.config: ResolvedInferenceConfig | None = None
+        self.error: ModelResolutionError | None = None
+        self._paths = paths
+        try:
+            self.config = resolve_inference_config(paths.models)
+        except ModelResolutionError as error:
+            self.error = error
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.config is None:
+            assert self.error is not None
+            report = [{"model": item.name, "reason": item.reason} for item in self.error.report]
+            return {"model": None, "problem": self.error.title, "excluded": report}
+        return {
+            "model": self.config.bundle_id,
+            "model_version": self.config.model_version,
+            "by": self.config.origin,
+            "reject_threshold": self.config.reject_threshold,
+            "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds),
+            "calibrator_store": self._store(),
+            "warnings": list(self.config.warnings),
+        }
+
+    def lines(self) -> list[str]:
+        """For the person."""
+        if self.config is None:
+            return [f"Served: nothing. {self.error}"]
+        config, store = self.config, self._store()
+        calibrated = f"calibrated by {store}" if store else "not calibrated"
+        return [
+            f"Served: {config.bundle_id}, {_BY.get(config.origin, config.origin)}; "
+            f"reject threshold {config.reject_threshold:g}, {calibrated}.",
+            *(f"  · {warning}" for warning in config.warnings),
+        ]
+
+    def _store(self) -> str | None:
+        store = None if self.config is None else self.config.calibrator_store_dir
+        if store is None:
+            return None
+        return store.relative_to(self._paths.home).as_posix() if store.is_relative_to(self._paths.home) else str(store)
