@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
-    """Catch up with the source and write predictions.csv and segments.json; exit code 0.
+    """Catch up with the source and write predictions, segments, reports and telemetry; exit code 0.
 
     Everything that has ended counts as settled; a later revision changes the record only. Raises TaskclfError.
     """
@@ -42,7 +42,13 @@ def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
                     break
         except BlackoutOpenError:
             is_dark = True
-        OutputWriter(session.database, session.identity.user_id, out_dir).write(now, session.time_zone())
+        writer = OutputWriter(
+            session.database,
+            session.identity.user_id,
+            out_dir,
+            include_rejected=session.serving.includes_rejected,
+        )
+        writer.write(now, session.time_zone(), is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
             print(text.once_done(count, out_dir, is_dark=is_dark))  # noqa: T201 - the answer of a command
         if lines is not None and lines.failure is not None:

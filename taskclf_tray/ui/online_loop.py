@@ -52,7 +52,7 @@ def run_online_loop(
 ) -> None:
     """Label an ActivityWatch server's minutes until `stop` is set or Ctrl-C is pressed.
 
-    The record is `out_dir/record.db`; beside it `predictions.csv` and `segments.json` follow it. Models come from
+    The record is `out_dir/record.db`; beside it predictions, segments, reports and telemetry follow. Models come from
     `models_dir` (its policy is watched) or from the one bundle `model_dir`; the home is the parent of the models'
     folder and holds the user id, and the title secret unless `title_salt` (64 hex characters) is given. The other
     arguments stand above the policy's values. A source that does not answer is asked again at the next poll.
@@ -90,10 +90,15 @@ def run_online_loop(
             time_zone=tzlocal.get_localzone_name,
             idle_gap_seconds=idle_gap_seconds,
         )
-        outputs = OutputWriter(database, identity.user_id, out, bucket_seconds=bucket_seconds)
-        _loop(source, serving, recorder, outputs, poll_seconds, stop or threading.Event())
-    except KeyboardInterrupt:
-        log.info("Stopped.")
+        outputs = OutputWriter(
+            database, identity.user_id, out, bucket_seconds=bucket_seconds, include_rejected=serving.includes_rejected
+        )
+        try:
+            _loop(source, serving, recorder, outputs, poll_seconds, stop or threading.Event())
+        except KeyboardInterrupt:
+            log.info("Stopped.")
+        finally:
+            _write(outputs, source, is_last=True)
     finally:
         source.close()
         database.close()
@@ -115,7 +120,7 @@ def _loop(
     poll_seconds: float,
     stop: threading.Event,
 ) -> None:
-    due = time.monotonic()
+    due, is_written = time.monotonic(), True
     while not stop.is_set():
         for title, body in serving.check():
             log.info("%s. %s", title, body)
@@ -126,8 +131,21 @@ def _loop(
             try:
                 while not recorder.step(source.now()).is_caught_up:
                     pass
-                outputs.write(source.now(), tzlocal.get_localzone_name())
+                is_written = _write(outputs, source, is_quiet=not is_written)
             except (SourceError, StoreError) as error:
                 log.warning("%s", error)
             due = max(due, time.monotonic())
         stop.wait(min(1.0, max(0.0, due - time.monotonic())))
+
+
+def _write(
+    outputs: OutputWriter, source: ActivityWatchSource, *, is_quiet: bool = False, is_last: bool = False
+) -> bool:
+    """The files; the last time without closing days, since the record may be behind. Whether they were written."""
+    try:
+        outputs.write(source.now(), tzlocal.get_localzone_name(), is_caught_up=not is_last, is_last=is_last)
+    except StoreError as error:
+        if not is_quiet:
+            log.warning("%s", error)
+        return False
+    return True

@@ -1,56 +1,88 @@
-"""Beside the record, for people and other tools: predictions.csv and segments.json (contract, section 11)."""
+"""Beside the record, for people and other tools: predictions.csv, segments, reports, telemetry (contract, section 11).
+
+Everything here follows the record and can be written again from it: when the folder is full, read-only or gone,
+recording goes on, and the files are completed when it is back.
+"""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from datetime import date, datetime, time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from taskclf_tray.core.atomic import write_json_atomic
+from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
-from taskclf_tray.core.time import from_us, local_day_bounds, to_us, zone
-from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line
-from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.smooth import merge_short_segments, segmentize
-from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.core.time import from_us, zone
+from taskclf_tray.report.days import local_date, read_day
 from taskclf_tray.store.database import Database
+from taskclf_tray.ui.day_files import append_telemetry, write_day_segments, write_report
+from taskclf_tray.ui.predictions_file import append_predictions
+from taskclf_tray.ui.timeline import Timeline, segments_text
 
-_FAR_US = 1 << 62
-_LONGEST_LINE = 65_536
-_CLOSING_US = 600_000_000
+_CLOSING = timedelta(minutes=10)
 """A day counts as over when its last minutes have had time to be recorded and settled."""
+DAYS_A_WRITE = 7
+"""At most so many days are closed at a time: a folder that is new to a long record must not hold up the worker."""
 
 
 class OutputWriter:
-    """Writes what is settled and not yet written; a crash between file and mark repeats lines, never loses one.
+    """Brings the files of one folder up to date; what is read of the record is what has changed since the last time.
 
-    How far a file has come is kept in the database, for each folder by itself. The labels of the current day are held
-    in memory, so that bringing the files up to date reads only what is new.
+    The database keeps, for each folder by itself, the last change that was seen and the days that are not closed. A
+    day is closed when it is over and settled; one that changes later is opened again.
     """
 
-    def __init__(self, database: Database, user_id: str, out_dir: Path, *, bucket_seconds: int = 60) -> None:
+    def __init__(
+        self,
+        database: Database,
+        user_id: str,
+        out_dir: Path,
+        *,
+        bucket_seconds: int = 60,
+        include_rejected: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`include_rejected`: `include_rejected_in_reports` of the taxonomy in force."""
         self._database = database
         self._user_id = user_id
         self._out_dir = out_dir
         self._bucket_seconds = bucket_seconds
+        self._include_rejected = include_rejected
         folder = hashlib.sha256(str(out_dir.absolute()).encode(errors="surrogateescape")).hexdigest()[:12]
-        self._mark, self._day_mark = f"csv_until_us:{folder}", f"segments_day:{folder}"
-        self._day: tuple[date, str] | None = None
-        self._labels: dict[int, str] = {}
-        self._fixed_until_us = 0
-        self._written: list[dict[str, Any]] | None = None
+        self._name = f"outputs:{folder}:{user_id}"
+        self._seen: int | None = None
+        self._days: set[date] = set()
+        self._told_until = date.min
+        self._open_from_us: int | None = None
+        self._today: date | None = None
+        self._timeline = Timeline(bucket_seconds)
+        self._written: str | None = None
 
-    def write(self, now: datetime, zone_name: str) -> int:
-        """Bring both files up to date; returns how many buckets were added. Raises StoreError (disk, permissions)."""
+    def write(
+        self,
+        now: datetime,
+        zone_name: str,
+        *,
+        is_caught_up: bool = True,
+        is_last: bool = False,
+        max_days: int = DAYS_A_WRITE,
+    ) -> int:
+        """Bring every file up to date; returns how many lines predictions.csv got.
+
+        `is_caught_up`: the record holds everything up to now, so days that are over may be closed. `is_last`: also
+        write the reports of the days that are not. Raises StoreError (disk, permissions).
+        """
         try:
             self._out_dir.mkdir(parents=True, exist_ok=True)
-            added = self._append_predictions()
-            self._write_segments(now, zone_name)
+            added = append_predictions(self._out_dir / "predictions.csv", self._database, self._user_id)
+            self._follow(now.astimezone(zone(zone_name)).date())
+            self._write_segments()
+            if is_caught_up:
+                self._close_days(now, zone_name, max_days)
+            if is_last:
+                self._write_open_reports(max_days)
         except OSError as error:
             raise StoreError(
                 f"The results cannot be written to {self._out_dir} ({error.strerror or type(error).__name__}).",
@@ -58,123 +90,86 @@ class OutputWriter:
             ) from error
         return added
 
-    # -- predictions.csv --------------------------------------------------------------------------------------
+    # -- the record -------------------------------------------------------------------------------------------
 
-    def _append_predictions(self) -> int:
-        path = self._out_dir / "predictions.csv"
+    def _follow(self, today: date) -> None:
+        """Take in what has changed in the record since the last time."""
+        if self._seen is None:
+            self._load()
+        assert self._seen is not None
+        known, is_whole = len(self._days), self._today == today
         with self._database.reading():
-            done_us = int(self._database.state.get(self._mark) or 0) if path.exists() else 0
-            open_from = self._database.buckets.first_unsettled_us(self._user_id)
-            fresh = self._database.buckets.iterate(self._user_id, done_us, open_from or _FAR_US)
-            first = next(fresh, None)
-            if first is None:
-                return 0
-            count, last_us = 0, first.start_us
-            with path.open("a+b") as file:
-                lines = csv.writer(_Encoded(file), lineterminator="\n")
-                if _without_torn_line(file) == 0:
-                    lines.writerow(CSV_COLUMNS)
-                record: BucketRecord | None = first
-                while record is not None:
-                    lines.writerow(_line(record))
-                    count, last_us = count + 1, record.start_us
-                    record = next(fresh, None)
-                file.flush()
-                os.fsync(file.fileno())
+            newest = self._database.buckets.last_change()
+            self._open_from_us = self._database.buckets.first_unsettled_us(self._user_id)
+            for record in self._database.buckets.changed_since(self._user_id, self._seen):
+                day = local_date(record)
+                self._days.add(day)
+                if day == today:
+                    is_whole = is_whole and self._timeline.put(record)
+        if not is_whole:
+            self._start_day(today)
+        self._timeline.settle(self._open_from_us)
+        self._seen = newest
+        if len(self._days) != known:
+            self._save()
+
+    def _start_day(self, today: date) -> None:
+        """Begin a day, or begin it anew because something settled has changed."""
+        self._today, self._timeline = today, Timeline(self._bucket_seconds)
+        for record in read_day(self._database, self._user_id, today):
+            self._timeline.put(record)
+
+    # -- files ------------------------------------------------------------------------------------------------
+
+    def _write_segments(self) -> None:
+        path, text = self._out_dir / "segments.json", segments_text(self._timeline.lines())
+        if text != self._written or not path.exists():
+            write_text_atomic(path, text)
+            self._written = text
+
+    def _close_days(self, now: datetime, zone_name: str, max_days: int) -> None:
+        """Write the files of days that are over and settled, oldest first."""
+        until = (now - _CLOSING).astimezone(zone(zone_name)).date()
+        if self._open_from_us is not None:
+            until = min(until, from_us(self._open_from_us).astimezone(zone(zone_name)).date())
+        closed = {day for day in sorted(day for day in self._days if day < until)[:max_days] if self._close(day)}
+        if closed:
+            self._days -= closed
+            self._told_until = max(self._told_until, *closed)
+            self._save()
+
+    def _close(self, day: date) -> bool:
+        """Write one day's files; False when it is not settled after all (a day of two time zones)."""
+        records = read_day(self._database, self._user_id, day)
+        if not all(record.is_settled for record in records):
+            return False
+        if records:
+            write_day_segments(self._out_dir, day, records, self._bucket_seconds)
+            write_report(self._out_dir, day, records, include_rejected=self._include_rejected())
+            if day > self._told_until:
+                append_telemetry(self._out_dir, self._user_id, day, records)
+        return True
+
+    def _write_open_reports(self, max_days: int) -> None:
+        for day in sorted(self._days)[-max_days:]:
+            records = read_day(self._database, self._user_id, day)
+            write_report(self._out_dir, day, records, include_rejected=self._include_rejected())
+
+    # -- how far it has come ----------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        with self._database.reading():
+            saved = self._database.state.get(self._name)
+        state: dict[str, Any] = json.loads(saved) if saved else {"seen": 0, "days": ()}
+        self._seen = int(state["seen"])
+        self._days = {date.fromisoformat(day) for day in state["days"]}
+        self._told_until = date.fromisoformat(state.get("told_until", date.min.isoformat()))
+
+    def _save(self) -> None:
+        state = {
+            "seen": self._seen,
+            "days": sorted(day.isoformat() for day in self._days),
+            "told_until": self._told_until.isoformat(),
+        }
         with self._database.transaction():
-            self._database.state.set(self._mark, str(last_us + 1))
-        return count
-
-    # -- segments.json ----------------------------------------------------------------------------------------
-
-    def _write_segments(self, now: datetime, zone_name: str) -> None:
-        self._close_day(now, zone_name)
-        day = (now.astimezone(zone(zone_name)).date(), zone_name)
-        if day != self._day:
-            self._day, self._labels, self._fixed_until_us, self._written = day, {}, 0, None
-        self._look_again(day)
-        segments = self._merged(self._labels)
-        if segments != self._written:
-            write_json_atomic(self._out_dir / "segments.json", segments)
-            self._written = segments
-
-    def _look_again(self, day: tuple[date, str]) -> None:
-        """Take in what is new of this day, and what was unsettled at the last look."""
-        start_us, end_us = _bounds_us(day)
-        with self._database.reading():
-            open_from = self._database.buckets.first_unsettled_us(self._user_id)
-            for record in self._database.buckets.iterate(self._user_id, max(start_us, self._fixed_until_us), end_us):
-                self._labels[record.start_us] = _prediction(record).smoothed_label_name
-        newest = max(self._labels, default=start_us)
-        self._fixed_until_us = newest if open_from is None else min(newest, open_from)
-
-    def _close_day(self, now: datetime, zone_name: str) -> None:
-        """Write segments_<date>.json of the last day with a segments.json, once all of it is settled."""
-        with self._database.reading():
-            saved = self._database.state.get(self._day_mark)
-        if saved is not None:
-            word, _, name = saved.partition(" ")
-            day = (date.fromisoformat(word), name)
-            start_us, end_us = _bounds_us(day)
-            if to_us(now) < end_us + _CLOSING_US:
-                return
-            with self._database.reading():
-                labels = {
-                    record.start_us: _prediction(record).smoothed_label_name
-                    for record in self._database.buckets.iterate(self._user_id, start_us, end_us)
-                }
-            if labels:
-                write_json_atomic(self._out_dir / f"segments_{word}.json", self._merged(labels))
-        today = f"{now.astimezone(zone(zone_name)).date().isoformat()} {zone_name}"
-        with self._database.transaction():
-            self._database.state.set(self._day_mark, today)
-
-    def _merged(self, labels: Mapping[int, str]) -> list[dict[str, Any]]:
-        starts = sorted(labels)
-        segments = segmentize([from_us(us) for us in starts], [labels[us] for us in starts], self._bucket_seconds)
-        return [segment.to_dict() for segment in merge_short_segments(segments)]
-
-
-def _bounds_us(day: tuple[date, str]) -> tuple[int, int]:
-    noon = datetime.combine(day[0], time(12), zone(day[1]))
-    start, end = local_day_bounds(noon, day[1])
-    return to_us(start), to_us(end)
-
-
-class _Encoded:
-    """What csv.writer needs of a file, over bytes."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, words: str) -> None:
-        self._file.write(words.encode("utf-8", errors="replace"))
-
-
-def _without_torn_line(file: BinaryIO) -> int:
-    """Cut off a last line that a crash left unfinished (it is written again); the size that remains, in bytes."""
-    size = file.seek(0, os.SEEK_END)
-    start = max(0, size - _LONGEST_LINE)
-    file.seek(start)
-    tail = file.read()
-    kept = start + tail.rfind(b"\n") + 1 if not tail.endswith(b"\n") else size
-    if kept != size:
-        file.truncate(kept)
-    file.seek(0, os.SEEK_END)
-    return kept
-
-
-def _prediction(record: BucketRecord) -> WindowPrediction:
-    return WindowPrediction.unpack(json.loads(record.prediction))
-
-
-def _line(record: BucketRecord) -> list[str]:
-    answer = _prediction(record)
-    return prediction_line(
-        answer.bucket_start_ts,
-        answer.smoothed_label_name,
-        answer.confidence,
-        answer.is_rejected,
-        answer.mapped_label_name,
-        answer.core_probs,
-    )
+            self._database.state.set(self._name, json.dumps(state))

@@ -235,7 +235,8 @@ class TrayRuntime:
     def _close_session(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            self._write_outputs(session)
+            is_caught_up = self._step is not None and self._step.is_caught_up
+            self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
             with contextlib.suppress(TaskclfError):
                 session.close()
         self._step = None
@@ -369,10 +370,10 @@ class TrayRuntime:
             self._give_back_at = now + GIVE_BACK_SECONDS
             give_back()
 
-    def _write_outputs(self, session: Session) -> None:
+    def _write_outputs(self, session: Session, *, is_caught_up: bool = True, is_last: bool = False) -> None:
         """A folder that cannot be written is told once; the record goes on."""
         try:
-            session.write_outputs()
+            session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
             self._outputs_failed = False
         except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
             problem = _as_problem(error)

@@ -69,7 +69,12 @@ class Session:
         except BaseException:
             self.database.close()
             raise
-        self._outputs = OutputWriter(self.database, self.identity.user_id, out_dir or paths.outputs)
+        self._outputs = OutputWriter(
+            self.database,
+            self.identity.user_id,
+            out_dir or paths.outputs,
+            include_rejected=self.serving.includes_rejected,
+        )
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
         self._bundles: tuple[int, list[BundleInfo]] | None = None
@@ -153,9 +158,9 @@ class Session:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
 
-    def write_outputs(self) -> None:
-        """Bring predictions.csv and segments.json up to date. Raises StoreError."""
-        self._outputs.write(self.now(), self.time_zone())
+    def write_outputs(self, *, is_caught_up: bool = True, is_last: bool = False) -> None:
+        """Bring the files beside the record up to date; see `OutputWriter.write`. Raises StoreError."""
+        self._outputs.write(self.now(), self.time_zone(), is_caught_up=is_caught_up, is_last=is_last)
 
     def newest(self) -> WindowPrediction | None:
         """The last bucket of the record. Raises StoreError."""

@@ -1,0 +1,48 @@
+"""Files that only grow, a line at a time: what a crash or a full disk left half-written is cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_LONGEST_LINE = 65_536
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """The file, made when missing, at the end of its last whole line; on the disk when the block has ended.
+
+    Raises OSError.
+    """
+    with path.open("a+b") as file:
+        _cut_torn_line(file)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def last_line(path: Path) -> bytes | None:
+    """The last whole line without its end, None when there is none or no file. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            whole, _, _ = _tail(file)[1].rpartition(b"\n")
+            return whole.rpartition(b"\n")[2] or None
+    except FileNotFoundError:
+        return None
+
+
+def _tail(file: BinaryIO) -> tuple[int, bytes]:
+    """The end of the file, and where it begins."""
+    start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
+    file.seek(start)
+    return start, file.read()
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    start, tail = _tail(file)
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)

@@ -1,0 +1,58 @@
+"""What is written of a single local day: its segments, its report, its line of telemetry (contract, section 11)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from taskclf_tray.core.atomic import json_text, write_text_atomic
+from taskclf_tray.report.daily import daily_report
+from taskclf_tray.report.telemetry import day_telemetry, telemetry_name
+from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.ui.append_file import appending, last_line
+from taskclf_tray.ui.timeline import Timeline, segments_text
+
+
+def write_report(out_dir: Path, day: date, records: Sequence[BucketRecord], *, include_rejected: bool) -> None:
+    """Write report_<date>.json where it says something new. Raises OSError."""
+    report = daily_report(day, records, include_rejected=include_rejected)
+    write_if_new(out_dir / f"report_{day.isoformat()}.json", json_text(report.to_dict()))
+
+
+def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord], bucket_seconds: int) -> None:
+    """Write segments_<date>.json where it says something new. Raises OSError."""
+    timeline = Timeline(bucket_seconds)
+    for record in records:
+        timeline.put(record)
+    write_if_new(out_dir / f"segments_{day.isoformat()}.json", segments_text(timeline.lines()))
+
+
+def append_telemetry(out_dir: Path, user_id: str, day: date, records: Sequence[BucketRecord]) -> None:
+    """Add the day's line, unless the file has come as far already. Raises OSError."""
+    path = out_dir / "telemetry" / telemetry_name(user_id)
+    path.parent.mkdir(exist_ok=True)
+    written = _last_date(path)
+    if written is None or written < day:
+        line = json.dumps({"user_id": user_id, **day_telemetry(day, records).to_dict()}, ensure_ascii=False)
+        with appending(path) as file:
+            file.write(line.encode() + b"\n")
+
+
+def write_if_new(path: Path, text: str) -> None:
+    """Replace the file, atomically, unless it says just that. Raises OSError."""
+    try:
+        if path.read_bytes() == text.encode():
+            return
+    except FileNotFoundError:
+        pass
+    write_text_atomic(path, text)
+
+
+def _last_date(path: Path) -> date | None:
+    """The date of the last line; None without one that can be read."""
+    try:
+        return date.fromisoformat(json.loads(last_line(path) or b"{}")["date"])
+    except (ValueError, KeyError, TypeError):
+        return None
