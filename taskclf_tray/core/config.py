@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from taskclf_tray.core import defaults
 from taskclf_tray.core.atomic import write_text_atomic
-from taskclf_tray.core.config_keys import KEYS, UNUSED_KEYS, ConfigKey
+from taskclf_tray.core.config_keys import KEYS, UNUSED_KEYS, WITHOUT_EFFECT, ConfigKey
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_CONFIG_BYTES: Final = 1_000_000
@@ -121,10 +121,15 @@ def _line_of(name: str, text: str) -> int | None:
 
 
 def render_default_config(values: Mapping[str, Any] | None = None) -> str:
-    """A `config.toml` with every key, its comment and its default, or the value given for it."""
-    config = Config(**(values or {}))
+    """A `config.toml` with every key that has an effect, its comment and its default, or the value given for it.
+
+    A key without effect is written only when its value is not the default, so that nobody turns a wheel in vain.
+    """
+    config, default = Config(**(values or {})), Config()
     parts = ["# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.\n"]
     for name, key in KEYS.items():
+        if name in WITHOUT_EFFECT and getattr(config, name) == getattr(default, name):
+            continue
         parts.append(f"# {key.comment}\n{name} = {_toml(getattr(config, name))}\n")
     return "\n".join(parts)
 

@@ -13,6 +13,16 @@ from taskclf_tray.core.strict_json import is_number
 UNUSED_KEYS: Final = frozenset({"title_salt", "suggestion_banner_ttl_seconds", "user_id"})
 """Keys of the taskclf tool without a use here: the title secret and the user id have files of their own."""
 
+WITHOUT_EFFECT: Final = frozenset(
+    {
+        "username", "poll_seconds", "transition_minutes", "idle_transition_minutes", "gap_fill_escalation_minutes",
+        "asks_per_day", "ask_spacing_minutes", "quiet_hours", "target_accuracy", "ui_port", "retention_days",
+        "autostart",
+    }
+)  # fmt: skip
+"""Keys that are checked and kept, for the taskclf tool and for what this program does not do yet; a fresh file does
+not offer them."""
+
 _TIME_SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 

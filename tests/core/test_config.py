@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.core.config import Config, ConfigProblem, ensure_config, load_config, render_default_config
-from taskclf_tray.core.config_keys import KEYS
+from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
 
 
 def _load(tmp_path: Path, text: str | bytes) -> tuple[Config, list[ConfigProblem]]:
@@ -18,13 +18,20 @@ def _load(tmp_path: Path, text: str | bytes) -> tuple[Config, list[ConfigProblem
     return load_config(path)
 
 
-def test_default_file_holds_every_key_with_a_comment_and_is_the_default(tmp_path: Path) -> None:
+def test_default_file_holds_every_key_with_an_effect_a_comment_and_the_default(tmp_path: Path) -> None:
     text = render_default_config()
     names = [field.name for field in dataclasses.fields(Config)]
-    assert list(tomllib.loads(text)) == names == list(KEYS)
+    assert names == list(KEYS)
+    assert list(tomllib.loads(text)) == [name for name in names if name not in WITHOUT_EFFECT]
     assert _load(tmp_path, text) == (Config(), [])
     lines = text.splitlines()
     assert all(lines[lines.index(line) - 1].startswith("# ") for line in lines if " = " in line and line[0] != "#")
+
+
+def test_a_file_keeps_what_was_set_of_a_key_without_effect(tmp_path: Path) -> None:
+    text = render_default_config({"asks_per_day": 2})
+    assert _load(tmp_path, text)[0].asks_per_day == 2
+    assert "quiet_hours" not in text
 
 
 def test_missing_file_is_the_default() -> None:
