@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -63,9 +63,17 @@ def list_bundles(models_dir: Path) -> list[BundleInfo]:
     models_dir = Path(models_dir)
     if not models_dir.is_dir():
         return []
-    found = [bundle_info(path) for path in sorted(models_dir.iterdir()) if _looks_like_bundle(path)]
+    found = [_info_inside(models_dir, path) for path in sorted(models_dir.iterdir()) if _looks_like_bundle(path)]
     usable = sorted((info for info in found if info.problem is None), key=_rank, reverse=True)
     return usable + [info for info in found if info.problem is not None]
+
+
+def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
+    """A link out of the home is no bundle of it: no policy could name it."""
+    info, real = bundle_info(path), path.resolve()
+    if any(real.is_relative_to(base.resolve()) for base in (models_dir, models_dir.parent)):
+        return info
+    return replace(info, problem=f"The model {path.name} is a link that leads out of the home.")
 
 
 def _looks_like_bundle(path: Path) -> bool:
@@ -128,8 +136,9 @@ def bundle_at(models_dir: Path, name: str) -> Path:
     Raises ModelFormatError when there is none.
     """
     models_dir = Path(models_dir)
-    for path in (models_dir / name, models_dir.parent / name, Path(name)):
-        if os.path.isdir(path) and path.resolve() != models_dir.resolve():  # noqa: PTH112 - as above
+    places = (models_dir / name, models_dir.parent / name, Path(name)) if Path(name).name not in ("", "..") else ()
+    for path in places:
+        if os.path.isdir(path):  # noqa: PTH112 - as above
             return path
     raise ModelFormatError(
         f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` names those there are."
