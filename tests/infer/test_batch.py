@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, ClassVar
 
 import lightgbm
 import numpy as np
@@ -13,16 +15,21 @@ import pandas as pd
 import pytest
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch import (
+    cut_batch,
     predict_labels,
     predict_proba,
     read_segments_json,
+    run_batch,
     run_batch_inference,
     write_predictions_csv,
     write_segments_json,
 )
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.infer.sample_rows import (
     BUNDLE,
@@ -166,3 +173,78 @@ def test_segments_json(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=r"segments\.json"):
             read_segments_json(path)
+
+
+def test_the_dense_matrix_never_exists_as_a_whole() -> None:
+    seen: list[int] = []
+
+    class Watched(FakeModel):
+        def predict(self, matrix: np.ndarray) -> np.ndarray:
+            seen.append(len(matrix))
+            return super().predict(matrix)
+
+    config = PipelineConfig(model=Watched(), cat_encoders=vocabularies())
+    run_batch(config, golden_frame(), chunk_rows=150)
+    assert seen == [150, 150, 100]
+
+
+def test_rows_are_made_when_their_chunk_is_due() -> None:
+    """A sequence that unpacks its rows is sliced once for each chunk, and never asked for a row."""
+
+    class Packed(Sequence[FeatureRow]):
+        slices: ClassVar[list[tuple[int, int]]] = []
+
+        def __len__(self) -> int:
+            return 7
+
+        def __getitem__(self, index: Any) -> Any:
+            self.slices.append((index.start, index.stop))
+            return [told_row(i, "Build") for i in range(7)][index]
+
+    result = run_batch(PipelineConfig(model=FakeModel()), Packed(), chunk_rows=3)
+    assert Packed.slices == [(0, 3), (3, 6), (6, 7)]
+    assert [(s.label, s.bucket_count) for s in result.segments] == [("Build", 7)]
+
+
+@pytest.mark.parametrize("with_taxonomy", [True, False])
+def test_a_cut_keeps_each_answer_and_makes_segments_anew(with_taxonomy: bool) -> None:
+    labels = ["Build"] * 5 + ["Meet"] + ["Build"] + ["Write"] * 4
+    rows = [told_row(i, label, user_id=user) for user in ("bob", "ann") for i, label in enumerate(labels)]
+    taxonomy = load_taxonomy(HOME / "configs/user_taxonomy.yaml") if with_taxonomy else None
+    whole = run_batch_inference(FakeModel(), rows, taxonomy=taxonomy)
+    start, end = (to_us(START + timedelta(minutes=i)) for i in (3, 10))
+    part = cut_batch(whole, start, end)
+    kept = [*range(3, 10), *range(14, 21)]
+    for name in ("raw_labels", "smoothed_labels", "ui_labels"):
+        assert getattr(part, name) == [getattr(whole, name)[i] for i in kept]
+    assert (part.mapped_labels is None) == (not with_taxonomy)
+    assert list(part.mapped_probs) == [whole.mapped_probs[i] for i in kept]
+    assert part.core_probs.tobytes() == whole.core_probs[kept].tobytes()
+    assert list(part.users) == ["bob"] * 7 + ["ann"] * 7
+    assert [(s.label, s.bucket_count) for s in part.segments] == [("Build", 4), ("Write", 3)] * 2
+    assert cut_batch(whole, 0, 0).segments == []
+
+
+def test_columns_of_any_kind_are_read_alike() -> None:
+    frame = golden_frame().head(40)
+    expected = run_batch_inference(forest(), frame, cat_encoders=vocabularies())
+    nullable = frame.convert_dtypes().assign(user_id=frame["user_id"].astype("category"))
+    arrays = {name: frame[name].to_numpy() for name in frame}
+    moved = frame.set_axis(range(900, 940)).astype({"is_browser": object, "app_id": object})
+    for features in (nullable, arrays, moved):
+        result = run_batch_inference(forest(), features, cat_encoders=vocabularies())
+        assert result.core_probs.tobytes() == expected.core_probs.tobytes()
+        assert result.segments == expected.segments
+
+
+def test_coded_texts() -> None:
+    column = CodedTexts.of(["b", "a", "b", None])
+    assert (list(column), column.values, column[1], list(column[1:3])) == (
+        ["b", "a", "b", None], ("b", "a", None), "a", ["a", "b"],
+    )  # fmt: skip
+    assert CodedTexts.of(column) is column
+    joined = CodedTexts.joined([column[:2], CodedTexts.repeated("c", 2), column[3:]])
+    assert list(joined) == ["b", "a", "c", "c", None]
+    assert list(CodedTexts.joined([])) == []
+    assert CodedTexts.of(pd.Series(["x", None, "x"])).codes.tolist() == [0, 1, 0]
+    assert column.table([1.0, 2.0, 3.0], np.float64).tolist() == [1.0, 2.0, 1.0, 3.0]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.types import FeatureRow
-from taskclf_tray.infer.batch import BatchInferenceResult, run_batch_inference
+from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_inference
 from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.online import OnlinePredictor
@@ -103,9 +105,36 @@ def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: d
     decided: list[WindowPrediction] = []
     for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
         decided += decide_rows(config, rows[first:last])
+        saved = json.dumps([prediction.pack() for prediction in decided])  # a restart at every cut
+        decided = [WindowPrediction.unpack(values) for values in json.loads(saved)]
     record: Record = {}
     for user in {row.user_id for row in rows}:
         own = [p for p in decided if p.user_id == user]
         done = finish(own, smooth_window=config.smooth_window, resolver_of=lambda _config_id: config.resolver)
         record |= {(p.user_id, p.bucket_start_ts): p for p in done}
     assert_equal(record, rows, run_batch_inference(forest(), rows, **run))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=row_lists(), run=settings_of_a_run(), chunk_rows=st.integers(1, 14), basis=st.sampled_from(["utc", "local"])
+)
+def test_a_batch_in_chunks_of_rows_or_columns_gives_the_same(
+    rows: list[FeatureRow], run: dict[str, Any], chunk_rows: int, basis: Any
+) -> None:
+    config = PipelineConfig(model=forest(), time_basis=basis, **run)
+    whole = run_batch(config, rows)
+    beside = {"decided_by": [row.decided_by for row in rows], "time_zone": [row.time_zone for row in rows]}
+    frame = pd.DataFrame([row.as_dict() for row in rows]).assign(**beside)
+    columns = {name: frame[name].tolist() for name in frame}
+    told: list[tuple[int, int]] = []
+    for features in (rows, frame, columns):
+        told.clear()
+        part = run_batch(config, features, chunk_rows=chunk_rows, on_progress=lambda *far: told.append(far))
+        assert told[-1] == (len(rows), len(rows))
+        assert len(told) == -(-len(rows) // chunk_rows)
+        assert part.core_probs.tobytes() == whole.core_probs.tobytes()
+        assert part.confidences.tobytes() == whole.confidences.tobytes()
+        for name in ("raw_labels", "smoothed_labels", "mapped_labels", "ui_labels", "segments"):
+            assert getattr(part, name) == getattr(whole, name)
+        assert list(part.mapped_probs) == list(whole.mapped_probs)
