@@ -138,7 +138,7 @@ def bundle_at(models_dir: Path, name: str) -> Path:
     models_dir = Path(models_dir)
     places = (models_dir / name, models_dir.parent / name, Path(name)) if Path(name).name not in ("", "..") else ()
     for path in places:
-        if os.path.isdir(path):  # noqa: PTH112 - as above
+        if os.path.isdir(path) and not models_dir.resolve().is_relative_to(path.resolve()):  # noqa: PTH112
             return path
     raise ModelFormatError(
         f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` names those there are."
