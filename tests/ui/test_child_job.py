@@ -1,0 +1,62 @@
+"""Jobs in processes of their own: their words, their death, and their end with ours."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import pytest
+
+from taskclf_tray.ui.child_job import JobError, ProgressBar, run_child
+
+JOBS = "tests.fakes.jobs"
+
+
+def test_the_last_word_is_the_answer_and_noise_is_passed_over() -> None:
+    seen: list[str] = []
+    assert run_child(JOBS, {"way": "well"}, lambda event: seen.append(event["event"]))["answer"] == 42
+    assert seen == ["started", "unreadable", "unreadable", "unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        ("refused", r"It is no use\. Do something else\."),
+        ("killed", r"ended unexpectedly \(by signal 9\)"),
+        ("silent", r"ended unexpectedly \(with code 3\)"),
+        ("torn", r"ended unexpectedly \(with code 0\)"),
+    ],
+)
+def test_what_went_wrong_is_one_sentence(way: str, sentence: str) -> None:
+    with pytest.raises(JobError, match=sentence):
+        run_child(JOBS, {"way": way}, lambda _event: None)
+
+
+def test_ctrl_c_ends_the_process() -> None:
+    pids: list[int] = []
+
+    def interrupted(event: dict[str, Any]) -> None:
+        pids.append(event["pid"])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_child(JOBS, {"way": "slow"}, interrupted)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_bar_is_for_terminals_only() -> None:
+    terminal, pipe = Terminal(), io.StringIO()
+    for out in (terminal, pipe):
+        bar = ProgressBar(out)
+        bar.show(0, 0)
+        bar.show(50, 200)
+        bar.clear()
+    assert terminal.getvalue() == "\r" + "█" * 7 + "░" * 23 + "  25 %  50/200\r\x1b[K"
+    assert pipe.getvalue() == ""
