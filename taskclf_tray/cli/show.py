@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli.common import add_home
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from taskclf_tray.system.paths import HomePaths
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Handler = Callable[[argparse.Namespace], int]
 
 _BY = {
     "policy": "as models/inference_policy.json says",
@@ -28,13 +30,27 @@ def add_actions(parser: argparse.ArgumentParser) -> Actions:
     return parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
 
-def add_action(actions: Actions, name: str, handler: Any, help_text: str) -> argparse.ArgumentParser:
+def add_action(actions: Actions, name: str, handler: Handler, help_text: str) -> argparse.ArgumentParser:
     """One action, with the options that all of them have."""
     parser = actions.add_parser(name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}.")
     add_home(parser)
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=lambda options: _handled(handler, options))
     return parser
+
+
+def _handled(handler: Handler, options: argparse.Namespace) -> int:
+    """A file that cannot be read or written is a sentence like any other mistake."""
+    from taskclf_tray.core.errors import TaskclfError
+
+    try:
+        return handler(options)
+    except OSError as error:
+        what = error.filename2 or error.filename or "A file"
+        raise TaskclfError(
+            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check the permissions of the home and the free space on its disk.",
+        ) from error
 
 
 def paths_of(options: argparse.Namespace) -> HomePaths:

@@ -33,6 +33,16 @@ def test_init_writes_the_starter_and_refuses_to_overwrite(line: CommandLine, tax
     assert line.call("taxonomy", "validate")[0] == 0
 
 
+def test_a_place_that_cannot_be_written_is_a_sentence(line: CommandLine, taxonomy: Path) -> None:
+    taxonomy.unlink()
+    taxonomy.parent.rmdir()
+    taxonomy.parent.write_text("a file where a folder should be")
+    said = line.refused("taxonomy", "init")
+    assert str(taxonomy.parent) in said
+    assert "cannot be read or written" in said
+    assert "Check the permissions" in said
+
+
 def test_validate_names_line_and_key(line: CommandLine, taxonomy: Path) -> None:
     assert line.json("taxonomy", "validate") == {"path": str(taxonomy), "is_valid": True, "problem": None}
     taxonomy.write_text("buckets:\n  - name: Code\n    core_labels: [Build]\n    color: green\n")

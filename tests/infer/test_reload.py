@@ -150,6 +150,29 @@ def test_a_change_between_making_the_reloader_and_resolving_is_not_lost(models: 
     assert config.reject_threshold == 0.42
 
 
+def test_two_saves_that_look_the_same_are_both_seen(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one tick of the file system's clock a save of the same length changes nothing one could stat."""
+    monkeypatch.setattr(reload, "_TICK_SECONDS", 60.0)
+    reloader = _reloader(models)
+    path = models / "inference_policy.json"
+    stamp = time.time_ns() - 1_000_000_000
+    for threshold in (0.61, 0.62, 0.63):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"reject_threshold": threshold}))
+        os.utime(path, ns=(stamp, stamp))
+        config = reloader.check_reload()
+        assert config is not None
+        assert config.reject_threshold == threshold
+    assert reloader.check_reload() is None
+
+
+def test_reload_now_reads_the_model_again(models: Path) -> None:
+    reloader = _reloader(models)
+    (models / BUNDLE / "model.txt").write_text("tree\n")
+    _edit(models, reject_threshold=0.61)
+    assert reloader.reload_now() is None
+    assert "model_dir" in str(reloader.last_problem)
+
+
 def test_the_interval_is_kept(models: Path) -> None:
     now = [0.0]
     reloader = InferencePolicyReloader(models, 5.0, clock=lambda: now[0])
