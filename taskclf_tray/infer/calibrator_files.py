@@ -49,6 +49,8 @@ def load_calibrator_store(store_dir: Path) -> CalibratorStore:
     user_ids = head.get("user_ids", [])
     if not isinstance(user_ids, list) or not all(isinstance(user, str) for user in user_ids):
         raise _damaged(name, "its user_ids are not a list of texts")
+    if head.get("user_count", len(user_ids)) != len(user_ids):
+        raise _damaged(name, f"it counts {describe(head['user_count'])} users and lists {len(user_ids)}")
     method = head.get("method")
     if not isinstance(method, str) or method not in ("identity", "temperature", "isotonic"):
         raise _damaged(name, f"its method is {describe(method)}, not temperature or isotonic")

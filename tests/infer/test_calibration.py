@@ -151,6 +151,7 @@ def test_calibrator_survives_the_disk(calibrator: Calibrator, tmp_path: Path) ->
         ({"type": "temperature", "temperature": -1.0}, "above 0"),
         ({"type": "temperature", "temperature": True}, "true"),
         ({"type": "temperature", "temperature": "2"}, "the text '2'"),
+        ({"type": "temperature", "temperature": 10**400}, "temperature"),
         ({"type": "isotonic"}, "no list of regressors"),
         ({"type": "isotonic", "regressors": []}, "0 curves"),
         ({"type": "isotonic", "regressors": [1] * 8}, "regressor 0"),
@@ -182,6 +183,7 @@ def test_damage_is_named(document: dict[str, Any], reason: str, tmp_path: Path) 
         "nonsense",
         '{"type": "temperature", "temperature": NaN}',
         '{"type": 1, "type": 2}',
+        '{"type": "temperature", "temperature": 1e999}',
         "[" * 100_000,
     ],
 )
@@ -225,11 +227,59 @@ def test_a_listed_file_that_is_missing_fails_at_once(tmp_path: Path) -> None:
         ([1], {}, "user_ids"),
         ([], {"method": "magic"}, "method"),
         ([], {"created_at": 3}, "created_at"),
+        (["ann", None], {}, "user_ids"),
+        ({"ann": 1}, {}, "user_ids"),
+        ([], {"method": None}, "method"),
+        ([], {"method": ["isotonic"]}, "method"),
+        ([], {"user_count": 2}, "counts 2 users and lists 0"),
+        ([], {"model_bundle_id": ["x"]}, "model_bundle_id"),
+        ([], {"model_schema_hash": 7}, "model_schema_hash"),
     ],
 )
 def test_a_damaged_store_is_named(user_ids: Any, head: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(CalibratorError, match=reason):
         load_calibrator_store(write_store(tmp_path / "store", user_ids, **head))
+
+
+@pytest.mark.parametrize("name", ["store.json", "global.json", "users/ann.json"])
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda text: text[: len(text) // 2], "is not valid JSON"),
+        (lambda text: b"", "is empty|is not valid JSON"),
+        (lambda text: b"\xff\xfe" + text, "is not"),
+        (lambda text: text.replace(b"{", b"[", 1), "is not"),
+        (lambda text: b" " * 16_000_001, "larger|too large|bytes"),
+        (lambda text: None, "is missing"),
+    ],
+)
+def test_every_damaged_file_of_a_store_is_named(name: str, damage: Any, reason: str, tmp_path: Path) -> None:
+    """A store is loaded whole or not at all: also when only one person's file is damaged."""
+    store = CalibratorStore(TemperatureCalibrator(2.0), {"ann": TemperatureCalibrator(3.0)})
+    where = save_calibrator_store(store, tmp_path / "store")
+    content = damage((where / name).read_bytes())
+    (where / name).unlink()
+    if content is not None:
+        (where / name).write_bytes(content)
+    with pytest.raises(CalibratorError, match=reason) as caught:
+        load_calibrator_store(where)
+    assert f"store/{name}" in caught.value.title
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize("user_id", ["ann@example.org", "Ann+1", "0b5c6a2e-1111-4000-8000-000000000001", "a.b_c-d"])
+def test_plain_user_ids_are_file_names(user_id: str, tmp_path: Path) -> None:
+    store = CalibratorStore(IdentityCalibrator(), {user_id: TemperatureCalibrator(3.0)})
+    assert load_calibrator_store(save_calibrator_store(store, tmp_path / "store")) == store
+    assert (tmp_path / "store" / "users" / f"{user_id}.json").is_file()
+
+
+def test_a_hostile_user_id_of_a_row_gets_the_global_calibrator() -> None:
+    """Only stored ids are looked up, as texts; a row's id is never anything else."""
+    store = CalibratorStore(TemperatureCalibrator(2.0), {"ann": IdentityCalibrator()})
+    probs = np.random.default_rng(2).dirichlet([1.0] * 8, 4)
+    answer = store.calibrate_batch(probs, ["../ann", "ann/../ann", "ann\0", "ANN"])
+    assert answer.tobytes() == TemperatureCalibrator(2.0).calibrate(probs).tobytes()
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
