@@ -99,7 +99,8 @@ class BucketRepository:
 
     def first_unsettled_us(self, user_id: str) -> int | None:
         """Start of the oldest bucket that may still be revised, None when all are settled."""
-        query = "SELECT min(start_us) FROM buckets WHERE user_id = ? AND settled = 0"
+        # left to itself SQLite walks the primary key from its beginning, past every settled bucket
+        query = "SELECT min(start_us) FROM buckets INDEXED BY buckets_unsettled WHERE user_id = ? AND settled = 0"
         found = self._connection.execute(query, (user_id,)).fetchone()[0]
         return None if found is None else int(found)
 

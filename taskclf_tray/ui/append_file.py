@@ -24,14 +24,14 @@ def appending(path: Path) -> Iterator[BinaryIO]:
         os.fsync(file.fileno())
 
 
-def last_line(path: Path) -> bytes | None:
-    """The last whole line without its end, None when there is none or no file. Raises OSError."""
+def last_line(path: Path) -> bytes:
+    """The last whole line without its end; empty when there is none or no file. Raises OSError."""
     try:
         with path.open("rb") as file:
             whole, _, _ = _tail(file)[1].rpartition(b"\n")
-            return whole.rpartition(b"\n")[2] or None
+            return whole.rpartition(b"\n")[2]
     except FileNotFoundError:
-        return None
+        return b""
 
 
 def _tail(file: BinaryIO) -> tuple[int, bytes]:

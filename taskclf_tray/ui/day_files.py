@@ -53,6 +53,6 @@ def write_if_new(path: Path, text: str) -> None:
 def _last_date(path: Path) -> date | None:
     """The date of the last line; None without one that can be read."""
     try:
-        return date.fromisoformat(json.loads(last_line(path) or b"{}")["date"])
+        return date.fromisoformat(json.loads(last_line(path))["date"])
     except (ValueError, KeyError, TypeError):
         return None

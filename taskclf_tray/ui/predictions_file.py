@@ -44,17 +44,17 @@ def append_predictions(path: Path, database: Database, user_id: str) -> int:
 
 def _done_us(path: Path) -> int:
     """Where the first line that is missing may begin."""
-    line = last_line(path)
-    if line is None:
-        return 0
-    found = _start_us(line)
+    found = _start_us(last_line(path))
     return _latest_us(path) if found is None else found + 1
 
 
 def _latest_us(path: Path) -> int:
-    """As `_done_us` when the last line is none of ours, or the header: the whole file is read."""
-    with path.open("rb") as file:
-        return max((found + 1 for line in file if (found := _start_us(line)) is not None), default=0)
+    """As `_done_us` when the last line is none of ours (or the header, or missing): the whole file is read."""
+    try:
+        with path.open("rb") as file:
+            return max((found + 1 for line in file if (found := _start_us(line)) is not None), default=0)
+    except FileNotFoundError:
+        return 0
 
 
 def _start_us(line: bytes) -> int | None:

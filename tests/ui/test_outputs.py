@@ -116,21 +116,26 @@ def test_a_day_that_is_over_has_a_file_of_its_own(desk: Desk, restart: bool) -> 
     assert read_segments_json(desk.out / "segments.json") == []
 
 
-def test_a_line_torn_by_a_crash_is_written_again_whole(desk: Desk) -> None:
+@pytest.mark.parametrize("lost", [1, 20, 200, 2000])
+def test_what_a_crash_tore_off_is_written_again_and_nothing_twice(desk: Desk, lost: int) -> None:
     desk.write()
-    whole = desk.lines()
     path = desk.out / "predictions.csv"
-    data = path.read_bytes()
-    with desk.database.transaction():  # the crash came before the mark
-        for name in ("csv_until_us",):
-            desk.database._connection.execute("DELETE FROM state WHERE name LIKE ?", (f"{name}%",))
-    path.write_bytes(data[:-20])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-lost])
+    assert desk.write() >= 1
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("note", [b"# my own note\n", b"\xff\x00\xfe\n", b"\n"])
+def test_a_line_of_somebody_else_at_the_end_costs_nothing(desk: Desk, note: bytes) -> None:
     desk.write()
-    lines = desk.lines()
-    assert all(len(line) == len(CSV_COLUMNS) for line in lines)
-    starts = [line[0] for line in lines[1:]]
-    assert set(starts) == {line[0] for line in whole[1:]}
-    assert list(dict.fromkeys(starts)) == [line[0] for line in whole[1:]]  # a reader drops the repeated ones
+    path = desk.out / "predictions.csv"
+    path.write_bytes(path.read_bytes() + note)
+    desk.clock.advance(900)
+    added = desk.write()
+    ours = [line for line in path.read_bytes().splitlines() if line.startswith(b"2026-")]
+    assert added > 5
+    assert len(ours) == len(set(ours)) == len(desk.settled())
 
 
 def test_each_folder_has_everything(desk: Desk, tmp_path: Path) -> None:
