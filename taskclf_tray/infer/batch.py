@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +16,25 @@ import numpy.typing as npt
 from taskclf_tray.core.defaults import (
     DEFAULT_BUCKET_SECONDS,
     DEFAULT_SMOOTH_WINDOW,
-    MIN_BLOCK_DURATION_SECONDS,
     MIXED_UNKNOWN,
 )
 from taskclf_tray.core.schema import NEWEST_SCHEMA
-from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
+from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch_files import CSV_COLUMNS as CSV_COLUMNS
 from taskclf_tray.infer.batch_files import prediction_line as prediction_line
 from taskclf_tray.infer.batch_files import read_segments_json as read_segments_json
 from taskclf_tray.infer.batch_files import write_predictions_csv as write_predictions_csv
 from taskclf_tray.infer.batch_files import write_segments_json as write_segments_json
+from taskclf_tray.infer.batch_result import BatchInferenceResult as BatchInferenceResult
+from taskclf_tray.infer.batch_result import MappedProbabilities, by_user_and_time, merged_segments
+from taskclf_tray.infer.batch_result import cut_batch as cut_batch
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import Encoder, FrameEncoder, TimeBasis
 from taskclf_tray.infer.frames import column_of, has_column
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
-from taskclf_tray.infer.smooth import Segment, majority_codes, merge_short, run_starts
+from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
 
 FloatArray = npt.NDArray[np.float64]
@@ -45,56 +46,6 @@ CHUNK_ROWS: Final = 20_000
 OnProgress = Callable[[int, int], None]
 """Told after each chunk: rows done, rows in all."""
 _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
-
-
-class MappedProbabilities(Sequence[dict[str, float]]):
-    """One dict of bucket probabilities for each row, made when asked for: a million dicts would fill the memory.
-
-    `matrix`: (N, buckets), `names`: its columns.
-    """
-
-    def __init__(self, names: Sequence[str], matrix: FloatArray) -> None:
-        self.names = tuple(names)
-        self.matrix = matrix
-
-    def __len__(self) -> int:
-        return len(self.matrix)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, float]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[dict[str, float]]: ...
-    def __getitem__(self, index: int | slice) -> dict[str, float] | Sequence[dict[str, float]]:
-        if isinstance(index, slice):
-            return MappedProbabilities(self.names, self.matrix[index])
-        return dict(zip(self.names, self.matrix[index].tolist(), strict=True))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BatchInferenceResult:
-    """Stages 4–9 of N rows, in the order of the input; `segments` by user (first seen first), each in order of time.
-
-    `segments` went through the hysteresis: they are for a timeline, never for time totals. `mapped_labels` is None
-    without a taxonomy; `mapped_probs` then holds the core labels' own probabilities. Lists of labels hold references
-    to a dozen texts (8 bytes a row); `mapped_probs` makes a dict when asked for a row. `users` and `starts_us`
-    (microseconds since 1970 UTC) say which buckets these are.
-    """
-
-    raw_labels: list[str]
-    smoothed_labels: list[str]
-    segments: list[Segment]
-    confidences: FloatArray
-    is_rejected: BoolArray
-    core_probs: FloatArray
-    mapped_labels: list[str] | None
-    mapped_probs: Sequence[dict[str, float]]
-    users: CodedTexts
-    starts_us: IntArray
-
-    @property
-    def ui_labels(self) -> list[str]:
-        """What the person sees for each row."""
-        return self.smoothed_labels if self.mapped_labels is None else self.mapped_labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,7 +201,7 @@ def run_batch(
     """
     source = _source(config.encoder, features_df)
     decided = _decide(config, source, chunk_rows, on_progress)
-    order, fresh = _order(decided.users, decided.starts_us, config.bucket_seconds)
+    order, fresh = by_user_and_time(decided.users, decided.starts_us, config.bucket_seconds)
     smoothed = np.empty_like(decided.raw)
     smoothed[order] = majority_codes(decided.raw[order], np.cumsum(fresh), config.smooth_window)
     mapped_labels, mapped_probs = None, MappedProbabilities(LABEL_SET_V1, decided.core_probs)
@@ -259,7 +210,7 @@ def run_batch(
     return BatchInferenceResult(
         raw_labels=_NAMES[decided.raw].tolist(),
         smoothed_labels=_NAMES[smoothed].tolist(),
-        segments=_segments(decided.starts_us[order], smoothed[order], fresh, config.bucket_seconds),
+        segments=merged_segments(decided.starts_us[order], smoothed[order], fresh, config.bucket_seconds),
         confidences=decided.confidences,
         is_rejected=decided.is_rejected,
         core_probs=decided.core_probs,
@@ -267,36 +218,6 @@ def run_batch(
         mapped_probs=mapped_probs,
         users=decided.users,
         starts_us=decided.starts_us,
-    )
-
-
-def cut_batch(
-    result: BatchInferenceResult, start_us: int, end_us: int, bucket_seconds: int = DEFAULT_BUCKET_SECONDS
-) -> BatchInferenceResult:
-    """Only the buckets that start in [start_us, end_us), each with the answer it has among all; segments anew."""
-    kept = np.flatnonzero((result.starts_us >= start_us) & (result.starts_us < end_us))
-    users, starts = CodedTexts(result.users.codes[kept], result.users.values), result.starts_us[kept]
-    smoothed = CodedTexts.of(result.smoothed_labels)
-    codes = smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64)[kept]
-    order, fresh = _order(users, starts, bucket_seconds)
-    names, matrix = LABEL_SET_V1, result.core_probs
-    if isinstance(result.mapped_probs, MappedProbabilities):
-        names, matrix = result.mapped_probs.names, result.mapped_probs.matrix
-    labels = [
-        None if column is None else [column[i] for i in kept.tolist()]
-        for column in (result.raw_labels, result.smoothed_labels, result.mapped_labels)
-    ]
-    return BatchInferenceResult(
-        raw_labels=labels[0] or [],
-        smoothed_labels=labels[1] or [],
-        segments=_segments(starts[order], codes[order], fresh, bucket_seconds),
-        confidences=result.confidences[kept],
-        is_rejected=result.is_rejected[kept],
-        core_probs=result.core_probs[kept],
-        mapped_labels=labels[2],
-        mapped_probs=MappedProbabilities(names, matrix[kept]),
-        users=users,
-        starts_us=starts,
     )
 
 
@@ -340,38 +261,3 @@ def _mapped(
         rows = slice(start, start + chunk_rows)
         chosen[rows], probs[rows] = resolver.resolve_codes(smoothed[rows], decided.raw[rows], decided.core_probs[rows])
     return resolver.label_names[chosen].tolist(), MappedProbabilities(resolver.bucket_names, probs)
-
-
-def _order(users: CodedTexts, starts_us: IntArray, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
-    """The rows by user (first seen first) and time, and where in this order a contiguous run begins."""
-    first_seen = np.full(len(users.values), len(users), dtype=np.int64)
-    np.minimum.at(first_seen, users.codes, np.arange(len(users)))
-    user = first_seen[users.codes]
-    order = np.lexsort((starts_us, user))
-    fresh = run_starts(starts_us[order], bucket_seconds)
-    fresh[1:] |= np.diff(user[order]) != 0
-    return order, fresh
-
-
-def _segments(starts: IntArray, codes: IntArray, fresh: BoolArray, bucket_seconds: int) -> list[Segment]:
-    """Segments of ordered buckets, after hysteresis; each contiguous run by itself, so users never join."""
-    begins = fresh.copy()
-    begins[1:] |= np.diff(codes) != 0
-    firsts = np.flatnonzero(begins)
-    counts = np.diff(np.append(firsts, len(codes)))
-    runs = [*np.flatnonzero(fresh[firsts]).tolist(), len(firsts)]
-    labels, lengths = codes[firsts].tolist(), counts.tolist()
-    fewest = -(-MIN_BLOCK_DURATION_SECONDS // bucket_seconds)
-    joined: list[tuple[int, int, int]] = []
-    for begin, end in pairwise(runs):
-        part = merge_short(labels[begin:end], lengths[begin:end], fewest)
-        joined += [(begin + first, begin + last, label) for first, last, label in part]
-    before = np.append(0, np.cumsum(counts)).tolist()
-    step_us = bucket_seconds * US_PER_SECOND
-    moments = starts[firsts].tolist()
-    segments: list[Segment] = []
-    for first, last, label in joined:
-        count = before[last + 1] - before[first]
-        ended = from_us(moments[first] + count * step_us)
-        segments.append(Segment(from_us(moments[first]), ended, LABELS_AND_MIXED[label], count))
-    return segments

@@ -82,7 +82,7 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
     else:
         features = export_rows(paths, Path(request.input), settings, config.bucket_seconds)
     try:
-        everything = run_batch(config, features, on_progress=_Progress(say))
+        result = run_batch(config, features, on_progress=_Progress(say))
     except ValueError as error:  # a table without a column, or with texts where numbers belong
         if not hasattr(features, "keys"):
             raise
@@ -90,7 +90,8 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
             f"The rows in {Path(str(request.input)).name} cannot be used: {error}.",
             f"They need the columns of feature schema {config.schema_version}.",
         ) from error
-    result = cut_batch(everything, start_us, end_us, config.bucket_seconds)
+    if (request.start_us, request.end_us) != (None, None):
+        result = cut_batch(result, start_us, end_us, config.bucket_seconds)
     if len(result.starts_us) == 0:
         raise SourceError("There is nothing in this range to predict.", "Choose another --from and --to.")
     return {**_written(result, Path(request.out_dir or paths.outputs / "batch")), "model": resolved.model_version}
