@@ -107,6 +107,7 @@ class Pair:
     def check(self, config: PipelineConfig) -> str:
         """Every answer of one look has the identity, model, threshold and probabilities of one configuration."""
         told = _told(config)
+        assert config.config_id in self.answers, "parts of both policies in one configuration"
         assert {prediction[0] for prediction in told} == {config.config_id}
         assert told == self.answers[config.config_id]
         return config.config_id
