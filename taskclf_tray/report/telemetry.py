@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from statistics import fmean
 from typing import Any
 
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -74,4 +74,4 @@ def telemetry_name(user_id: str) -> str:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
+    return math.fsum(values) / len(values) if values else None
