@@ -104,6 +104,14 @@ def draw_app_icon(size: int) -> Image:
     return draw_app(size)
 
 
+@lru_cache(maxsize=32)
+def swatch_png(color: str) -> bytes:
+    """A dot of this colour (`#rrggbb`) as a PNG file of 16 by 16 pixels, for a menu entry."""
+    from taskclf_tray.ui.icon_drawing import draw_swatch
+
+    return draw_swatch(color)
+
+
 @lru_cache(maxsize=64)  # a panel wants five sizes; a day shows few different arts at a time
 def _drawn(state: IconState, letter: str | None, color: str | None, size: int, dark: bool | None) -> Image:
     from taskclf_tray.ui.icon_drawing import draw_state

@@ -6,6 +6,7 @@ alike; a neutral body is a grey that contrasts with both, thinly outlined, darke
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from dataclasses import dataclass
@@ -56,6 +57,17 @@ def draw_state(state: IconState, letter: str | None, color: str | None, size: in
 def draw_app(size: int) -> Image.Image:
     """The program's icon, RGBA."""
     return _draw(load_shapes("app"), _Paint(_APP, _WHITE, _INK, _WHITE), None, size)
+
+
+def draw_swatch(color: str) -> bytes:
+    """A dot with an outline, 16 by 16 pixels, drawn at four times the size, as a PNG file."""
+    side, scale = 16, 4
+    dot = Image.new("RGBA", (side * scale, side * scale))
+    fill = (*(parse_color(color) or _NEUTRAL), 255)
+    ImageDraw.Draw(dot).ellipse((8, 8, 55, 55), fill=fill, outline=(*_INK, 160), width=3)
+    file = io.BytesIO()
+    dot.resize((side, side), Image.Resampling.LANCZOS).save(file, "PNG")
+    return file.getvalue()
 
 
 def _default_letter(state: IconState) -> str | None:

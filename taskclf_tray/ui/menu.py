@@ -21,6 +21,7 @@ from taskclf_tray.ui.commands import (
     Resume,
     TellStatus,
 )
+from taskclf_tray.ui.icon import IconState, icon_art
 from taskclf_tray.ui.snapshot import ModelChoice, Snapshot
 
 Send = Callable[[Command], None]
@@ -45,7 +46,7 @@ class MenuBuilder:
         separator = self._api.Menu.SEPARATOR
         return self._api.Menu(
             self._item(lambda _: self._see().banner or "", None, enabled=False, visible=lambda _: self._has_banner()),
-            self._item(lambda _: f"● {self._see().line}", self._sending(TellStatus()), default=True),
+            self._status_item(),
             separator,
             self._item(text.MENU_PAUSE, self._pause_menu()),
             self._item(text.MENU_PRIVATE, self._toggle_private, checked=lambda _: self._see().is_private),
@@ -54,6 +55,16 @@ class MenuBuilder:
             self._item(text.MENU_ADVANCED, self._advanced_menu()),
             separator,
             self._item(text.MENU_QUIT, lambda *_: self._quit()),
+        )
+
+    def _status_item(self) -> Any:
+        """The label with its colour before it; a black dot where a backend shows no colours."""
+        return self._api.KeyedItem(
+            "status",
+            lambda _: f"● {self._see().line}",
+            self._sending(TellStatus()),
+            swatch=lambda: swatch_of(self._see()),
+            default=True,
         )
 
     def _pause_menu(self) -> Any:
@@ -116,3 +127,10 @@ class MenuBuilder:
 
     def _toggle_private(self, *_: Any) -> None:
         self._send(PrivateMode(self._clicked_at(), not self._see().is_private))
+
+
+def swatch_of(snapshot: Snapshot) -> str | None:
+    """The colour of the label that shows: the person's own for their category, else the core label's."""
+    if snapshot.state is not IconState.LIVE:
+        return None
+    return icon_art(snapshot.state, core_label=snapshot.core_label, color=snapshot.color).color

@@ -19,7 +19,7 @@ def test_the_app_on_xfce(tmp_path: Path) -> None:
     with desktop(tmp_path / "desk") as desk:
         env = desk.env | {"TASKCLF_HOME": str(tmp_path / "home")}
         with python_child("taskclf_tray", ["demo", "--speed", "60"], env) as app, TrayClient(env) as tray:
-            wait_until(lambda: "%" in str(tray.props()["Title"]), "a live label", 20)
+            wait_until(lambda: " % since" in str(tray.props()["Title"]), "a label it is sure of", 30)
             ARTEFACTS.mkdir(exist_ok=True)
             bare = desk.screenshot(tmp_path / "bare.png").read_bytes()
             desk.click(14, 16, button=3)

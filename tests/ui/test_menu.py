@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui import backend
 from taskclf_tray.ui.commands import (
     Command,
@@ -24,7 +25,7 @@ from taskclf_tray.ui.commands import (
     Resume,
     TellStatus,
 )
-from taskclf_tray.ui.icon import IconState
+from taskclf_tray.ui.icon import LABEL_LOOKS, IconState
 from taskclf_tray.ui.menu import MenuBuilder
 from taskclf_tray.ui.snapshot import ModelChoice, Snapshot
 
@@ -173,3 +174,13 @@ def test_the_banner_shows_while_there_is_one(front: Front) -> None:
     assert name == "Simulated person: this is not your activity"
     assert not item.enabled
     assert item.text == name
+
+
+def test_the_status_entry_carries_the_colour_of_what_shows(front: Front) -> None:
+    status = front.menu.items[1]
+    front.show(core_label="Build", ui_label="Build")
+    assert status.swatch() == LABEL_LOOKS[CoreLabel.BUILD].color
+    front.show(ui_label="Deep Work", color="#2E86DE")
+    assert status.swatch() == "#2E86DE"
+    front.show(state=IconState.UNSURE)
+    assert status.swatch() is None

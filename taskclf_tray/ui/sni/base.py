@@ -43,6 +43,16 @@ class KeyedItem(MenuItem):  # type: ignore[misc]  # pystray has no types
     an open menu would show the next entry under the pointer when one before it disappears.
     """
 
-    def __init__(self, key: Hashable, text: str | Callable[[Any], str], action: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        key: Hashable,
+        text: str | Callable[[Any], str],
+        action: Any,
+        *,
+        swatch: Callable[[], str | None] = lambda: None,
+        **options: Any,
+    ) -> None:
+        """`swatch`: the colour (`#rrggbb`) of a dot before the entry, where the backend can show one."""
         super().__init__(text, action, **options)
         self.key = key
+        self.swatch = swatch

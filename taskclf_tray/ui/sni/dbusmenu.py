@@ -17,8 +17,9 @@ from dbus_fast.annotations import (
 )
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
+from taskclf_tray.ui.icon import swatch_png
 from taskclf_tray.ui.notify.plain import plain_text
-from taskclf_tray.ui.sni.base import Menu
+from taskclf_tray.ui.sni.base import KeyedItem, Menu
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,9 @@ def entry_properties(item: Any) -> Properties:
         properties["toggle-state"] = Variant("i", int(bool(checked)))
     if item.submenu is not None:
         properties["children-display"] = Variant("s", "submenu")
+    color = item.swatch() if isinstance(item, KeyedItem) else None
+    if color is not None:
+        properties["icon-data"] = Variant("ay", swatch_png(color))
     return properties
 
 
