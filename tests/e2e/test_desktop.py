@@ -18,7 +18,7 @@ ARTEFACTS = ROOT / ".artefacts"
 def test_the_app_on_xfce(tmp_path: Path) -> None:
     with desktop(tmp_path / "desk") as desk:
         env = desk.env | {"TASKCLF_HOME": str(tmp_path / "home")}
-        with python_child("taskclf_tray", ["demo", "--speed", "60"], env) as app, TrayClient(env) as tray:
+        with python_child("taskclf_tray", ["demo", "--speed", "5"], env) as app, TrayClient(env) as tray:
             wait_until(lambda: " % since" in str(tray.props()["Title"]), "a label it is sure of", 30)
             ARTEFACTS.mkdir(exist_ok=True)
             bare = desk.screenshot(tmp_path / "bare.png").read_bytes()
