@@ -62,7 +62,7 @@ def run(options: Options) -> int:
     with SingleInstance(paths.home) as instance:
         switch = _switch(paths, config, options, problems)
         if options.is_once:
-            return run_once(switch, options.out_dir or paths.outputs, is_json=options.is_json)
+            return run_once(switch, is_json=options.is_json)
         return _run_app(switch, config, options, instance.take_raise_request)
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.ui import text
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.headless import JsonLines
-from taskclf_tray.ui.outputs import OutputWriter
 from taskclf_tray.ui.sources import SourceSwitch
 
 log = logging.getLogger(__name__)
 
 
-def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
+def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
     """Catch up with the source and write predictions, segments, reports and telemetry; exit code 0.
 
     Everything that has ended counts as settled; a later revision changes the record only. Raises TaskclfError.
@@ -42,15 +40,9 @@ def run_once(switch: SourceSwitch, out_dir: Path, *, is_json: bool) -> int:
                     break
         except BlackoutOpenError:
             is_dark = True
-        writer = OutputWriter(
-            session.database,
-            session.identity.user_id,
-            out_dir,
-            include_rejected=session.serving.includes_rejected,
-        )
-        writer.write(now, session.time_zone(), is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
+        session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
-            print(text.once_done(count, out_dir, is_dark=is_dark))  # noqa: T201 - the answer of a command
+            print(text.once_done(count, session.out_dir, is_dark=is_dark))  # noqa: T201 - the answer of a command
         if lines is not None and lines.failure is not None:
             raise lines.failure
         return 0

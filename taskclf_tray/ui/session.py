@@ -23,7 +23,7 @@ from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.guard import GuardedReader
-from taskclf_tray.ui.outputs import OutputWriter
+from taskclf_tray.ui.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.ui.recorder import Recorder
 from taskclf_tray.ui.serving import Message, Overrides, Serving
 
@@ -69,10 +69,11 @@ class Session:
         except BaseException:
             self.database.close()
             raise
+        self.out_dir = out_dir or paths.outputs
         self._outputs = OutputWriter(
             self.database,
             self.identity.user_id,
-            out_dir or paths.outputs,
+            self.out_dir,
             include_rejected=self.serving.includes_rejected,
         )
         self._reader = GuardedReader(self.source, self.database, before_request)
@@ -158,9 +159,10 @@ class Session:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
 
-    def write_outputs(self, *, is_caught_up: bool = True, is_last: bool = False) -> None:
+    def write_outputs(self, *, is_caught_up: bool = True, is_last: bool = False, max_days: int = DAYS_A_WRITE) -> None:
         """Bring the files beside the record up to date; see `OutputWriter.write`. Raises StoreError."""
-        self._outputs.write(self.now(), self.time_zone(), is_caught_up=is_caught_up, is_last=is_last)
+        now, zone_name = self.now(), self.time_zone()
+        self._outputs.write(now, zone_name, is_caught_up=is_caught_up, is_last=is_last, max_days=max_days)
 
     def newest(self) -> WindowPrediction | None:
         """The last bucket of the record. Raises StoreError."""

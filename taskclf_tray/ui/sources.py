@@ -193,7 +193,8 @@ class SourceSwitch:
             before_request=before_request,
             models_dir=self._models_dir,
             main_paths=self._paths,
-            out_dir=self._out_dir,
+            # one who came in by himself keeps out of the folder a real record is to fill
+            out_dir=self._out_dir if self._source == "simulated" else None,
         )
 
 

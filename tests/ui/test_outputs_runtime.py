@@ -67,15 +67,42 @@ def test_a_source_that_is_down_closes_no_day(rig: Rig) -> None:
         until(lambda: (rig.paths.outputs / "telemetry").exists(), "the closed day")
 
 
+def once_simulated(home: Path, out: Path | None) -> str:
+    """`run --once` in a process of its own, on a working afternoon; what it printed."""
+    program = f"""
+from datetime import UTC, datetime
+from pathlib import Path
+from taskclf_tray.ui.app import Options, run
+out = {str(out)!r}
+run(Options(
+    home=Path({str(home)!r}),
+    source="simulated",
+    is_once=True,
+    start=datetime(2026, 3, 2, 15, tzinfo=UTC),
+    out_dir=None if out == "None" else Path(out),
+))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_once_reports_every_day_it_recorded(tmp_path: Path) -> None:
     home, out = copy_home(tmp_path / "home"), tmp_path / "out"
-    command = [sys.executable, "-m", "taskclf_tray", "run", "--once", "--source", "simulated", "--home", str(home)]
-    done = subprocess.run([*command, "--out-dir", str(out)], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    once_simulated(home, out)
     (database,) = home.rglob("*.db")
     connection = sqlite3.connect(database)
     total = connection.execute("SELECT sum(covered_seconds) FROM buckets").fetchone()[0]
     connection.close()
     reports = [json.loads(path.read_text()) for path in out.glob("report_*.json")]
-    assert reports
+    assert total > 3_600
     assert sum(report["covered_seconds"] for report in reports) == pytest.approx(total)
+
+
+def test_a_simulated_run_writes_nothing_into_the_files_of_the_real_record(tmp_path: Path) -> None:
+    home = copy_home(tmp_path / "home")
+    printed = once_simulated(home, None)
+    assert not (home / "tray" / "out").exists()
+    (predictions,) = home.rglob("predictions.csv")
+    assert str(predictions.parent) in printed
