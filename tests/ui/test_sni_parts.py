@@ -159,11 +159,13 @@ def test_before_the_run_changes_are_kept_and_nothing_is_sent() -> None:
 def test_a_swatch_is_a_small_png_in_the_layout() -> None:
     color: list[str | None] = ["#2e86de"]
     tree = MenuTree()
-    menu = Menu(KeyedItem("status", "Build", None, swatch=lambda: color[0]))
+    menu = Menu(KeyedItem("status", "● Build", None, swatch=lambda: color[0]))
     (node,) = tree.build(menu).children
     png = node.properties["icon-data"].value
     assert png.startswith(b"\x89PNG")
     assert len(png) < 1500
+    assert node.properties["label"].value == "Build"
     color[0] = None
     (node,) = tree.build(menu).children
     assert "icon-data" not in node.properties
+    assert node.properties["label"].value == "● Build"

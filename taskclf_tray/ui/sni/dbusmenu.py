@@ -23,6 +23,7 @@ from taskclf_tray.ui.sni.base import KeyedItem, Menu
 
 log = logging.getLogger(__name__)
 
+_DRAWN_DOT: Final = "● "
 LABEL_LIMIT: Final = 100
 _ROOT_ID: Final = 0
 
@@ -119,6 +120,7 @@ def entry_properties(item: Any) -> Properties:
     color = item.swatch() if isinstance(item, KeyedItem) else None
     if color is not None:
         properties["icon-data"] = Variant("ay", swatch_png(color))
+        properties["label"] = Variant("s", label.removeprefix(_DRAWN_DOT))  # the picture stands in its place
     return properties
 
 
