@@ -70,7 +70,7 @@ def test_edit_taxonomy(tray: TrayClient, notify_daemon: NotifyDaemon, editor: Fa
     assert "next minute" in notify_daemon.wait_for("categories were applied").body
     wait_until(lambda: title_of(tray).startswith("Everything — "), "the person's own category", 20)
     wait_until(lambda: (0x00, 0xFF, 0x01) in colors_of(tray), "the person's own colour")
-    assert "● Everything — " in tray.list()
+    assert "\nEverything — " in tray.list()  # its colour stands before it as a picture
 
     editor.will_apply('s/color: .*/color: "green"/')
     tray.click("Advanced/Edit Taxonomy")
