@@ -23,8 +23,8 @@ MINUTE = 60_000_000
 
 def record(n: int, *, settled: bool = False, user: str = "u") -> BucketRecord:
     return BucketRecord(
-        user, n * MINUTE, (n + 1) * MINUTE, "UTC", 60.0, "c", "model", "Coding", "Debug", "Build", False, True, 0.5, 1.5,
-        settled, b"row", f"prediction {n}",
+        user, n * MINUTE, (n + 1) * MINUTE, "UTC", 60.0, "c", "model", "Coding", "Debug", "Build",
+        False, True, 0.5, 1.5, settled, b"row", f"prediction {n}",
     )  # fmt: skip
 
 
