@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -36,7 +37,7 @@ _TICK_SECONDS: Final = 0.05
 Signature = tuple[tuple[str, int, int, int] | None, ...]
 
 
-class _Reloader:
+class _Reloader(ABC):
     """The watch and the swap; what is watched and how it is resolved comes from the kinds below."""
 
     def __init__(
@@ -124,11 +125,13 @@ class _Reloader:
         self.problem_serial += 1
         _log.warning("the former model and policy stay in force: %s", self.last_problem)
 
+    @abstractmethod
     def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
-        raise NotImplementedError
+        """Build the whole config anew. Raises TaskclfError, OSError."""
 
+    @abstractmethod
     def _watched(self) -> tuple[Path, ...]:
-        raise NotImplementedError
+        """The files whose change counts."""
 
     def _signature(self) -> Signature:
         return tuple(_stat(path) for path in self._watched())
