@@ -1,9 +1,15 @@
-"""What a log may say of an error nobody foresaw."""
+"""What the log and the person may be told of an error nobody foresaw."""
 
 from __future__ import annotations
 
+import logging
 import traceback
 from pathlib import Path
+
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.ui import text
+
+log = logging.getLogger(__name__)
 
 
 def describe_bug(error: BaseException) -> str:
@@ -14,3 +20,11 @@ def describe_bug(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames]
     return " > ".join([*places, type(error).__name__])
+
+
+def as_problem(error: Exception) -> TaskclfError:
+    """What the person is told of any error; a bug goes to the log by type and place alone."""
+    if isinstance(error, TaskclfError):
+        return error
+    log.error("Unexpected: %s", describe_bug(error))
+    return TaskclfError(*text.unexpected(type(error).__name__))

@@ -19,14 +19,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
 from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
-from taskclf_tray.ui.bugs import describe_bug
+from taskclf_tray.ui.audience import Audience, Listener
+from taskclf_tray.ui.bugs import as_problem
 from taskclf_tray.ui.commands import (
     Command,
     Pause,
@@ -39,10 +40,8 @@ from taskclf_tray.ui.commands import (
 )
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
-from taskclf_tray.ui.notify.base import Notice, Notifier
-from taskclf_tray.ui.notify.plain import plain_text
+from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
-from taskclf_tray.ui.serving import Message
 from taskclf_tray.ui.session import Session
 from taskclf_tray.ui.snapshot import Snapshot
 from taskclf_tray.ui.status import snapshot_of
@@ -61,24 +60,10 @@ SOURCE_FAILURES_TOLD = 3
 OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
 
-MAX_LOGGED_CHARACTERS = 600
 NAMELESS_MINUTES = 30
 """More than half of so many minutes without a named window are told."""
 GIVE_BACK_SECONDS = 600.0
 """Free pages go back to the system after a catch-up, and then this often."""
-
-
-class Listener(Protocol):
-    """Told by the worker, in its thread: be quick, hand over."""
-
-    def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Something that shows has changed."""
-
-    def on_step(self, step: Step) -> None:
-        """Buckets were finalised or revised; they are on disk."""
-
-    def on_message(self, message: Message) -> None:
-        """The person is told something, as (title, body); also goes to the notification service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +91,8 @@ class TrayRuntime:
         banner: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._open_session = open_session
-        self._notifier = notifier
+        self._audience = Audience(notifier, listeners)
         self._settings = settings or Settings()
-        self._listeners = list(listeners)
         self._should_switch = should_switch
         self._take_raise_request = take_raise_request
         self._banner = banner
@@ -116,7 +100,6 @@ class TrayRuntime:
         self._privacy: deque[PrivacyCommand] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
-        self._snapshot = Snapshot(IconState.NO_SOURCE, text.STARTING)
         self._session: Session | None = None
         self._is_patient = False
         self._step: Step | None = None
@@ -136,11 +119,11 @@ class TrayRuntime:
     @property
     def snapshot(self) -> Snapshot:
         """The newest snapshot."""
-        return self._snapshot
+        return self._audience.snapshot
 
     def add_listener(self, listener: Listener) -> None:
         """Before `start` only."""
-        self._listeners.append(listener)
+        self._audience.add(listener)
 
     def start(self, *, is_patient: bool = False) -> None:
         """Start the worker. When the first session cannot be opened it ends with `failure` set; a patient one goes on
@@ -193,14 +176,14 @@ class TrayRuntime:
                 self._failures, self._problem = 0, None
                 return self._session
             except Exception as error:  # noqa: BLE001 - whatever it is, the person is told and may correct it
-                problem = _as_problem(error)
+                problem = as_problem(error)
             if not self._is_patient:
                 log.error("The worker cannot start: %s", problem)
                 self.failure = problem
-                self._publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+                self._audience.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
                 return None
             wait = self._fail(problem)
-            self._publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+            self._audience.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
             self._wait_without_session(wait, problem)
         return None
 
@@ -213,7 +196,7 @@ class TrayRuntime:
                 if isinstance(command, ReloadNow):
                     return
                 if command is not None:
-                    self._tell([text.trouble(problem.title, problem.next_step)])
+                    self._audience.tell([text.trouble(problem.title, problem.next_step)])
 
     def _run_session(self, session: Session) -> None:
         """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
@@ -227,10 +210,10 @@ class TrayRuntime:
     def _greet(self, session: Session) -> None:
         try:
             if self._banner() is None and session.is_first_start():
-                self._tell([text.welcome()])
+                self._audience.tell([text.welcome()])
         except TaskclfError as error:
             self._fail(error)
-        self._tell(session.messages)
+        self._audience.tell(session.messages)
 
     def _close_session(self) -> None:
         session, self._session = self._session, None
@@ -254,8 +237,10 @@ class TrayRuntime:
                     log.info("The session ends: another source or other settings are to be used.")
                     return
             except Exception as error:  # noqa: BLE001 - the record must go on after a mistake of ours
-                due = time.monotonic() + self._fail(_as_problem(error))
-                self._publish(dataclasses.replace(self._snapshot, state=IconState.ATTENTION, line=text.ATTENTION))
+                due = time.monotonic() + self._fail(as_problem(error))
+                self._audience.publish(
+                    dataclasses.replace(self._audience.snapshot, state=IconState.ATTENTION, line=text.ATTENTION)
+                )
                 self._stop.wait(TICK_SECONDS)  # whatever failed may fail again at once
 
     def _serve(self, session: Session, wait_seconds: float) -> bool:
@@ -274,13 +259,13 @@ class TrayRuntime:
             if command is None:
                 self._take_privacy_or_say()
             elif isinstance(command, TellStatus):
-                self._tell([actions.tell_status(session, self._snapshot)])
+                self._audience.tell([actions.tell_status(session, self._audience.snapshot)])
             else:
-                self._tell(actions.perform(session, command))
+                self._audience.tell(actions.perform(session, command))
         except Exception as error:  # noqa: BLE001 - a click must never end the record
-            problem = _as_problem(error)
+            problem = as_problem(error)
             log.warning("%s", problem)
-            self._tell([text.trouble(problem.title, problem.next_step)])
+            self._audience.tell([text.trouble(problem.title, problem.next_step)])
         self._refresh(session)
         return command is None or isinstance(command, ReloadNow | PickModel)
 
@@ -301,7 +286,7 @@ class TrayRuntime:
             self._fail(error)
 
     def _look_around(self, session: Session) -> bool:
-        was_open = bool(self._snapshot.is_paused or self._snapshot.is_private)
+        was_open = bool(self._audience.snapshot.is_paused or self._audience.snapshot.is_private)
         try:
             is_open = bool(session.open_blackouts())
             messages = session.serving.check()
@@ -311,8 +296,8 @@ class TrayRuntime:
                 self._refresh(session)
             return False
         if self._take_raise_request():
-            self._tell([(text.APP_NAME, self._snapshot.line)])
-        self._tell(messages)
+            self._audience.tell([(text.APP_NAME, self._audience.snapshot.line)])
+        self._audience.tell(messages)
         if messages or was_open != is_open:
             self._refresh(session)
         return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
@@ -342,7 +327,7 @@ class TrayRuntime:
         self._told.clear()
         self._look_for_names(step)
         if step.finalised or step.revised:
-            self._each(lambda listener: listener.on_step(step))
+            self._audience.stepped(step)
         if not step.is_caught_up:
             return 0.0
         self._tidy_up(session)
@@ -353,7 +338,7 @@ class TrayRuntime:
         self._nameless.extend(prediction.decided_by == "no_window" for prediction in step.finalised)
         if not self._nameless_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
             self._nameless_told = True
-            self._tell([text.too_many_unknown()])
+            self._audience.tell([text.too_many_unknown()])
 
     def _seconds_to_wait(self, *, is_away: bool) -> float:
         if self._banner() is not None:
@@ -376,10 +361,10 @@ class TrayRuntime:
             session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
             self._outputs_failed = False
         except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
-            problem = _as_problem(error)
+            problem = as_problem(error)
             if not self._outputs_failed:
                 log.warning("%s", problem)
-                self._tell([text.trouble(problem.title, problem.next_step)])
+                self._audience.tell([text.trouble(problem.title, problem.next_step)])
             self._outputs_failed = True
 
     def _fail(self, error: TaskclfError) -> float:
@@ -393,15 +378,13 @@ class TrayRuntime:
         is_due = not isinstance(error, SourceError) or self._failures >= SOURCE_FAILURES_TOLD
         if is_due and error.title not in self._told:
             self._told.add(error.title)
-            self._tell([text.trouble(error.title, error.next_step)])
+            self._audience.tell([text.trouble(error.title, error.next_step)])
         return wait
-
-    # -- telling ----------------------------------------------------------------------------------------------
 
     def _refresh(self, session: Session) -> None:
         with contextlib.suppress(TaskclfError):  # else what was known last still holds
             self._blackouts = session.open_blackouts()
-        self._publish(
+        self._audience.publish(
             snapshot_of(
                 session,
                 self._step or Step(is_caught_up=False),
@@ -410,37 +393,6 @@ class TrayRuntime:
                 banner=self._banner(),
             )
         )
-
-    def _publish(self, snapshot: Snapshot) -> None:
-        if snapshot == self._snapshot:
-            return
-        self._snapshot = snapshot
-        self._each(lambda listener: listener.on_snapshot(snapshot))
-
-    def _tell(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            title, body = message
-            log.info("Told: %s", plain_text(f"{title}. {body}", MAX_LOGGED_CHARACTERS))
-            try:
-                self._notifier.notify(Notice(title, body))
-            except Exception as error:  # noqa: BLE001 - a notification is never worth the record
-                log.warning("A notification failed: %s", describe_bug(error))
-            self._each(lambda listener, message=message: listener.on_message(message))  # type: ignore[misc]
-
-    def _each(self, tell: Callable[[Listener], None]) -> None:
-        for listener in self._listeners:
-            try:
-                tell(listener)
-            except Exception as error:  # noqa: BLE001 - one view's mistake must not stop the record or other views
-                log.error("A listener failed: %s", describe_bug(error))
-
-
-def _as_problem(error: Exception) -> TaskclfError:
-    """What the person is told of any error; a bug goes to the log by type and place alone."""
-    if isinstance(error, TaskclfError):
-        return error
-    log.error("Unexpected: %s", describe_bug(error))
-    return TaskclfError(*text.unexpected(type(error).__name__))
 
 
 def __getattr__(name: str) -> Any:
