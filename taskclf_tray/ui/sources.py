@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 import tzlocal
@@ -19,15 +21,19 @@ from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
 from taskclf_tray.core.time import zone
+from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.serving import Message, Overrides
 from taskclf_tray.ui.session import Session
 
+if TYPE_CHECKING:
+    from taskclf_tray.adapters.simulated import SimulatedPerson
+
 PROBE_SECONDS = 5.0
 _SETTLE_SECONDS = 0.5
-DEMO_START_HOUR = 9.5
+DEMO_LEAD = timedelta(minutes=5)
 DEFAULT_SPEED = 60.0
 DEFAULT_PERSONA = "developer"
 _PROGRAMS = ("aw-qt", "aw-server", "aw-server-rust", "awatcher")
@@ -176,11 +182,11 @@ class SourceSwitch:
         paths = prepare_home(self._paths.tray / "demo")
         zone_name = tzlocal.get_localzone_name()
         persona, seed, speed = self._person
-        start = self._start or _last_workday_morning(zone_name)
         from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
         from taskclf_tray.adapters.simulated_clock import ReplayClock
 
         person = SimulatedPerson(persona, seed, time_zone=zone_name)
+        start = self._start or demo_start(person, datetime.now(zone(zone_name)).date())
 
         def make_source(identity: Identity) -> ActivitySource:
             return SimulatedSource(person, self._normaliser(identity), clock=ReplayClock(start, speed))
@@ -240,7 +246,9 @@ def _had_real_source(paths: HomePaths) -> bool:
         database.close()
 
 
-def _last_workday_morning(zone_name: str) -> datetime:
-    today = datetime.now(zone(zone_name)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    day = today - timedelta(days=max(0, today.weekday() - 4))
-    return (day + timedelta(hours=DEMO_START_HOUR)).astimezone(UTC)
+def demo_start(person: SimulatedPerson, today: date) -> datetime:
+    """A few minutes into the first real piece of work of the person's latest working day up to `today`."""
+    day = next(day for n in itertools.count() if (day := today - timedelta(days=n)) and person.day(day).truth)
+    spans = person.day(day).truth
+    work = (s for s in spans if s.label != CoreLabel.BREAK_IDLE and s.end_ts - s.start_ts >= 2 * DEMO_LEAD)
+    return next(work, spans[0]).start_ts + DEMO_LEAD

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.config import load_config
+from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import sources
 from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.sources import SourceSwitch
+from taskclf_tray.ui.sources import SourceSwitch, demo_start
 
 NO_SERVER = "http://127.0.0.1:9"
 
@@ -159,3 +162,14 @@ def test_a_demo_does_not_begin_anew_when_settings_are_saved(paths: HomePaths, op
     open_one(switch, opened)
     save(paths, "smooth_window = 5\n")
     assert not switch.should_switch()
+
+
+@pytest.mark.parametrize("persona", ["developer", "manager"])
+def test_a_demo_begins_in_the_middle_of_work_whatever_the_date(persona: str) -> None:
+    person = SimulatedPerson(persona, 1)
+    for number in range(0, 400, 27):
+        today = date(2026, 11, 21) + timedelta(days=number)
+        start = demo_start(person, today)
+        assert timedelta(0) <= today - start.date() <= timedelta(days=10)
+        (span,) = person.truth(start, start + timedelta(seconds=1))
+        assert span.label != CoreLabel.BREAK_IDLE
