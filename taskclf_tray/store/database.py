@@ -10,6 +10,8 @@ from pathlib import Path
 from taskclf_tray.store.blackouts import BlackoutRepository
 from taskclf_tray.store.buckets import BucketRepository
 from taskclf_tray.store.connection import connect, mapped_errors
+from taskclf_tray.store.labels import LabelRepository
+from taskclf_tray.store.requests import AskRepository, RequestRepository
 from taskclf_tray.store.state import ConfigRepository, StateRepository
 
 
@@ -21,6 +23,9 @@ class Database:
         self._connection: sqlite3.Connection = connect(path, read_only=read_only)
         self.buckets = BucketRepository(self._connection)
         self.blackouts = BlackoutRepository(self._connection)
+        self.labels = LabelRepository(self._connection)
+        self.requests = RequestRepository(self._connection)
+        self.asks = AskRepository(self._connection)
         self.state = StateRepository(self._connection)
         self.configs = ConfigRepository(self._connection)
 
@@ -42,6 +47,11 @@ class Database:
         """A block of reads with sqlite3's errors mapped. Raises StoreError."""
         with mapped_errors(self.path):
             yield
+
+    def seen_version(self) -> int:
+        """A number that changes when another connection has committed something."""
+        with self.reading():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close; SQLite folds the write-ahead log into the file."""

@@ -28,6 +28,67 @@ CREATE TABLE buckets (
 ) WITHOUT ROWID
 """
 
+_LABEL_SPANS = """
+CREATE TABLE label_spans (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL CHECK (start_us < end_us),
+    label TEXT NOT NULL,
+    provenance TEXT NOT NULL CHECK (provenance IN ('manual', 'answer', 'import', 'auto')),
+    confidence REAL,
+    created_us INTEGER NOT NULL,
+    undone_us INTEGER,
+    made_by INTEGER NOT NULL REFERENCES label_changes (id),
+    taken_by INTEGER REFERENCES label_changes (id),
+    is_growing INTEGER NOT NULL DEFAULT 0
+)
+"""
+
+_LABEL_CHANGES = """
+CREATE TABLE label_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('label', 'answer', 'skip', 'import', 'erase', 'merge', 'auto')),
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    label TEXT,
+    undone_us INTEGER
+)
+"""
+
+_LABEL_REQUESTS = """
+CREATE TABLE label_requests (
+    request_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL CHECK (start_us < end_us),
+    reason TEXT NOT NULL CHECK (reason IN ('low_confidence', 'drift', 'audit', 'gap')),
+    confidence REAL,
+    predicted_label TEXT,
+    second_label TEXT,
+    created_us INTEGER NOT NULL,
+    local_day TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'labeled', 'skipped')),
+    closed_by INTEGER REFERENCES label_changes (id),
+    UNIQUE (user_id, start_us)
+) WITHOUT ROWID
+"""
+
+_ASKS = """
+CREATE TABLE asks (
+    id INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    local_day TEXT NOT NULL,
+    is_random INTEGER NOT NULL,
+    outcome TEXT CHECK (outcome IN ('answered', 'skipped', 'dismissed', 'other', 'never')),
+    outcome_us INTEGER
+)
+"""
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         _BUCKETS,
@@ -43,5 +104,19 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         )""",
         "CREATE UNIQUE INDEX blackouts_open ON blackouts (reason) WHERE end_us IS NULL",
         "CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        _LABEL_CHANGES,
+        "CREATE INDEX label_changes_undoable ON label_changes (user_id, id) WHERE undone_us IS NULL",
+        _LABEL_SPANS,
+        "CREATE INDEX label_spans_in_force ON label_spans (user_id, start_us) "
+        "WHERE taken_by IS NULL AND undone_us IS NULL",
+        "CREATE INDEX label_spans_made ON label_spans (made_by)",
+        "CREATE INDEX label_spans_taken ON label_spans (taken_by) WHERE taken_by IS NOT NULL",
+        _LABEL_REQUESTS,
+        "CREATE INDEX label_requests_pending ON label_requests (user_id, start_us) WHERE status = 'pending'",
+        "CREATE INDEX label_requests_closed ON label_requests (closed_by) WHERE closed_by IS NOT NULL",
+        _ASKS,
+        "CREATE INDEX asks_time ON asks (user_id, at_us)",
     ),
 )

@@ -1,0 +1,150 @@
+"""Label spans, and the changes that made them and took them away.
+
+A span is never edited: a change takes spans away and makes new ones, so undoing it is to forget what it made and to
+give back what it took, byte for byte. Only the end of a growing span moves, while its block goes on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Provenance = Literal["manual", "answer", "import", "auto"]
+ChangeKind = Literal["label", "answer", "skip", "import", "erase", "merge", "auto"]
+
+_COLUMNS = "id, user_id, start_us, end_us, label, provenance, confidence, created_us, undone_us, is_growing"
+_IN_FORCE = "taken_by IS NULL AND undone_us IS NULL"
+_SELECT = f"SELECT {_COLUMNS} FROM label_spans WHERE user_id = ? AND {_IN_FORCE}"  # noqa: S608 - constants
+_CHANGE_COLUMNS = "id, user_id, at_us, kind, start_us, end_us, label, undone_us"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRecord:
+    """A label span as stored; those in force never overlap for one user. `id` 0: not stored yet."""
+
+    id: int
+    user_id: str
+    start_us: int
+    end_us: int
+    label: str
+    provenance: Provenance
+    confidence: float | None
+    created_us: int
+    undone_us: int | None = None
+    is_growing: bool = False
+    """Its end still follows the block it was given to."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """One undoable step over [start_us, end_us); `label` None: several labels, or none."""
+
+    id: int
+    user_id: str
+    at_us: int
+    kind: ChangeKind
+    start_us: int
+    end_us: int
+    label: str | None
+    undone_us: int | None = None
+
+
+class LabelRepository:
+    """Reads and writes `label_spans` and `label_changes`; transactions belong to the caller."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def between(self, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:
+        """Spans in force that overlap [start_us, end_us), in order of time."""
+        # those in force are disjoint: of the ones that begin before, only the last can reach in
+        query = (
+            f"{_SELECT} AND end_us > ? AND start_us < ? AND start_us >= coalesce((SELECT max(start_us) "  # noqa: S608
+            f"FROM label_spans WHERE user_id = ? AND {_IN_FORCE} AND start_us <= ?), ?) ORDER BY start_us"
+        )
+        values = (user_id, start_us, end_us, user_id, start_us, start_us)
+        return [_span(row) for row in self._connection.execute(query, values)]
+
+    def growing(self, user_id: str) -> SpanRecord | None:
+        """The newest span in force whose end still grows."""
+        row = self._connection.execute(
+            f"{_SELECT} AND is_growing ORDER BY start_us DESC LIMIT 1", (user_id,)
+        ).fetchone()
+        return None if row is None else _span(row)
+
+    def counts(
+        self, user_id: str, provenances: Iterable[Provenance] = ("manual", "answer", "import")
+    ) -> dict[str, int]:
+        """How many spans in force each label has."""
+        wanted = tuple(provenances)
+        query = (
+            f"SELECT label, count(*) FROM label_spans WHERE user_id = ? AND {_IN_FORCE} "  # noqa: S608 - constants
+            f"AND provenance IN ({', '.join('?' * len(wanted))}) GROUP BY label"
+        )
+        return {str(label): int(count) for label, count in self._connection.execute(query, (user_id, *wanted))}
+
+    def newest_change(self, user_id: str) -> LabelChange | None:
+        """The newest change that was not undone."""
+        query = (
+            f"SELECT {_CHANGE_COLUMNS} FROM label_changes WHERE user_id = ? AND undone_us IS NULL "  # noqa: S608
+            "ORDER BY id DESC LIMIT 1"
+        )
+        row = self._connection.execute(query, (user_id,)).fetchone()
+        return None if row is None else LabelChange(*row)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def begin(self, user_id: str, at_us: int, kind: ChangeKind, start_us: int, end_us: int, label: str | None) -> int:
+        """A new change; returns its id."""
+        cursor = self._connection.execute(
+            "INSERT INTO label_changes (user_id, at_us, kind, start_us, end_us, label) VALUES (?, ?, ?, ?, ?, ?)",
+            (user_id, at_us, kind, start_us, end_us, label),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def make(self, change_id: int, spans: Iterable[SpanRecord]) -> None:
+        """Put new spans in force; their ids are given here."""
+        self._connection.executemany(
+            "INSERT INTO label_spans (user_id, start_us, end_us, label, provenance, confidence, created_us, "
+            "is_growing, made_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (s.user_id, s.start_us, s.end_us, s.label, s.provenance, s.confidence, s.created_us, int(s.is_growing),
+                 change_id)
+                for s in spans
+            ),
+        )  # fmt: skip
+
+    def take(self, change_id: int, span_ids: Iterable[int]) -> None:
+        """Take spans out of force; undoing the change gives them back."""
+        self._connection.executemany(
+            "UPDATE label_spans SET taken_by = ? WHERE id = ?", ((change_id, span_id) for span_id in span_ids)
+        )
+
+    def grow(self, span_id: int, end_us: int, *, is_growing: bool) -> None:
+        """Move the end of a growing span forward, or let it stand where it is."""
+        self._connection.execute(
+            "UPDATE label_spans SET end_us = max(end_us, ?), is_growing = ? WHERE id = ?",
+            (end_us, int(is_growing), span_id),
+        )
+
+    def undo(self, change_id: int, at_us: int) -> None:
+        """Forget what a change made, give back what it took. Only right for the newest change not undone yet."""
+        self._connection.execute("UPDATE label_spans SET undone_us = ? WHERE made_by = ?", (at_us, change_id))
+        self._connection.execute("UPDATE label_spans SET taken_by = NULL WHERE taken_by = ?", (change_id,))
+        self._connection.execute("UPDATE label_changes SET undone_us = ? WHERE id = ?", (at_us, change_id))
+
+    def forget(self, before_us: int) -> None:
+        """Remove for good what changes older than this took away, and what was undone before."""
+        self._connection.execute(
+            "DELETE FROM label_spans WHERE undone_us < ? OR taken_by IN (SELECT id FROM label_changes WHERE at_us < ?)",
+            (before_us, before_us),
+        )
+
+
+def _span(row: tuple[Any, ...]) -> SpanRecord:
+    return SpanRecord(*(*row[:9], bool(row[9])))

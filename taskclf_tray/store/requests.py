@@ -1,0 +1,162 @@
+"""Blocks that wait for the person's label, and how often the person was interrupted for one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RequestReason = Literal["low_confidence", "drift", "audit", "gap"]
+RequestStatus = Literal["pending", "labeled", "skipped"]
+AskOutcome = Literal["answered", "skipped", "dismissed", "other", "never"]
+
+_COLUMNS = (
+    "request_id, user_id, start_us, end_us, reason, confidence, predicted_label, second_label, created_us, local_day, "
+    "status"
+)
+_SELECT = f"SELECT {_COLUMNS} FROM label_requests"  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One block in the queue; (user_id, start_us) is its key. `local_day` (ISO) is the day it was queued on."""
+
+    request_id: str
+    user_id: str
+    start_us: int
+    end_us: int
+    reason: RequestReason
+    confidence: float | None
+    predicted_label: str | None
+    second_label: str | None
+    created_us: int
+    local_day: str
+    status: RequestStatus = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class AskRecord:
+    """One interruption: a notification that asked. `outcome` None: nothing came of it (yet)."""
+
+    id: int
+    request_id: str
+    at_us: int
+    local_day: str
+    is_random: bool
+    outcome: AskOutcome | None
+    outcome_us: int | None
+
+
+class RequestRepository:
+    """Reads and writes `label_requests`; transactions belong to the caller."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, request_id: str) -> RequestRecord | None:
+        """By id."""
+        return self._one("WHERE request_id = ?", (request_id,))
+
+    def at(self, user_id: str, start_us: int) -> RequestRecord | None:
+        """By key."""
+        return self._one("WHERE user_id = ? AND start_us = ?", (user_id, start_us))
+
+    def pending(self, user_id: str | None = None) -> list[RequestRecord]:
+        """Everything that waits, oldest block first."""
+        if user_id is None:
+            return self._many("WHERE status = 'pending' ORDER BY start_us, user_id", ())
+        return self._many("WHERE status = 'pending' AND user_id = ? ORDER BY start_us", (user_id,))
+
+    def all(self, user_id: str | None = None) -> list[RequestRecord]:
+        """Every entry there ever was, oldest block first."""
+        if user_id is None:
+            return self._many("ORDER BY start_us, user_id", ())
+        return self._many("WHERE user_id = ? ORDER BY start_us", (user_id,))
+
+    def count_on(self, user_id: str, local_day: str) -> int:
+        """Entries queued on a local day that count against its limit: audits do, drift and gaps do not."""
+        query = (
+            "SELECT count(*) FROM label_requests WHERE user_id = ? AND local_day = ? "
+            "AND reason IN ('low_confidence', 'audit')"
+        )
+        return int(self._connection.execute(query, (user_id, local_day)).fetchone()[0])
+
+    def put(self, record: RequestRecord) -> None:
+        """Insert, or replace the entry of this id."""
+        self._connection.execute(
+            f"INSERT INTO label_requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
+            "ON CONFLICT (request_id) DO UPDATE SET end_us = excluded.end_us, reason = excluded.reason, "
+            "confidence = excluded.confidence, predicted_label = excluded.predicted_label, "
+            "second_label = excluded.second_label, status = excluded.status",
+            (record.request_id, record.user_id, record.start_us, record.end_us, record.reason, record.confidence,
+             record.predicted_label, record.second_label, record.created_us, record.local_day, record.status),
+        )  # fmt: skip
+
+    def withdraw(self, request_id: str) -> None:
+        """Forget a pending entry whose block is no more."""
+        self._connection.execute(
+            "DELETE FROM label_requests WHERE request_id = ? AND status = 'pending'", (request_id,)
+        )
+
+    def close(self, request_id: str, status: RequestStatus, change_id: int | None) -> None:
+        """Label or skip a pending entry; nothing happens to one that is closed already."""
+        self._connection.execute(
+            "UPDATE label_requests SET status = ?, closed_by = ? WHERE request_id = ? AND status = 'pending'",
+            (status, change_id, request_id),
+        )
+
+    def reopen(self, change_id: int) -> None:
+        """Undo: what this change closed waits again."""
+        self._connection.execute(
+            "UPDATE label_requests SET status = 'pending', closed_by = NULL WHERE closed_by = ?", (change_id,)
+        )
+
+    def _one(self, rest: str, values: tuple[Any, ...]) -> RequestRecord | None:
+        found = self._many(rest, values)
+        return found[0] if found else None
+
+    def _many(self, rest: str, values: tuple[Any, ...]) -> list[RequestRecord]:
+        return [RequestRecord(*row) for row in self._connection.execute(f"{_SELECT} {rest}", values)]
+
+
+class AskRepository:
+    """Reads and writes `asks`; transactions belong to the caller."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, user_id: str, request_id: str, at_us: int, local_day: str, *, is_random: bool) -> int:
+        """Note an interruption, before it is shown; returns its id."""
+        cursor = self._connection.execute(
+            "INSERT INTO asks (user_id, request_id, at_us, local_day, is_random) VALUES (?, ?, ?, ?, ?)",
+            (user_id, request_id, at_us, local_day, int(is_random)),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def remove(self, ask_id: int) -> None:
+        """It could not be shown, so nobody was interrupted."""
+        self._connection.execute("DELETE FROM asks WHERE id = ?", (ask_id,))
+
+    def settle(self, request_id: str, outcome: AskOutcome, at_us: int) -> None:
+        """What came of the interruptions for a request; the first outcome but a dismissal stands."""
+        self._connection.execute(
+            "UPDATE asks SET outcome = ?, outcome_us = ? "
+            "WHERE request_id = ? AND (outcome IS NULL OR outcome IN ('dismissed', 'other'))",
+            (outcome, at_us, request_id),
+        )
+
+    def since(self, user_id: str, start_us: int) -> list[AskRecord]:
+        """Interruptions from this moment on, oldest first."""
+        query = (
+            "SELECT id, request_id, at_us, local_day, is_random, outcome, outcome_us FROM asks "
+            "WHERE user_id = ? AND at_us >= ? ORDER BY at_us, id"
+        )
+        return [
+            AskRecord(*(*row[:4], bool(row[4]), *row[5:]))
+            for row in self._connection.execute(query, (user_id, start_us))
+        ]
+
+    def count(self, user_id: str) -> int:
+        """How many there ever were."""
+        return int(self._connection.execute("SELECT count(*) FROM asks WHERE user_id = ?", (user_id,)).fetchone()[0])
