@@ -17,6 +17,7 @@
     │   ├── AWProtocolError         an answer that is not ActivityWatch's
     │   └── ExportFormatError       an export file that cannot be read
     ├── StoreError                  the database
+    ├── LabelError                  a label, a file of labels or an entry of the queue that cannot be used
     ├── AlreadyRunningError         a second instance
     └── SystemToolError             an editor, opener or desktop service failed
 
@@ -113,6 +114,10 @@ class ExportFormatError(SourceError):
 
 class StoreError(TaskclfError):
     """The database cannot be opened, read or written."""
+
+
+class LabelError(TaskclfError):
+    """A label, a file of labels or an entry of the queue that cannot be used."""
 
 
 class AlreadyRunningError(TaskclfError):
