@@ -1,0 +1,277 @@
+"""When to ask, and about which block: the attention budget.
+
+A pure function of the moment and of what is remembered. It reads no clock, rolls no dice and keeps nothing: after a
+restart it decides as before.
+
+A question waits in the queue whatever is decided here; this is about interrupting. A person is interrupted only at a
+breakpoint or shortly after it, never in a state that forbids it, and at most so often; and then about the block whose
+answer is worth most. One question in ten is about a block taken at random: the answers to the others come from where
+the model is unsure, and would not tell how often it is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.time import zone
+from taskclf_tray.labels.backoff import effective_cap
+from taskclf_tray.labels.value import value_of_asking
+from taskclf_tray.store.requests import RequestReason
+
+LONGEST_DEFERRAL: Final = timedelta(minutes=15)
+"""After a breakpoint; later the person is in the middle of the next thing, and the question stays in the queue."""
+
+REST_AFTER_RESUME: Final = timedelta(minutes=10)
+
+LONGEST_MEMORY: Final = timedelta(hours=2)
+"""A block that ended earlier is asked about in the queue only."""
+
+LATEST_QUEUED: Final = timedelta(minutes=10)
+"""A block queued later than this after its end was back-filled."""
+
+GAP_MEMORY: Final = timedelta(minutes=15)
+RANDOM_ONE_IN: Final = 10
+BAR_DAYS: Final = 7
+
+
+class Why(StrEnum):
+    """Why somebody is asked, or why not: the first reason that holds."""
+
+    ASK = "ask"
+    OFF = "off"
+    FIRST_DAY = "first_day"
+    CAP = "cap"
+    SNOOZED = "snoozed"
+    NOT_TODAY = "not_today"
+    QUIET_HOURS = "quiet_hours"
+    DARK = "dark"
+    AWAY = "away"
+    MEETING = "meeting"
+    FULL_SCREEN = "full_screen"
+    DO_NOT_DISTURB = "do_not_disturb"
+    AFTER_RESUME = "after_resume"
+    SPACING = "spacing"
+    NO_BREAKPOINT = "no_breakpoint"
+    NOTHING = "nothing"
+    BELOW_BAR = "below_bar"
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """What the person has set. A quiet span may run over midnight; one that ends when it begins is the whole day."""
+
+    asks_per_day: int = 4
+    spacing_seconds: float = 3600.0
+    quiet_hours: tuple[tuple[time, time], ...] = ()
+
+    @classmethod
+    def from_config(cls, config: Config) -> AskSettings:
+        """The settings of `config.toml`, whose times are checked there."""
+        spans = (span.split("-") for span in config.quiet_hours)
+        quiet = tuple((time.fromisoformat(start), time.fromisoformat(end)) for start, end in spans)
+        return cls(config.asks_per_day, config.ask_spacing_minutes * 60.0, quiet)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A block that waits for a label. `created`: when it was queued; a gap has no confidence and no prediction."""
+
+    request_id: str
+    start: datetime
+    end: datetime
+    created: datetime
+    confidence: float | None
+    predicted_label: str | None
+    reason: RequestReason
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, and what the person is doing.
+
+    `breakpoint_at`: the newest end of a block or return from away. `resumed_at`: the newest end of a pause, of private
+    mode or of the machine's sleep, or the program's start. `is_dark`: a pause or private mode is open.
+    """
+
+    now: datetime
+    time_zone: str
+    breakpoint_at: datetime | None
+    resumed_at: datetime | None
+    is_meeting: bool
+    is_full_screen: bool
+    is_do_not_disturb: bool
+    is_away: bool
+    is_dark: bool
+
+    @property
+    def local(self) -> datetime:
+        """Now, on the person's clock."""
+        return self.now.astimezone(zone(self.time_zone))
+
+
+@dataclass(frozen=True, slots=True)
+class AskMemory:
+    """What is remembered from before.
+
+    `first_day`: the first local day of the record, None while there is none. `asked_today`: on the local day of now.
+    `label_counts`: labelled blocks per label. `later_values`: what `values_later_in_day` gives.
+    """
+
+    first_day: date | None
+    last_ask_at: datetime | None
+    asked_today: int
+    asked_ever: int
+    is_on: bool
+    snoozed_until: datetime | None
+    quiet_until: datetime | None
+    cap_halvings: int
+    label_counts: Mapping[str, int] = field(default_factory=dict)
+    gaps_asked_today: int = 0
+    later_values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`ask`: the block to interrupt for, None for not now. `is_first`: the first ever, which offers Never ask."""
+
+    ask: Candidate | None
+    why: Why
+    is_random: bool = False
+    is_first: bool = False
+
+
+def decide(
+    candidates: Sequence[Candidate], moment: Moment, memory: AskMemory, settings: AskSettings, *, user_id: str
+) -> Decision:
+    """Whether to interrupt now, and for which block.
+
+    `candidates`: what waits and was not asked about. Blocks that would not have been queued, the model being sure of
+    them, come with the reason `audit`; they are considered on a random turn only.
+
+    Gaps come first while they are fresh, for nothing else remembers them, but spend at most half of the day's cap: an
+    answer about a coffee break teaches little. Among blocks the best has to be above the bar, see `_bar`.
+    """
+    why = _silence(moment, memory, settings)
+    if why is not None:
+        return Decision(None, why)
+    fresh = [candidate for candidate in candidates if _is_fresh(candidate, moment.now)]
+    blocks = [candidate for candidate in fresh if candidate.reason != "gap"]
+    is_first = memory.asked_ever == 0
+    if blocks and is_random_turn(user_id, memory.asked_ever):
+        drawn = min(blocks, key=lambda block: _digest(user_id, memory.asked_ever, block.request_id))
+        return Decision(drawn, Why.ASK, is_random=True, is_first=is_first)
+    cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
+    gaps = [gap for gap in fresh if gap.reason == "gap" and moment.now - gap.end <= GAP_MEMORY]
+    if gaps and 2 * memory.gaps_asked_today < cap:
+        return Decision(max(gaps, key=lambda gap: (gap.end, gap.request_id)), Why.ASK, is_first=is_first)
+    valued = [(value_of(block, memory.label_counts), block) for block in blocks if block.reason != "audit"]
+    if not valued:
+        return Decision(None, Why.NOTHING)
+    value, best = max(valued, key=lambda pair: (pair[0], pair[1].end, pair[1].request_id))
+    if value < _bar(moment, memory, cap - memory.asked_today):
+        return Decision(None, Why.BELOW_BAR)
+    return Decision(best, Why.ASK, is_first=is_first)
+
+
+def is_random_turn(user_id: str, asked_ever: int) -> bool:
+    """Whether the next question is about a block taken at random: one in ten, fixed for each user and turn."""
+    return int.from_bytes(_digest(user_id, asked_ever)[:8]) % RANDOM_ONE_IN == 0
+
+
+def value_of(block: Candidate, label_counts: Mapping[str, int]) -> float:
+    """What the answer is worth; nothing for a block without a prediction."""
+    if block.confidence is None or block.predicted_label is None:
+        return 0.0
+    minutes = (block.end - block.start) / timedelta(minutes=1)
+    return value_of_asking(block.confidence, minutes, block.predicted_label, label_counts)
+
+
+def values_later_in_day(
+    queued: Iterable[Candidate], moment: Moment, label_counts: Mapping[str, int]
+) -> tuple[float, ...]:
+    """The values of the last week's unsure blocks that ended later in the day than it is now, for the bar.
+
+    `queued`: every block that was queued, answered or not. Only what could have been asked when it came counts.
+    """
+    since, clock = moment.now - timedelta(days=BAR_DAYS), moment.local.time()
+    return tuple(
+        value_of(block, label_counts)
+        for block in queued
+        if block.reason == "low_confidence" and since <= block.end <= moment.now and _is_prompt(block)
+        and block.end.astimezone(zone(moment.time_zone)).time() > clock
+    )  # fmt: skip
+
+
+def _silence(moment: Moment, memory: AskMemory, settings: AskSettings) -> Why | None:
+    """The first thing that forbids asking at all."""
+    now, local = moment.now, moment.local
+    cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
+    rules = (
+        (Why.OFF, not memory.is_on or cap == 0),
+        (Why.FIRST_DAY, _is_first_day(local.date(), memory.first_day)),
+        (Why.CAP, memory.asked_today >= cap),
+        (Why.SNOOZED, memory.snoozed_until is not None and now < memory.snoozed_until),
+        (Why.NOT_TODAY, memory.quiet_until is not None and now < memory.quiet_until),
+        (Why.QUIET_HOURS, any(_is_within(local.time(), span) for span in settings.quiet_hours)),
+        (Why.DARK, moment.is_dark),
+        (Why.AWAY, moment.is_away),
+        (Why.MEETING, moment.is_meeting),
+        (Why.FULL_SCREEN, moment.is_full_screen),
+        (Why.DO_NOT_DISTURB, moment.is_do_not_disturb),
+        (Why.AFTER_RESUME, _is_near(now, moment.resumed_at, REST_AFTER_RESUME)),
+        (Why.SPACING, _is_near(now, memory.last_ask_at, timedelta(seconds=settings.spacing_seconds))),
+        (Why.NO_BREAKPOINT, not _is_recent(now, moment.breakpoint_at, LONGEST_DEFERRAL)),
+    )
+    return next((why for why, holds in rules if holds), None)
+
+
+def _is_first_day(today: date, first_day: date | None) -> bool:
+    """Also the date before it, where a flight over the date line leads; one further back is a clock that was wrong."""
+    return first_day is None or first_day - timedelta(days=1) <= today <= first_day
+
+
+def _is_within(clock: time, span: tuple[time, time]) -> bool:
+    start, end = span
+    return start <= clock < end if start < end else clock >= start or clock < end
+
+
+def _is_near(now: datetime, then: datetime | None, distance: timedelta) -> bool:
+    """Too near on either side: what the clock being set back has put into the future holds no longer than the past."""
+    return then is not None and abs(now - then) < distance
+
+
+def _is_recent(now: datetime, then: datetime | None, longest: timedelta) -> bool:
+    return then is not None and timedelta(0) <= now - then <= longest
+
+
+def _is_prompt(candidate: Candidate) -> bool:
+    return _is_recent(candidate.created, candidate.end, LATEST_QUEUED)
+
+
+def _is_fresh(candidate: Candidate, now: datetime) -> bool:
+    return _is_prompt(candidate) and _is_recent(now, candidate.end, LONGEST_MEMORY)
+
+
+def _bar(moment: Moment, memory: AskMemory, asks_left: int) -> float:
+    """What a block has to be worth, so that the rest of the budget goes to the best of what is still to come today.
+
+    Over the last week's blocks from this time of day on, the bar that `asks_left` a day would have passed. It falls by
+    itself as the day goes on with the budget unspent, and is nothing once no more is expected than may be asked, nor
+    in the first week, when nobody knows what a day brings.
+    """
+    is_first_week = memory.first_day is None or moment.local.date() - memory.first_day < timedelta(days=BAR_DAYS)
+    passing = asks_left * BAR_DAYS
+    if is_first_week or len(memory.later_values) <= passing:
+        return 0.0
+    return heapq.nlargest(passing, memory.later_values)[-1]
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
