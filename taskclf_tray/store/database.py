@@ -31,8 +31,11 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, also when the process is killed inside. Raises StoreError."""
+        """All or nothing, also when the process is killed inside; one inside another is part of it. Raises StoreError."""
         with mapped_errors(self.path):
+            if self._connection.in_transaction:
+                yield
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
