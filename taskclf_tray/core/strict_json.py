@@ -50,6 +50,14 @@ def parse_json_object(data: bytes | str) -> dict[str, Any]:
     return value
 
 
+def parse_json_list(data: bytes | str) -> list[Any]:
+    """The JSON list in the text; a byte order mark is tolerated. Raises BadJsonError."""
+    value = _parse(data)
+    if not isinstance(value, list):
+        raise BadJsonError(f"holds {describe(value)} instead of a list […]")
+    return value
+
+
 def _parse(data: bytes | str) -> Any:
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")

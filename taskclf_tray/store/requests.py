@@ -10,6 +10,8 @@ RequestReason = Literal["low_confidence", "drift", "audit", "gap"]
 RequestStatus = Literal["pending", "labeled", "skipped"]
 AskOutcome = Literal["answered", "skipped", "dismissed", "other", "never"]
 
+_DAY_US = 86_400_000_000
+
 _COLUMNS = (
     "request_id, user_id, start_us, end_us, reason, confidence, predicted_label, second_label, created_us, local_day, "
     "status"
@@ -72,6 +74,24 @@ class RequestRepository:
         if user_id is None:
             return self._many("ORDER BY start_us, user_id", ())
         return self._many("WHERE user_id = ? ORDER BY start_us", (user_id,))
+
+    def most_urgent(self, user_id: str | None = None, limit: int | None = None) -> list[RequestRecord]:
+        """What waits, the least sure first; those without a confidence last, equal ones in order of time."""
+        rest = "ORDER BY confidence IS NULL, confidence, start_us, user_id LIMIT ?"
+        limit = -1 if limit is None else max(0, limit)
+        if user_id is None:
+            return self._many(f"WHERE status = 'pending' {rest}", (limit,))
+        return self._many(f"WHERE status = 'pending' AND user_id = ? {rest}", (user_id, limit))
+
+    def overlapping(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
+        """Entries of any status that overlap [start_us, end_us) and begin at most a day before it."""
+        where = "WHERE user_id = ? AND start_us > ? AND start_us < ? AND end_us > ? ORDER BY start_us"
+        return self._many(where, (user_id, start_us - _DAY_US, end_us, start_us))
+
+    def beginning(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
+        """What waits and begins in [start_us, end_us)."""
+        where = "WHERE status = 'pending' AND user_id = ? AND start_us >= ? AND start_us < ? ORDER BY start_us"
+        return self._many(where, (user_id, start_us, end_us))
 
     def count_on(self, user_id: str, local_day: str) -> int:
         """Entries queued on a local day that count against its limit: audits do, drift and gaps do not."""

@@ -1,0 +1,132 @@
+"""Blocks: contiguous minutes of one smoothed label, at most 30 of them; what the person is asked about.
+
+Pure functions over minutes in order of time. A minute in which no window had the focus (`no_window`) is left out
+before, so it ends a block exactly as a missing minute does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_BUCKET_SECONDS
+from taskclf_tray.core.time import US_PER_SECOND, to_us
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.prediction import WindowPrediction
+
+MAX_BLOCK_SECONDS: Final = 1800
+MIN_BLOCK_SECONDS: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One bucket of the record, as far as asking goes: `label` is smoothed, `confidence` and `probs` calibrated."""
+
+    start_us: int
+    end_us: int
+    label: str
+    confidence: float
+    probs: tuple[float, ...]
+    ask_threshold: float = DEFAULT_ASK_THRESHOLD
+    is_askable: bool = True
+    """False where a rule decided: nobody needs to be asked about it."""
+
+    @property
+    def is_low(self) -> bool:
+        """Whether this minute alone is a reason to ask: strictly below its threshold."""
+        return self.is_askable and self.confidence < self.ask_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """[start_us, end_us) of one smoothed label; `confidence` is the lowest minute's.
+
+    `predicted_label` and `second_label` have the highest mean probabilities: a `Mixed/Unknown` block has them too.
+    """
+
+    start_us: int
+    end_us: int
+    label: str
+    confidence: float
+    predicted_label: str
+    second_label: str
+    minutes: int
+    is_low: bool
+    """Some minute lies below its ask threshold."""
+    is_askable: bool
+    """Some minute was decided by the model."""
+
+    @property
+    def is_long_enough(self) -> bool:
+        """Shorter ones are never asked about."""
+        return self.end_us - self.start_us >= MIN_BLOCK_SECONDS * US_PER_SECOND
+
+
+def is_long_enough(block: Block) -> bool:
+    """Whether a block may be asked about, by its length: at least 5 min."""
+    return block.is_long_enough
+
+
+def is_full(block: Block) -> bool:
+    """Whether nothing can be added any more: the next minute begins a new block, whatever its label."""
+    return block.end_us - block.start_us >= MAX_BLOCK_SECONDS * US_PER_SECOND
+
+
+def ask_threshold(reject_threshold: float | None) -> float:
+    """Below this a minute is a reason to ask (contract, section 13)."""
+    return max(DEFAULT_ASK_THRESHOLD, reject_threshold or 0.0)
+
+
+def to_minute(prediction: WindowPrediction) -> Minute | None:
+    """A bucket of the record as a minute; None for `no_window`, which is no part of any block."""
+    if prediction.decided_by == "no_window":
+        return None
+    return Minute(
+        to_us(prediction.bucket_start_ts),
+        to_us(prediction.bucket_end_ts),
+        prediction.smoothed_label_name,
+        prediction.confidence,
+        prediction.core_probs,
+        ask_threshold(prediction.reject_threshold),
+        prediction.decided_by == "model",
+    )
+
+
+def split_blocks(minutes: Iterable[Minute], *, bucket_seconds: int = DEFAULT_BUCKET_SECONDS) -> list[Block]:
+    """Blocks in order of time: a block ends where the label changes, before a gap, and after 30 min.
+
+    The last one may still be open. `minutes`: of one user, in order of time.
+    """
+    limit = max(1, MAX_BLOCK_SECONDS // bucket_seconds)
+    parts: list[list[Minute]] = []
+    for minute in minutes:
+        part = parts[-1] if parts else []
+        goes_on = part and part[-1].end_us == minute.start_us and part[-1].label == minute.label
+        if goes_on and len(part) < limit:
+            part.append(minute)
+        else:
+            parts.append([minute])
+    return [_block(part) for part in parts]
+
+
+def _block(minutes: Sequence[Minute]) -> Block:
+    first, second = _two_best(minutes)
+    return Block(
+        minutes[0].start_us,
+        minutes[-1].end_us,
+        minutes[0].label,
+        min(minute.confidence for minute in minutes),
+        LABEL_SET_V1[first],
+        LABEL_SET_V1[second],
+        len(minutes),
+        any(minute.is_low for minute in minutes),
+        any(minute.is_askable for minute in minutes),
+    )
+
+
+def _two_best(minutes: Sequence[Minute]) -> tuple[int, int]:
+    """The labels with the highest and second highest mean probability; equal ones: the lower id first."""
+    sums = [sum(minute.probs[i] for minute in minutes) for i in range(len(LABEL_SET_V1))]
+    order = sorted(range(len(sums)), key=lambda i: -sums[i])  # stable: lower ids stay before
+    return order[0], order[1]

@@ -1,0 +1,111 @@
+"""Which blocks of the record are over, read from a cursor that restarts and catch-up cannot confuse.
+
+A block is *closed* when something known follows it: another label, a gap, or the cut at 30 min. It is *final* when,
+besides, nothing in it or at its border can be revised any more. The cursor stands at the start of the first block
+that is not final, so one call reads the unsettled minutes and the open block, and never the whole day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.time import US_PER_SECOND
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.labels.blocks import Block, is_full, split_blocks, to_minute
+from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.store.database import Database
+
+FIRST_LOOK_BACK_SECONDS: Final = 86_400
+"""Without a cursor: what is older than a day is not asked about any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBlock:
+    """A block that is over; while it is not final, a later call may give it again with another end or none at all."""
+
+    block: Block
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBlocks:
+    """All closed blocks that begin in [start_us, end_us), the stretch that was read; in order of time."""
+
+    start_us: int
+    end_us: int
+    blocks: tuple[ClosedBlock, ...]
+    open_us: int | None = None
+    """Where the block begins that is still open."""
+
+    def __iter__(self) -> Iterator[ClosedBlock]:
+        return iter(self.blocks)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+
+def close_blocks(
+    database: Database,
+    user_id: str,
+    *,
+    until_us: int,
+    smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+) -> ClosedBlocks:
+    """The closed blocks since the cursor; the cursor then moves past the final ones.
+
+    `until_us`: the high-water mark; before it the record is complete. Call it inside the transaction that uses the
+    answer, else a kill in between loses the final blocks. Raises StoreError.
+    """
+    with database.reading():
+        start_us = _cursor(database, user_id, until_us)
+        records = database.buckets.between(user_id, start_us, until_us)
+        unsettled_us = database.buckets.first_unsettled_us(user_id)
+    half_us = smooth_window // 2 * bucket_seconds * US_PER_SECOND
+    known_us = _known_until(records, until_us, half_us)
+    blocks = _blocks([record for record in records if record.start_us < known_us], bucket_seconds)
+    fixed_us = known_us if unsettled_us is None else min(known_us, unsettled_us)
+    closed = tuple(
+        ClosedBlock(block, block.end_us < fixed_us or (block.end_us == fixed_us and is_full(block)))
+        for block in blocks
+        if block.end_us < known_us or is_full(block)
+    )
+    final = {item.block.start_us for item in closed if item.is_final}
+    next_us = next((block.start_us for block in blocks if block.start_us not in final), max(start_us, fixed_us))
+    if next_us != start_us or database.state.get(_name(user_id)) is None:
+        with database.reading():
+            database.state.set(_name(user_id), str(next_us))
+    is_open = bool(blocks) and (not closed or closed[-1].block != blocks[-1])
+    return ClosedBlocks(start_us, known_us, closed, blocks[-1].start_us if is_open else None)
+
+
+def _cursor(database: Database, user_id: str, until_us: int) -> int:
+    saved = database.state.get(_name(user_id))
+    return until_us - FIRST_LOOK_BACK_SECONDS * US_PER_SECOND if saved is None else int(saved)
+
+
+def _known_until(records: list[BucketRecord], until_us: int, half_us: int) -> int:
+    """Where the first bucket begins whose smoothed label lacks a neighbour that may still come.
+
+    Only the run of buckets that reaches up to `until_us` has such: smoothing never crosses a gap.
+    """
+    known_us = run_end_us = until_us
+    for record in reversed(records):
+        if record.end_us != run_end_us or record.end_us + half_us <= until_us:
+            break
+        known_us = run_end_us = record.start_us
+    return known_us
+
+
+def _blocks(records: list[BucketRecord], bucket_seconds: int) -> list[Block]:
+    predictions = (WindowPrediction.unpack(json.loads(record.prediction)) for record in records)
+    minutes = (to_minute(prediction) for prediction in predictions)
+    return split_blocks((minute for minute in minutes if minute is not None), bucket_seconds=bucket_seconds)
+
+
+def _name(user_id: str) -> str:
+    return f"blocks:{user_id}"

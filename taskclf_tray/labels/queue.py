@@ -1,0 +1,297 @@
+"""The queue of blocks that want the person's label: one store, one entry per block, skipped stays skipped.
+
+Every change is one transaction of SQLite, so any number of processes may work on one file. The key of an entry is
+(user_id, start): the same block again updates what waits, and never re-opens what was labelled or skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, cast
+from uuid import uuid4
+
+import tzlocal
+
+from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.intervals import covered, union
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.time import zone as zone_named
+from taskclf_tray.labels.blocks import Block
+from taskclf_tray.labels.closing import close_blocks
+from taskclf_tray.labels.queue_file import import_once
+from taskclf_tray.labels.queue_place import find_store
+from taskclf_tray.labels.queue_rows import Predictions, QueueRow, by_user, join_rows, to_rows
+from taskclf_tray.labels.request import LabelRequest, from_record
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+
+__all__ = ["ActiveLabelingQueue", "LabelRequest"]
+
+_COUNTED: Final = ("low_confidence", "audit")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ActiveLabelingQueue:
+    """The queue in the SQLite store at `queue_path`; owned by one thread, shared by any number of processes.
+
+    A JSON list found at `queue_path` is imported once and left as it is; the store is then
+    `<queue_path>.sqlite3` beside it. Every method raises StoreError when the store fails.
+    """
+
+    def __init__(
+        self,
+        queue_path: Path,
+        max_asks_per_day: int = DEFAULT_MAX_ASKS_PER_DAY,
+        *,
+        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Open or create. Raises LabelError for a file that is no queue, StoreError."""
+        store_path, list_path = find_store(Path(queue_path))
+        database = Database(store_path)
+        try:
+            if list_path is not None:
+                import_once(database, list_path, time_zone())
+        except BaseException:
+            database.close()
+            raise
+        self._begin(database, max_asks_per_day, time_zone, now, owns_database=True)
+
+    @classmethod
+    def over(
+        cls,
+        database: Database,
+        max_asks_per_day: int = DEFAULT_MAX_ASKS_PER_DAY,
+        *,
+        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> ActiveLabelingQueue:
+        """The queue in an open database; `close` leaves that open."""
+        queue = cls.__new__(cls)
+        queue._begin(database, max_asks_per_day, time_zone, now, owns_database=False)
+        return queue
+
+    def _begin(
+        self,
+        database: Database,
+        max_asks_per_day: int,
+        time_zone: Callable[[], str],
+        now: Callable[[], datetime],
+        *,
+        owns_database: bool,
+    ) -> None:
+        self._database = database
+        self._max_asks_per_day = max_asks_per_day
+        self._time_zone = time_zone
+        self._now = now
+        self._owns_database = owns_database
+
+    def close(self) -> None:
+        """Close the store, unless it was lent."""
+        if self._owns_database:
+            self._database.close()
+
+    # -- queueing ---------------------------------------------------------------------------------------------
+
+    def enqueue_low_confidence(self, predictions: Predictions, threshold: float = DEFAULT_ASK_THRESHOLD) -> int:
+        """Queue the blocks that hold a row strictly below the threshold; how many entries are new.
+
+        Contiguous rows of one user and predicted label are one block. At most `max_asks_per_day` a local day go in,
+        the least confident first. Raises LabelError.
+        """
+        blocks = join_rows(to_rows(predictions))
+        return self._enqueue([block for block in blocks if _confidence(block) < threshold], "low_confidence")
+
+    def enqueue_drift(self, predictions: Predictions, limit: int = 50) -> int:
+        """Queue the `limit` least confident rows, contiguous ones as one block; how many entries are new.
+
+        They do not count against the day's limit. Raises LabelError.
+        """
+        least = sorted(to_rows(predictions), key=lambda row: row.urgency)[: max(0, limit)]
+        return self._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
+
+    def enqueue_blocks(
+        self,
+        user_id: str,
+        blocks: Iterable[Block],
+        *,
+        at: datetime,
+        zone: str,
+        reason: RequestReason = "low_confidence",
+    ) -> list[LabelRequest]:
+        """Queue closed blocks of at least 5 min that the model decided, and that are low when that is the reason.
+
+        Returns the entries that are new or changed.
+        """
+        with self._database.transaction():
+            return self._offer_blocks(user_id, blocks, reason, at, zone)
+
+    def enqueue_gap(
+        self, user_id: str, start: datetime, end: datetime, *, at: datetime, zone: str
+    ) -> LabelRequest | None:
+        """Queue the question for time away; None when it was labelled, skipped or queued already."""
+        row = QueueRow(user_id, to_us(start), to_us(end), None, None)
+        with self._database.transaction():
+            new, changed = self._offer([row], "gap", at, zone)
+        return next(iter(new + changed), None)
+
+    def follow_record(
+        self,
+        user_id: str,
+        *,
+        until_us: int,
+        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        at: datetime,
+        zone: str,
+        is_audit: Callable[[Block], bool] = lambda _: False,
+    ) -> list[LabelRequest]:
+        """Queue what the record has closed since the last call, update and withdraw what was revised; one transaction.
+
+        `until_us`: the high-water mark. `is_audit` picks blocks at random, by the block alone: a block may come again.
+        Returns the entries that are new or changed.
+        """
+        with self._database.transaction():
+            closed = close_blocks(self._database, user_id, until_us=until_us, smooth_window=smooth_window)
+            blocks = [item.block for item in closed if _may_ask(item.block)]
+            audits = [block for block in blocks if not block.is_low and is_audit(block)]
+            low = [block for block in blocks if block.is_low]
+            kept = {block.start_us for block in low + audits}
+            if closed.open_us is not None:
+                kept.add(closed.open_us)
+            self._withdraw(user_id, closed.start_us, closed.end_us, kept)
+            placed = self._offer_blocks(user_id, low, "low_confidence", at, zone)
+            return placed + self._offer_blocks(user_id, audits, "audit", at, zone)
+
+    def withdraw_missing(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
+        """Forget what waits for low confidence or as an audit, begins in [start_us, end_us) and is no block any more.
+
+        `kept_starts`: where the blocks begin that still are. Returns how many went.
+        """
+        with self._database.transaction():
+            return self._withdraw(user_id, start_us, end_us, kept_starts)
+
+    # -- reading and answering --------------------------------------------------------------------------------
+
+    def get_pending(self, user_id: str | None = None, limit: int | None = None) -> list[LabelRequest]:
+        """What waits, the least confident first; entries without a confidence last, equal ones oldest first."""
+        with self._database.reading():
+            return [from_record(record) for record in self._database.requests.most_urgent(user_id, limit)]
+
+    def mark_done(self, request_id: str, status: str = "labeled") -> LabelRequest | None:
+        """Close an entry as `labeled` or `skipped`, for good; None when it is unknown or closed already.
+
+        Raises ValueError for another status.
+        """
+        if status not in ("labeled", "skipped"):
+            raise ValueError(f"a request is closed as 'labeled' or 'skipped', not {status!r}")
+        with self._database.transaction():
+            record = self._database.requests.get(request_id)
+            if record is None or record.status != "pending":
+                return None
+            self._database.requests.close(request_id, cast(RequestStatus, status), None)
+        return replace(from_record(record), status=cast(RequestStatus, status))
+
+    # -- inside a transaction ---------------------------------------------------------------------------------
+
+    def _enqueue(self, rows: Sequence[QueueRow], reason: RequestReason) -> int:
+        at, zone = self._now(), self._time_zone()
+        with self._database.transaction():
+            return sum(len(self._offer(group, reason, at, zone)[0]) for _, group in by_user(rows))
+
+    def _offer_blocks(
+        self, user_id: str, blocks: Iterable[Block], reason: RequestReason, at: datetime, zone: str
+    ) -> list[LabelRequest]:
+        wanted = [b for b in blocks if _may_ask(b) and (b.is_low or reason != "low_confidence")]
+        rows = [
+            QueueRow(user_id, b.start_us, b.end_us, b.confidence, b.predicted_label, b.second_label) for b in wanted
+        ]
+        new, changed = self._offer(rows, reason, at, zone)
+        return new + changed
+
+    def _offer(
+        self, rows: Iterable[QueueRow], reason: RequestReason, at: datetime, zone: str
+    ) -> tuple[list[LabelRequest], list[LabelRequest]]:
+        """Put in what is not there while the day has room, the least confident first; the (new, changed) entries."""
+        requests = self._database.requests
+        day = at.astimezone(zone_named(zone)).date().isoformat()
+        new: list[RequestRecord] = []
+        changed: list[RequestRecord] = []
+        for row in sorted(rows, key=lambda row: row.urgency):
+            known = requests.at(row.user_id, row.start_us)
+            if known is not None:
+                revised = _revised(known, row, reason)
+                if revised != known:
+                    changed.append(revised)
+            elif self._has_room(row.user_id, day, reason) and not self._is_dealt_with(row, reason):
+                new.append(_new_record(row, reason, at, day))
+                requests.put(new[-1])  # at once: it takes room
+        for record in changed:
+            requests.put(record)
+        return [from_record(record) for record in new], [from_record(record) for record in changed]
+
+    def _has_room(self, user_id: str, day: str, reason: RequestReason) -> bool:
+        return reason not in _COUNTED or self._database.requests.count_on(user_id, day) < self._max_asks_per_day
+
+    def _is_dealt_with(self, row: QueueRow, reason: RequestReason) -> bool:
+        """Whether the person labelled all of it, or most of it was in an entry that is closed.
+
+        A revision may move a block's start by a minute: what was skipped is not asked again under another key. A
+        drifted minute inside a block that waits is no question of its own.
+        """
+        start, end = row.start_us, row.end_us
+        spans = self._database.labels.between(row.user_id, start, end)
+        labelled = [(span.start_us, span.end_us) for span in spans if span.provenance != "auto"]
+        if covered(labelled, start, end) == end - start:
+            return True
+        others = self._database.requests.overlapping(row.user_id, start, end)
+        known = union((o.start_us, o.end_us) for o in others if o.status != "pending" or reason == "drift")
+        return 2 * covered(known, start, end) > end - start
+
+    def _withdraw(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
+        waiting = self._database.requests.beginning(user_id, start_us, end_us)
+        gone = [r for r in waiting if r.reason in _COUNTED and r.start_us not in kept_starts]
+        for record in gone:
+            self._database.requests.withdraw(record.request_id)
+        return len(gone)
+
+
+def _may_ask(block: Block) -> bool:
+    return block.is_askable and block.is_long_enough
+
+
+def _confidence(row: QueueRow) -> float:
+    return 1.0 if row.confidence is None else row.confidence
+
+
+def _new_record(row: QueueRow, reason: RequestReason, at: datetime, day: str) -> RequestRecord:
+    return RequestRecord(
+        str(uuid4()),
+        row.user_id,
+        row.start_us,
+        row.end_us,
+        reason,
+        row.confidence,
+        row.predicted_label,
+        row.second_label,
+        to_us(at),
+        day,
+    )
+
+
+def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> RequestRecord:
+    """The entry after a revision of its block; a closed one stays, and drift adds nothing to what waits already."""
+    if known.status != "pending" or (reason != known.reason and reason in ("drift", "gap")):
+        return known
+    return replace(
+        known,
+        end_us=row.end_us,
+        confidence=row.confidence,
+        predicted_label=row.predicted_label,
+        second_label=row.second_label,
+    )

@@ -1,0 +1,191 @@
+"""The queue as a JSON list, in the form the taskclf command-line tool reads and writes.
+
+The tool knows two reasons: what was picked at random (`audit`) is written as `low_confidence`, and the questions
+about time away (`gap`) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast
+from uuid import uuid4
+
+from taskclf_tray.core.atomic import json_text, write_text_atomic
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, parse_json_list, read_bounded
+from taskclf_tray.core.time import as_utc, parse_time, to_us, zone
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.labels.request import LabelRequest, to_record
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+
+MAX_FILE_BYTES: Final = 20_000_000
+MAX_TEXT_CHARS: Final = 200
+_REASONS: Final = ("low_confidence", "drift", "audit")
+_STATUSES: Final = ("pending", "labeled", "skipped")
+_YEARS: Final = range(1971, 2200)
+_LABELS: Final = frozenset({*LABEL_SET_V1, MIXED_UNKNOWN})
+
+
+def export_queue(requests: Iterable[LabelRequest]) -> str:
+    """The entries as JSON text, in the order given."""
+    return json_text([_entry(request) for request in requests if request.reason != "gap"])
+
+
+def write_queue_file(path: Path, requests: Iterable[LabelRequest]) -> None:
+    """Replace the file by the entries, whole or not at all. Raises LabelError."""
+    try:
+        write_text_atomic(path, export_queue(requests), 0o600)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise LabelError(f"The file {path} cannot be written ({why}).", "Choose another place for it.") from error
+
+
+def read_queue_file(path: Path) -> list[LabelRequest]:
+    """Every entry of the list, in its order. Raises LabelError, naming the first entry that cannot be used."""
+    try:
+        return parse_queue(read_bounded(path, MAX_FILE_BYTES))
+    except BadJsonError as error:
+        raise LabelError(f"The queue file {path} {error}.", "Nothing of it was used.") from error
+
+
+def parse_queue(data: bytes | str) -> list[LabelRequest]:
+    """The entries in the text. Raises BadJsonError: the rest of a sentence that begins with the file's name."""
+    requests: list[LabelRequest] = []
+    ids: dict[str, int] = {}
+    for number, value in enumerate(parse_json_list(data)):
+        try:
+            request = _request(value)
+        except ValueError as error:
+            raise BadJsonError(f"has a wrong entry [{number}]: {error}") from error
+        if request.request_id in ids:
+            raise BadJsonError(f"has the request_id of entry [{ids[request.request_id]}] again in entry [{number}]")
+        ids[request.request_id] = number
+        requests.append(request)
+    return requests
+
+
+def _entry(request: LabelRequest) -> dict[str, Any]:
+    return {
+        "request_id": request.request_id,
+        "user_id": request.user_id,
+        "bucket_start_ts": as_utc(request.bucket_start_ts).isoformat(),
+        "bucket_end_ts": as_utc(request.bucket_end_ts).isoformat(),
+        "reason": "low_confidence" if request.reason == "audit" else request.reason,
+        "confidence": request.confidence,
+        "predicted_label": request.predicted_label,
+        "created_at": as_utc(request.created_at).isoformat(),
+        "status": request.status,
+    }
+
+
+def _request(value: Any) -> LabelRequest:
+    if not isinstance(value, dict):
+        raise ValueError(f"it is {describe(value)} instead of an object {{…}}")
+    start, end = _time(value, "bucket_start_ts"), _time(value, "bucket_end_ts")
+    if start >= end:
+        raise ValueError("bucket_end_ts must lie after bucket_start_ts")
+    return LabelRequest(
+        _text(value, "request_id"),
+        _text(value, "user_id"),
+        start,
+        end,
+        cast(RequestReason, _one_of(value, "reason", _REASONS)),
+        _confidence(value.get("confidence")),
+        _label(value.get("predicted_label")),
+        _time(value, "created_at"),
+        cast(RequestStatus, _one_of(value, "status", _STATUSES)),
+    )
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT_CHARS or not value.isprintable():
+        raise ValueError(f"{key} must be a text of 1 to {MAX_TEXT_CHARS} characters, not {describe(value)}")
+    return value
+
+
+def _time(entry: Mapping[str, Any], key: str) -> datetime:
+    value = entry.get(key)
+    try:
+        moment = parse_time(value if isinstance(value, str) else "")
+    except (ValueError, OverflowError):
+        raise ValueError(f"{key} must be a time in ISO 8601, not {describe(value)}") from None
+    if moment.year not in _YEARS:
+        raise ValueError(f"{key} must lie between {_YEARS[0]} and {_YEARS[-1]}, not in {moment.year}")
+    return moment
+
+
+def _one_of(entry: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
+    value = entry.get(key)
+    if value not in allowed:
+        raise ValueError(f"{key} must be one of {', '.join(allowed)}, not {describe(value)}")
+    return str(value)
+
+
+def _confidence(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {describe(value)}")
+    return float(value)
+
+
+def _label(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or value not in _LABELS:
+        raise ValueError(f"predicted_label must be one of the eight labels, not {describe(value)}")
+    return value
+
+
+# -- into the store -------------------------------------------------------------------------------------------
+
+
+def import_once(database: Database, path: Path, zone_name: str) -> int:
+    """Merge the list into the store unless that was done before; how many entries changed. Raises LabelError."""
+    name = f"queue_import:{path.name}"
+    with database.reading():
+        is_done = database.state.get(name) is not None
+    if is_done:
+        return 0
+    requests = read_queue_file(path)
+    with database.transaction():
+        if database.state.get(name) is not None:  # another process was faster
+            return 0
+        database.state.set(name, str(len(requests)))
+        return _merge(database, requests, zone_name)
+
+
+def import_into(database: Database, requests: Iterable[LabelRequest], zone_name: str) -> int:
+    """Merge entries by key (user, start), all or none; how many were added or closed.
+
+    What is in the store stays, but a closed entry of the list closes one that waits; limits do not apply.
+    """
+    with database.transaction():
+        return _merge(database, requests, zone_name)
+
+
+def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str) -> int:
+    changed = 0
+    for request in requests:
+        known = database.requests.at(request.user_id, to_us(request.bucket_start_ts))
+        if known is None:
+            database.requests.put(_fresh(database, request, zone_name))
+        elif known.status == "pending" and request.status != "pending":
+            database.requests.close(known.request_id, request.status, None)
+        else:
+            continue
+        changed += 1
+    return changed
+
+
+def _fresh(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
+    """As stored; an id that another block has already is replaced."""
+    day = request.created_at.astimezone(zone(zone_name)).date().isoformat()
+    record = to_record(request, day)
+    return replace(record, request_id=str(uuid4())) if database.requests.get(record.request_id) else record
