@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -120,8 +120,10 @@ class Moment:
 class AskMemory:
     """What is remembered from before.
 
-    `first_day`: the first local day of the record, None while there is none. `asked_today`: on the local day of now.
-    `label_counts`: labelled blocks per label. `later_values`: what `values_later_in_day` gives.
+    `first_day`: the first local day of the record, None while there is none. `asked_today`: questions whose local day
+    was today's date. `last_ask_at`: of the question asked last, even if the clock was set back and an older one bears a
+    later time. `label_counts`: labelled blocks per label. `later_values`: what `values_later_in_day` gives; none is
+    no bar.
     """
 
     first_day: date | None
@@ -152,32 +154,39 @@ def decide(
 ) -> Decision:
     """Whether to interrupt now, and for which block.
 
-    `candidates`: what waits and was not asked about. Blocks that would not have been queued, the model being sure of
-    them, come with the reason `audit`; they are considered on a random turn only.
+    `candidates`: what waits and was not asked about; nobody needs to read them while there is `silence`. Blocks that
+    would not have been queued, the model being sure of them, come with the reason `audit` and are considered on a
+    random turn only.
 
     Gaps come first while they are fresh, for nothing else remembers them, but spend at most half of the day's cap: an
-    answer about a coffee break teaches little. Among blocks the best has to be above the bar, see `_bar`.
+    answer about a coffee break teaches little. On a random turn they wait, unless there is no block to draw.
     """
-    why = _silence(moment, memory, settings)
+    why = silence(moment, memory, settings)
     if why is not None:
         return Decision(None, why)
     fresh = [candidate for candidate in candidates if _is_fresh(candidate, moment.now)]
     blocks = [candidate for candidate in fresh if candidate.reason != "gap"]
+    cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
     is_first = memory.asked_ever == 0
     if blocks and is_random_turn(user_id, memory.asked_ever):
         drawn = min(blocks, key=lambda block: _digest(user_id, memory.asked_ever, block.request_id))
         return Decision(drawn, Why.ASK, is_random=True, is_first=is_first)
-    cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
     gaps = [gap for gap in fresh if gap.reason == "gap" and moment.now - gap.end <= GAP_MEMORY]
     if gaps and 2 * memory.gaps_asked_today < cap:
         return Decision(max(gaps, key=lambda gap: (gap.end, gap.request_id)), Why.ASK, is_first=is_first)
-    valued = [(value_of(block, memory.label_counts), block) for block in blocks if block.reason != "audit"]
-    if not valued:
-        return Decision(None, Why.NOTHING)
-    value, best = max(valued, key=lambda pair: (pair[0], pair[1].end, pair[1].request_id))
+    best, why = _best([block for block in blocks if block.reason != "audit"], moment, memory, cap)
+    return Decision(best, why, is_first=is_first and best is not None)
+
+
+def _best(blocks: Sequence[Candidate], moment: Moment, memory: AskMemory, cap: int) -> tuple[Candidate | None, Why]:
+    """The block whose answer is worth most, if it is above the bar; of equals the newer one."""
+    if not blocks:
+        return None, Why.NOTHING
+    valued = ((value_of(block, memory.label_counts), block.end, block.request_id, block) for block in blocks)
+    value, _, _, best = max(valued)
     if value < _bar(moment, memory, cap - memory.asked_today):
-        return Decision(None, Why.BELOW_BAR)
-    return Decision(best, Why.ASK, is_first=is_first)
+        return None, Why.BELOW_BAR
+    return best, Why.ASK
 
 
 def is_random_turn(user_id: str, asked_ever: int) -> bool:
@@ -209,27 +218,28 @@ def values_later_in_day(
     )  # fmt: skip
 
 
-def _silence(moment: Moment, memory: AskMemory, settings: AskSettings) -> Why | None:
-    """The first thing that forbids asking at all."""
+def silence(moment: Moment, memory: AskMemory, settings: AskSettings) -> Why | None:
+    """The first thing that forbids asking at all, whatever waits; None when a block may be asked about now."""
+    return next((why for why, holds in _rules(moment, memory, settings) if holds), None)
+
+
+def _rules(moment: Moment, memory: AskMemory, settings: AskSettings) -> Iterator[tuple[Why, bool]]:
     now, local = moment.now, moment.local
     cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
-    rules = (
-        (Why.OFF, not memory.is_on or cap == 0),
-        (Why.FIRST_DAY, _is_first_day(local.date(), memory.first_day)),
-        (Why.CAP, memory.asked_today >= cap),
-        (Why.SNOOZED, memory.snoozed_until is not None and now < memory.snoozed_until),
-        (Why.NOT_TODAY, memory.quiet_until is not None and now < memory.quiet_until),
-        (Why.QUIET_HOURS, any(_is_within(local.time(), span) for span in settings.quiet_hours)),
-        (Why.DARK, moment.is_dark),
-        (Why.AWAY, moment.is_away),
-        (Why.MEETING, moment.is_meeting),
-        (Why.FULL_SCREEN, moment.is_full_screen),
-        (Why.DO_NOT_DISTURB, moment.is_do_not_disturb),
-        (Why.AFTER_RESUME, _is_near(now, moment.resumed_at, REST_AFTER_RESUME)),
-        (Why.SPACING, _is_near(now, memory.last_ask_at, timedelta(seconds=settings.spacing_seconds))),
-        (Why.NO_BREAKPOINT, not _is_recent(now, moment.breakpoint_at, LONGEST_DEFERRAL)),
-    )
-    return next((why for why, holds in rules if holds), None)
+    yield Why.OFF, not memory.is_on or cap == 0
+    yield Why.FIRST_DAY, _is_first_day(local.date(), memory.first_day)
+    yield Why.CAP, memory.asked_today >= cap
+    yield Why.SNOOZED, memory.snoozed_until is not None and now < memory.snoozed_until
+    yield Why.NOT_TODAY, memory.quiet_until is not None and now < memory.quiet_until
+    yield Why.QUIET_HOURS, any(_is_within(local.time(), span) for span in settings.quiet_hours)
+    yield Why.DARK, moment.is_dark
+    yield Why.AWAY, moment.is_away
+    yield Why.MEETING, moment.is_meeting
+    yield Why.FULL_SCREEN, moment.is_full_screen
+    yield Why.DO_NOT_DISTURB, moment.is_do_not_disturb
+    yield Why.AFTER_RESUME, _is_near(now, moment.resumed_at, REST_AFTER_RESUME)
+    yield Why.SPACING, _is_near(now, memory.last_ask_at, timedelta(seconds=settings.spacing_seconds))
+    yield Why.NO_BREAKPOINT, not _is_recent(now, moment.breakpoint_at, LONGEST_DEFERRAL)
 
 
 def _is_first_day(today: date, first_day: date | None) -> bool:
