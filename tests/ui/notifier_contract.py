@@ -42,7 +42,7 @@ class NotifierContract:
 
     def test_no_body_reaches_the_log(self, notifier: Notifier, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
-            notifier.notify(Notice("Title", "quarterly-secret", (Button("secret-button", "yes"),)))
+            notifier.notify(Notice("Title", "quarterly-secret", (Button("secret-button", "yes"),), tag="t"))
         assert "secret" not in caplog.text
 
     def test_many_threads_may_notify(self, notifier: Notifier) -> None:

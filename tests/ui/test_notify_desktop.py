@@ -19,7 +19,7 @@ from tests.ui.notify_service import NotificationService, private_bus
 
 pytestmark = pytest.mark.bus
 
-Presses = queue.Queue[tuple[str | None, str]]
+Presses = queue.Queue[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +82,13 @@ def test_a_press_reports_tag_and_key(notifier: Notifier, service: NotificationSe
 def test_a_failing_handler_does_not_end_the_loop(service: NotificationService) -> None:
     pressed = threading.Event()
 
-    def fail(tag: str | None, key: str) -> None:
+    def fail(tag: str, key: str) -> None:
         pressed.set()
         raise RuntimeError(key)
 
     backend = DesktopNotifierBackend(fail)
     try:
-        assert backend.notify(Notice("One", "", (Button("Yes", "yes"),)))
+        assert backend.notify(Notice("One", "", (Button("Yes", "yes"),), tag="one"))
         service.press(1, "yes")
         assert pressed.wait(5)
         assert backend.notify(Notice("Two", ""))
@@ -102,9 +102,9 @@ def test_a_handler_that_notifies_is_refused_instead_of_hanging(service: Notifica
         lambda tag, key: answers.put((tag, str(backend.notify(Notice("Again", ""))))), timeout_seconds=1.0
     )
     try:
-        backend.notify(Notice("One", "", (Button("Yes", "yes"),)))
+        backend.notify(Notice("One", "", (Button("Yes", "yes"),), tag="one"))
         service.press(1, "yes")
-        assert answers.get(timeout=5) == (None, "False")
+        assert answers.get(timeout=5) == ("one", "False")
     finally:
         backend.close()
 
@@ -134,7 +134,7 @@ def test_the_notice_fits_what_the_service_offers(
     service = NotificationService(bus_address, offered)
     try:
         assert (NotifyCapability.BUTTONS in notifier.capabilities) is has_buttons
-        assert notifier.notify(Notice("Title", "R&D <now>", (Button("Yes", "yes"),)))
+        assert notifier.notify(Notice("Title", "R&D <now>", (Button("Yes", "yes"),), tag="one"))
         (shown,) = service.shown
         assert shown.body == body
         assert ("yes" in shown.actions) is has_buttons

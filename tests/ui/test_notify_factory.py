@@ -59,10 +59,15 @@ def test_a_mac_bundle_gets_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None
     choice.notifier.close()
 
 
-@pytest.mark.parametrize("key", ["", "default", "two words", "inline-reply"])
+@pytest.mark.parametrize("key", ["", "default", "dismissed", "two words", "inline-reply"])
 def test_a_button_needs_a_usable_key(key: str) -> None:
     with pytest.raises(ValueError, match="key"):
         Button("Yes", key)
+
+
+def test_a_notice_with_buttons_has_a_tag() -> None:
+    with pytest.raises(ValueError, match="tag"):
+        Notice("Title", "", (Button("Yes", "yes"),))
 
 
 def test_a_notice_refuses_doubled_and_too_many_buttons() -> None:

@@ -124,14 +124,14 @@ class DesktopNotifierBackend(Notifier):
             message=escape_markup(notice.body) if connection.has_markup else notice.body,
             urgency=levels[notice.urgency],
             buttons=tuple(
-                ServiceButton(button.title, on_pressed=self._reporter(notice.tag, button.key), identifier=button.key)
+                ServiceButton(button.title, on_pressed=self._reporter(notice, button.key), identifier=button.key)
                 for button in shown_buttons
             ),
             on_dispatched=on_dispatched,
         )
 
-    def _reporter(self, tag: str | None, key: str) -> Any:
-        return lambda: self._pressed(tag, key)
+    def _reporter(self, notice: Notice, key: str) -> Any:
+        return lambda: self._pressed(notice, key)
 
 
 async def _connect() -> _Connection:

@@ -22,6 +22,8 @@ class DummyNotifier(Notifier):
     def notify(self, notice: Notice) -> bool:
         """Log the title; always False, since nobody saw the notice."""
         super().notify(notice)
+        if notice.tag is not None:
+            self.withdraw(notice.tag)
         return False
 
     def _show(self, notice: Notice) -> None:
