@@ -57,15 +57,10 @@ class Block:
     is_askable: bool
     """Some minute was decided by the model."""
 
-    @property
-    def is_long_enough(self) -> bool:
-        """Shorter ones are never asked about."""
-        return self.end_us - self.start_us >= MIN_BLOCK_SECONDS * US_PER_SECOND
-
 
 def is_long_enough(block: Block) -> bool:
     """Whether a block may be asked about, by its length: at least 5 min."""
-    return block.is_long_enough
+    return block.end_us - block.start_us >= MIN_BLOCK_SECONDS * US_PER_SECOND
 
 
 def is_full(block: Block) -> bool:

@@ -15,15 +15,14 @@ from uuid import uuid4
 
 import tzlocal
 
-from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY
 from taskclf_tray.core.intervals import covered, union
-from taskclf_tray.core.time import to_us
+from taskclf_tray.core.time import as_utc, to_us
 from taskclf_tray.core.time import zone as zone_named
-from taskclf_tray.labels.blocks import Block
-from taskclf_tray.labels.closing import close_blocks
+from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_file import import_once
 from taskclf_tray.labels.queue_place import find_store
-from taskclf_tray.labels.queue_rows import Predictions, QueueRow, by_user, join_rows, to_rows
+from taskclf_tray.labels.queue_rows import Predictions, QueueRow, join_rows, to_rows
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
@@ -129,44 +128,27 @@ class ActiveLabelingQueue:
 
         Returns the entries that are new or changed.
         """
+        wanted = [block for block in blocks if _may_ask(block) and (block.is_low or reason != "low_confidence")]
+        rows = [
+            QueueRow(user_id, b.start_us, b.end_us, b.confidence, b.predicted_label, b.second_label) for b in wanted
+        ]
         with self._database.transaction():
-            return self._offer_blocks(user_id, blocks, reason, at, zone)
+            new, changed = self._offer(rows, reason, at, zone)
+        return new + changed
 
     def enqueue_gap(
         self, user_id: str, start: datetime, end: datetime, *, at: datetime, zone: str
     ) -> LabelRequest | None:
-        """Queue the question for time away; None when it was labelled, skipped or queued already."""
+        """Queue the question for time away; None when it was labelled, skipped or queued already.
+
+        Raises ValueError when `end` is not after `start`.
+        """
+        if start >= end:
+            raise ValueError(f"a gap must end after it begins, not at {end}")
         row = QueueRow(user_id, to_us(start), to_us(end), None, None)
         with self._database.transaction():
             new, changed = self._offer([row], "gap", at, zone)
         return next(iter(new + changed), None)
-
-    def follow_record(
-        self,
-        user_id: str,
-        *,
-        until_us: int,
-        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
-        at: datetime,
-        zone: str,
-        is_audit: Callable[[Block], bool] = lambda _: False,
-    ) -> list[LabelRequest]:
-        """Queue what the record has closed since the last call, update and withdraw what was revised; one transaction.
-
-        `until_us`: the high-water mark. `is_audit` picks blocks at random, by the block alone: a block may come again.
-        Returns the entries that are new or changed.
-        """
-        with self._database.transaction():
-            closed = close_blocks(self._database, user_id, until_us=until_us, smooth_window=smooth_window)
-            blocks = [item.block for item in closed if _may_ask(item.block)]
-            audits = [block for block in blocks if not block.is_low and is_audit(block)]
-            low = [block for block in blocks if block.is_low]
-            kept = {block.start_us for block in low + audits}
-            if closed.open_us is not None:
-                kept.add(closed.open_us)
-            self._withdraw(user_id, closed.start_us, closed.end_us, kept)
-            placed = self._offer_blocks(user_id, low, "low_confidence", at, zone)
-            return placed + self._offer_blocks(user_id, audits, "audit", at, zone)
 
     def withdraw_missing(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
         """Forget what waits for low confidence or as an audit, begins in [start_us, end_us) and is no block any more.
@@ -174,7 +156,11 @@ class ActiveLabelingQueue:
         `kept_starts`: where the blocks begin that still are. Returns how many went.
         """
         with self._database.transaction():
-            return self._withdraw(user_id, start_us, end_us, kept_starts)
+            waiting = self._database.requests.beginning(user_id, start_us, end_us)
+            gone = [r for r in waiting if r.reason in _COUNTED and r.start_us not in kept_starts]
+            for record in gone:
+                self._database.requests.withdraw(record.request_id)
+        return len(gone)
 
     # -- reading and answering --------------------------------------------------------------------------------
 
@@ -202,24 +188,14 @@ class ActiveLabelingQueue:
     def _enqueue(self, rows: Sequence[QueueRow], reason: RequestReason) -> int:
         at, zone = self._now(), self._time_zone()
         with self._database.transaction():
-            return sum(len(self._offer(group, reason, at, zone)[0]) for _, group in by_user(rows))
-
-    def _offer_blocks(
-        self, user_id: str, blocks: Iterable[Block], reason: RequestReason, at: datetime, zone: str
-    ) -> list[LabelRequest]:
-        wanted = [b for b in blocks if _may_ask(b) and (b.is_low or reason != "low_confidence")]
-        rows = [
-            QueueRow(user_id, b.start_us, b.end_us, b.confidence, b.predicted_label, b.second_label) for b in wanted
-        ]
-        new, changed = self._offer(rows, reason, at, zone)
-        return new + changed
+            return len(self._offer(rows, reason, at, zone)[0])
 
     def _offer(
         self, rows: Iterable[QueueRow], reason: RequestReason, at: datetime, zone: str
     ) -> tuple[list[LabelRequest], list[LabelRequest]]:
         """Put in what is not there while the day has room, the least confident first; the (new, changed) entries."""
         requests = self._database.requests
-        day = at.astimezone(zone_named(zone)).date().isoformat()
+        day = as_utc(at).astimezone(zone_named(zone)).date().isoformat()
         new: list[RequestRecord] = []
         changed: list[RequestRecord] = []
         for row in sorted(rows, key=lambda row: row.urgency):
@@ -228,11 +204,10 @@ class ActiveLabelingQueue:
                 revised = _revised(known, row, reason)
                 if revised != known:
                     changed.append(revised)
+                    requests.put(revised)
             elif self._has_room(row.user_id, day, reason) and not self._is_dealt_with(row, reason):
                 new.append(_new_record(row, reason, at, day))
-                requests.put(new[-1])  # at once: it takes room
-        for record in changed:
-            requests.put(record)
+                requests.put(new[-1])
         return [from_record(record) for record in new], [from_record(record) for record in changed]
 
     def _has_room(self, user_id: str, day: str, reason: RequestReason) -> bool:
@@ -253,16 +228,9 @@ class ActiveLabelingQueue:
         known = union((o.start_us, o.end_us) for o in others if o.status != "pending" or reason == "drift")
         return 2 * covered(known, start, end) > end - start
 
-    def _withdraw(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
-        waiting = self._database.requests.beginning(user_id, start_us, end_us)
-        gone = [r for r in waiting if r.reason in _COUNTED and r.start_us not in kept_starts]
-        for record in gone:
-            self._database.requests.withdraw(record.request_id)
-        return len(gone)
-
 
 def _may_ask(block: Block) -> bool:
-    return block.is_askable and block.is_long_enough
+    return block.is_askable and is_long_enough(block)
 
 
 def _confidence(row: QueueRow) -> float:

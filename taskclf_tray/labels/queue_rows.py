@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
@@ -70,11 +69,6 @@ def join_rows(rows: Iterable[QueueRow]) -> list[QueueRow]:
         else:
             blocks.append(row)
     return blocks
-
-
-def by_user(rows: Iterable[QueueRow]) -> list[tuple[str, list[QueueRow]]]:
-    """Rows in order of user, a group for each."""
-    return [(user, list(group)) for user, group in groupby(rows, key=lambda row: row.user_id)]
 
 
 def _goes_on(last: QueueRow, row: QueueRow) -> bool:
