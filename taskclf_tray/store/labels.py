@@ -99,10 +99,15 @@ class LabelRepository:
     # -- writing ----------------------------------------------------------------------------------------------
 
     def begin(self, user_id: str, at_us: int, kind: ChangeKind, start_us: int, end_us: int, label: str | None) -> int:
-        """A new change; returns its id."""
+        """A new change; returns its id.
+
+        A clock that was set back does not make it older than the ones before it: it could not be undone, nor could
+        they, when the clock is right again.
+        """
         cursor = self._connection.execute(
-            "INSERT INTO label_changes (user_id, at_us, kind, start_us, end_us, label) VALUES (?, ?, ?, ?, ?, ?)",
-            (user_id, at_us, kind, start_us, end_us, label),
+            "INSERT INTO label_changes (user_id, at_us, kind, start_us, end_us, label) VALUES (?, "
+            "max(?, coalesce((SELECT max(at_us) FROM label_changes WHERE user_id = ?), ?)), ?, ?, ?, ?)",
+            (user_id, at_us, user_id, at_us, kind, start_us, end_us, label),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -125,6 +130,20 @@ class LabelRepository:
             "UPDATE label_spans SET taken_by = ? WHERE id = ?", ((change_id, span_id) for span_id in span_ids)
         )
 
+    def maker(self, span_id: int) -> int:
+        """The id of the change that made a span."""
+        return int(self._connection.execute("SELECT made_by FROM label_spans WHERE id = ?", (span_id,)).fetchone()[0])
+
+    def barrier(self, span: SpanRecord) -> int | None:
+        """How far a growing span can grow: to the next one in force, or one that undo may give back while it stands."""
+        row = self._connection.execute(
+            "SELECT min(at_us) FROM (SELECT min(start_us) AS at_us FROM label_spans "
+            "WHERE user_id = ? AND taken_by IS NULL AND undone_us IS NULL AND start_us >= ? "
+            "UNION ALL SELECT min(start_us) FROM label_spans WHERE taken_by > ? AND user_id = ? AND start_us >= ?)",
+            (span.user_id, span.end_us, self.maker(span.id), span.user_id, span.end_us),
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def grow(self, span_id: int, end_us: int, *, is_growing: bool) -> None:
         """Move the end of a growing span forward, or let it stand where it is."""
         self._connection.execute(
@@ -138,11 +157,36 @@ class LabelRepository:
         self._connection.execute("UPDATE label_spans SET taken_by = NULL WHERE taken_by = ?", (change_id,))
         self._connection.execute("UPDATE label_changes SET undone_us = ? WHERE id = ?", (at_us, change_id))
 
-    def forget(self, before_us: int) -> None:
-        """Remove for good what changes older than this took away, and what was undone before."""
+    def forget(self, user_id: str, before_us: int) -> None:
+        """Remove for good what changes older than this took away, and what was undone before.
+
+        What undo could only reach through such a change is beyond it too, so "older" is a question of the id.
+        """
+        row = self._connection.execute(
+            "SELECT id FROM label_changes WHERE user_id = ? AND at_us < ? ORDER BY at_us DESC, id DESC LIMIT 1",
+            (user_id, before_us),
+        ).fetchone()
+        last_id = 0 if row is None else int(row[0])
+        forgotten = self._connection.execute(
+            "DELETE FROM label_spans WHERE user_id = ? AND taken_by <= ?", (user_id, last_id)
+        ).rowcount
+        forgotten += self._connection.execute(
+            "DELETE FROM label_spans WHERE user_id = ? AND undone_us < ?", (user_id, before_us)
+        ).rowcount
+        forgotten += self._connection.execute(
+            "UPDATE label_requests SET closed_by = NULL WHERE user_id = ? AND closed_by <= ?", (user_id, last_id)
+        ).rowcount
+        if forgotten:
+            self._forget_changes(user_id, last_id)
+
+    def _forget_changes(self, user_id: str, last_id: int) -> None:
+        """Old changes without a span or an entry of the queue say only what is gone."""
         self._connection.execute(
-            "DELETE FROM label_spans WHERE undone_us < ? OR taken_by IN (SELECT id FROM label_changes WHERE at_us < ?)",
-            (before_us, before_us),
+            "DELETE FROM label_changes WHERE user_id = ? AND id <= ? "
+            "AND NOT EXISTS (SELECT 1 FROM label_spans WHERE made_by = label_changes.id) "
+            "AND NOT EXISTS (SELECT 1 FROM label_spans WHERE taken_by = label_changes.id) "
+            "AND NOT EXISTS (SELECT 1 FROM label_requests WHERE closed_by = label_changes.id)",
+            (user_id, last_id),
         )
 
 

@@ -108,9 +108,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         _LABEL_CHANGES,
         "CREATE INDEX label_changes_undoable ON label_changes (user_id, id) WHERE undone_us IS NULL",
+        "CREATE INDEX label_changes_time ON label_changes (user_id, at_us)",
         _LABEL_SPANS,
         "CREATE INDEX label_spans_in_force ON label_spans (user_id, start_us) "
         "WHERE taken_by IS NULL AND undone_us IS NULL",
+        "CREATE INDEX label_spans_growing ON label_spans (user_id, start_us) "
+        "WHERE is_growing AND taken_by IS NULL AND undone_us IS NULL",
+        "CREATE INDEX label_spans_undone ON label_spans (undone_us) WHERE undone_us IS NOT NULL",
         "CREATE INDEX label_spans_made ON label_spans (made_by)",
         "CREATE INDEX label_spans_taken ON label_spans (taken_by) WHERE taken_by IS NOT NULL",
         _LABEL_REQUESTS,

@@ -1,0 +1,175 @@
+"""Label files: CSV with start_ts, end_ts, label, provenance, user_id, confidence; taken whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from taskclf_tray.core.atomic import write_text_atomic
+from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.time import as_utc, parse_time
+from taskclf_tray.core.types import LabelSpan
+from taskclf_tray.labels.spans import checked_span, label_span, printable
+from taskclf_tray.store.labels import SpanRecord
+
+CSV_COLUMNS: Final = ("start_ts", "end_ts", "label", "provenance", "user_id", "confidence")
+MAX_FILE_BYTES: Final = 50 * 1024 * 1024
+_NEEDED: Final = CSV_COLUMNS[:3]
+_SHOWN_LINES: Final = 5
+
+
+def read_label_csv(path: Path, *, user_id: str, adopt: bool = False, at: datetime) -> list[LabelSpan]:
+    """The labels of a file, in its order, as this user's; `adopt` takes over those of others.
+
+    UTF-8; any order of columns, unknown ones are passed over; times in ISO 8601, UTC where they have no offset.
+    Raises LabelError, which names every kind of fault's line, so that nothing is imported half.
+    """
+    spans: list[LabelSpan] = []
+    bad: list[str] = []
+    for line, row in _rows(path):
+        try:
+            if isinstance(row, LabelError):
+                raise row
+            spans.append(_span(row, user_id, adopt, at))
+        except LabelError as error:
+            bad.append(f"line {line}: {error.title}")
+    if bad:
+        raise _unusable(path, bad)
+    return spans
+
+
+def write_label_csv(path: Path, spans: Iterable[LabelSpan | SpanRecord]) -> int:
+    """Write labels to a file, whole or not at all; `read_label_csv` gives back the same. Returns how many.
+
+    Raises LabelError when the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)
+    lines.writerow(CSV_COLUMNS)
+    count = 0
+    for span in spans:
+        lines.writerow(_cells(span if isinstance(span, LabelSpan) else label_span(span)))
+        count += 1
+    try:
+        write_text_atomic(path, text.getvalue())
+    except OSError as error:
+        raise LabelError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from error
+    return count
+
+
+def _cells(span: LabelSpan) -> tuple[str, ...]:
+    return (
+        as_utc(span.start_ts).isoformat(),
+        as_utc(span.end_ts).isoformat(),
+        span.label,
+        span.provenance,
+        span.user_id or "",
+        "" if span.confidence is None else repr(span.confidence),
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str] | LabelError]]:
+    """The rows that hold something, each with the number of its first line; an error where one cannot be read."""
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:  # where the next row begins is not known any more
+            yield line, LabelError(f"no CSV from here on ({error})")
+            return
+        if header is None:
+            header = _header(path, cells)
+        elif any(cell.strip() for cell in cells):
+            yield line, _named(header, cells)
+        line = reader.line_num + 1
+    if header is None:
+        raise LabelError(f"{path.name} is empty.", f"Its first line must name the columns: {','.join(CSV_COLUMNS)}.")
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise LabelError(f"{path.name} cannot be opened ({error.strerror}).", "Check its name and place.") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise LabelError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB.", "Split it into several files.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise LabelError(f"{path.name} is not UTF-8 (line {line}).", "Save it as “CSV UTF-8”.") from None
+
+
+def _header(path: Path, cells: list[str]) -> list[str]:
+    header = [cell.strip().casefold() for cell in cells]
+    missing = [name for name in _NEEDED if name not in header]
+    twice = [name for name in CSV_COLUMNS if header.count(name) > 1]
+    if missing:
+        what = f"{path.name} has no column {' and no column '.join(missing)} in its first line."
+        raise LabelError(what, f"It must name the columns, with commas between: {','.join(CSV_COLUMNS)}.")
+    if twice:
+        raise LabelError(f"{path.name} has the column {twice[0]} twice.", "Leave one of them out.")
+    return header
+
+
+def _named(header: list[str], cells: list[str]) -> Mapping[str, str] | LabelError:
+    if len(cells) != len(header):
+        return LabelError(f"{len(cells)} cells under {len(header)} columns")
+    return dict(zip(header, cells, strict=True))
+
+
+def _span(row: Mapping[str, str], user_id: str, adopt: bool, at: datetime) -> LabelSpan:
+    """Raises LabelError with what is wrong as its title."""
+    if not adopt and row.get("user_id", "") not in ("", user_id):
+        raise LabelError("it belongs to another user")
+    span = LabelSpan(
+        start_ts=_time(row, "start_ts"),
+        end_ts=_time(row, "end_ts"),
+        label=row["label"],
+        provenance=_provenance(row.get("provenance", "")),
+        user_id=user_id,
+        confidence=_confidence(row.get("confidence", "")),
+    )
+    return checked_span(span, at)
+
+
+def _time(row: Mapping[str, str], column: str) -> datetime:
+    try:
+        return parse_time(row[column].strip())
+    except (ValueError, OverflowError):
+        raise LabelError(f"{column} “{printable(row[column])}” is no ISO 8601 time") from None
+
+
+def _provenance(text: str) -> str:
+    """Ours are kept; what a machine said stays a machine's word; everything else is somebody's, by way of a file."""
+    name = text.strip().casefold()
+    if name in ("manual", "answer"):
+        return name
+    return "auto" if name.startswith(("auto", "weak")) else "import"
+
+
+def _confidence(text: str) -> float | None:
+    if not text.strip():
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise LabelError(f"confidence “{printable(text)}” is no number") from None
+
+
+def _unusable(path: Path, bad: list[str]) -> LabelError:
+    more = f"; and {len(bad) - _SHOWN_LINES} more" if len(bad) > _SHOWN_LINES else ""
+    count = "a line" if len(bad) == 1 else f"{len(bad)} lines"
+    return LabelError(
+        f"{path.name} has {count} that cannot be used: {'; '.join(bad[:_SHOWN_LINES])}{more}.",
+        "Nothing was imported. Correct the file and import it again.",
+    )

@@ -1,0 +1,312 @@
+"""The label store: what a person said their time was, each step durable at once and undoable for a day."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, cast, get_args
+
+from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.intervals import subtract
+from taskclf_tray.core.time import as_utc, from_us, to_us
+from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.labels.overlay import Edit, is_person, joined, lay_over, without
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
+from taskclf_tray.store.requests import RequestStatus
+
+UNDO_DAYS: Final = 1
+FUTURE_MINUTES: Final = 5
+"""How far a span may end after now: clocks differ a little."""
+
+_UNDO_US: Final = timedelta(days=UNDO_DAYS) // timedelta(microseconds=1)
+_FAR_US: Final = 1 << 62
+_KINDS: Final[dict[Provenance, ChangeKind]] = {
+    "manual": "label", "answer": "answer", "import": "import", "auto": "auto",
+}  # fmt: skip
+_BY_FOLDED: Final = {label.casefold(): label for label in LABEL_SET_V1}
+
+
+class LabelStore:
+    """The labels of one user. Every write is one transaction: on disk when the call returns, or not at all.
+
+    A new label trims, splits or covers older ones; an automatic one never covers what a person said. Whatever a write
+    leaves wholly labelled by the person is no question any more. Raises StoreError, and LabelError for a span that
+    cannot be.
+    """
+
+    def __init__(self, database: Database, user_id: str) -> None:
+        self._database = database
+        self._labels = database.labels
+        self._requests = database.requests
+        self._user_id = user_id
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        start: datetime,
+        end: datetime,
+        label: str,
+        *,
+        at: datetime,
+        provenance: Provenance = "manual",
+        confidence: float | None = None,
+        is_growing: bool = False,
+    ) -> int:
+        """Label [start, end); returns the change's id, 0 when an automatic label found no room.
+
+        `is_growing`: the end will follow the block by `grow`; only one span grows at a time.
+        """
+        span = self._span(LabelSpan(start, end, label, provenance, confidence=confidence), at, is_growing=is_growing)
+        with self._database.transaction():
+            lying = self._labels.between(self._user_id, span.start_us, span.end_us)
+            older = self._labels.growing(self._user_id) if is_growing else None
+            if older is not None and older not in lying:
+                lying.append(older)
+            edit = lay_over(lying, [span], stops_growth=is_growing)
+            if not edit:
+                return 0
+            return self._change(_KINDS[provenance], span.start_us, span.end_us, span.label, at, edit)
+
+    def answer(self, request_id: str, label: str, *, at: datetime) -> LabelChange | None:
+        """Label the block of a request, but for what the person said of parts of it before.
+
+        None when the request does not wait (any more): nothing is written then. The change's label is None when
+        nothing of the block was left to label.
+        """
+        label = core_label(label)
+        with self._database.transaction():
+            request = self._requests.get(request_id)
+            if request is None or request.status != "pending" or request.user_id != self._user_id:
+                return None
+            start_us, end_us = request.start_us, request.end_us
+            span = SpanRecord(0, self._user_id, start_us, end_us, label, "answer", None, to_us(at))
+            edit = lay_over(self._labels.between(self._user_id, start_us, end_us), [span], gives_way=True)
+            given = label if edit else None
+            self._change("answer", start_us, end_us, given, at, edit, closing=(request_id, "labeled"))
+            return self._labels.newest_change(self._user_id)
+
+    def skip(self, request_id: str, *, at: datetime) -> bool:
+        """Close a request without a label, for good; False when it does not wait (any more)."""
+        with self._database.transaction():
+            request = self._requests.get(request_id)
+            if request is None or request.status != "pending" or request.user_id != self._user_id:
+                return False
+            nothing = Edit([], [])
+            self._change("skip", request.start_us, request.end_us, None, at, nothing, closing=(request_id, "skipped"))
+            return True
+
+    def erase(self, start: datetime, end: datetime, *, at: datetime) -> bool:
+        """Take every label away from [start, end); False when there was none."""
+        start_us, end_us = _period(start, end)
+        with self._database.transaction():
+            lying = self._labels.between(self._user_id, start_us, end_us)
+            if lying:
+                edit = without(lying, start_us, end_us)
+                self._change("erase", start_us, end_us, _only_label(lying), at, edit)
+            return bool(lying)
+
+    def merge(self, start: datetime, end: datetime, *, at: datetime) -> bool:
+        """Make one span of touching ones with one label that lie wholly inside; False when there are none."""
+        start_us, end_us = _period(start, end)
+        with self._database.transaction():
+            lying = self._labels.between(self._user_id, start_us, end_us)
+            edit = joined([span for span in lying if start_us <= span.start_us and span.end_us <= end_us])
+            if edit:
+                self._change("merge", edit.made[0].start_us, edit.made[-1].end_us, _only_label(edit.made), at, edit)
+            return bool(edit)
+
+    def import_spans(self, spans: Sequence[LabelSpan], *, at: datetime) -> int:
+        """Lay spans on what is there, later ones over earlier ones, as one change; all or nothing.
+
+        Returns how many were taken. What is there already stays as it is. Raises LabelError for somebody else's span.
+        """
+        new = [self._span(span, at) for span in spans]
+        if not new:
+            return 0
+        start_us, end_us = min(span.start_us for span in new), max(span.end_us for span in new)
+        with self._database.transaction():
+            lying = self._labels.between(self._user_id, start_us, end_us)
+            edit = lay_over(lying, new).without_sames()
+            if edit:
+                self._change("import", start_us, end_us, _only_label(new), at, edit)
+        return len(new)
+
+    def undo(self, *, at: datetime) -> LabelChange | None:
+        """Undo the newest change: labels and questions are as they were before it. None when none can be undone."""
+        with self._database.transaction():
+            change = self.undoable(at)
+            if change is None:
+                return None
+            self._labels.undo(change.id, to_us(at))
+            self._requests.reopen(change.id)
+            self._labels.forget(self._user_id, to_us(at) - _UNDO_US)
+            return dataclasses.replace(change, undone_us=to_us(at))
+
+    # -- the span that grows with its block -------------------------------------------------------------------
+
+    def growing(self) -> SpanRecord | None:
+        """The span whose end follows its block."""
+        with self._database.reading():
+            return self._labels.growing(self._user_id)
+
+    def grow(self, until: datetime) -> None:
+        """Move the end of the growing span forward, at most to the next span, where it stops growing.
+
+        No change of its own: undoing the label takes all of it.
+        """
+        until_us = to_us(until)
+        span = self.growing()
+        if span is None or until_us <= span.end_us:
+            return
+        with self._database.transaction():
+            span = self._labels.growing(self._user_id)  # another process may have been faster
+            if span is None or until_us <= span.end_us:
+                return
+            barrier_us = self._labels.barrier(span)
+            is_free = barrier_us is None or until_us < barrier_us
+            end_us = until_us if barrier_us is None else min(until_us, barrier_us)
+            self._labels.grow(span.id, end_us, is_growing=is_free)
+            self._close_labelled(self._labels.maker(span.id), span.start_us, end_us)
+
+    def stop_growing(self) -> None:
+        """Its block has ended."""
+        if self.growing() is None:
+            return
+        with self._database.transaction():
+            while (span := self._labels.growing(self._user_id)) is not None:
+                self._labels.grow(span.id, span.end_us, is_growing=False)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def undoable(self, now: datetime) -> LabelChange | None:
+        """The change `undo` would undo: the newest one, when it is at most a day old."""
+        with self._database.reading():
+            change = self._labels.newest_change(self._user_id)
+        return None if change is None or to_us(now) - change.at_us > _UNDO_US else change
+
+    def between(self, start: datetime, end: datetime) -> list[SpanRecord]:
+        """The spans in force that reach into [start, end), in order of time."""
+        with self._database.reading():
+            return self._labels.between(self._user_id, to_us(start), to_us(end))
+
+    def everything(self) -> Iterator[SpanRecord]:
+        """All spans in force, in order of time."""
+        with self._database.reading():
+            return iter(self._labels.between(self._user_id, -_FAR_US, _FAR_US))
+
+    def label_at(self, moment: datetime) -> SpanRecord | None:
+        """The span in force at a moment."""
+        with self._database.reading():
+            found = self._labels.between(self._user_id, to_us(moment), to_us(moment) + 1)
+        return found[0] if found else None
+
+    def order(self) -> tuple[str, ...]:
+        """The eight labels: those the person gave most often first, then in label order."""
+        with self._database.reading():
+            counts = self._labels.counts(self._user_id)
+        return tuple(sorted(LABEL_SET_V1, key=lambda label: -counts.get(label, 0)))
+
+    # -- parts of a write -------------------------------------------------------------------------------------
+
+    def _change(
+        self,
+        kind: ChangeKind,
+        start_us: int,
+        end_us: int,
+        label: str | None,
+        at: datetime,
+        edit: Edit,
+        closing: tuple[str, RequestStatus] | None = None,
+    ) -> int:
+        change_id = self._labels.begin(self._user_id, to_us(at), kind, start_us, end_us, label)
+        self._labels.take(change_id, (span.id for span in edit.taken))
+        self._labels.make(change_id, edit.made)
+        if closing is not None:
+            self._requests.close(*closing, change_id)
+        self._close_labelled(change_id, start_us, end_us)
+        self._labels.forget(self._user_id, to_us(at) - _UNDO_US)
+        return change_id
+
+    def _close_labelled(self, change_id: int, start_us: int, end_us: int) -> None:
+        """Blocks the person has labelled from end to end need no answer."""
+        for request in self._requests.pending(self._user_id):
+            if request.start_us < end_us and request.end_us > start_us:
+                spans = self._labels.between(self._user_id, request.start_us, request.end_us)
+                said = [(span.start_us, span.end_us) for span in spans if is_person(span)]
+                if not subtract([(request.start_us, request.end_us)], said):
+                    self._requests.close(request.request_id, "labeled", change_id)
+
+    def _span(self, span: LabelSpan, at: datetime, *, is_growing: bool = False) -> SpanRecord:
+        """The span as it would be stored. Raises LabelError."""
+        if span.user_id not in (None, self._user_id):
+            raise LabelError("The label belongs to another user.", "Import it as your own, or leave it out.")
+        span = checked_span(span, at)
+        return SpanRecord(
+            0, self._user_id, to_us(span.start_ts), to_us(span.end_ts), span.label, cast(Provenance, span.provenance),
+            span.confidence, to_us(at), is_growing=is_growing,
+        )  # fmt: skip
+
+
+def core_label(text: str) -> str:
+    """The core label of this name, whatever its case. Raises LabelError, which names the eight."""
+    label = _BY_FOLDED.get(text.strip().casefold())
+    if label is None:
+        raise LabelError(f"{_shown(text)} is none of the eight labels.", f"They are {', '.join(LABEL_SET_V1)}.")
+    return label
+
+
+def checked_span(span: LabelSpan, now: datetime) -> LabelSpan:
+    """The span with its label's exact name and times in UTC. Raises LabelError for one that cannot be."""
+    label = core_label(span.label)
+    _period(span.start_ts, span.end_ts)
+    if span.end_ts > now + timedelta(minutes=FUTURE_MINUTES):
+        raise LabelError(
+            f"The label would end in the future, at {_clock(span.end_ts)}.",
+            "Is its time zone right? A time without an offset counts as UTC.",
+        )
+    if span.confidence is not None and not 0.0 <= span.confidence <= 1.0:
+        raise LabelError(f"The confidence {span.confidence} is not between 0 and 1.", "Leave it out, or correct it.")
+    if span.provenance not in get_args(Provenance):
+        raise LabelError(
+            f"{_shown(span.provenance)} is no provenance of a label.", f"Known are {', '.join(get_args(Provenance))}."
+        )
+    return dataclasses.replace(span, start_ts=as_utc(span.start_ts), end_ts=as_utc(span.end_ts), label=label)
+
+
+def label_span(record: SpanRecord) -> LabelSpan:
+    """A stored span as others know it."""
+    return LabelSpan(
+        from_us(record.start_us), from_us(record.end_us), record.label, record.provenance, record.user_id,
+        record.confidence,
+    )  # fmt: skip
+
+
+def printable(text: str, length: int = 40) -> str:
+    """What a file or a command line holds, fit for a message: short, one line, nothing that steers a terminal."""
+    cut = text[:length]
+    return "".join(char if char.isprintable() else "�" for char in cut) + ("…" if len(text) > length else "")
+
+
+def _period(start: datetime, end: datetime) -> tuple[int, int]:
+    start_us, end_us = to_us(start), to_us(end)
+    if start_us >= end_us:
+        raise LabelError(
+            f"The label would end at {_clock(end)}, not after its start at {_clock(start)}.", "Check the two times."
+        )
+    return start_us, end_us
+
+
+def _only_label(spans: Sequence[SpanRecord]) -> str | None:
+    labels = {span.label for span in spans}
+    return labels.pop() if len(labels) == 1 else None
+
+
+def _clock(moment: datetime) -> str:
+    return as_utc(moment).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _shown(text: str) -> str:
+    return f"“{printable(text)}”"
