@@ -31,19 +31,25 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, also when the process is killed inside; one inside another is part of it. Raises StoreError."""
+        """All or nothing, also when the process is killed inside. One inside another is part of it.
+
+        Raises StoreError.
+        """
         with mapped_errors(self.path):
             if self._connection.in_transaction:
                 yield
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            else:
+                yield from self._outermost()
+
+    def _outermost(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
