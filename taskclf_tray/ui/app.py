@@ -96,7 +96,7 @@ def _switch(paths: HomePaths, config: Config, options: Options, problems: list[s
 
 
 def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_request: Callable[[], bool]) -> int:
-    choice = choose_notifier(enabled=config.notifications_enabled)
+    choice = choose_notifier(lambda tag, key: runtime.pressed(tag, key), enabled=config.notifications_enabled)
     log.info("%s", choice.reason)
     runtime = TrayRuntime(
         switch.open_session,

@@ -1,26 +1,34 @@
-"""Who is told: the views that listen, the notification service and the log. None of them can stop the worker."""
+"""Who is told: the views that listen, the notification service and the log. None of them can stop the worker.
+
+The worker and the label desk both tell and publish, each from its own thread; listeners hear one at a time.
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from taskclf_tray.ui import text
 from taskclf_tray.ui.bugs import describe_bug
 from taskclf_tray.ui.icon import IconState
-from taskclf_tray.ui.notify.base import Notice, Notifier
+from taskclf_tray.ui.label_view import with_labels
+from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability
 from taskclf_tray.ui.notify.plain import plain_text
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.serving import Message
-from taskclf_tray.ui.snapshot import Snapshot
+from taskclf_tray.ui.snapshot import LabelView, Snapshot
 
 log = logging.getLogger(__name__)
 MAX_LOGGED_CHARACTERS = 600
 
 
 class Listener(Protocol):
-    """Told by the worker, in its thread: be quick, hand over."""
+    """Told by the worker or the label desk, one at a time: be quick, hand over."""
+
+    shows_messages: bool
+    """Whether the person can read here what `on_message` tells."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Something that shows has changed."""
@@ -33,12 +41,15 @@ class Listener(Protocol):
 
 
 class Audience:
-    """Holds the newest snapshot and passes everything on, in the worker's thread."""
+    """Holds the newest snapshot, with the person's labels laid over it, and passes everything on."""
 
     def __init__(self, notifier: Notifier, listeners: Sequence[Listener]) -> None:
         self._notifier = notifier
         self._listeners = list(listeners)
-        self.snapshot = Snapshot(IconState.NO_SOURCE, text.STARTING)
+        self._lock = threading.RLock()
+        self._base = Snapshot(IconState.NO_SOURCE, text.STARTING)
+        self._labels = LabelView()
+        self.snapshot = self._base
 
     def add(self, listener: Listener) -> None:
         """One more listener; before the worker starts."""
@@ -49,7 +60,19 @@ class Audience:
         self._each(lambda listener: listener.on_step(step))
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Show a snapshot, when anything in it is new."""
+        """Show what the worker knows."""
+        with self._lock:
+            self._base = snapshot
+            self._show()
+
+    def show_labels(self, read: Callable[[], LabelView]) -> None:
+        """Show the labels; `read` runs in turn with others', so an older look can never replace a newer one."""
+        with self._lock:
+            self._labels = read()
+            self._show()
+
+    def _show(self) -> None:
+        snapshot = with_labels(self._base, self._labels)
         if snapshot == self.snapshot:
             return
         self.snapshot = snapshot
@@ -66,9 +89,29 @@ class Audience:
                 log.warning("A notification failed: %s", describe_bug(error))
             self._each(lambda listener, message=message: listener.on_message(message))  # type: ignore[misc]
 
-    def _each(self, tell: Callable[[Listener], None]) -> None:
-        for listener in self._listeners:
-            try:
-                tell(listener)
-            except Exception as error:  # noqa: BLE001 - one view's mistake must not stop the record or other views
-                log.error("A listener failed: %s", describe_bug(error))
+    def ask(self, notice: Notice, in_terminal: str) -> bool:
+        """Put a question; whether anybody can have seen it. `in_terminal`: how to answer it without buttons."""
+        try:
+            is_shown = self._notifier.notify(notice)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("A question could not be shown: %s", describe_bug(error))
+            is_shown = False
+        readers = [listener for listener in self._listeners if listener.shows_messages]
+        self._each(lambda listener: listener.on_message((notice.title, in_terminal)), readers)
+        return is_shown or bool(readers)
+
+    def has_buttons(self) -> bool:
+        """Whether a question can be answered where it is shown."""
+        return NotifyCapability.BUTTONS in self._notifier.capabilities
+
+    def withdraw(self, tag: str) -> None:
+        """Take a question back that was answered elsewhere."""
+        self._notifier.withdraw(tag)
+
+    def _each(self, tell: Callable[[Listener], None], listeners: Sequence[Listener] | None = None) -> None:
+        with self._lock:
+            for listener in self._listeners if listeners is None else listeners:
+                try:
+                    tell(listener)
+                except Exception as error:  # noqa: BLE001 - one view's mistake must not stop the record or other views
+                    log.error("A listener failed: %s", describe_bug(error))

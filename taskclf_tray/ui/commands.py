@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,64 @@ class TellStatus:
     """Say in a notification what the status line says, and what it rests on."""
 
 
+@dataclass(frozen=True, slots=True)
+class LabelBlock:
+    """Give the block that began at `start` a label; it holds while the block goes on."""
+
+    start: datetime
+    label: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRequest:
+    """The label of a block that waits in the queue."""
+
+    request_id: str
+    label: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SkipRequest:
+    """Never ask for this block again."""
+
+    request_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UndoLabel:
+    """Take the newest label, answer or skip back."""
+
+    at: datetime
+
+
+AskingMode = Literal["on", "off", "snooze", "not_today"]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsking:
+    """Whether and when questions may come."""
+
+    mode: AskingMode
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePressed:
+    """A button of a question's notification, a click on it, or its dismissal (`key` as in `ui.notify.base`)."""
+
+    tag: str
+    key: str
+    at: datetime
+
+
 PrivacyCommand = Pause | Resume | PrivateMode
+LabelCommand = LabelBlock | AnswerRequest | SkipRequest | UndoLabel | SetAsking | NoticePressed
 Command = (
     PrivacyCommand
+    | LabelCommand
     | PickModel
     | EditPolicy
     | EditConfig

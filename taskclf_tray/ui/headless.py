@@ -21,6 +21,8 @@ _CLEAR_LINE = "\r\x1b[K"
 class JsonLines:
     """A JSON line per finalised bucket, per revision, and per change of the live label; nothing else on stdout."""
 
+    shows_messages = False
+
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._lock = threading.Lock()
@@ -78,6 +80,7 @@ class StatusLine:
         if isinstance(self._out, io.TextIOWrapper):
             self._out.reconfigure(errors="replace")
         self._is_terminal = self._out.isatty()
+        self.shows_messages = self._is_terminal
         self._shown = ""
         self._banner: str | None = None
         self.failure: OSError | None = None

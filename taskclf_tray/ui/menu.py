@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from taskclf_tray.core.time import from_us
+from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.ui import text
 from taskclf_tray.ui.commands import (
+    AnswerRequest,
     Command,
     EditConfig,
     EditPolicy,
     EditTaxonomy,
+    LabelBlock,
     OpenDataFolder,
     OpenLog,
     Pause,
@@ -19,10 +23,13 @@ from taskclf_tray.ui.commands import (
     PrivateMode,
     ReloadNow,
     Resume,
+    SetAsking,
+    SkipRequest,
     TellStatus,
+    UndoLabel,
 )
 from taskclf_tray.ui.icon import IconState, icon_art
-from taskclf_tray.ui.snapshot import ModelChoice, Snapshot
+from taskclf_tray.ui.snapshot import ModelChoice, ReviewItem, Snapshot
 
 Send = Callable[[Command], None]
 See = Callable[[], Snapshot]
@@ -48,8 +55,17 @@ class MenuBuilder:
             self._item(lambda _: self._see().banner or "", None, enabled=False, visible=lambda _: self._has_banner()),
             self._status_item(),
             separator,
+            self._item(text.MENU_LABEL, self._api.Menu(self._labels), visible=lambda _: self._has_block()),
+            self._item(
+                lambda _: text.menu_review(self._see().labels.review_count),
+                self._api.Menu(self._review),
+                visible=lambda _: bool(self._see().labels.review),
+            ),
+            self._item(lambda _: self._undo_text(), self._undo, visible=lambda _: self._see().labels.undo is not None),
+            separator,
             self._item(text.MENU_PAUSE, self._pause_menu()),
             self._item(text.MENU_PRIVATE, self._toggle_private, checked=lambda _: self._see().is_private),
+            self._item(text.MENU_ASK, self._ask_menu()),
             separator,
             self._item(text.MENU_MODEL, self._api.Menu(self._models)),
             self._item(text.MENU_ADVANCED, self._advanced_menu()),
@@ -73,6 +89,57 @@ class MenuBuilder:
             self._item(text.MENU_PAUSE_60, lambda *_: self._pause(60)),
             self._item(text.MENU_PAUSE_TOMORROW, lambda *_: self._pause(None)),
             self._item(text.MENU_RESUME, lambda *_: self._resume(), enabled=lambda _: self._see().is_paused),
+        )
+
+    def _labels(self) -> Iterator[Any]:
+        """The eight labels for the block that goes on now, most used first."""
+        for label in self._see().labels.order:
+            yield self._api.KeyedItem(label, label, self._label_block(label), swatch=_swatch(label))
+
+    def _review(self) -> Iterator[Any]:
+        """The first blocks that wait, each with its guess, the other labels and Skip."""
+        for item in self._see().labels.review:
+            entry = text.review_entry(item.start, item.end, item.guess, item.probability, is_gap=item.is_gap)
+            yield self._api.KeyedItem(item.request_id, entry, self._api.Menu(*self._answers(item)))
+
+    def _answers(self, item: ReviewItem) -> Iterator[Any]:
+        if item.guess is not None and not item.is_gap:
+            yield self._answer(item, item.guess, text.review_yes(item.guess))
+        for label in self._see().labels.order:
+            if label != item.guess or item.is_gap:
+                yield self._answer(item, label, text.answer_button(label, is_gap=item.is_gap))
+        skip = self._stamped(lambda at: SkipRequest(item.request_id, at))
+        yield self._api.KeyedItem((item.request_id, "skip"), text.MENU_SKIP, skip)
+
+    def _answer(self, item: ReviewItem, label: str, entry: str) -> Any:
+        action = self._stamped(lambda at: AnswerRequest(item.request_id, label, at))
+        return self._api.KeyedItem((item.request_id, label), entry, action, swatch=_swatch(label))
+
+    def _ask_menu(self) -> Any:
+        def seen() -> AskingState:
+            return self._see().labels.asking
+
+        def asks(end: datetime | None) -> bool:
+            return end is not None and self._clicked_at() < end
+
+        return self._api.Menu(
+            self._item(
+                text.MENU_ASK_ON,
+                lambda *_: self._send(SetAsking("on" if self._see().labels.is_silent else "off", self._clicked_at())),
+                checked=lambda _: not self._see().labels.is_silent,
+            ),
+            self._item(
+                text.MENU_ASK_SNOOZE,
+                self._stamped(lambda at: SetAsking("snooze", at)),
+                checked=lambda _: asks(seen().snoozed_until),
+                enabled=lambda _: seen().is_on,
+            ),
+            self._item(
+                text.MENU_ASK_NOT_TODAY,
+                self._stamped(lambda at: SetAsking("not_today", at)),
+                checked=lambda _: asks(seen().quiet_until),
+                enabled=lambda _: seen().is_on,
+            ),
         )
 
     def _advanced_menu(self) -> Any:
@@ -113,6 +180,31 @@ class MenuBuilder:
     def _sending(self, command: Command) -> Callable[..., None]:
         return lambda *_: self._send(command)
 
+    def _stamped(self, make: Callable[[datetime], Command]) -> Callable[..., None]:
+        return lambda *_: self._send(make(self._clicked_at()))
+
+    def _label_block(self, label: str) -> Callable[..., None]:
+        """The block is the one that went on when the menu was drawn, not one that has begun since."""
+        start = self._see().block_start
+
+        def act(*_: Any) -> None:
+            if start is not None:
+                self._send(LabelBlock(start, label, self._clicked_at()))
+
+        return act
+
+    def _undo(self, *_: Any) -> None:
+        self._send(UndoLabel(self._clicked_at()))
+
+    def _undo_text(self) -> str:
+        change = self._see().labels.undo
+        if change is None:
+            return ""
+        return text.menu_undo(change.kind, change.label, from_us(change.start_us), from_us(change.end_us))
+
+    def _has_block(self) -> bool:
+        return self._see().block_start is not None
+
     def _has_banner(self) -> bool:
         return self._see().banner is not None
 
@@ -127,6 +219,10 @@ class MenuBuilder:
 
     def _toggle_private(self, *_: Any) -> None:
         self._send(PrivateMode(self._clicked_at(), not self._see().is_private))
+
+
+def _swatch(label: str) -> Callable[[], str | None]:
+    return lambda: icon_art(IconState.LIVE, core_label=label).color
 
 
 def swatch_of(snapshot: Snapshot) -> str | None:

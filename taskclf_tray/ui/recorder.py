@@ -24,7 +24,8 @@ from taskclf_tray.core.defaults import (
 )
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.time import floor_bucket, from_us, local_midnight, seconds_to_us, to_us
-from taskclf_tray.core.types import AWAwayEvent, FeatureRow, SourceEvents
+from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
+from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, advance, live_row
 from taskclf_tray.features.idle import away_intervals, decide
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
@@ -36,6 +37,7 @@ from taskclf_tray.ui.config_memory import ConfigMemory
 from taskclf_tray.ui.guard import GuardedReader
 
 CHUNK = timedelta(hours=6)
+MAX_BLOCK = timedelta(minutes=30)
 _LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
 """An away run counts from 300 s on, so as much is read on either side of what is decided; it also fills the hole
 of up to 2 s that may lie at the high-water mark."""
@@ -49,6 +51,19 @@ class Live:
 
     prediction: WindowPrediction
     since: datetime
+    is_meeting: bool = False
+    """A meeting app is in front, or the model says Meet."""
+
+    @property
+    def is_away(self) -> bool:
+        """Nobody is at the keyboard."""
+        return self.prediction.decided_by == "idle_rule"
+
+    @property
+    def block_start(self) -> datetime:
+        """Where the current block began: the label's run, cut at its half hours as the blocks of the queue are."""
+        passed = self.prediction.bucket_end_ts - self.since
+        return self.since + passed // MAX_BLOCK * MAX_BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +319,8 @@ class Recorder:
         )[0]
         since = self._held_since(prediction) or self._since(prediction)
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
-        return Live(prediction, since)
+        is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
+        return Live(prediction, since, is_meeting)
 
     def _held_since(self, live: WindowPrediction) -> datetime | None:
         """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""

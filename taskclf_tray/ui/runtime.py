@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
@@ -26,10 +26,13 @@ from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
+from taskclf_tray.ui.asking import Asker
 from taskclf_tray.ui.audience import Audience, Listener
 from taskclf_tray.ui.bugs import as_problem
 from taskclf_tray.ui.commands import (
     Command,
+    LabelCommand,
+    NoticePressed,
     Pause,
     PickModel,
     PrivacyCommand,
@@ -40,6 +43,7 @@ from taskclf_tray.ui.commands import (
 )
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
+from taskclf_tray.ui.label_desk import DeskSurroundings, LabelDesk
 from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.session import Session
@@ -101,6 +105,8 @@ class TrayRuntime:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._session: Session | None = None
+        self._desk: LabelDesk | None = None
+        self._asker: Asker | None = None
         self._is_patient = False
         self._step: Step | None = None
         self._blackouts: list[Blackout] = []
@@ -110,6 +116,7 @@ class TrayRuntime:
         self._give_back_at = 0.0
         self._write_at = 0.0
         self._outputs_failed = False
+        self._labels_seen = 0
         self._nameless: deque[bool] = deque(maxlen=NAMELESS_MINUTES)
         self._nameless_told = False
         self.failure: TaskclfError | None = None
@@ -132,12 +139,21 @@ class TrayRuntime:
         self._thread.start()
 
     def send(self, command: Command) -> None:
-        """Hand a command to the worker."""
+        """Hand a command to the worker, or to the label desk."""
+        desk = self._desk
         if isinstance(command, Pause | Resume | PrivateMode):
             self._privacy.append(command)
             self._commands.put(None)  # wakes the worker
+        elif isinstance(command, LabelCommand):
+            if desk is not None:
+                desk.send(command)
         else:
             self._commands.put(command)
+
+    def pressed(self, tag: str | None, key: str) -> None:
+        """A button of a notification; called in the notification service's thread."""
+        if tag is not None:
+            self.send(NoticePressed(tag, key, self.now() or datetime.now(UTC)))
 
     def now(self) -> datetime | None:
         """The source's clock, for stamping a click; None before the session is open."""
@@ -202,21 +218,45 @@ class TrayRuntime:
         """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
         self._is_patient = True
         try:
+            self._open_desk(session)
             self._greet(session)
             self._loop(session)
         finally:
             self._close_session()
 
+    def _open_desk(self, session: Session) -> None:
+        """Labels are taken from here on, and the record is asked about."""
+        around = DeskSurroundings(
+            session.paths.database,
+            session.identity.user_id,
+            session.time_zone,
+            session.taxonomy,
+            self._audience.tell,
+            self._audience.show_labels,
+        )
+        self._asker = Asker(session, self._audience)
+        self._desk = LabelDesk(around)
+        self._desk.start()
+
+    def _close_desk(self) -> None:
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.stop()
+        asker, self._asker = self._asker, None
+        if asker is not None:
+            asker.close()
+
     def _greet(self, session: Session) -> None:
         try:
             if self._banner() is None and session.is_first_start():
-                self._audience.tell([text.welcome()])
+                self._audience.tell([text.welcome(session.config.asks_per_day)])
         except TaskclfError as error:
             self._fail(error)
         self._audience.tell(session.messages)
 
     def _close_session(self) -> None:
         session, self._session = self._session, None
+        self._close_desk()
         if session is not None:
             is_caught_up = self._step is not None and self._step.is_caught_up
             self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
@@ -290,6 +330,7 @@ class TrayRuntime:
         try:
             is_open = bool(session.open_blackouts())
             messages = session.serving.check()
+            self._follow_labels(session)
         except TaskclfError as error:
             if self._problem is None:
                 self._fail(error)
@@ -298,9 +339,20 @@ class TrayRuntime:
         if self._take_raise_request():
             self._audience.tell([(text.APP_NAME, self._audience.snapshot.line)])
         self._audience.tell(messages)
+        if was_open and not is_open and self._asker is not None:
+            self._asker.resumed()
         if messages or was_open != is_open:
             self._refresh(session)
         return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
+
+    def _follow_labels(self, session: Session) -> None:
+        """Show what the label desk or another process has written since."""
+        version = session.database.seen_version()
+        if version != self._labels_seen:
+            self._labels_seen = version
+            self._audience.show_labels(session.label_view)
+            if self._asker is not None:
+                self._asker.withdraw_answered()
 
     # -- polling ----------------------------------------------------------------------------------------------
 
@@ -330,8 +382,18 @@ class TrayRuntime:
             self._audience.stepped(step)
         if not step.is_caught_up:
             return 0.0
+        self._ask(session, step)
         self._tidy_up(session)
-        return self._seconds_to_wait(is_away=step.live is not None and step.live.prediction.decided_by == "idle_rule")
+        return self._seconds_to_wait(is_away=step.live is not None and step.live.is_away)
+
+    def _ask(self, session: Session, step: Step) -> None:
+        """The person's label grows with its block, and a question may come. Failing, it costs no minute."""
+        try:
+            session.grow_label(step.live)
+            if self._asker is not None:
+                self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
+        except TaskclfError as error:
+            self._fail(error)
 
     def _look_for_names(self, step: Step) -> None:
         """Say once when most minutes had no window with a name: the desktop needs another watcher."""
@@ -393,6 +455,8 @@ class TrayRuntime:
                 banner=self._banner(),
             )
         )
+        with contextlib.suppress(TaskclfError):
+            self._audience.show_labels(session.label_view)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,20 +17,26 @@ from taskclf_tray.core.identity import Identity, load_or_create_identity
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.registry import BundleInfo, list_bundles
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.label_view import read_label_view
 from taskclf_tray.ui.outputs import DAYS_A_WRITE, OutputWriter
-from taskclf_tray.ui.recorder import Recorder
+from taskclf_tray.ui.recorder import Live, Recorder
 from taskclf_tray.ui.serving import Message, Overrides, Serving
+from taskclf_tray.ui.snapshot import LabelView
 
 log = logging.getLogger(__name__)
 
 SourceFactory = Callable[[Identity], ActivitySource]
 DEVICE_ID = "desktop"
+_FLICKER_US = 180_000_000
+"""The model may think of something else for so long without ending the block."""
 
 
 class Session:
@@ -76,6 +82,7 @@ class Session:
             self.out_dir,
             include_rejected=self.serving.includes_rejected,
         )
+        self.labels = LabelStore(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
         self._bundles: tuple[int, list[BundleInfo]] | None = None
@@ -158,6 +165,25 @@ class Session:
         if pause.minutes is None:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
+
+    def grow_label(self, live: Live | None) -> None:
+        """The label the person gave to the current block goes on with it, until the block ends. Raises StoreError."""
+        growing = self.labels.growing()
+        if growing is None:
+            return
+        if live is not None and not live.is_away and live.block_start <= from_us(growing.start_us):
+            self.labels.grow(live.prediction.bucket_end_ts)
+        elif to_us(self.now()) - growing.end_us > _FLICKER_US or self.open_blackouts():
+            self.labels.stop_growing()
+
+    def label_view(self) -> LabelView:
+        """What the views show of the person's labels now. Raises StoreError."""
+        return read_label_view(self.database, self.identity.user_id, self.now(), self.taxonomy())
+
+    def taxonomy(self) -> TaxonomyConfig | None:
+        """The categories in force."""
+        config = self.serving.config
+        return None if config is None else config.taxonomy
 
     def write_outputs(self, *, is_caught_up: bool = True, is_last: bool = False, max_days: int = DAYS_A_WRITE) -> None:
         """Bring the files beside the record up to date; see `OutputWriter.write`. Raises StoreError."""

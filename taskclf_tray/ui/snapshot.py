@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.labels.asking_state import AskingState
+from taskclf_tray.store.labels import LabelChange
 from taskclf_tray.ui.icon import IconState
 
 
@@ -15,6 +18,46 @@ class ModelChoice:
     name: str
     is_active: bool
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLabel:
+    """A label the person gave to [start, end), and how it is shown (category and colour of the taxonomy)."""
+
+    start: datetime
+    end: datetime
+    label: str
+    ui_label: str
+    color: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A block that waits for a label."""
+
+    request_id: str
+    start: datetime
+    end: datetime
+    guess: str | None
+    probability: float | None
+    is_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelView:
+    """What the views show of the person's labels and of the queue.
+
+    `own`: the labels that touch the last minutes; `review`: the first few of `review_count` waiting blocks; `undo`:
+    the step that Undo would take back; `order`: the eight labels, most used first.
+    """
+
+    own: tuple[OwnLabel, ...] = ()
+    review: tuple[ReviewItem, ...] = ()
+    review_count: int = 0
+    undo: LabelChange | None = None
+    order: tuple[str, ...] = LABEL_SET_V1
+    asking: AskingState = field(default_factory=AskingState)
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +76,10 @@ class Snapshot:
     is_private: bool = False
     models: tuple[ModelChoice, ...] = ()
     source: str = ""
+    moment: datetime | None = None
+    """Up to when the live answer reaches."""
+    block_start: datetime | None = None
+    """Where the block that goes on now began; None while there is nothing to label."""
+    is_own_label: bool = False
+    """The person said so."""
+    labels: LabelView = field(default_factory=LabelView)

@@ -47,6 +47,8 @@ def snapshot_of(
         is_private=any(b.reason == "private" for b in blackouts),
         models=model_choices(session),
         source=session.source.name,
+        moment=None if prediction is None else prediction.bucket_end_ts,
+        block_start=None if shown is None or shown.is_away else shown.block_start,
     )
 
 
@@ -72,7 +74,7 @@ def _state_and_line(
         last = session.newest() if is_caught_up else None
         return IconState.AWAY, text.WAITING if last is None else text.quiet_line(last.bucket_end_ts)
     prediction = live.prediction
-    if prediction.decided_by == "idle_rule":
+    if live.is_away:
         return IconState.AWAY, text.away_line(live.since)
     if prediction.decided_by == "no_window":
         return IconState.UNSURE, text.NO_WINDOW

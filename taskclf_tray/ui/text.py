@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
+from taskclf_tray.core.time import from_us
 from taskclf_tray.ui.notify.plain import plain_text
 
 APP_NAME = "taskclf"
@@ -27,6 +28,12 @@ def live_line(ui_label: str, core_label: str, probability: float, since: datetim
     name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
     line = f"{name} {round(probability * 100)} %"
     return f"{line} since {clock(since)}" if since else line
+
+
+def own_line(ui_label: str, core_label: str, since: datetime) -> str:
+    """What the person said it is; no percentage, for they know."""
+    name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
+    return f"{name}, as you said, since {clock(since)}"
 
 
 def unsure_line(core_label: str, probability: float) -> str:
@@ -68,6 +75,12 @@ SIMULATION_BANNER = "Simulated person: this is not your activity"
 
 # -- menu ---------------------------------------------------------------------------------------------------
 
+MENU_LABEL = "Label this as"
+MENU_SKIP = "Skip"
+MENU_ASK = "Ask me"
+MENU_ASK_ON = "On"
+MENU_ASK_SNOOZE = "Snooze 1 hour"
+MENU_ASK_NOT_TODAY = "Not again today"
 MENU_PAUSE = "Pause"
 MENU_PAUSE_15 = "15 minutes"
 MENU_PAUSE_60 = "1 hour"
@@ -86,6 +99,37 @@ MENU_OPEN_LOG = "Open Log"
 MENU_QUIT = "Quit"
 
 
+def menu_review(count: int) -> str:
+    """The entry of the blocks that wait."""
+    return f"Review ({count})"
+
+
+def review_entry(start: datetime, end: datetime, guess: str | None, probability: float | None, *, is_gap: bool) -> str:
+    """One block that waits: `14:05–14:25  Build? 48 %`."""
+    if is_gap:
+        return f"{stretch(start, end)}  Away?"
+    doubt = "" if probability is None else f" {round(probability * 100)} %"
+    return f"{stretch(start, end)}  {guess or 'What was it'}?{doubt}"
+
+
+def review_yes(guess: str) -> str:
+    """The guess was right."""
+    return f"Yes, {guess}"
+
+
+def menu_undo(kind: str, label: str | None, start: datetime, end: datetime) -> str:
+    """`Undo “Build 14:05–14:25”`."""
+    what = {"skip": "Skip", "import": "Import", "erase": "Delete", "merge": "Merge"}.get(kind, label or "Labels")
+    return f"Undo “{what} {stretch(start, end)}”"
+
+
+def stretch(start: datetime, end: datetime) -> str:
+    """`14:05–14:25`, with the day before it when it is not today."""
+    local = start.astimezone()
+    day = "" if local.date() == datetime.now(UTC).astimezone().date() else f"{local.strftime('%d %b')} "
+    return f"{day}{clock(start)}–{clock(end)}"
+
+
 def model_entry(name: str, problem: str | None) -> str:
     """A bundle in the Prediction Model menu."""
     return name if problem is None else f"{name} — {problem}"
@@ -94,13 +138,99 @@ def model_entry(name: str, problem: str | None) -> str:
 # -- notices ------------------------------------------------------------------------------------------------
 
 
-def welcome() -> tuple[str, str]:
+def welcome(asks_per_day: int) -> tuple[str, str]:
     """The one notification of the first start."""
+    asks = (
+        f"From tomorrow on it asks what a block of time was, at most {asks_per_day} times a day."
+        if asks_per_day
+        else "It never asks you anything."
+    )
     return (
         "taskclf is watching what kind of work you do",
         "It records, on this computer only, one label a minute and numbers about the app in front. Window titles and "
-        "web addresses are never stored. It asks you nothing yet. Pause and Private mode are in the menu.",
+        f"web addresses are never stored. {asks} Pause, Private mode and Ask me are in the menu.",
     )
+
+
+# -- questions ------------------------------------------------------------------------------------------------
+
+ANSWER_OTHER = "Other…"
+ANSWER_SKIP = "Skip"
+ANSWER_NEVER = "Never ask"
+_GAP_NAMES = {"Meet": "Meeting", "BreakIdle": "Break"}
+
+
+def answer_button(label: str, *, is_gap: bool) -> str:
+    """The button of a label; for time away in everyday words."""
+    return _GAP_NAMES.get(label, label) if is_gap else label
+
+
+def question_title(start: datetime, end: datetime, guess: str | None, *, is_gap: bool) -> str:
+    """`14:05–14:25: Build?`"""
+    if is_gap:
+        return f"{stretch(start, end)}: where were you?"
+    return f"{stretch(start, end)}: {guess or 'what was it'}?"
+
+
+def question_body(*, is_gap: bool, has_buttons: bool, is_first: bool, app: str | None) -> str:
+    """Under the question. `app`: the app most in front, where the person lets notifications name it."""
+    parts = []
+    if app is not None:
+        parts.append(f"Mostly in {plain_text(app, _NAME_CHARACTERS)}.")
+    parts.append("A meeting, a break, something else?" if is_gap else "Your answer teaches the model.")
+    if not has_buttons:
+        parts.append("Answer in the menu, under Review.")
+    if is_first:
+        parts.append("Ask me in the menu says how often this may happen.")
+    return " ".join(parts)
+
+
+def question_in_terminal(request_id: str) -> str:
+    """Where a terminal stands in for the notification."""
+    return f"Answer: taskclf-tray queue answer {request_id[:8]} LABEL; or: taskclf-tray queue skip {request_id[:8]}"
+
+
+def where_to_answer(start_us: int, end_us: int) -> tuple[str, str]:
+    """Other… was pressed."""
+    return (
+        f"{stretch(from_us(start_us), from_us(end_us))} waits in the menu",
+        "Open the tray menu, then Review: all eight labels are there.",
+    )
+
+
+def answered_already(start_us: int, end_us: int) -> tuple[str, str]:
+    """An answer to a block that was labelled or skipped meanwhile."""
+    return (
+        f"{stretch(from_us(start_us), from_us(end_us))} needs no answer any more",
+        "It was labelled or skipped before; nothing was changed.",
+    )
+
+
+def nothing_to_undo() -> tuple[str, str]:
+    """Undo, and nothing younger than a day is there."""
+    return "Nothing to undo", "A label can be taken back for one day."
+
+
+def asking_off() -> tuple[str, str]:
+    """Never ask was pressed."""
+    return "No more questions", "Ask me → On in the menu brings them back."
+
+
+def asking_halved(cap: int) -> tuple[str, str]:
+    """Few answers in a week."""
+    times = "once" if cap == 1 else f"{cap} times"
+    return (
+        f"Fewer questions: at most {times} a day",
+        "Most of last week's stayed unanswered. Blocks still wait under Review in the menu.",
+    )
+
+
+def asking_restored(cap: int) -> tuple[str, str]:
+    """Answers came again."""
+    return f"Questions again: at most {cap} a day", "Thank you for last week's answers."
+
+
+# -- files and models -----------------------------------------------------------------------------------------
 
 
 def threshold_changed(old: float | None, new: float | None) -> str:

@@ -31,6 +31,8 @@ def tray_backend() -> TrayBackend:
 class TrayView:
     """Shows snapshots on a pystray icon; what shows is compared, so an unchanged minute draws nothing."""
 
+    shows_messages = False
+
     def __init__(self, runtime: TrayRuntime, backend: TrayBackend) -> None:
         self._runtime = runtime
         self._lock = threading.Lock()

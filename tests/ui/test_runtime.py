@@ -75,6 +75,8 @@ def test_a_step_is_told_after_its_commit(rig: Rig) -> None:
     found: list[bool] = []
 
     class Reader:
+        shows_messages = False
+
         def on_step(self, step: Step) -> None:
             database = Database(rig.paths.database, read_only=True)
             starts = {p.bucket_start_ts for p in recorded(database)}
@@ -97,6 +99,8 @@ def test_a_step_is_told_after_its_commit(rig: Rig) -> None:
 
 def test_listeners_and_notifiers_that_fail_cost_nothing(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     class Broken:
+        shows_messages = True
+
         def on_step(self, step: Step) -> None:
             raise ValueError("Quarterly Secret - Editor")
 

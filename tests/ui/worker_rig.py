@@ -14,7 +14,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability
+from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability, PressHandler
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.runtime import Settings, TrayRuntime
 from taskclf_tray.ui.serving import Overrides
@@ -60,20 +60,34 @@ class HeldSource(ActivitySource):
 
 
 class RecordingNotifier(Notifier):
-    """Keeps what it was to show."""
+    """Keeps what it was to show; presses its buttons when told."""
 
     name = "recording"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, on_press: PressHandler | None = None) -> None:
+        super().__init__(on_press)
         self.notices: list[Notice] = []
+        self.withdrawn: list[str] = []
+        self.can = frozenset({NotifyCapability.BODY, NotifyCapability.BUTTONS})
+        self.error: Exception | None = None
 
     @property
     def capabilities(self) -> frozenset[NotifyCapability]:
-        return frozenset({NotifyCapability.BODY})
+        return self.can
 
     def _show(self, notice: Notice) -> None:
+        if self.error is not None:
+            raise self.error
         self.notices.append(notice)
+
+    def _withdraw(self, tag: str) -> None:
+        self.withdrawn.append(tag)
+
+    def press(self, notice: Notice, key: str) -> None:
+        self._pressed(notice, key)
+
+    def questions(self) -> list[Notice]:
+        return [notice for notice in self.notices if notice.tag is not None]
 
     def told(self, words: str) -> list[Notice]:
         return [notice for notice in self.notices if words in f"{notice.title} {notice.body}"]
@@ -81,6 +95,8 @@ class RecordingNotifier(Notifier):
 
 class Watcher:
     """A listener that keeps everything."""
+
+    shows_messages = False
 
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
@@ -104,7 +120,9 @@ class Rig:
         self.paths: HomePaths = prepare_home(copy_home(folder / "home"))
         self.clock = ManualClock(START)
         self.source = HeldSource(self.clock)
-        self.notifier = RecordingNotifier()
+        self.notifier = RecordingNotifier(lambda tag, key: self.press(tag, key))
+        self.press: PressHandler = lambda tag, key: None
+        self.config = Config()
         self.watcher = Watcher()
         self.settings = settings
         self.overrides = overrides
@@ -119,7 +137,7 @@ class Rig:
         self.opened += 1
         return Session(
             self.paths,
-            Config(),
+            self.config,
             lambda _: self.source,
             overrides=self.overrides,
             time_zone=lambda: self.time_zone,
@@ -132,13 +150,15 @@ class Rig:
             self.switch.clear()
             return is_due
 
-        return TrayRuntime(
+        runtime = TrayRuntime(
             self.session,
             self.notifier,
             settings=self.settings,
             listeners=[self.watcher],
             should_switch=should_switch,
         )
+        self.press = runtime.pressed
+        return runtime
 
     @contextmanager
     def running(self, *, is_patient: bool = True) -> Iterator[TrayRuntime]:

@@ -1,0 +1,120 @@
+"""The facts that the asking policy decides on, read from the database."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
+from taskclf_tray.labels.blocks import Block
+from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, values_later_in_day
+from taskclf_tray.store.buckets import unpack_row
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.requests import RequestRecord
+
+_ASKS_READ = timedelta(days=3)
+"""As far back as a local day and the longest spacing can reach."""
+
+
+class AskFacts:
+    """Reads for one user. Raises StoreError."""
+
+    def __init__(self, database: Database, user_id: str) -> None:
+        self._database = database
+        self._user_id = user_id
+
+    def state(self, moment: Moment) -> AskingState:
+        """What the person has switched; the first day is noted when it is first asked for."""
+        state = load_asking(self._database, self._user_id)
+        if state.first_day is not None:
+            return state
+        today = moment.local.date()
+        return update_asking(
+            self._database, self._user_id, lambda s: dataclasses.replace(s, first_day=s.first_day or today)
+        )
+
+    def candidates(self, now: datetime, recent: Mapping[int, tuple[datetime, Block]]) -> list[Candidate]:
+        """What waits and was not asked about, and as `audit` every other block in `recent` that nobody has labelled.
+
+        `recent`: by start, when a block was noticed, and the block.
+        """
+        oldest = now - LONGEST_MEMORY
+        with self._database.reading():
+            waiting = self._database.requests.pending(self._user_id)
+            queued = self._database.requests.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
+            asks = self._database.asks.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
+        asked, known = {ask.request_id for ask in asks}, {request.start_us for request in queued}
+        open_ones = [candidate_of(r) for r in waiting if r.request_id not in asked and from_us(r.end_us) >= oldest]
+        others = [
+            _audit(block, noticed)
+            for start_us, (noticed, block) in recent.items()
+            if start_us not in known and not self._is_labelled(block)
+        ]
+        return open_ones + others
+
+    def memory(self, moment: Moment) -> AskMemory:
+        """What was asked before, and how the person wants it."""
+        now, today, state = moment.now, moment.local.date().isoformat(), self.state(moment)
+        with self._database.reading():
+            asks = self._database.asks.since(self._user_id, to_us(now - _ASKS_READ))
+            asked_ever = self._database.asks.count(self._user_id)
+            queued = self._database.requests.since(self._user_id, to_us(now - timedelta(days=BAR_DAYS)))
+            counts = self._database.labels.counts(self._user_id)
+        gaps = {request.request_id for request in queued if request.reason == "gap"}
+        todays = [ask for ask in asks if ask.local_day == today]
+        return AskMemory(
+            first_day=state.first_day,
+            last_ask_at=from_us(asks[-1].at_us) if asks else None,
+            asked_today=len(todays),
+            asked_ever=asked_ever,
+            is_on=state.is_on,
+            snoozed_until=state.snoozed_until,
+            quiet_until=state.quiet_until,
+            cap_halvings=state.cap_halvings,
+            label_counts=counts,
+            gaps_asked_today=sum(ask.request_id in gaps for ask in todays),
+            later_values=values_later_in_day(map(candidate_of, queued), moment, counts),
+        )
+
+    def app_of(self, start_us: int, end_us: int) -> str | None:
+        """The app with most seconds in front, by the last part of its name."""
+        seconds: Counter[str] = Counter()
+        with self._database.reading():
+            records = self._database.buckets.between(self._user_id, start_us, end_us)
+        for record in records:
+            row = unpack_row(record.feature_row)
+            seconds[row.app_id] += round(row.app_foreground_time_ratio * row.bucket_seconds)
+        return seconds.most_common(1)[0][0].rpartition(".")[2] if seconds else None
+
+    def _is_labelled(self, block: Block) -> bool:
+        with self._database.reading():
+            spans = self._database.labels.between(self._user_id, block.start_us, block.end_us)
+        return any(span.provenance != "auto" for span in spans)
+
+
+def candidate_of(request: RequestRecord) -> Candidate:
+    """An entry of the queue as the policy sees it."""
+    return Candidate(
+        request.request_id,
+        from_us(request.start_us),
+        from_us(request.end_us),
+        from_us(request.created_us),
+        request.confidence,
+        request.predicted_label,
+        request.reason,
+    )
+
+
+def _audit(block: Block, noticed: datetime) -> Candidate:
+    return Candidate(
+        f"audit:{block.start_us}",
+        from_us(block.start_us),
+        from_us(block.end_us),
+        noticed,
+        block.confidence,
+        block.predicted_label,
+        "audit",
+    )
