@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import CoreLabel
-from taskclf_tray.ui import backend
+from taskclf_tray.labels.asking_state import AskingState
+from taskclf_tray.store.labels import LabelChange
+from taskclf_tray.ui import backend, text
 from taskclf_tray.ui.commands import (
+    AnswerRequest,
     Command,
     EditConfig,
     EditPolicy,
     EditTaxonomy,
+    LabelBlock,
     OpenDataFolder,
     OpenLog,
     Pause,
@@ -23,11 +28,14 @@ from taskclf_tray.ui.commands import (
     PrivateMode,
     ReloadNow,
     Resume,
+    SetAsking,
+    SkipRequest,
     TellStatus,
+    UndoLabel,
 )
 from taskclf_tray.ui.icon import LABEL_LOOKS, IconState
 from taskclf_tray.ui.menu import MenuBuilder
-from taskclf_tray.ui.snapshot import ModelChoice, Snapshot
+from taskclf_tray.ui.snapshot import LabelView, ModelChoice, ReviewItem, Snapshot
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MODELS = (ModelChoice("good", True), ModelChoice("other", False), ModelChoice("bad", False, "is damaged"))
@@ -85,6 +93,10 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         "Pause/Until tomorrow",
         "Pause/Resume",
         "Private mode",
+        "Ask me",
+        "Ask me/On",
+        "Ask me/Snooze 1 hour",
+        "Ask me/Not again today",
         "Prediction Model",
         "Prediction Model/good",
         "Prediction Model/other",
@@ -109,6 +121,9 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         ("Pause/Until tomorrow", Pause(NOW, None)),
         ("Pause/Resume", Resume(NOW)),
         ("Private mode", PrivateMode(NOW, True)),
+        ("Ask me/On", SetAsking("off", NOW)),
+        ("Ask me/Snooze 1 hour", SetAsking("snooze", NOW)),
+        ("Ask me/Not again today", SetAsking("not_today", NOW)),
         ("Prediction Model/good", PickModel("good")),
         ("Prediction Model/other", PickModel("other")),
         ("Advanced/Edit Inference Policy", EditPolicy()),
@@ -124,8 +139,73 @@ def test_each_entry_sends_one_command(front: Front, entry: str, command: Command
     assert front.sent == [command]
 
 
+START = NOW - timedelta(minutes=20)
+ORDER = ("Debug", "Build", "Meet", "BreakIdle", "Communicate", "ReadResearch", "Review", "Write")
+FROM_TO = text.stretch(START, NOW)
+WAITING = LabelView(
+    review=(
+        ReviewItem("one", START, NOW, "Build", 0.48),
+        ReviewItem("away", NOW, NOW + timedelta(minutes=20), None, None, is_gap=True),
+    ),
+    review_count=7,
+    undo=LabelChange(3, "u", 0, "label", to_us(START), to_us(NOW), "Build"),
+    order=ORDER,
+)
+
+
+def test_labels_review_and_undo_appear_when_they_do_something(front: Front) -> None:
+    top = [name for name, _ in front.entries() if "/" not in name]
+    assert not any(name.startswith(("Label", "Review", "Undo")) for name in top)
+    front.show(block_start=START, labels=WAITING)
+    top = [name for name, _ in front.entries() if "/" not in name]
+    assert top[1:4] == ["Label this as", "Review (7)", f"Undo “Build {FROM_TO}”"]
+
+
+def test_label_this_as_shows_the_most_used_first_and_labels_the_block_the_menu_showed(front: Front) -> None:
+    front.show(block_start=START, labels=WAITING)
+    entries = [(name, item) for name, item in front.entries() if name.startswith("Label this as/")]
+    assert [name.partition("/")[2] for name, _ in entries] == list(ORDER)
+    front.show(block_start=NOW)  # the next block has begun while the menu was open
+    entries[0][1](None)
+    assert front.sent == [LabelBlock(START, "Debug", NOW)]
+
+
+def test_review_offers_the_guess_the_other_labels_and_skip(front: Front) -> None:
+    front.show(labels=WAITING)
+    block = f"Review (7)/{FROM_TO}  Build? 48 %"
+    offered = [name.removeprefix(f"{block}/") for name, _ in front.entries() if name.startswith(f"{block}/")]
+    assert offered == ["Yes, Build", *(label for label in ORDER if label != "Build"), "Skip"]
+    front.click(f"{block}/Yes, Build")
+    front.click(f"{block}/Write")
+    front.click(f"{block}/Skip")
+    assert front.sent == [
+        AnswerRequest("one", "Build", NOW), AnswerRequest("one", "Write", NOW), SkipRequest("one", NOW),
+    ]  # fmt: skip
+    away = [name for name, _ in front.entries() if "Away?/" in name]
+    assert [name.rpartition("/")[2] for name in away][2:4] == ["Meeting", "Break"]
+
+
+def test_undo(front: Front) -> None:
+    front.show(labels=WAITING)
+    front.click(f"Undo “Build {FROM_TO}”")
+    assert front.sent == [UndoLabel(NOW)]
+
+
+def test_ask_me_shows_how_it_stands_and_switches_back_on(front: Front) -> None:
+    assert front.item("Ask me/On").checked
+    snoozed = AskingState(snoozed_until=NOW + timedelta(minutes=30))
+    front.show(labels=LabelView(asking=snoozed, is_silent=True))
+    assert not front.item("Ask me/On").checked
+    assert front.item("Ask me/Snooze 1 hour").checked
+    assert not front.item("Ask me/Not again today").checked
+    front.click("Ask me/On")
+    assert front.sent == [SetAsking("on", NOW)]
+    front.show(labels=LabelView(asking=AskingState(is_on=False), is_silent=True))
+    assert not front.item("Ask me/Snooze 1 hour").enabled
+
+
 def test_no_enabled_entry_is_dead(front: Front) -> None:
-    front.show(is_paused=True, banner="Simulated person")
+    front.show(is_paused=True, banner="Simulated person", block_start=START, labels=WAITING)
     for name, item in front.entries():
         if item.submenu is None and item.enabled:
             before = len(front.sent) + front.quits
