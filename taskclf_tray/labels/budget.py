@@ -198,7 +198,7 @@ def value_of(block: Candidate, label_counts: Mapping[str, int]) -> float:
     """What the answer is worth; nothing for a block without a prediction."""
     if block.confidence is None or block.predicted_label is None:
         return 0.0
-    minutes = (block.end - block.start) / timedelta(minutes=1)
+    minutes = (block.end - block.start).total_seconds() / 60
     return value_of_asking(block.confidence, minutes, block.predicted_label, label_counts)
 
 
@@ -209,13 +209,13 @@ def values_later_in_day(
 
     `queued`: every block that was queued, answered or not. Only what could have been asked when it came counts.
     """
-    since, clock = moment.now - timedelta(days=BAR_DAYS), moment.local.time()
+    since, clock, here = moment.now - timedelta(days=BAR_DAYS), moment.local.time(), zone(moment.time_zone)
     return tuple(
         value_of(block, label_counts)
         for block in queued
-        if block.reason == "low_confidence" and since <= block.end <= moment.now and _is_prompt(block)
-        and block.end.astimezone(zone(moment.time_zone)).time() > clock
-    )  # fmt: skip
+        if since <= block.end <= moment.now and block.end.astimezone(here).time() > clock
+        if block.reason == "low_confidence" and _is_prompt(block)
+    )
 
 
 def silence(moment: Moment, memory: AskMemory, settings: AskSettings) -> Why | None:
