@@ -50,6 +50,7 @@ def panel(session_bus: PrivateBus) -> Iterator[Panel]:
 @pytest.fixture
 def notify_daemon(session_bus: PrivateBus) -> Iterator[NotifyDaemon]:
     """A running stub notification service."""
-    log = session_bus.folder / "notices.jsonl"
-    with ready_child("tests.fakes.stub_notifyd", [str(log)], session_bus.env):
-        yield NotifyDaemon(log, session_bus.env)
+    daemon = NotifyDaemon(session_bus.folder / "notices.jsonl", session_bus.env)
+    daemon.start()
+    yield daemon
+    daemon.stop()

@@ -2,56 +2,19 @@
 
 from __future__ import annotations
 
-import queue
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
-from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
+from tests.fakes.notify_service import NotificationService
 from tests.ui.notifier_contract import NotifierContract
-from tests.ui.notify_service import NotificationService, private_bus
+from tests.ui.notify_rig import bus_address, notifier, on_the_private_bus, presses, service
+
+__all__ = ["bus_address", "notifier", "on_the_private_bus", "presses", "service"]  # fixtures
 
 pytestmark = pytest.mark.bus
-
-Presses = queue.Queue[tuple[str, str]]
-
-
-@pytest.fixture(scope="module")
-def bus_address() -> Iterator[str]:
-    # not tmp_path: the path of a Unix socket is short
-    with tempfile.TemporaryDirectory() as folder, private_bus(Path(folder)) as address:
-        yield address
-
-
-@pytest.fixture(autouse=True)
-def _on_the_private_bus(bus_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus_address)
-
-
-@pytest.fixture
-def service(bus_address: str) -> Iterator[NotificationService]:
-    running = NotificationService(bus_address)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def presses() -> Presses:
-    return queue.Queue()
-
-
-@pytest.fixture
-def notifier(presses: Presses) -> Iterator[Notifier]:
-    backend = DesktopNotifierBackend(lambda tag, key: presses.put((tag, key)), timeout_seconds=1.0)
-    yield backend
-    backend.close()
-    assert "notify" not in {thread.name for thread in threading.enumerate()}
 
 
 class TestWithAService(NotifierContract):
@@ -62,51 +25,6 @@ class TestWithAService(NotifierContract):
 
 class TestWithoutAService(NotifierContract):
     """The whole suite again, on a bus where nobody answers."""
-
-
-def test_a_press_reports_tag_and_key(notifier: Notifier, service: NotificationService, presses: Presses) -> None:
-    buttons = (Button("Build", "build"), Button("Skip", "skip"))
-    assert notifier.notify(Notice("14:05–14:25: Build?", "", buttons, tag="block-7"))
-    (shown,) = service.shown
-    assert {key: title for key, title in shown.actions.items() if key != "default"} == {
-        "build": "Build",
-        "skip": "Skip",
-    }
-    service.press(shown.number, "skip")
-    assert presses.get(timeout=5) == ("block-7", "skip")
-    service.press(shown.number, "skip")
-    with pytest.raises(queue.Empty):
-        presses.get(timeout=0.2)
-
-
-def test_a_failing_handler_does_not_end_the_loop(service: NotificationService) -> None:
-    pressed = threading.Event()
-
-    def fail(tag: str, key: str) -> None:
-        pressed.set()
-        raise RuntimeError(key)
-
-    backend = DesktopNotifierBackend(fail)
-    try:
-        assert backend.notify(Notice("One", "", (Button("Yes", "yes"),), tag="one"))
-        service.press(1, "yes")
-        assert pressed.wait(5)
-        assert backend.notify(Notice("Two", ""))
-    finally:
-        backend.close()
-
-
-def test_a_handler_that_notifies_is_refused_instead_of_hanging(service: NotificationService) -> None:
-    answers: Presses = queue.Queue()
-    backend = DesktopNotifierBackend(
-        lambda tag, key: answers.put((tag, str(backend.notify(Notice("Again", ""))))), timeout_seconds=1.0
-    )
-    try:
-        backend.notify(Notice("One", "", (Button("Yes", "yes"),), tag="one"))
-        service.press(1, "yes")
-        assert answers.get(timeout=5) == ("one", "False")
-    finally:
-        backend.close()
 
 
 def test_urgency_reaches_the_service(notifier: Notifier, service: NotificationService) -> None:
@@ -140,21 +58,6 @@ def test_the_notice_fits_what_the_service_offers(
         assert ("yes" in shown.actions) is has_buttons
     finally:
         service.stop()
-
-
-def test_a_restarted_service_is_found_again(bus_address: str, notifier: Notifier, presses: Presses) -> None:
-    first = NotificationService(bus_address)
-    assert notifier.notify(Notice("One", ""))
-    first.stop()
-    assert not notifier.notify(Notice("Lost", ""))
-    second = NotificationService(bus_address)
-    try:
-        assert notifier.notify(Notice("Two", "", (Button("Yes", "yes"),), tag="after"))
-        assert [shown.title for shown in second.shown] == ["Two"]
-        second.press(1, "yes")
-        assert presses.get(timeout=5) == ("after", "yes")
-    finally:
-        second.stop()
 
 
 def test_a_service_replaced_between_two_notices(bus_address: str, notifier: Notifier) -> None:
