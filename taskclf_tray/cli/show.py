@@ -45,6 +45,8 @@ def _handled(handler: Handler, options: argparse.Namespace) -> int:
 
     try:
         return handler(options)
+    except BrokenPipeError:
+        raise  # no file: whoever read the output is gone
     except OSError as error:
         what = error.filename2 or error.filename or "A file"
         raise TaskclfError(

@@ -47,18 +47,22 @@ def write_label_csv(path: Path, spans: Iterable[LabelSpan | SpanRecord]) -> int:
 
     Raises LabelError when the file cannot be written.
     """
+    rows = list(spans)
+    try:
+        write_text_atomic(path, label_csv(rows))
+    except OSError as error:
+        raise LabelError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from error
+    return len(rows)
+
+
+def label_csv(spans: Iterable[LabelSpan | SpanRecord]) -> str:
+    """What `write_label_csv` writes."""
     text = io.StringIO(newline="")
     lines = csv.writer(text)
     lines.writerow(CSV_COLUMNS)
-    count = 0
     for span in spans:
         lines.writerow(_cells(span if isinstance(span, LabelSpan) else label_span(span)))
-        count += 1
-    try:
-        write_text_atomic(path, text.getvalue())
-    except OSError as error:
-        raise LabelError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from error
-    return count
+    return text.getvalue()
 
 
 def _cells(span: LabelSpan) -> tuple[str, ...]:

@@ -1,0 +1,275 @@
+"""`taskclf-tray labels`: say what a time was, list it, take it back, and exchange labels as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli import when
+from taskclf_tray.cli.record import Record, core_label, opened
+from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.core.errors import LabelError
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.core.types import LabelSpan
+    from taskclf_tray.store.labels import LabelChange, SpanRecord
+
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_FROM = {"manual": "you", "answer": "an answer", "import": "a file", "auto": "automatic"}
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    actions = add_actions(commands.add_parser("labels", help="say what a time was, take it back, import and export"))
+    add = add_action(actions, "add", handle_add, "give a stretch of time a label; older labels there give way")
+    _add_period(add)
+    _add_label(add)
+    add.add_argument("--confidence", type=_share, metavar="NUMBER", help="how sure you are, from 0 to 1")
+    now = add_action(actions, "now", handle_now, "label what you are doing now, from where it began")
+    _add_label(now)
+    listed = add_action(actions, "list", handle_list, "the labels of today, or of another time")
+    _add_list_options(listed)
+    add_action(actions, "undo", handle_undo, "take the newest label, answer, skip or import back (for one day)")
+    delete = add_action(actions, "delete", handle_delete, "take every label away from a stretch of time")
+    _add_period(delete)
+    export = add_action(actions, "export", handle_export, "all labels as CSV")
+    export.add_argument("--out", type=Path, metavar="FILE", help="where to (default: standard output)")
+    imported = add_action(actions, "import", handle_import, "add the labels of a CSV file, all of them or none")
+    imported.add_argument("file", type=Path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601")
+    imported.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
+
+
+def _add_period(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--start", type=when.moment, required=True, metavar="TIME", help="where it begins")
+    parser.add_argument("--end", type=when.moment, required=True, metavar="TIME", help="where it ends")
+    parser.epilog = when.HELP
+
+
+def _add_label(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("label", type=core_label, metavar="LABEL", help="one of the eight labels, such as Build")
+
+
+def _add_list_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--day", type=when.day, metavar="DAY", help="a local date, today or yesterday")
+    parser.add_argument("--from", dest="start", type=when.since, metavar="WHEN", help="a local date or a time")
+    parser.add_argument("--to", dest="end", type=when.until, metavar="WHEN", help="a local date (included) or a time")
+    parser.epilog = when.HELP
+
+
+def _share(word: str) -> float:
+    number = float(word)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError("a confidence lies between 0 and 1")
+    return number
+
+
+# -- labelling ------------------------------------------------------------------------------------------------
+
+
+def handle_add(options: argparse.Namespace) -> int:
+    """Label [start, end)."""
+    with opened(options) as record:
+        _check_period(options.start, options.end, record.now)
+        record.labels.add(options.start, options.end, options.label, at=record.now, confidence=options.confidence)
+    span = f"{when.span(options.start, options.end)} ({when.minutes(options.start, options.end)})"
+    facts = {"start": when.iso(options.start), "end": when.iso(options.end), "label": options.label}
+    tell(options, facts, [f"{span} is {options.label}."])
+    return 0
+
+
+def _check_period(start: datetime, end: datetime, now: datetime) -> None:
+    """The label store's checks, in the words of somebody who types local times. Raises LabelError."""
+    from taskclf_tray.labels.spans import FUTURE_MINUTES
+
+    if start >= end:
+        raise LabelError(
+            f"The end, {_clock(end)}, does not come after the start, {_clock(start)}.",
+            "HH:MM means today; name the day of another one, as in --start '2026-03-02 23:50'.",
+        )
+    if end > now + timedelta(minutes=FUTURE_MINUTES):
+        raise LabelError(f"The label would end in the future, at {_clock(end)}.", "Name an end that has passed.")
+
+
+def handle_now(options: argparse.Namespace) -> int:
+    """Label the current block; the label goes on while it does."""
+    from taskclf_tray.labels.current import current_block
+
+    with opened(options) as record:
+        block = current_block(record.database, record.user_id, record.now)
+        if block is None:
+            raise LabelError(
+                "There is no current block: nothing is on record of the last minutes, or you were away or paused.",
+                f"Name the times: `taskclf-tray labels add --start 14:05 --end 14:25 {options.label}`.",
+            )
+        record.labels.add(*block, options.label, at=record.now, is_growing=True)
+    start, end = block
+    facts = {"start": when.iso(start), "end": when.iso(end), "label": options.label}
+    tell(options, facts, [f"{when.span(start, end)} is {options.label}, and what follows until the work changes."])
+    return 0
+
+
+def handle_delete(options: argparse.Namespace) -> int:
+    """Take labels away; none to take away is no failure."""
+    with opened(options) as record:
+        if options.start >= options.end:
+            _check_period(options.start, options.end, record.now)
+        was_there = record.labels.erase(options.start, options.end, at=record.now)
+    span = when.span(options.start, options.end)
+    line = f"No label is left in {span}." if was_there else f"There was no label in {span}."
+    tell(options, {"deleted": was_there, "start": when.iso(options.start), "end": when.iso(options.end)}, [line])
+    return 0
+
+
+def handle_undo(options: argparse.Namespace) -> int:
+    """Undo the newest step; 1 when there is none."""
+    from taskclf_tray.core.time import from_us
+
+    with opened(options) as record:
+        change = record.labels.undo(at=record.now)
+    if change is None:
+        raise LabelError("There is nothing to undo.", "A label, answer or skip can be taken back for one day.")
+    facts = {
+        "undone": change.kind,
+        "label": change.label,
+        "start": when.iso(from_us(change.start_us)),
+        "end": when.iso(from_us(change.end_us)),
+    }
+    tell(options, facts, [_undone(change)])
+    return 0
+
+
+def _undone(change: LabelChange) -> str:
+    from taskclf_tray.core.time import from_us
+
+    span, label = when.span(from_us(change.start_us), from_us(change.end_us)), change.label or "labels"
+    match change.kind:
+        case "skip":
+            return f"Undone: the skip of {span}, which waits again."
+        case "answer":
+            return f"Undone: the answer for {span}, which waits again."
+        case "import":
+            return f"Undone: the import of labels in {span}."
+        case "erase":
+            return f"Undone: the deletion of {label} in {span}."
+        case "merge":
+            return f"Undone: the merge of {label} in {span}."
+        case "label" | "auto":
+            return f"Undone: {label} {span}."
+
+
+# -- reading --------------------------------------------------------------------------------------------------
+
+
+def handle_list(options: argparse.Namespace) -> int:
+    """Print the labels in force of a time."""
+    if options.day is not None and (options.start is not None or options.end is not None):
+        print(
+            "taskclf-tray labels list: --day does not go with --from and --to. Leave one of them out.", file=sys.stderr
+        )
+        return 2
+    start, end = _asked_for(options)
+    with opened(options) as record:
+        spans = record.labels.between(start or _EARLIEST, end or _LATEST)
+    facts = {
+        "from": None if start is None else when.iso(start),
+        "to": None if end is None else when.iso(end),
+        "labels": [_fact(span) for span in spans],
+    }
+    tell(options, facts, [_line(span) for span in spans] or [_nothing(options)])
+    return 0
+
+
+def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
+    if options.start is None and options.end is None:
+        return options.day or when.today()
+    return options.start, options.end
+
+
+def _fact(span: SpanRecord) -> dict[str, Any]:
+    from taskclf_tray.core.time import from_us
+
+    return {
+        "start": when.iso(from_us(span.start_us)),
+        "end": when.iso(from_us(span.end_us)),
+        "label": span.label,
+        "provenance": span.provenance,
+        "confidence": span.confidence,
+        "is_growing": span.is_growing,
+    }
+
+
+def _line(span: SpanRecord) -> str:
+    """`2026-03-02 14:05–14:25   20 min  Build         an answer`."""
+    from taskclf_tray.core.time import from_us
+
+    period = when.columns(from_us(span.start_us), from_us(span.end_us))
+    sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
+    goes_on = ", goes on" if span.is_growing else ""
+    return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{goes_on}"
+
+
+def _nothing(options: argparse.Namespace) -> str:
+    if options.day is None and options.start is None and options.end is None:
+        return "There is no label of today yet. --day and --from show other days."
+    return "There is no label in this time."
+
+
+def _clock(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+
+def handle_export(options: argparse.Namespace) -> int:
+    """Write or print every label in force."""
+    from taskclf_tray.labels.csv_files import label_csv, write_label_csv
+
+    with opened(options) as record:
+        spans = list(record.labels.everything())
+    if options.out is not None:
+        count = write_label_csv(options.out, spans)
+        tell(options, {"file": str(options.out), "labels": count}, [f"{_count(count)} written to {options.out}."])
+    elif options.json:
+        tell(options, {"labels": [_fact(span) for span in spans]}, [])
+    else:
+        sys.stdout.write(label_csv(spans).replace("\r\n", "\n"))
+    return 0
+
+
+def handle_import(options: argparse.Namespace) -> int:
+    """Lay the labels of a file over those there are."""
+    with opened(options) as record:
+        spans = _read(options, record)
+        count = record.labels.import_spans(spans, at=record.now)
+    tell(options, {"file": str(options.file), "labels": count}, [f"{_count(count)} imported."])
+    return 0
+
+
+def _read(options: argparse.Namespace, record: Record) -> list[LabelSpan]:
+    """Raises LabelError; where another owner is all that is wrong with the file, it says how to adopt."""
+    from taskclf_tray.labels.csv_files import read_label_csv
+
+    try:
+        return read_label_csv(options.file, user_id=record.user_id, adopt=options.adopt, at=record.now)
+    except LabelError as error:
+        if not options.adopt and _can_be_adopted(options, record):
+            raise LabelError(error.title, "Nothing was imported. With --adopt they become your labels.") from error
+        raise
+
+
+def _can_be_adopted(options: argparse.Namespace, record: Record) -> bool:
+    from taskclf_tray.labels.csv_files import read_label_csv
+
+    try:
+        return bool(read_label_csv(options.file, user_id=record.user_id, adopt=True, at=record.now))
+    except LabelError:
+        return False
+
+
+def _count(number: int) -> str:
+    return "1 label" if number == 1 else f"{number} labels"

@@ -1,0 +1,78 @@
+"""The record of a home, opened for a command that labels."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from taskclf_tray.cli.show import paths_of
+
+if TYPE_CHECKING:
+    from taskclf_tray.labels.spans import LabelStore
+    from taskclf_tray.store.database import Database
+    from taskclf_tray.system.paths import HomePaths
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A home's database, whose it is, and what time it is."""
+
+    paths: HomePaths
+    database: Database
+    user_id: str
+    now: datetime
+
+    @property
+    def labels(self) -> LabelStore:
+        """What the person said."""
+        from taskclf_tray.labels.spans import LabelStore
+
+        return LabelStore(self.database, self.user_id)
+
+
+@contextlib.contextmanager
+def opened(options: argparse.Namespace) -> Iterator[Record]:
+    """Open the record there is; makes neither a home nor an identity. Raises StoreError, IdentityError."""
+    from taskclf_tray.core.errors import StoreError
+    from taskclf_tray.core.identity import load_or_create_identity, user_id_path
+    from taskclf_tray.store.database import Database
+
+    paths = paths_of(options)
+    if not (paths.database.exists() and user_id_path(paths.home).exists()):
+        raise StoreError(
+            f"There is no record in {paths.home} yet.",
+            "Start the app there first with `taskclf-tray run`, or name another home with --home.",
+        )
+    user_id = load_or_create_identity(paths.home).user_id
+    database = Database(paths.database)
+    try:
+        yield Record(paths, database, user_id, now())
+    finally:
+        database.close()
+
+
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def zone_name() -> str:
+    """The machine's time zone."""
+    import tzlocal
+
+    return tzlocal.get_localzone_name()
+
+
+def core_label(word: str) -> str:
+    """One of the eight labels, whatever its case. Raises ArgumentTypeError, which names them."""
+    from taskclf_tray.core.errors import LabelError
+    from taskclf_tray.labels.spans import core_label as known
+
+    try:
+        return known(word)
+    except LabelError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

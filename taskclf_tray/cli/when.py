@@ -1,0 +1,109 @@
+"""Times as a person types and reads them: on the clock on the wall, unless an offset says otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from taskclf_tray.cli import record
+
+HELP = (
+    "Times are HH:MM (today), YYYY-MM-DD HH:MM, or ISO 8601 with an offset such as 2026-03-02T14:05+01:00. "
+    "Without an offset they are local: what the clock of this machine shows."
+)
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def moment(word: str) -> datetime:
+    """A time of an option, in UTC. Raises ArgumentTypeError, also for one that the clock shows twice or never."""
+    clock = _CLOCK.fullmatch(word.strip())
+    try:
+        if clock is not None:
+            return _local(datetime.combine(_today(), time(int(clock[1]), int(clock[2]))))
+        found = datetime.fromisoformat(word.strip())
+        return _local(found) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise _wrong(word, "14:05, 2026-03-02 14:05 or 2026-03-02T14:05+01:00") from None
+
+
+def day(word: str) -> tuple[datetime, datetime]:
+    """[start, end) of a local day, in UTC; also `today` and `yesterday`. Raises ArgumentTypeError."""
+    text = word.strip().casefold()
+    if text in ("today", "yesterday"):
+        return bounds(_today() - timedelta(days=text == "yesterday"))
+    try:
+        return bounds(date.fromisoformat(text))
+    except (ValueError, OverflowError, OSError):
+        raise _wrong(word, "2026-03-02, today or yesterday") from None
+
+
+def since(word: str) -> datetime:
+    """A moment, or the beginning of a day. Raises ArgumentTypeError."""
+    return day(word)[0] if _is_day(word) else moment(word)
+
+
+def until(word: str) -> datetime:
+    """A moment, or the end of a day. Raises ArgumentTypeError."""
+    return day(word)[1] if _is_day(word) else moment(word)
+
+
+def today() -> tuple[datetime, datetime]:
+    """[start, end) of the day it is here, in UTC."""
+    return bounds(_today())
+
+
+def bounds(local_day: date) -> tuple[datetime, datetime]:
+    """[start, end) of a local day, in UTC; right on days of 23 and 25 hours."""
+    first, last = (datetime.combine(local_day + timedelta(days=n), time.min) for n in (0, 1))
+    return first.astimezone().astimezone(UTC), last.astimezone().astimezone(UTC)
+
+
+def span(start: datetime, end: datetime) -> str:
+    """`2026-03-02 14:05–14:25`, local; with both days where they differ."""
+    here, there = start.astimezone(), end.astimezone()
+    if here.date() != there.date():
+        return f"{here:%Y-%m-%d %H:%M} – {there:%Y-%m-%d %H:%M}"
+    return f"{here:%Y-%m-%d %H:%M}–{there:%H:%M}"
+
+
+def minutes(start: datetime, end: datetime) -> str:
+    """`20 min`: the clock alone does not say how long a span is that goes over midnight or a clock change."""
+    whole = round((end - start) / timedelta(minutes=1))
+    return f"{whole} min" if whole else "<1 min"
+
+
+def columns(start: datetime, end: datetime) -> str:
+    """`2026-03-02 14:05–14:25   20 min`, for a table: as wide wherever the end lies."""
+    here, there = start.astimezone(), end.astimezone()
+    return f"{here:%Y-%m-%d %H:%M}–{there:%H:%M}  {minutes(start, end):>7}"
+
+
+def iso(at: datetime) -> str:
+    """For JSON: UTC."""
+    return at.astimezone(UTC).isoformat()
+
+
+def _is_day(word: str) -> bool:
+    return word.strip().casefold() in ("today", "yesterday") or _DATE.fullmatch(word.strip()) is not None
+
+
+def _today() -> date:
+    return record.now().astimezone().date()
+
+
+def _local(naive: datetime) -> datetime:
+    first, second = (naive.replace(fold=fold).astimezone() for fold in (0, 1))
+    if first.replace(tzinfo=None, fold=0) != naive.replace(fold=0):
+        raise argparse.ArgumentTypeError(f"the clock went from before {naive:%H:%M} to after it on {naive:%Y-%m-%d}")
+    if first != second:
+        both = " or ".join(at.isoformat(timespec="minutes") for at in (first, second))
+        raise argparse.ArgumentTypeError(f"{naive:%Y-%m-%d %H:%M} came twice, as the clock was set back: say {both}")
+    return first.astimezone(UTC)
+
+
+def _wrong(word: str, right: str) -> argparse.ArgumentTypeError:
+    from taskclf_tray.labels.spans import printable
+
+    return argparse.ArgumentTypeError(f"“{printable(word)}” is not understood; write {right}")
