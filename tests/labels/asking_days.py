@@ -1,8 +1,7 @@
 """Days of simulated people who are asked, and a referee that knows what was going on without asking the budget.
 
-A day is planned as stretches of work, meetings, breaks, pauses and sleep; then it is walked through from one event to
-the next: a block is noticed, a state begins or ends, or some minutes have passed since. At each the budget decides as
-it would in the application, from what the application would remember.
+A day is walked through from one event to the next: a block is noticed, a state begins or ends, or some minutes have
+passed since. At each the budget decides as it would in the application, from what the application would remember.
 
 Time is true time; what the application sees is the clock, which may be wrong for a while.
 """
@@ -11,18 +10,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from statistics import fmean
 
 from taskclf_tray.core.time import local_day_bounds, to_us, zone
-from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.backoff import effective_cap, review_backoff
 from taskclf_tray.labels.budget import (
     AskMemory,
-    AskSettings,
     Candidate,
     Moment,
     decide,
@@ -32,43 +27,11 @@ from taskclf_tray.labels.budget import (
     values_later_in_day,
 )
 from taskclf_tray.store.requests import AskOutcome, AskRecord
+from tests.labels.asking_people import MINUTE, Person, Stretch, events, notices, plan_day
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 WEEK = timedelta(days=7)
-MINUTE = timedelta(minutes=1)
 _NO_TIME = timedelta(0)
-
-KINDS = {"work": 68, "meeting": 9, "away": 14, "pause": 5, "sleep": 4}
-LENGTHS = {"work": (5, 30), "meeting": (15, 60), "away": (3, 70), "pause": (5, 90), "sleep": (10, 120)}
-
-
-@dataclass(frozen=True)
-class Person:
-    """`zones`: changed every ten days. `answers`: the chance that a question is answered, changed every 100 days.
-
-    `low_share`: of the blocks, those the model is unsure of.
-    """
-
-    user_id: str
-    zones: tuple[str, ...] = ("UTC",)
-    settings: AskSettings = field(default_factory=AskSettings)
-    answers: tuple[float, ...] = (0.8,)
-    begins_at: int = 9
-    hours: float = 8.5
-    low_share: float = 0.5
-    has_wild_clock: bool = False
-    presses_buttons: bool = False
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """What the person does between two moments of true time."""
-
-    kind: str
-    start: datetime
-    end: datetime
-    is_full_screen: bool = False
-    is_do_not_disturb: bool = False
 
 
 @dataclass
@@ -139,25 +102,24 @@ class AskingDays:
         self._zone = person.zones[number // 10 % len(person.zones)]
         self._answers = person.answers[number // 100 % len(person.answers)]
         self._wake()
-        plan = list(self._plan())
-        notices = [notice for stretch in plan for notice in self._notices(stretch)]
-        asked_before, later_known = self.tally.asks, self._first_day is not None
-        candidates, room = 0, effective_cap(person.settings.asks_per_day, self._halvings)
-        for at, stretch, candidate in self._events(plan, notices):
+        plan = list(plan_day(person, self._rng, self._at))
+        noticed = [notice for stretch in plan for notice in notices(person, self._rng, stretch)]
+        asked_before, candidates, room = self.tally.asks, 0, effective_cap(person.settings.asks_per_day, self._halvings)
+        for at, stretch, candidate in events(self._rng, plan, noticed):
             self._at = at
             self._enter(stretch)
             if candidate is not None:
                 candidates += self._notice(candidate)
             self._decide()
         self.tally.days += 1
-        if number >= 14 and later_known and candidates >= 7 and self._quiet_until is None:
+        if number >= 14 and candidates >= 7 and self._quiet_until is None:
             self.tally.ordinary_days += 1
             self.tally.room_on_ordinary_days += room
             self.tally.asks_on_ordinary_days += self.tally.asks - asked_before
         self._review()
 
     def _wake(self) -> None:
-        """Go to the next morning; now and then with a clock that is wrong, or right again."""
+        """Go to the next morning."""
         rest = self._at + timedelta(hours=4)
         local = rest.astimezone(zone(self._zone))
         morning = datetime.combine(local.date(), time(self.person.begins_at), zone(self._zone)).astimezone(UTC)
@@ -168,51 +130,6 @@ class AskingDays:
         self._quiet_until = self._snoozed_until = None
         self._queued = [block for block in self._queued if block.end >= self._now - WEEK]
         self._open.clear()
-
-    def _plan(self) -> Iterator[Stretch]:
-        rng, start = self._rng, self._at
-        end_of_day = start + timedelta(hours=self.person.hours)
-        while start < end_of_day:
-            (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
-            end = start + rng.uniform(*LENGTHS[kind]) * MINUTE
-            chance = rng.random() if kind == "work" else 1.0
-            yield Stretch(kind, start, end, chance < 0.08, 0.08 <= chance < 0.13)
-            start = end
-
-    def _notices(self, stretch: Stretch) -> list[tuple[datetime, Candidate]]:
-        """What the application notices of a stretch after its end, in true time."""
-        rng, start, end = self._rng, stretch.start, stretch.end
-        name = f"{start.timestamp():.0f}"
-        if stretch.kind == "away" and end - start >= 10 * MINUTE:
-            return [(end, Candidate(name, start, end, end, None, None, "gap"))]
-        if stretch.kind != "work":
-            return []
-        noticed = end + rng.uniform(1, 4) * MINUTE if rng.random() < 0.97 else end + rng.uniform(10, 60) * MINUTE
-        is_low = rng.random() < self.person.low_share
-        confidence = rng.uniform(0.2, 0.55) if is_low else rng.uniform(0.55, 1.0)
-        label = rng.choices(LABEL_SET_V1, (1, 30, 20, 8, 2, 15, 10, 5))[0]
-        reason = "low_confidence" if is_low else "audit"
-        return [(noticed, Candidate(name, start, end, noticed, confidence, label, reason))]
-
-    def _events(
-        self, plan: Sequence[Stretch], notices: Sequence[tuple[datetime, Candidate]]
-    ) -> Iterator[tuple[datetime, Stretch, Candidate | None]]:
-        """Every moment to decide at, with what is going on then."""
-        rng, end = self._rng, plan[-1].end
-        events: list[tuple[datetime, int, Candidate | None]] = [
-            (after.start, 0, None) for before, after in pairwise(plan) if before.kind != "work" or after.kind != "work"
-        ]
-        for at, candidate in notices:
-            events.append((at, 1, candidate))
-            if rng.random() < 0.5:
-                events.append((at + rng.uniform(0, 20) * MINUTE, 2, None))
-        position = 0
-        for at, _, candidate in sorted(events, key=lambda event: event[:2]):
-            if at >= end:
-                break
-            while plan[position].end <= at:
-                position += 1
-            yield at, plan[position], candidate
 
     # -- the application ---------------------------------------------------------------------------------------------
 
