@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Final
 
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.time import zone
+from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.labels.backoff import effective_cap
 from taskclf_tray.labels.value import value_of_asking
 from taskclf_tray.store.requests import RequestReason
@@ -169,11 +169,11 @@ def decide(
     cap = effective_cap(settings.asks_per_day, memory.cap_halvings)
     is_first = memory.asked_ever == 0
     if blocks and is_random_turn(user_id, memory.asked_ever):
-        drawn = min(blocks, key=lambda block: _digest(user_id, memory.asked_ever, block.request_id))
+        drawn = min(blocks, key=lambda block: _digest(user_id, memory.asked_ever, to_us(block.start)))
         return Decision(drawn, Why.ASK, is_random=True, is_first=is_first)
     gaps = [gap for gap in fresh if gap.reason == "gap" and moment.now - gap.end <= GAP_MEMORY]
     if gaps and 2 * memory.gaps_asked_today < cap:
-        return Decision(max(gaps, key=lambda gap: (gap.end, gap.request_id)), Why.ASK, is_first=is_first)
+        return Decision(max(gaps, key=lambda gap: (gap.end, gap.start)), Why.ASK, is_first=is_first)
     best, why = _best([block for block in blocks if block.reason != "audit"], moment, memory, cap)
     return Decision(best, why, is_first=is_first and best is not None)
 
@@ -182,9 +182,8 @@ def _best(blocks: Sequence[Candidate], moment: Moment, memory: AskMemory, cap: i
     """The block whose answer is worth most, if it is above the bar; of equals the newer one."""
     if not blocks:
         return None, Why.NOTHING
-    valued = ((value_of(block, memory.label_counts), block.end, block.request_id, block) for block in blocks)
-    value, _, _, best = max(valued)
-    if value < _bar(moment, memory, cap - memory.asked_today):
+    best = max(blocks, key=lambda block: (value_of(block, memory.label_counts), block.end, block.start))
+    if value_of(best, memory.label_counts) < _bar(moment, memory, cap - memory.asked_today):
         return None, Why.BELOW_BAR
     return best, Why.ASK
 

@@ -52,7 +52,7 @@ def situations(draw: st.DrawFn) -> tuple[Moment, list[Candidate]]:
         draw(st.none() | minutes.map(lambda ago: now - ago)),
         **{flag: draw(st.integers(0, 9)) == 0 for flag in FLAGS},
     )
-    return moment, draw(st.lists(candidates(now), max_size=4))
+    return moment, draw(st.lists(candidates(now), max_size=4, unique_by=lambda block: block.start))
 
 
 def remembered(asks: list[tuple[Moment, Candidate]], moment: Moment, memory: AskMemory) -> AskMemory:
