@@ -157,7 +157,7 @@ class Asker:
             is_meeting=live.is_meeting,
             is_full_screen=False,
             is_do_not_disturb=False,
-            is_away=live.is_away,
+            is_away=live.is_away or live.is_still,
             is_dark=bool(self._session.open_blackouts()),
         )
 

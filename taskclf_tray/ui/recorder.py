@@ -53,6 +53,8 @@ class Live:
     since: datetime
     is_meeting: bool = False
     """A meeting app is in front, or the model says Meet."""
+    is_still: bool = False
+    """Neither keyboard nor mouse moved lately, as far as the source tells: perhaps the person has just left."""
 
     @property
     def is_away(self) -> bool:
@@ -320,7 +322,7 @@ class Recorder:
         since = self._held_since(prediction) or self._since(prediction)
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
         is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
-        return Live(prediction, since, is_meeting)
+        return Live(prediction, since, is_meeting, is_still=row.active_seconds_any == 0)
 
     def _held_since(self, live: WindowPrediction) -> datetime | None:
         """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
