@@ -36,7 +36,7 @@ def read_label_csv(path: Path, *, user_id: str, adopt: bool = False, at: datetim
                 raise row
             spans.append(_span(row, user_id, adopt, at))
         except LabelError as error:
-            bad.append(f"line {line}: {error.title}")
+            bad.append(f"line {line}: {error.title.removesuffix('.')}")
     if bad:
         raise _unusable(path, bad)
     return spans

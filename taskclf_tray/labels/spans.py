@@ -142,6 +142,7 @@ class LabelStore:
                 return None
             self._labels.undo(change.id, to_us(at))
             self._requests.reopen(change.id)
+            self._close_labelled(change.start_us, change.end_us)
             self._labels.forget(self._user_id, to_us(at) - _UNDO_US)
             return dataclasses.replace(change, undone_us=to_us(at))
 
@@ -169,7 +170,7 @@ class LabelStore:
             is_free = barrier_us is None or until_us < barrier_us
             end_us = until_us if barrier_us is None else min(until_us, barrier_us)
             self._labels.grow(span.id, end_us, is_growing=is_free)
-            self._close_labelled(self._labels.maker(span.id), span.start_us, end_us)
+            self._close_labelled(span.start_us, end_us)
 
     def stop_growing(self) -> None:
         """Its block has ended."""
@@ -226,18 +227,19 @@ class LabelStore:
         self._labels.make(change_id, edit.made)
         if closing is not None:
             self._requests.close(*closing, change_id)
-        self._close_labelled(change_id, start_us, end_us)
+        self._close_labelled(start_us, end_us)
         self._labels.forget(self._user_id, to_us(at) - _UNDO_US)
         return change_id
 
-    def _close_labelled(self, change_id: int, start_us: int, end_us: int) -> None:
-        """Blocks the person has labelled from end to end need no answer."""
+    def _close_labelled(self, start_us: int, end_us: int) -> None:
+        """Blocks that the person has labelled from end to end need no answer, until undo takes one of the spans."""
         for request in self._requests.pending(self._user_id):
             if request.start_us < end_us and request.end_us > start_us:
                 spans = self._labels.between(self._user_id, request.start_us, request.end_us)
-                said = [(span.start_us, span.end_us) for span in spans if is_person(span)]
-                if not subtract([(request.start_us, request.end_us)], said):
-                    self._requests.close(request.request_id, "labeled", change_id)
+                said = [span for span in spans if is_person(span)]
+                if not subtract([(request.start_us, request.end_us)], [(span.start_us, span.end_us) for span in said]):
+                    newest = max(self._labels.maker(span.id) for span in said)
+                    self._requests.close(request.request_id, "labeled", newest)
 
     def _span(self, span: LabelSpan, at: datetime, *, is_growing: bool = False) -> SpanRecord:
         """The span as it would be stored. Raises LabelError."""
