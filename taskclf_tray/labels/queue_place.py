@@ -24,7 +24,7 @@ def find_store(queue_path: Path) -> tuple[Path, Path | None]:
             raise LabelError(f"The queue {queue_path} is not a file.", "Choose another path for it.")
         with queue_path.open("rb") as file:
             head = file.read(1024).removeprefix(_BOM).lstrip()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or type(error).__name__
+    except OSError as error:
+        why = error.strerror or type(error).__name__
         raise LabelError(f"The queue {queue_path} cannot be read ({why}).", "Check its permissions.") from error
     return (beside, queue_path) if head[:1] in (b"[", b"{") else (queue_path, None)

@@ -47,12 +47,18 @@ class Day:
         fresh: list[BucketRecord] = []
         for n, label in zip(known, labels, strict=True):
             if n not in self._settled:
-                is_settled = high_water >= n + 1 + SETTLED_AFTER
+                is_settled = high_water >= self._settles_at(n)
                 fresh.append(self._bucket(n, label, high_water, is_settled))
                 self._settled |= {n} if is_settled else set()
         with database.transaction():
             database.buckets.put(fresh)
-        return self.close(database, high_water)
+            return self.close(database, high_water)
+
+    def _settles_at(self, n: int) -> int:
+        """Without smoothing as soon as the away watcher has told of it and of all before; else neighbours matter."""
+        if self.window > 1:
+            return n + 1 + SETTLED_AFTER
+        return max(max(m + 1, self.idle_at.get(m, 0)) for m in range(max(0, n - SETTLED_AFTER), n + 1))
 
     def close(self, database: Database, high_water: int) -> ClosedBlocks:
         with database.transaction():
@@ -152,14 +158,15 @@ def test_one_call_reads_the_open_block_and_the_unsettled_minutes_only(database: 
 
 def _random_day(rng: random.Random) -> Day:
     letters = ""
-    while len(letters) < 140:
-        letters += rng.choice("BBBWWM.n") * rng.choice([1, 1, 2, 3, 7, 35])
+    while len(letters) < 90:
+        letters += rng.choice("BBBWWM.nn") * rng.choice([1, 1, 2, 3, 7, 35])
     idle_at: dict[int, int] = {}
-    for _ in range(rng.randint(0, 4)):
-        first = rng.randrange(140)
+    for _ in range(rng.randint(0, 8)):
+        first = rng.randrange(len(letters))
         told = first + rng.randint(1, 6)
-        idle_at |= {n: max(told, n + 1) for n in range(first, first + rng.choice([1, 3, 5, 40])) if n < len(letters)}
-    return Day(letters, rng.choice([1, 3, 3, 5]), idle_at)
+        for n in range(first, min(len(letters), first + rng.choice([1, 3, 5, 40]))):
+            idle_at[n] = max(told, n + 1) if rng.random() < 0.8 else n + rng.randint(1, 6)
+    return Day(letters, rng.choice([1, 1, 3, 3, 5]), idle_at)
 
 
 def _finals(day: Day, marks: Sequence[int], path: Path, rng: random.Random) -> list[Block]:
