@@ -16,7 +16,7 @@ UNUSED_KEYS: Final = frozenset({"title_salt", "suggestion_banner_ttl_seconds", "
 WITHOUT_EFFECT: Final = frozenset(
     {
         "username", "poll_seconds", "transition_minutes", "idle_transition_minutes", "gap_fill_escalation_minutes",
-        "asks_per_day", "ask_spacing_minutes", "quiet_hours", "target_accuracy", "ui_port", "retention_days",
+        "target_accuracy", "ui_port", "retention_days",
         "autostart",
     }
 )  # fmt: skip

@@ -22,6 +22,7 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
 from taskclf_tray.core.time import zone
 from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import text
@@ -191,7 +192,7 @@ class SourceSwitch:
         def make_source(identity: Identity) -> ActivitySource:
             return SimulatedSource(person, self._normaliser(identity), clock=ReplayClock(start, speed))
 
-        return Session(
+        session = Session(
             paths,
             self._config,
             make_source,
@@ -202,6 +203,16 @@ class SourceSwitch:
             # one who came in by himself keeps out of the folder a real record is to fill
             out_dir=self._out_dir if self._source == "simulated" else None,
         )
+        _begin_on_the_second_day(session)
+        return session
+
+
+def _begin_on_the_second_day(session: Session) -> None:
+    """The simulated person has had the app since yesterday, so that a demo shows how it asks."""
+    yesterday = session.now().astimezone(zone(session.time_zone())).date() - timedelta(days=1)
+    update_asking(
+        session.database, session.identity.user_id, lambda state: dataclasses.replace(state, first_day=yesterday)
+    )
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

@@ -76,7 +76,9 @@ SIMULATION_BANNER = "Simulated person: this is not your activity"
 # -- menu ---------------------------------------------------------------------------------------------------
 
 MENU_LABEL = "Label this as"
+MENU_REVIEW = "Review"
 MENU_SKIP = "Skip"
+MENU_UNDO = "Undo"
 MENU_ASK = "Ask me"
 MENU_ASK_ON = "On"
 MENU_ASK_SNOOZE = "Snooze 1 hour"
@@ -101,7 +103,7 @@ MENU_QUIT = "Quit"
 
 def menu_review(count: int) -> str:
     """The entry of the blocks that wait."""
-    return f"Review ({count})"
+    return f"{MENU_REVIEW} ({count})"
 
 
 def review_entry(start: datetime, end: datetime, guess: str | None, probability: float | None, *, is_gap: bool) -> str:
@@ -120,7 +122,7 @@ def review_yes(guess: str) -> str:
 def menu_undo(kind: str, label: str | None, start: datetime, end: datetime) -> str:
     """`Undo “Build 14:05–14:25”`."""
     what = {"skip": "Skip", "import": "Import", "erase": "Delete", "merge": "Merge"}.get(kind, label or "Labels")
-    return f"Undo “{what} {stretch(start, end)}”"
+    return f"{MENU_UNDO} “{what} {stretch(start, end)}”"
 
 
 def stretch(start: datetime, end: datetime) -> str:
