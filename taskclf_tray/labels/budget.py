@@ -261,7 +261,8 @@ def _is_recent(now: datetime, then: datetime | None, longest: timedelta) -> bool
 
 
 def _is_prompt(candidate: Candidate) -> bool:
-    return _is_recent(candidate.created, candidate.end, LATEST_QUEUED)
+    """Not back-filled. A block may have grown since it was queued, and end later."""
+    return candidate.created - candidate.end <= LATEST_QUEUED
 
 
 def _is_fresh(candidate: Candidate, now: datetime) -> bool:

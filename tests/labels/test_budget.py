@@ -178,11 +178,11 @@ def test_asks_at_a_breakpoint_or_soon_after_it(breakpoint_at: datetime | None, w
         (candidate(end=NOW + timedelta(seconds=1)), Why.NOTHING),
         (candidate(end=ago(minutes=30), created=ago(minutes=20)), Why.ASK),
         (candidate(end=ago(minutes=30), created=ago(minutes=19)), Why.NOTHING),
-        (candidate(end=ago(minutes=30), created=ago(minutes=31)), Why.NOTHING),
+        (candidate(end=ago(minutes=30), created=ago(minutes=31)), Why.ASK),
         (candidate(reason="audit"), Why.NOTHING),
         (gap(end=ago(minutes=16)), Why.NOTHING),
     ],
-    ids=["2h", "older", "ends later", "queued late", "back-filled", "queued before its end", "sure", "old gap"],
+    ids=["2h", "older", "ends later", "queued late", "back-filled", "grown since", "sure", "old gap"],
 )
 def test_a_block_of_another_time_is_for_the_queue_only(block: Any, why: Why) -> None:
     assert asked(block).why is why
