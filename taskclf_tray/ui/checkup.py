@@ -24,6 +24,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.first_start import install_starter_model
+from taskclf_tray.ui.notify.base import NotifyCapability
 from taskclf_tray.ui.notify.factory import choose_notifier
 
 Verdict = Literal["ok", "note", "failed"]
@@ -187,12 +188,16 @@ def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
         can = choice.notifier.capabilities
     finally:
         choice.notifier.close()
-    if can:
-        yield Finding("Notifications", "ok", f"{choice.notifier.name}: {', '.join(sorted(c.value for c in can))}")
-    else:
+    if not can:
         yield Finding(
             "Notifications", "note", choice.reason, "Everything a notification says is in the menu and the log."
         )
+        return
+    can_do = f"{choice.notifier.name}: {', '.join(sorted(c.value for c in can))}. {choice.reason}"
+    if NotifyCapability.BUTTONS in can:
+        yield Finding("Notifications", "ok", can_do)
+    else:
+        yield Finding("Notifications", "note", can_do, "Questions are answered in the menu, under Review.")
 
 
 _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {

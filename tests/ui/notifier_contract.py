@@ -62,5 +62,13 @@ class NotifierContract:
         assert notifier.notify(Notice("Title", "Body")) is False
         assert notifier.capabilities == frozenset()
 
+    def test_taking_back_never_fails(self, notifier: Notifier) -> None:
+        notifier.withdraw("never shown")
+        notifier.notify(Notice("Title", "Body", (Button("Yes", "yes"),), tag="shown"))
+        notifier.withdraw("shown")
+        notifier.withdraw("shown")
+        notifier.close()
+        notifier.withdraw("shown")
+
     def test_has_a_name(self, notifier: Notifier) -> None:
         assert notifier.name

@@ -13,6 +13,8 @@ import pytest
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui import checkup
 from taskclf_tray.ui.checkup import Finding, check_everything
+from tests.fakes.dbus_bus import private_bus
+from tests.fakes.notify_service import NotificationService
 from tests.ui.worker_home import copy_home
 from tests.ui.worker_rig import BUNDLE
 
@@ -120,6 +122,29 @@ def test_a_check_that_breaks_hides_no_other(home: Path, monkeypatch: pytest.Monk
     found = checked(home)
     assert found["Disk"][0].detail == "this could not be checked (ZeroDivisionError)"
     assert "Model" in found
+
+
+@pytest.mark.bus
+def test_what_shows_notifications_and_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = checked(home)["Notifications"]
+    assert finding.verdict == "note"
+    assert "DBUS_SESSION_BUS_ADDRESS" in finding.detail
+    with private_bus() as bus:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
+        service = NotificationService(bus.address)
+        try:
+            (finding,) = checked(home)["Notifications"]
+            assert (finding.verdict, finding.detail.split(". ")[0]) == (
+                "ok",
+                "desktop-notifier: body, buttons, click, replace",
+            )
+            monkeypatch.setattr("taskclf_tray.ui.notify.factory.find_spec", lambda name: None)
+            (finding,) = checked(home)["Notifications"]
+            assert finding.verdict == "note"
+            assert finding.detail.startswith("plyer: body. The package desktop-notifier is not installed")
+            assert "menu" in finding.next_step
+        finally:
+            service.stop()
 
 
 def test_a_pause_is_worth_a_note(home: Path) -> None:

@@ -10,6 +10,7 @@ from taskclf_tray.ui.notify.base import MAX_BUTTONS, Button, Notice, Notifier
 from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
 from taskclf_tray.ui.notify.dummy import DummyNotifier
 from taskclf_tray.ui.notify.factory import choose_notifier
+from taskclf_tray.ui.notify.plyer_backend import PlyerNotifier
 from tests.ui.notifier_contract import NotifierContract
 
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
@@ -25,6 +26,11 @@ class TestDummy(NotifierContract):
             notifier.notify(Notice("The policy is wrong.", "models/inference_policy.json"))
         assert [record.getMessage() for record in caplog.records] == ["no notifications here: The policy is wrong."]
 
+    def test_what_nobody_saw_is_not_remembered(self, notifier: Notifier) -> None:
+        notifier.notify(Notice("Title", "", (Button("Yes", "yes"),), tag="block"))
+        notifier.withdraw("block")
+        assert not notifier._open
+
 
 @pytest.mark.parametrize(
     ("enabled", "platform", "environment", "expected", "why"),
@@ -33,7 +39,13 @@ class TestDummy(NotifierContract):
         (True, "linux", {}, DummyNotifier, "DBUS_SESSION_BUS_ADDRESS"),
         (False, "linux", BUS, DummyNotifier, "notifications_enabled"),
         (True, "win32", {}, DesktopNotifierBackend, "own service"),
-        (True, "darwin", {}, DummyNotifier, "bundles"),
+        (
+            True,
+            "darwin",
+            {},
+            DummyNotifier,
+            "bundles only, and this program is none, and plyer needs the package pyobjus",
+        ),
     ],
 )
 def test_the_choice_and_its_reason(
@@ -45,11 +57,43 @@ def test_the_choice_and_its_reason(
     choice.notifier.close()
 
 
-def test_an_uninstalled_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskclf_tray.ui.notify.factory.find_spec", lambda name: None)
-    choice = choose_notifier(platform="linux", environment=BUS)
-    assert isinstance(choice.notifier, DummyNotifier)
-    assert "desktop-notifier" in choice.reason
+class Installed:
+    """Stands in for `find_spec`: only these packages are installed."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __call__(self, name: str) -> str | None:
+        return name if name in self._names else None
+
+
+@pytest.mark.parametrize(
+    ("installed", "platform", "path", "expected", "why"),
+    [
+        (("plyer",), "linux", "/usr/bin", PlyerNotifier, "desktop-notifier is not installed, so plyer shows them"),
+        (("plyer",), "linux", "/nonexistent", DummyNotifier, "and plyer needs the program notify-send"),
+        (("plyer", "dbus"), "linux", "/nonexistent", PlyerNotifier, "without buttons"),
+        ((), "linux", "/usr/bin", DummyNotifier, "desktop-notifier is not installed, and plyer is not installed, so"),
+        (("plyer",), "win32", "", PlyerNotifier, "without buttons"),
+        (("desktop_notifier", "plyer", "pyobjus"), "darwin", "", PlyerNotifier, "bundles"),
+        (("desktop_notifier", "plyer"), "darwin", "", DummyNotifier, "pyobjus"),
+        (("plyer",), "sunos5", "/usr/bin", DummyNotifier, "does not know this platform"),
+    ],
+)
+def test_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+    installed: tuple[str, ...],
+    platform: str,
+    path: str,
+    expected: type[Notifier],
+    why: str,
+) -> None:
+    for module in ("factory", "plyer_backend"):
+        monkeypatch.setattr(f"taskclf_tray.ui.notify.{module}.find_spec", Installed(*installed))
+    choice = choose_notifier(platform=platform, environment={**BUS, "PATH": path})
+    assert type(choice.notifier) is expected
+    assert why in choice.reason
+    choice.notifier.close()
 
 
 def test_a_mac_bundle_gets_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
