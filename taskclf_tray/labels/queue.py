@@ -6,6 +6,7 @@ Every change is one transaction of SQLite, so any number of processes may work o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -196,6 +197,7 @@ class ActiveLabelingQueue:
         """Put in what is not there while the day has room, the least confident first; the (new, changed) entries."""
         requests = self._database.requests
         day = as_utc(at).astimezone(zone_named(zone)).date().isoformat()
+        room: dict[str, float] = {}
         new: list[RequestRecord] = []
         changed: list[RequestRecord] = []
         for row in sorted(rows, key=lambda row: row.urgency):
@@ -205,13 +207,20 @@ class ActiveLabelingQueue:
                 if revised != known:
                     changed.append(revised)
                     requests.put(revised)
-            elif self._has_room(row.user_id, day, reason) and not self._is_dealt_with(row, reason):
+                continue
+            if row.user_id not in room:
+                room[row.user_id] = self._room(row.user_id, day, reason)
+            if room[row.user_id] > 0 and not self._is_dealt_with(row, reason):
                 new.append(_new_record(row, reason, at, day))
                 requests.put(new[-1])
+                room[row.user_id] -= 1
         return [from_record(record) for record in new], [from_record(record) for record in changed]
 
-    def _has_room(self, user_id: str, day: str, reason: RequestReason) -> bool:
-        return reason not in _COUNTED or self._database.requests.count_on(user_id, day) < self._max_asks_per_day
+    def _room(self, user_id: str, day: str, reason: RequestReason) -> float:
+        """How many more entries the day takes."""
+        if reason not in _COUNTED:
+            return math.inf
+        return self._max_asks_per_day - self._database.requests.count_on(user_id, day)
 
     def _is_dealt_with(self, row: QueueRow, reason: RequestReason) -> bool:
         """Whether the person labelled all of it, or most of it was in an entry that is closed.

@@ -150,8 +150,8 @@ def test_without_a_cursor_what_is_older_than_a_day_is_left_alone(database: Datab
 
 
 def test_one_call_reads_the_open_block_and_the_unsettled_minutes_only(database: Database) -> None:
-    day = Day("B" * 600 + "W" * 600)
-    for high_water in range(1, 1200):
+    day = Day("B" * 130 + "W" * 70)
+    for high_water in range(1, 200):
         closed = day.record_until(database, high_water)
         assert closed.end_us - closed.start_us <= (30 + SETTLED_AFTER + 1) * MINUTE_US or high_water == 1
 
@@ -183,7 +183,7 @@ def _finals(day: Day, marks: Sequence[int], path: Path, rng: random.Random) -> l
     return found
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(15))
 def test_any_cut_of_time_into_calls_gives_the_blocks_of_the_whole_record_each_once(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     day = _random_day(rng)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -147,7 +148,7 @@ class Queue(RuleBasedStateMachine):
 Queue.TestCase.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestQueue = Queue.TestCase
+TestQueue = pytest.mark.faults(Queue.TestCase)
 
 
 @settings(max_examples=20, deadline=None)
