@@ -29,9 +29,9 @@ def test_default_file_holds_every_key_with_an_effect_a_comment_and_the_default(t
 
 
 def test_a_file_keeps_what_was_set_of_a_key_without_effect(tmp_path: Path) -> None:
-    text = render_default_config({"asks_per_day": 2})
-    assert _load(tmp_path, text)[0].asks_per_day == 2
-    assert "quiet_hours" not in text
+    text = render_default_config({"retention_days": 30})
+    assert _load(tmp_path, text)[0].retention_days == 30
+    assert "ui_port" not in text
 
 
 def test_missing_file_is_the_default() -> None:
