@@ -219,7 +219,7 @@ def _nothing(options: argparse.Namespace) -> str:
 
 
 def _clock(at: datetime) -> str:
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+    return f"{when.local(at):%Y-%m-%d %H:%M}"
 
 
 # -- files ----------------------------------------------------------------------------------------------------

@@ -13,16 +13,19 @@ HELP = (
     "Without an offset they are local: what the clock of this machine shows."
 )
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"(19[7-9]|20\d|21\d)\d-\d\d-\d\d")
+_MOMENT = re.compile(rf"{_DATE.pattern}([T ][0-9:.,]+ ?(Z|z|[+-][0-9:]+)?)?")
+"""Less than ISO 8601 allows, so that a slip of the finger is no moment in the year 1111."""
 
 
 def moment(word: str) -> datetime:
     """A time of an option, in UTC. Raises ArgumentTypeError, also for one that the clock shows twice or never."""
-    clock = _CLOCK.fullmatch(word.strip())
+    text = word.strip()
+    clock = _CLOCK.fullmatch(text)
     try:
         if clock is not None:
             return _local(datetime.combine(_today(), time(int(clock[1]), int(clock[2]))))
-        found = datetime.fromisoformat(word.strip())
+        found = datetime.fromisoformat(text if _MOMENT.fullmatch(text) else "")
         return _local(found) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise _wrong(word, "14:05, 2026-03-02 14:05 or 2026-03-02T14:05+01:00") from None
@@ -34,7 +37,7 @@ def day(word: str) -> tuple[datetime, datetime]:
     if text in ("today", "yesterday"):
         return bounds(_today() - timedelta(days=text == "yesterday"))
     try:
-        return bounds(date.fromisoformat(text))
+        return bounds(date.fromisoformat(text if _DATE.fullmatch(text) else ""))
     except (ValueError, OverflowError, OSError):
         raise _wrong(word, "2026-03-02, today or yesterday") from None
 
@@ -62,7 +65,7 @@ def bounds(local_day: date) -> tuple[datetime, datetime]:
 
 def span(start: datetime, end: datetime) -> str:
     """`2026-03-02 14:05–14:25`, local; with both days where they differ."""
-    here, there = start.astimezone(), end.astimezone()
+    here, there = local(start), local(end)
     if here.date() != there.date():
         return f"{here:%Y-%m-%d %H:%M} – {there:%Y-%m-%d %H:%M}"
     return f"{here:%Y-%m-%d %H:%M}–{there:%H:%M}"
@@ -76,8 +79,16 @@ def minutes(start: datetime, end: datetime) -> str:
 
 def columns(start: datetime, end: datetime) -> str:
     """`2026-03-02 14:05–14:25   20 min`, for a table: as wide wherever the end lies."""
-    here, there = start.astimezone(), end.astimezone()
+    here, there = local(start), local(end)
     return f"{here:%Y-%m-%d %H:%M}–{there:%H:%M}  {minutes(start, end):>7}"
+
+
+def local(at: datetime) -> datetime:
+    """On the clock on the wall; in UTC where that clock has no such time, as in the year 1 of an imported label."""
+    try:
+        return at.astimezone()
+    except (ValueError, OverflowError, OSError):
+        return at
 
 
 def iso(at: datetime) -> str:
@@ -96,7 +107,7 @@ def _today() -> date:
 def _local(naive: datetime) -> datetime:
     first, second = (naive.replace(fold=fold).astimezone() for fold in (0, 1))
     if first.replace(tzinfo=None, fold=0) != naive.replace(fold=0):
-        raise argparse.ArgumentTypeError(f"the clock went from before {naive:%H:%M} to after it on {naive:%Y-%m-%d}")
+        raise argparse.ArgumentTypeError(f"{naive:%H:%M} did not come on {naive:%Y-%m-%d}: the clock was set forward")
     if first != second:
         both = " or ".join(at.isoformat(timespec="minutes") for at in (first, second))
         raise argparse.ArgumentTypeError(f"{naive:%Y-%m-%d %H:%M} came twice, as the clock was set back: say {both}")
