@@ -262,8 +262,12 @@ def _new_record(row: QueueRow, reason: RequestReason, at: datetime, day: str) ->
 
 
 def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> RequestRecord:
-    """The entry after a revision of its block; a closed one stays, and drift adds nothing to what waits already."""
-    if known.status != "pending" or (reason != known.reason and reason in ("drift", "gap")):
+    """The entry after a revision of its block: a closed one stays, and so does one that asks something else.
+
+    Time away is no block that is revised, and drift adds nothing to a block that waits already.
+    """
+    is_other = reason != known.reason and (reason == "drift" or "gap" in (reason, known.reason))
+    if known.status != "pending" or is_other:
         return known
     return replace(
         known,

@@ -283,6 +283,15 @@ def test_a_gap_is_asked_once_and_may_grow(queue: ActiveLabelingQueue) -> None:
         gap(0)
 
 
+def test_a_gap_and_a_block_that_begin_together_leave_each_other_alone(queue: ActiveLabelingQueue) -> None:
+    queue.enqueue_gap("u", START, START + 60 * MINUTE, at=START, zone="UTC")
+    offer(queue, block(90))
+    before = queue.get_pending()
+    assert offer(queue, block(0, 10, 0.2)) == []
+    assert queue.enqueue_gap("u", START + 90 * MINUTE, START + 200 * MINUTE, at=START, zone="UTC") is None
+    assert queue.get_pending() == before
+
+
 def test_a_block_that_is_no_more_is_withdrawn(queue: ActiveLabelingQueue) -> None:
     offer(queue, block(0), block(10), block(20))
     offer(queue, block(30, 10, 0.9), reason="audit")
