@@ -75,7 +75,8 @@ def close_blocks(
         if block.end_us < known_us or is_full(block)
     )
     final = {item.block.start_us for item in closed if item.is_final}
-    next_us = next((block.start_us for block in blocks if block.start_us not in final), max(start_us, fixed_us))
+    # an unsettled minute without a window is in no block, and may yet become one
+    next_us = max(start_us, min([fixed_us, *(block.start_us for block in blocks if block.start_us not in final)]))
     if next_us != start_us or database.state.get(_name(user_id)) is None:
         with database.reading():
             database.state.set(_name(user_id), str(next_us))

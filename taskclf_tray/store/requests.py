@@ -93,6 +93,10 @@ class RequestRepository:
         where = "WHERE status = 'pending' AND user_id = ? AND start_us >= ? AND start_us < ? ORDER BY start_us"
         return self._many(where, (user_id, start_us, end_us))
 
+    def since(self, user_id: str, created_us: int) -> list[RequestRecord]:
+        """Entries queued from this moment on, oldest block first, whatever became of them."""
+        return self._many("WHERE user_id = ? AND created_us >= ? ORDER BY start_us", (user_id, created_us))
+
     def count_on(self, user_id: str, local_day: str) -> int:
         """Entries queued on a local day that count against its limit: audits do, drift and gaps do not."""
         query = (
