@@ -67,7 +67,7 @@ class AskFacts:
         todays = [ask for ask in asks if ask.local_day == today]
         return AskMemory(
             first_day=state.first_day,
-            last_ask_at=from_us(asks[-1].at_us) if asks else None,
+            last_ask_at=from_us(max(asks, key=lambda ask: ask.id).at_us) if asks else None,
             asked_today=len(todays),
             asked_ever=asked_ever,
             is_on=state.is_on,

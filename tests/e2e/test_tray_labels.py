@@ -1,0 +1,195 @@
+"""A person corrects, is asked, answers with one click and takes it back: the real app on a private bus."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.core.time import to_us
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.labels import SpanRecord
+from taskclf_tray.store.requests import AskRecord, RequestRecord
+from taskclf_tray.system.paths import HomePaths
+from tests.e2e.app_process import run_app
+from tests.fakes.dbus import Panel
+from tests.fakes.dbus_bus import PrivateBus
+from tests.fakes.processes import python_child, wait_until
+from tests.fakes.sni_driver import TrayClient
+from tests.fakes.stub_notifyd import NotifyDaemon, ShownNotice
+
+pytestmark = pytest.mark.bus
+FAST = ("demo", "--speed", "120")
+
+
+class DemoHome:
+    """The demo's home, read as another process does."""
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "tray" / "demo"
+        self.paths = HomePaths(self.root)
+
+    def spans(self) -> list[SpanRecord]:
+        with self._open() as (database, user):
+            return list(LabelStore(database, user).everything())
+
+    def requests(self) -> list[RequestRecord]:
+        with self._open() as (database, _):
+            return database.requests.all()
+
+    def asks(self) -> list[AskRecord]:
+        with self._open() as (database, user):
+            return database.asks.since(user, 0)
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Database, str]]:
+        user = (self.root / "data" / "processed" / ".user_id").read_text().strip()
+        database = Database(self.paths.database, read_only=True)
+        try:
+            yield database, user
+        finally:
+            database.close()
+
+
+@pytest.fixture
+def env(session_bus: PrivateBus, panel: Panel, notify_daemon: NotifyDaemon, tmp_path: Path) -> dict[str, str]:
+    return {**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> DemoHome:
+    return DemoHome(tmp_path / "home")
+
+
+def entries(tray: TrayClient) -> list[str]:
+    return [entry.label for depth, entry in tray.menu().walk() if depth == 0]
+
+
+def entry_with(tray: TrayClient, start: str) -> str:
+    return next((label for label in entries(tray) if label.startswith(start)), "")
+
+
+def asked(notify_daemon: NotifyDaemon) -> ShownNotice:
+    """The first question about a block."""
+
+    def found() -> ShownNotice | None:
+        return next((n for n in notify_daemon.notices() if "label_" in " ".join(n.actions)), None)
+
+    return wait_until(found, "a question", 90)
+
+
+def request_of(home: DemoHome, notice: ShownNotice) -> RequestRecord:
+    request_id = home.asks()[0].request_id
+    return next(request for request in home.requests() if request.request_id == request_id)
+
+
+def test_label_this_shows_at_once_and_undo_takes_it_back(env: dict[str, str], home: DemoHome) -> None:
+    with python_child("taskclf_tray", ("demo", "--speed", "1"), env) as app, TrayClient(env) as tray:
+        wait_until(lambda: "Label this as" in entries(tray), "a block to label", 15)
+        before = str(tray.props()["Title"])
+        label = "Write" if "Write" not in before else "Debug"
+        tray.click(f"Label this as/{label}")
+        tray.wait_for_text("as you said")
+        assert label in str(tray.props()["Title"])
+        (span,) = home.spans()
+        assert (span.label, span.provenance) == (label, "manual")
+        tray.click(wait_until(lambda: entry_with(tray, "Undo “"), "Undo"))
+        wait_until(lambda: "as you said" not in str(tray.props()["Title"]), "the model's label")
+        assert home.spans() == []
+        wait_until(lambda: not entry_with(tray, "Undo"), "no Undo")
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+def test_a_question_is_answered_with_one_click_and_the_rest_in_the_menu(
+    env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon
+) -> None:
+    with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
+        notice = asked(notify_daemon)
+        buttons = list(notice.actions.values())
+        assert "Never ask" in buttons
+        assert "Skip" in buttons
+        request = request_of(home, notice)
+        key = next(key for key in notice.actions if key.startswith("label_"))
+        notify_daemon.press(notice.id, key)
+        wait_until(home.spans, "the label")
+        (span,) = [span for span in home.spans() if span.start_us == request.start_us]
+        assert (span.label, span.provenance, span.end_us) == (notice.actions[key], "answer", request.end_us)
+        notify_daemon.signal(notice.id, next(k for k in notice.actions if k != key))  # a second click, too late
+
+        tray.click(wait_until(lambda: entry_with(tray, f"Undo “{span.label}"), "Undo"))
+        wait_until(lambda: not home.spans(), "the undo")
+        review = wait_until(lambda: entry_with(tray, "Review ("), "Review")
+        waiting = tray.menu().find(review)
+        block = next(entry.label for depth, entry in waiting.walk() if "?" in entry.label and "Away" not in entry.label)
+        tray.click(f"{review}/{block}/Meet")
+        wait_until(lambda: [s.label for s in home.spans()] == ["Meet"], "the label from the menu")
+        review = wait_until(lambda: entry_with(tray, "Review ("), "Review") if len(home.requests()) > 1 else ""
+        tray.click("Quit")
+        assert app.wait(10) == 0
+
+
+def test_a_question_answered_on_the_command_line_leaves_the_screen(
+    env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon
+) -> None:
+    with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
+        notice = asked(notify_daemon)
+        request = request_of(home, notice)
+        code, out, errors = run_app("queue", "answer", request.request_id[:8], "Review", "--home", home.root)
+        assert (code, errors) == (0, ""), out
+        wait_until(lambda: notice.id in notify_daemon.closed(), "the notification is taken back")
+        wait_until(lambda: entry_with(tray, "Undo “Review"), "Undo")
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+def test_the_service_may_die_and_come_back_between_two_presses(
+    env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon
+) -> None:
+    with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
+        notice = asked(notify_daemon)
+        notify_daemon.stop()
+        notify_daemon.start()
+        notify_daemon.signal(notice.id, next(key for key in notice.actions if key.startswith("label_")))
+        tray.activate()  # a notice of the new service, which counts from 1 again
+        told = notify_daemon.wait_for("threshold")
+        notify_daemon.signal(told.id, "label_4")
+        assert home.spans() == []
+        assert request_of(home, notice).status == "pending"
+        review = wait_until(lambda: entry_with(tray, "Review ("), "Review")
+        block = next(e.label for _, e in tray.menu().find(review).walk() if "?" in e.label and "Away" not in e.label)
+        tray.click(f"{review}/{block}/Skip")
+        wait_until(lambda: any(r.status == "skipped" for r in home.requests()), "the skip")
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+def test_without_a_notification_service_the_question_waits_in_the_menu(
+    session_bus: PrivateBus, panel: Panel, tmp_path: Path
+) -> None:
+    environment = {**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}
+    home = DemoHome(tmp_path / "home")
+    with python_child("taskclf_tray", FAST, environment) as app, TrayClient(environment) as tray:
+        wait_until(lambda: entry_with(tray, "Review ("), "a block in the queue", 90)
+        assert home.asks() == []
+        assert home.requests() != []
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon) -> None:
+    with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
+        notice = asked(notify_daemon)
+        notify_daemon.press(notice.id, "Never ask")
+        notify_daemon.wait_for("No more questions")
+        wait_until(lambda: "[ ] On" in tray.list(), "Ask me is off")
+        tray.click("Ask me/On")
+        wait_until(lambda: "[x] On" in tray.list(), "Ask me is on")
+        assert to_us(datetime.now(UTC)) > 0
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
