@@ -26,7 +26,7 @@ def read_label_csv(path: Path, *, user_id: str, adopt: bool = False, at: datetim
     """The labels of a file, in its order, as this user's; `adopt` takes over those of others.
 
     UTF-8; any order of columns, unknown ones are passed over; times in ISO 8601, UTC where they have no offset.
-    Raises LabelError, which names every kind of fault's line, so that nothing is imported half.
+    One bad line and the file is refused: raises LabelError, which names the first few of them.
     """
     spans: list[LabelSpan] = []
     bad: list[str] = []
@@ -42,27 +42,26 @@ def read_label_csv(path: Path, *, user_id: str, adopt: bool = False, at: datetim
     return spans
 
 
+def label_csv(spans: Iterable[LabelSpan | SpanRecord]) -> str:
+    """The text of a label file."""
+    text = io.StringIO(newline="")
+    lines = csv.writer(text)  # ends lines with CR LF, so that a lone CR inside a cell is quoted too
+    lines.writerow(CSV_COLUMNS)
+    lines.writerows(_cells(span if isinstance(span, LabelSpan) else label_span(span)) for span in spans)
+    return text.getvalue()
+
+
 def write_label_csv(path: Path, spans: Iterable[LabelSpan | SpanRecord]) -> int:
     """Write labels to a file, whole or not at all; `read_label_csv` gives back the same. Returns how many.
 
     Raises LabelError when the file cannot be written.
     """
-    rows = list(spans)
+    written = list(spans)
     try:
-        write_text_atomic(path, label_csv(rows))
+        write_text_atomic(path, label_csv(written))
     except OSError as error:
         raise LabelError(f"{path} cannot be written ({error.strerror}).", "Choose another place.") from error
-    return len(rows)
-
-
-def label_csv(spans: Iterable[LabelSpan | SpanRecord]) -> str:
-    """What `write_label_csv` writes."""
-    text = io.StringIO(newline="")
-    lines = csv.writer(text)
-    lines.writerow(CSV_COLUMNS)
-    for span in spans:
-        lines.writerow(_cells(span if isinstance(span, LabelSpan) else label_span(span)))
-    return text.getvalue()
+    return len(written)
 
 
 def _cells(span: LabelSpan) -> tuple[str, ...]:

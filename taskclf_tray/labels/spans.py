@@ -14,7 +14,7 @@ from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.overlay import Edit, is_person, joined, lay_over, without
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
-from taskclf_tray.store.requests import RequestStatus
+from taskclf_tray.store.requests import RequestRecord, RequestStatus
 
 UNDO_DAYS: Final = 1
 FUTURE_MINUTES: Final = 5
@@ -78,8 +78,8 @@ class LabelStore:
         """
         label = core_label(label)
         with self._database.transaction():
-            request = self._requests.get(request_id)
-            if request is None or request.status != "pending" or request.user_id != self._user_id:
+            request = self._waiting(request_id)
+            if request is None:
                 return None
             start_us, end_us = request.start_us, request.end_us
             span = SpanRecord(0, self._user_id, start_us, end_us, label, "answer", None, to_us(at))
@@ -91,8 +91,8 @@ class LabelStore:
     def skip(self, request_id: str, *, at: datetime) -> bool:
         """Close a request without a label, for good; False when it does not wait (any more)."""
         with self._database.transaction():
-            request = self._requests.get(request_id)
-            if request is None or request.status != "pending" or request.user_id != self._user_id:
+            request = self._waiting(request_id)
+            if request is None:
                 return False
             nothing = Edit([], [])
             self._change("skip", request.start_us, request.end_us, None, at, nothing, closing=(request_id, "skipped"))
@@ -211,6 +211,10 @@ class LabelStore:
         return tuple(sorted(LABEL_SET_V1, key=lambda label: -counts.get(label, 0)))
 
     # -- parts of a write -------------------------------------------------------------------------------------
+
+    def _waiting(self, request_id: str) -> RequestRecord | None:
+        request = self._requests.get(request_id)
+        return request if request and request.status == "pending" and request.user_id == self._user_id else None
 
     def _change(
         self,

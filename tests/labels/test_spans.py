@@ -344,6 +344,15 @@ def test_a_clock_that_was_wrong_for_a_while_takes_no_undo_away(store: LabelStore
     assert [change and change.label for change in undone] == ["Write", "Meet", "Build"][: len(undone)]
 
 
+def test_a_clock_set_back_does_not_stop_an_answer(database: Database, store: LabelStore) -> None:
+    ask(database, "r", 0, 20)
+    early = NINE - timedelta(days=400)
+    assert store.answer("r", "Build", at=early) is not None
+    assert seen(store) == [(0, 20, "Build")]
+    assert store.undo(at=early) is not None
+    assert status(database, "r") == "pending"
+
+
 # -- the file ---------------------------------------------------------------------------------------------------
 
 
