@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
     from taskclf_tray.labels.asking_state import AskingState
     from taskclf_tray.labels.request import LabelRequest
+    from taskclf_tray.store.requests import AskOutcome
 
 SHORTEST_ID: Final = 4
 _SHOWN_ID: Final = 8
@@ -167,7 +168,7 @@ def handle_skip(options: argparse.Namespace) -> int:
     return 0
 
 
-def _settle(record: Record, request: LabelRequest, outcome: Any) -> None:
+def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
     from taskclf_tray.core.time import to_us
 
     record.database.asks.settle(request.request_id, outcome, to_us(record.now))
