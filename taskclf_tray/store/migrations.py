@@ -119,6 +119,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX label_spans_taken ON label_spans (taken_by) WHERE taken_by IS NOT NULL",
         _LABEL_REQUESTS,
         "CREATE INDEX label_requests_pending ON label_requests (user_id, start_us) WHERE status = 'pending'",
+        "CREATE INDEX label_requests_day ON label_requests (user_id, local_day)",
         "CREATE INDEX label_requests_closed ON label_requests (closed_by) WHERE closed_by IS NOT NULL",
         _ASKS,
         "CREATE INDEX asks_time ON asks (user_id, at_us)",

@@ -108,12 +108,14 @@ class Asker:
         with self._database.transaction():
             closed = close_blocks(self._database, self._user_id, until_us=until_us, smooth_window=window)
             askable = [item.block for item in closed if is_long_enough(item.block) and item.block.is_askable]
-            low = [block for block in askable if block.is_low]
-            self._queue.enqueue_blocks(self._user_id, low, at=now, zone=self._session.time_zone())
-            kept = {block.start_us for block in askable}
+            waiting = self._database.requests.pending(self._user_id)
+            audits = {request.start_us for request in waiting if request.reason == "audit"}
+            kept = {block.start_us for block in askable if block.is_low or block.start_us in audits}
             if closed.open_us is not None:
                 kept.add(closed.open_us)
             self._queue.withdraw_missing(self._user_id, closed.start_us, closed.end_us, kept)
+            low = [block for block in askable if block.is_low]
+            self._queue.enqueue_blocks(self._user_id, low, at=now, zone=self._session.time_zone())
         self._remember(askable, now)
 
     def _remember(self, blocks: list[Block], now: datetime) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import tzlocal
@@ -18,8 +20,12 @@ from taskclf_tray.core.defaults import (
     DEFAULT_POLL_SECONDS,
     DEFAULT_SMOOTH_WINDOW,
 )
-from taskclf_tray.core.errors import ModelError, SourceError, StoreError, TaskclfError
+from taskclf_tray.core.errors import ModelError, SourceError, StoreError
 from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.time import to_us
+from taskclf_tray.labels.blocks import Block
+from taskclf_tray.labels.closing import close_blocks
+from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.outputs import OutputWriter
@@ -55,13 +61,15 @@ def run_online_loop(
     The record is `out_dir/record.db`; beside it predictions, segments, reports and telemetry follow. Models come from
     `models_dir` (its policy is watched) or from the one bundle `model_dir`; the home is the parent of the models'
     folder and holds the user id, and the title secret unless `title_salt` (64 hex characters) is given. The other
-    arguments stand above the policy's values. A source that does not answer is asked again at the next poll.
+    arguments stand above the policy's values. Blocks with a minute below `label_confidence_threshold` (by default the
+    ask threshold) wait in the queue at `label_queue_path`. A source that does not answer is asked again at the next
+    poll.
 
     Raises ModelError when no model can be served, IdentityError, ValueError for arguments that contradict each
-    other, and TaskclfError for a queue of questions, which this version does not have.
+    other (a threshold without a queue among them), and LabelError for a file that is no queue.
     """
-    if label_queue_path is not None or label_confidence_threshold is not None:
-        raise TaskclfError("This version asks no questions.", "Leave label_queue_path and the threshold out.")
+    if label_queue_path is None and label_confidence_threshold is not None:
+        raise ValueError("label_confidence_threshold needs label_queue_path")
     folder = _models_folder(model_dir, models_dir)
     out = Path(out_dir)
     overrides = Overrides(
@@ -80,7 +88,11 @@ def run_online_loop(
     source = ActivityWatchSource(aw_host, normaliser=Normaliser(title_salt or identity.title_secret))
     out.mkdir(parents=True, exist_ok=True)
     database = Database(out / RECORD_FILE)
+    feeder: _QueueFeeder | None = None
     try:
+        if label_queue_path is not None:
+            queue = ActiveLabelingQueue(Path(label_queue_path))
+            feeder = _QueueFeeder(database, queue, identity.user_id, smooth_window, label_confidence_threshold)
         recorder = Recorder(
             database,
             GuardedReader(source, database, lambda: None),
@@ -94,14 +106,53 @@ def run_online_loop(
             database, identity.user_id, out, bucket_seconds=bucket_seconds, include_rejected=serving.includes_rejected
         )
         try:
-            _loop(source, serving, recorder, outputs, poll_seconds, stop or threading.Event())
+            _loop(source, serving, recorder, outputs, feeder, poll_seconds, stop or threading.Event())
         except KeyboardInterrupt:
             log.info("Stopped.")
         finally:
             _write(outputs, source, is_last=True)
     finally:
         source.close()
+        if feeder is not None:
+            feeder.close()
         database.close()
+
+
+class _QueueFeeder:
+    """Puts the doubtful blocks of the record into a queue, which may be another program's."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: ActiveLabelingQueue,
+        user_id: str,
+        smooth_window: int,
+        threshold: float | None,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._user_id = user_id
+        self._smooth_window = smooth_window
+        self._threshold = threshold
+
+    def feed(self, until: datetime, now: datetime) -> None:
+        """Queue what has closed; the place in the record moves on only when the queue has it. Raises StoreError."""
+        zone = tzlocal.get_localzone_name()
+        with self._database.transaction():
+            closed = close_blocks(
+                self._database, self._user_id, until_us=to_us(until), smooth_window=self._smooth_window
+            )
+            low = [block for block in (self._judged(item.block) for item in closed) if block.is_low]
+            self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone)
+
+    def _judged(self, block: Block) -> Block:
+        if self._threshold is None:
+            return block
+        return replace(block, is_low=block.confidence < self._threshold)
+
+    def close(self) -> None:
+        """Close the queue."""
+        self._queue.close()
 
 
 def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) -> Path:
@@ -117,6 +168,7 @@ def _loop(
     serving: Serving,
     recorder: Recorder,
     outputs: OutputWriter,
+    feeder: _QueueFeeder | None,
     poll_seconds: float,
     stop: threading.Event,
 ) -> None:
@@ -131,6 +183,8 @@ def _loop(
             try:
                 while not recorder.step(source.now()).is_caught_up:
                     pass
+                if feeder is not None and recorder.high_water_mark is not None:
+                    feeder.feed(recorder.high_water_mark, source.now())
                 is_written = _write(outputs, source, is_quiet=not is_written)
             except (SourceError, StoreError) as error:
                 log.warning("%s", error)

@@ -49,9 +49,9 @@ def an_hour_of_work(server: AWServer) -> None:
 
 @pytest.mark.server
 @pytest.mark.usefixtures("noon")
-def test_the_page_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = copy_home(tmp_path / "home")
-    batch, predictor, loop = blocks()
+    batch, predictor, loop, labelling = blocks()
     names: dict[str, Any] = {"home": home}
     exec(compile(batch.replace("export.json", str(EXPORT)), "README", "exec"), names)
     assert len(names["result"].smoothed_labels) == len(names["rows"]) > 0
@@ -71,6 +71,10 @@ def test_the_page_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         worker.join(20)
         assert not worker.is_alive()
     assert len(written.read_text().splitlines()) > 20
+    exec(compile(labelling, "README", "exec"), names)
+    assert len(capsys.readouterr().out.splitlines()) >= 1
+    exec(compile(labelling, "README", "exec"), names)
+    assert capsys.readouterr().out == ""  # skipped stays skipped
     assert read_segments_json(tmp_path / "out" / "segments.json")
 
 
