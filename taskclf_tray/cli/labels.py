@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import when
-from taskclf_tray.cli.record import Record, core_label, opened
+from taskclf_tray.cli.record import Record, add_label, opened
 from taskclf_tray.cli.show import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 
@@ -27,10 +27,10 @@ def add_parser(commands: Commands) -> None:
     actions = add_actions(commands.add_parser("labels", help="say what a time was, take it back, import and export"))
     add = add_action(actions, "add", handle_add, "give a stretch of time a label; older labels there give way")
     _add_period(add)
-    _add_label(add)
+    add_label(add)
     add.add_argument("--confidence", type=_share, metavar="NUMBER", help="how sure you are, from 0 to 1")
     now = add_action(actions, "now", handle_now, "label what you are doing now, from where it began")
-    _add_label(now)
+    add_label(now)
     listed = add_action(actions, "list", handle_list, "the labels of today, or of another time")
     _add_list_options(listed)
     add_action(actions, "undo", handle_undo, "take the newest label, answer, skip or import back (for one day)")
@@ -47,10 +47,6 @@ def _add_period(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=when.moment, required=True, metavar="TIME", help="where it begins")
     parser.add_argument("--end", type=when.moment, required=True, metavar="TIME", help="where it ends")
     parser.epilog = when.HELP
-
-
-def _add_label(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("label", type=core_label, metavar="LABEL", help="one of the eight labels, such as Build")
 
 
 def _add_list_options(parser: argparse.ArgumentParser) -> None:

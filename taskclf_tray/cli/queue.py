@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
-from taskclf_tray.cli.record import Record, core_label, opened, zone_name
+from taskclf_tray.cli.record import Record, add_label, opened, zone_name
 from taskclf_tray.cli.show import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 
@@ -36,7 +36,7 @@ def add_parser(commands: Commands) -> None:
     )
     answer = add_action(actions, "answer", handle_answer, "label a block that waits")
     _add_id(answer)
-    answer.add_argument("label", type=core_label, metavar="LABEL", help="one of the eight labels, such as Build")
+    add_label(answer)
     _add_id(add_action(actions, "skip", handle_skip, "never ask about a block again"))
     asking = add_action(actions, "asking", handle_asking, "show or switch whether you are interrupted with questions")
     asking.add_argument(

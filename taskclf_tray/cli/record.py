@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from taskclf_tray.cli.show import paths_of
+from taskclf_tray.core.types import LABEL_SET_V1
 
 if TYPE_CHECKING:
     from taskclf_tray.labels.spans import LabelStore
@@ -67,7 +68,12 @@ def zone_name() -> str:
     return tzlocal.get_localzone_name()
 
 
-def core_label(word: str) -> str:
+def add_label(parser: argparse.ArgumentParser) -> None:
+    """The argument LABEL."""
+    parser.add_argument("label", type=_core_label, metavar="LABEL", help=f"one of {', '.join(LABEL_SET_V1)}")
+
+
+def _core_label(word: str) -> str:
     """One of the eight labels, whatever its case. Raises ArgumentTypeError, which names them."""
     from taskclf_tray.core.errors import LabelError
     from taskclf_tray.labels.spans import core_label as known

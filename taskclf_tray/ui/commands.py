@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+
+from taskclf_tray.labels.asking_state import AskingMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,6 @@ class UndoLabel:
     """Take the newest label, answer or skip back."""
 
     at: datetime
-
-
-AskingMode = Literal["on", "off", "snooze", "not_today"]
 
 
 @dataclass(frozen=True, slots=True)
