@@ -353,3 +353,16 @@ def test_whoever_reads_may_go_away(line: RecordHome) -> None:
         child.stdout.close()
         assert child.stderr.read() == b""
         assert child.wait(20) in (0, 1)
+
+
+def test_a_label_before_all_calendars_can_be_listed_and_deleted(
+    line: RecordHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("start_ts,end_ts,label\n0001-01-01T00:00Z,0001-01-01T01:00Z,Build\n")
+    line.call("labels", "import", str(file))
+    with clock_of("America/New_York", monkeypatch):
+        code, out, err = line.call("labels", "list", "--to", "today")
+        assert (code, err) == (0, "")
+        assert "01-01 00:00–01:00   60 min  Build         a file" in out
+        assert line.call("labels", "undo")[0] == 0
