@@ -17,6 +17,7 @@ NEEDED = {
     "adwaita-icon-theme": "",
     "dbus": "dbus-daemon",
     "desktop-file-utils": "desktop-file-validate",
+    "dunst": "dunst",
     "fonts-dejavu-core": "",
     "imagemagick": "convert",
     "iproute2": "ip",

@@ -7,15 +7,14 @@ The UI is written against pystray's `Icon`, `Menu` and `MenuItem`; this file alo
 from __future__ import annotations
 
 import importlib
-import re
-import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from threading import Thread
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+
+from taskclf_tray.system.x11 import open_local_display, within
 
 if TYPE_CHECKING:
     from taskclf_tray.ui.icon import IconArt
@@ -27,7 +26,6 @@ _PICTURE_SIZE: Final = 64
 _PROBE_SECONDS: Final = 1.5
 _DISPLAY_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.25
-_LOCAL_DISPLAY: Final = re.compile(r"(?:unix)?:(\d+)(?:\.\d+)?")
 
 
 class Capability(StrEnum):
@@ -131,7 +129,7 @@ def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
 
     Its plain X backend never can. Where no tray manager owns the selection an icon would be drawn nowhere.
     """
-    if not within(_DISPLAY_SECONDS, lambda: has_x11_tray(environ["DISPLAY"])):
+    if not within(_DISPLAY_SECONDS, lambda: has_x11_tray(environ["DISPLAY"]), thread_name="tray-probe"):
         return None
     import taskclf_tray.ui.sni.base  # noqa: F401 - imports pystray itself without opening the display
 
@@ -148,41 +146,16 @@ def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
 def has_x11_tray(display_name: str) -> bool:
     """Whether a tray manager owns the selection of the X11 system tray (freedesktop.org, System Tray Protocol).
 
-    Local displays only: Xlib tries TCP next when the socket does not answer, and leaks both sockets.
+    Local displays only.
     """
-    local = _LOCAL_DISPLAY.fullmatch(display_name)
-    if local is None or not _accepts(f"/tmp/.X11-unix/X{local[1]}"):  # noqa: S108 - where X servers listen
-        return False
-    from Xlib import display  # type: ignore[import-untyped]  # no types
-
-    try:
-        connection = display.Display(display_name)
-    except Exception:  # noqa: BLE001 - Xlib raises its own errors, OSError and plain ones alike
+    connection = open_local_display(display_name, _DISPLAY_SECONDS)
+    if connection is None:
         return False
     try:
         selection = connection.intern_atom(f"_NET_SYSTEM_TRAY_S{connection.get_default_screen()}")
         return bool(connection.get_selection_owner(selection))
     finally:
         connection.close()
-
-
-def _accepts(socket_path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.settimeout(_DISPLAY_SECONDS)
-            connection.connect(socket_path)
-        except OSError:
-            return False
-    return True
-
-
-def within(seconds: float, question: Callable[[], bool]) -> bool:
-    """The answer, or False when it does not come in time (an X server that hangs)."""
-    answers: list[bool] = []
-    thread = Thread(target=lambda: answers.append(question()), name="tray-probe", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return answers == [True]
 
 
 def missing_sentence(environ: Mapping[str, str], *, has_bus: bool) -> str:

@@ -21,6 +21,7 @@ from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.attention import SENSES, Sense, attention_backend
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.first_start import install_starter_model
@@ -200,6 +201,20 @@ def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
         yield Finding("Notifications", "note", can_do, "Questions are answered in the menu, under Review.")
 
 
+def _attention(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    backend = attention_backend(os.environ, sys.platform)
+    unseen = [sense.value for sense in Sense if sense not in SENSES[backend]]
+    if not unseen:
+        yield Finding("Attention", "ok", "no question comes while a program fills the screen or you asked for quiet")
+    elif backend != "none":
+        yield Finding(
+            "Attention",
+            "note",
+            f"what is not noticed here: {', '.join(unseen)}",
+            "Quiet hours in config.toml, and Ask me in the menu, silence questions too.",
+        )
+
+
 _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Disk": _disk,
     "Identity": _identity,
@@ -209,4 +224,5 @@ _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Categories": _taxonomy,
     "Tray": _tray,
     "Notifications": _notifications,
+    "Attention": _attention,
 }

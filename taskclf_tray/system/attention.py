@@ -1,0 +1,113 @@
+"""Whether a question would disturb now: a program fills the screen, or the person asked for quiet.
+
+Asked only when a question is about to be shown; what each platform needs is loaded then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+QUESTION_SECONDS: Final = 0.5
+"""How long each of the two questions may take; one that takes longer is answered with no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What is known of the person's attention; what cannot be known is False."""
+
+    is_full_screen: bool = False
+    is_do_not_disturb: bool = False
+
+
+class Sense(StrEnum):
+    """What can be noticed."""
+
+    FULL_SCREEN = "full screen"
+    DO_NOT_DISTURB = "do not disturb"
+
+
+_ALL: Final = frozenset(Sense)
+SENSES: Final = MappingProxyType(
+    {
+        "x11": _ALL,
+        "wayland": frozenset({Sense.DO_NOT_DISTURB}),
+        "win32": _ALL,
+        "darwin": frozenset[Sense](),
+        "none": frozenset[Sense](),
+    }
+)
+_NOTICES: Final = MappingProxyType(
+    {
+        "x11": "Linux on X11: the window manager; KDE, Xfce, dunst and GNOME",
+        "wayland": "Linux on Wayland: KDE, Xfce, dunst and GNOME; of full screen only X11 programs",
+        "win32": "Windows: the state the shell tells; of do not disturb only the first hour after a setup",
+        "darwin": "macOS: offers no way to ask",
+        "none": "no desktop",
+    }
+)
+_CHECKED: Final = MappingProxyType(
+    {
+        "x11": "tests: openbox, xfconfd, dunst; KDE and GNOME by stand-ins",
+        "wayland": "tests, as on X11",
+        "win32": "not run here",
+        "darwin": "nothing to run",
+        "none": "tests",
+    }
+)
+
+
+def attention_backend(environ: Mapping[str, str], platform: str) -> str:
+    """Which row of `SENSES` holds here."""
+    if platform in ("win32", "darwin"):
+        return platform
+    if not platform.startswith("linux"):
+        return "none"
+    if environ.get("WAYLAND_DISPLAY"):
+        return "wayland"
+    return "x11" if environ.get("DISPLAY") else "none"
+
+
+def attention_now(environ: Mapping[str, str], platform: str) -> Attention:
+    """What is known now; takes at most about a second and never raises."""
+    try:
+        return _BACKENDS[attention_backend(environ, platform)](environ)
+    except Exception as error:  # noqa: BLE001 - foreign code on every platform; the question is then asked
+        _log.warning("Whether a question disturbs could not be found out (%s).", type(error).__name__)
+        return Attention()
+
+
+def _linux(environ: Mapping[str, str]) -> Attention:
+    from taskclf_tray.system.attention_linux import is_do_not_disturb, is_full_screen
+
+    return Attention(is_full_screen(environ), is_do_not_disturb(environ))
+
+
+def _windows(_environ: Mapping[str, str]) -> Attention:
+    from taskclf_tray.system.attention_windows import shell_state
+
+    return shell_state()
+
+
+def _nothing_known(_environ: Mapping[str, str]) -> Attention:
+    return Attention()
+
+
+_BACKENDS: Final[Mapping[str, Callable[[Mapping[str, str]], Attention]]] = MappingProxyType(
+    {"x11": _linux, "wayland": _linux, "win32": _windows, "darwin": _nothing_known, "none": _nothing_known}
+)
+
+
+def attention_table() -> str:
+    """What is noticed where, as a Markdown table for the documentation."""
+    head = ["Attention", *Sense, "Checked by"]
+    lines = [head, ["---"] * len(head)]
+    for name, can in SENSES.items():
+        lines.append([_NOTICES[name], *("yes" if each in can else "no" for each in Sense), _CHECKED[name]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,121 @@
+"""Full screen by the X window manager's properties; do not disturb by whichever service this desktop keeps it in.
+
+No service is started to be asked: one that does not run silences nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.system.attention import QUESTION_SECONDS
+from taskclf_tray.system.x11 import open_local_display, within
+
+_NOTIFICATIONS: Final = ("org.freedesktop.Notifications", "/org/freedesktop/Notifications")
+_PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+# (bus name, path, interface, method, two texts): KDE, dunst, Xfce
+_QUESTIONS: Final = (
+    (*_NOTIFICATIONS, _PROPERTIES, "Get", "org.freedesktop.Notifications", "Inhibited"),
+    (*_NOTIFICATIONS, _PROPERTIES, "Get", "org.dunstproject.cmd0", "paused"),
+    ("org.xfce.Xfconf", "/org/xfce/Xfconf", "org.xfce.Xfconf", "GetProperty", "xfce4-notifyd", "/do-not-disturb"),
+)
+_GNOME: Final = ("gsettings", "get", "org.gnome.desktop.notifications", "show-banners")
+
+
+def is_full_screen(environ: Mapping[str, str]) -> bool:
+    """Whether the active window fills the screen, as far as X11 knows."""
+    name = environ.get("DISPLAY")
+    return bool(name) and within(QUESTION_SECONDS, lambda: _fills_screen(str(name)), thread_name="full-screen")
+
+
+def _fills_screen(display_name: str) -> bool:
+    display = open_local_display(display_name, QUESTION_SECONDS)
+    if display is None:
+        return False
+    try:
+        active = _values(display, display.screen().root, "_NET_ACTIVE_WINDOW")
+        if not active or not active[0]:
+            return False
+        states = _values(display, display.create_resource_object("window", active[0]), "_NET_WM_STATE")
+        return display.get_atom("_NET_WM_STATE_FULLSCREEN") in states
+    except Exception:  # noqa: BLE001 - a window that closes meanwhile, a server that dies: Xlib's own errors
+        return False
+    finally:
+        with contextlib.suppress(Exception):  # the same, once more
+            display.close()
+
+
+def _values(display: Any, window: Any, name: str) -> Sequence[int]:
+    from Xlib import X  # type: ignore[import-untyped]  # no types
+
+    answer = window.get_full_property(display.get_atom(name), X.AnyPropertyType)
+    return [] if answer is None else list(answer.value)
+
+
+def is_do_not_disturb(environ: Mapping[str, str]) -> bool:
+    """Whether the person has silenced notifications on this desktop."""
+    return within(QUESTION_SECONDS, lambda: _is_silenced(environ), thread_name="do-not-disturb")
+
+
+def _is_silenced(environ: Mapping[str, str]) -> bool:
+    if "GNOME" in environ.get("XDG_CURRENT_DESKTOP", "").upper().split(":"):
+        return _hides_banners(environ)
+    return asyncio.run(_asked_on_the_bus(_bus_address(environ)))
+
+
+def _hides_banners(environ: Mapping[str, str]) -> bool:
+    try:
+        answer = subprocess.run(
+            _GNOME, env=dict(environ), capture_output=True, text=True, timeout=QUESTION_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.stdout.strip() == "false"
+
+
+def _bus_address(environ: Mapping[str, str]) -> str | None:
+    """Where the session bus is: the variable, else the socket systemd makes."""
+    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    return f"unix:path={runtime}/bus" if runtime and Path(runtime, "bus").is_socket() else None
+
+
+async def _asked_on_the_bus(address: str | None) -> bool:
+    """Whether any of the services says yes; an error of any kind is a no."""
+    from dbus_fast.aio import MessageBus
+
+    if address is None:
+        return False
+    try:
+        async with asyncio.timeout(QUESTION_SECONDS):
+            bus = await MessageBus(bus_address=address).connect()
+            try:
+                return any(await asyncio.gather(*(_says_yes(bus, *question) for question in _QUESTIONS)))
+            finally:
+                await _leave(bus)
+    except Exception:  # noqa: BLE001 - no bus, no answer, an answer of another kind
+        return False
+
+
+async def _leave(bus: Any) -> None:
+    """Disconnect and wait until the socket is closed."""
+    if bus.connected:
+        bus.disconnect()
+        with contextlib.suppress(OSError, EOFError):
+            await bus.wait_for_disconnect()
+
+
+async def _says_yes(bus: Any, name: str, path: str, interface: str, method: str, *words: str) -> bool:
+    from dbus_fast import Message, MessageFlag, MessageType
+
+    reply = await bus.call(
+        Message(name, path, interface, method, flags=MessageFlag.NO_AUTOSTART, signature="ss", body=list(words))
+    )
+    if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
+        return False
+    return bool(reply.signature == "v" and reply.body[0].value is True)
