@@ -41,10 +41,10 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def an_hour_of_work(server: AWServer) -> None:
     desk = Desk(server)
     begin = datetime.now(UTC) - timedelta(minutes=50)
-    for minute in range(0, 40, 4):
+    for minute in range(0, 40, 10):
         start = begin + timedelta(minutes=minute)
-        app = "code" if minute % 8 else "firefox"
-        desk.work(app, f"{app} window", start, start + timedelta(minutes=4))
+        app = "code" if minute % 20 else "firefox"
+        desk.work(app, f"{app} window", start, start + timedelta(minutes=10))
 
 
 @pytest.mark.server
