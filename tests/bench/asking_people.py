@@ -1,0 +1,104 @@
+"""The people who are asked: working days of simulated ones as the matrices a model sees, with the truth beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.core.model_io import load_model_bundle
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
+from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.train.starter_rows import FIRST_MONDAY, SCHEMA, WATCHED, ZONES, simulated_rows
+
+STARTER: Final = Path(__file__).parents[2] / "taskclf_tray/data/starter/2026-01-01_000000_run-0001"
+NOBODY: Final = -1
+"""In place of a label id where the simulation does not say what the person did."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Day:
+    """The buckets of one working day that had a window in front, in order of time; all arrays have one line each.
+
+    `truth`: the label id at the middle of the minute; `is_pure`: whether it held for the whole minute;
+    `is_models`: the idle rule does not decide; `starter`: what the shipped model answers.
+    """
+
+    starts: tuple[int, ...]
+    matrix: npt.NDArray[np.float64]
+    starter: npt.NDArray[np.float64]
+    truth: npt.NDArray[np.int64]
+    is_pure: npt.NDArray[np.bool_]
+    is_models: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One simulated person: the days on which there are questions, and later ones on which the model is judged."""
+
+    persona: str
+    seed: int
+    asked: tuple[Day, ...]
+    judged: tuple[Day, ...]
+
+
+@cache
+def _starter() -> tuple[Forest, Encoder]:
+    forest, metadata, words = load_model_bundle(STARTER)
+    return forest, Encoder(metadata.schema_version, words, metadata.time_basis)
+
+
+def make_person(persona: str, seed: int, asked_days: int, judged_days: int) -> Person:
+    """The same person for the same arguments; the watchers that are installed go in turn with the seed."""
+    person = SimulatedPerson(persona, seed, time_zone=ZONES[seed % len(ZONES)])
+    normaliser = Normaliser(hashlib.sha256(f"{persona}-{seed}".encode()).hexdigest())
+    watched = WATCHED[list(WATCHED)[seed % len(WATCHED)]]
+    days: list[tuple[list[FeatureRow], list[LabelSpan]]] = []
+    at = FIRST_MONDAY
+    for _ in range(asked_days + judged_days):
+        start, end = person.working_day(at)
+        rows = [row for row in simulated_rows(person, normaliser, watched, start, end) if row.decided_by != "no_window"]
+        days.append((rows, person.truth(start, end)))
+        at = end.date() + timedelta(days=1)
+    words = _words([row for rows, _ in days[:asked_days] for row in rows])
+    encoder = Encoder(SCHEMA.version, words, "local")
+    made = [_day(rows, truth, encoder) for rows, truth in days]
+    return Person(persona, seed, tuple(made[:asked_days]), tuple(made[asked_days:]))
+
+
+def _words(rows: Sequence[FeatureRow]) -> dict[str, list[str]]:
+    """The categories met while there were questions, so that no judged day has a say."""
+    return {name: sorted({UNKNOWN_VALUE, *(getattr(r, name) for r in rows)}) for name in SCHEMA.categorical_columns}
+
+
+def _day(rows: Sequence[FeatureRow], spans: Sequence[LabelSpan], encoder: Encoder) -> Day:
+    forest, starters = _starter()
+    truth = [_truth(row, spans) for row in rows]
+    return Day(
+        starts=tuple(to_us(row.bucket_start_ts) for row in rows),
+        matrix=encoder.encode_rows(rows),
+        starter=forest.predict(starters.encode_rows(rows)),
+        truth=np.array([label for label, _ in truth]),
+        is_pure=np.array([is_pure for _, is_pure in truth]),
+        is_models=np.array([row.decided_by == "model" for row in rows]),
+    )
+
+
+def _truth(row: FeatureRow, spans: Sequence[LabelSpan]) -> tuple[int, bool]:
+    middle = row.bucket_start_ts + (row.bucket_end_ts - row.bucket_start_ts) / 2
+    for span in spans:
+        if span.start_ts <= middle < span.end_ts:
+            is_pure = span.start_ts <= row.bucket_start_ts and row.bucket_end_ts <= span.end_ts
+            return LABEL_SET_V1.index(span.label), is_pure
+    return NOBODY, False
