@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.queue_ids import SHORTEST_ID, closed, find, short_ids, waiting_in
 from taskclf_tray.cli.record import Record, add_label, opened, zone_name
 from taskclf_tray.cli.show import add_action, add_actions, tell
-from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from taskclf_tray.labels.request import LabelRequest
     from taskclf_tray.store.requests import AskOutcome
 
-SHORTEST_ID: Final = 4
-_SHOWN_ID: Final = 8
 _SHOWN_ENTRIES: Final = 20
 _REASONS: Final = {"low_confidence": "unsure", "drift": "unusual", "audit": "at random", "gap": "away"}
 _ASKS_READ: Final = timedelta(days=3)
@@ -70,33 +67,12 @@ def _limit(word: str) -> int:
 def handle_list(options: argparse.Namespace) -> int:
     """Print what waits."""
     with opened(options) as record:
-        waiting = _waiting(record)
+        waiting = waiting_in(record)
     shown = waiting[: options.limit or (len(waiting) if options.json else _SHOWN_ENTRIES)]
     names = short_ids(waiting)
     facts = {"waiting": len(waiting), "entries": [_fact(request, names) for request in shown]}
     tell(options, facts, _table(shown, names, len(waiting)))
     return 0
-
-
-def _waiting(record: Record) -> list[LabelRequest]:
-    from taskclf_tray.labels.queue import ActiveLabelingQueue
-
-    return ActiveLabelingQueue.over(record.database).get_pending(record.user_id)
-
-
-def short_ids(requests: list[LabelRequest]) -> dict[str, str]:
-    """By id: its first eight characters, or as many as tell it from the others."""
-    ids = sorted((request.request_id for request in requests), key=str.casefold)
-    needed = dict.fromkeys(ids, _SHOWN_ID)
-    for left, right in pairwise(ids):
-        common = _common_length(left.casefold(), right.casefold()) + 1
-        needed[left], needed[right] = max(needed[left], common), max(needed[right], common)
-    return {name: name[:length] for name, length in needed.items()}
-
-
-def _common_length(left: str, right: str) -> int:
-    pairs = enumerate(zip(left, right, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
 
 
 def _table(shown: list[LabelRequest], names: dict[str, str], count: int) -> list[str]:
@@ -139,11 +115,11 @@ def _fact(request: LabelRequest, names: dict[str, str]) -> dict[str, Any]:
 def handle_answer(options: argparse.Namespace) -> int:
     """Label a block; the question is answered, wherever it was asked."""
     with opened(options) as record:
-        request = _find(record, options.id)
+        request = find(record, options.id)
         with record.database.transaction():
             change = record.labels.answer(request.request_id, options.label, at=record.now)
             if change is None:
-                raise _closed(request)
+                raise closed(request)
             _settle(record, request, "answered")
     span = when.span(request.bucket_start_ts, request.bucket_end_ts)
     line = f"{span} is {options.label}."
@@ -157,10 +133,10 @@ def handle_answer(options: argparse.Namespace) -> int:
 def handle_skip(options: argparse.Namespace) -> int:
     """Close a block without a label."""
     with opened(options) as record:
-        request = _find(record, options.id)
+        request = find(record, options.id)
         with record.database.transaction():
             if not record.labels.skip(request.request_id, at=record.now):
-                raise _closed(request)
+                raise closed(request)
             _settle(record, request, "skipped")
     span = when.span(request.bucket_start_ts, request.bucket_end_ts)
     facts = {"id": request.request_id, "status": "skipped", "label": None}
@@ -172,52 +148,6 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
     from taskclf_tray.core.time import to_us
 
     record.database.asks.settle(request.request_id, outcome, to_us(record.now))
-
-
-def _find(record: Record, word: str) -> LabelRequest:
-    """What waits under this id, or under the only id that begins so. Raises LabelError."""
-    from taskclf_tray.labels.request import from_record
-
-    waiting = _waiting(record)
-    found = _named(waiting, word)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = short_ids(waiting)
-        these = ", ".join(names[request.request_id] for request in found[:3])
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise LabelError(f"{_shown(word)} begins {len(found)} ids: {these}{more}.", "Type more of the one you mean.")
-    with record.database.reading():
-        others = [from_record(one) for one in record.database.requests.all(record.user_id)]
-    closed = _named(others, word)
-    if len(closed) == 1:
-        raise _closed(closed[0])
-    raise LabelError(f"No block waits under {_shown(word)}.", "`taskclf-tray queue list` shows what waits.")
-
-
-def _named(requests: list[LabelRequest], word: str) -> list[LabelRequest]:
-    exact = [request for request in requests if request.request_id == word]
-    begin = word.strip().casefold()
-    if exact or not begin:
-        return exact
-    found = [request for request in requests if request.request_id.casefold().startswith(begin)]
-    if found and len(begin) < SHORTEST_ID:
-        raise LabelError(f"{_shown(word)} is too short for an id.", f"Type {SHORTEST_ID} characters of it or more.")
-    return found
-
-
-def _closed(request: LabelRequest) -> LabelError:
-    span = when.span(request.bucket_start_ts, request.bucket_end_ts)
-    return LabelError(
-        f"{span} needs no answer any more: it was labelled or skipped before.",
-        "Nothing was changed; `taskclf-tray labels add` labels it anew.",
-    )
-
-
-def _shown(word: str) -> str:
-    from taskclf_tray.labels.spans import printable
-
-    return f"“{printable(word)}”"
 
 
 # -- files ----------------------------------------------------------------------------------------------------

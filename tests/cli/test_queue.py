@@ -145,6 +145,8 @@ def test_an_id_that_is_too_short_ambiguous_or_unknown(line: RecordHome) -> None:
         assert "No block waits under" in line.refused("queue", "skip", word)
     assert line.call("queue", "skip", "request-002")[0] == 0
     assert "begins 2 ids" in line.refused("queue", "skip", "request-00")
+    line.put_request("request-0021", 120)
+    assert "needs no answer any more" in line.refused("queue", "skip", "request-002")  # and not the one that begins so
 
 
 @pytest.mark.parametrize(
