@@ -24,7 +24,7 @@ _TITLES: Final = {"alone": "a model from these labels alone", "in_force": "the s
 def draw(
     labels: Sequence[int],
     models: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
-    target_share: float,
+    targets: Mapping[str, float],
     path: Path,
 ) -> None:
     """One panel a model: the mean share of the attainable macro-F1 over people, with its standard error."""
@@ -35,7 +35,7 @@ def draw(
             mean, error = shares.mean(axis=0), shares.std(axis=0) / np.sqrt(len(shares))
             panel.plot(labels, mean, color=colour, marker=marker, markersize=4, label=name)
             panel.fill_between(labels, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
-        panel.axhline(target_share, color="black", linewidth=0.8, linestyle="--")
+        panel.axhline(targets[model], color="black", linewidth=0.8, linestyle="--")
         panel.set_title(_TITLES[model])
         panel.set_xlabel("labelled blocks (four a day)")
         panel.grid(alpha=0.25)

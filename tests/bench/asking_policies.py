@@ -91,8 +91,8 @@ def _value(block: Block, label_counts: Mapping[str, int]) -> float:
     return value_of_asking(block.confidence, block.minutes, block.predicted_label, label_counts)
 
 
-def ask_person(person: Person, exam: Exam, strategy: str, measured_every: int) -> Course:
-    """Four questions a day; each night the model that asks learns from all answers; measured every so many days."""
+def ask_person(person: Person, exam: Exam, strategy: str, *, measured_every: int, learns_every: int) -> Course:
+    """Four questions a day; every so many days the model that asks learns from all answers, and both are measured."""
     rng = rng_of("asking", person.persona, person.seed, strategy)
     lessons, counts = Lessons(), Counter[str]()
     in_force: Model | None = None
@@ -104,7 +104,7 @@ def ask_person(person: Person, exam: Exam, strategy: str, measured_every: int) -
             waiting.remove(question)
             lessons.add(day, question.lines, np.full(len(question.lines), question.answer))
             counts[LABEL_SET_V1[question.answer]] += 1
-        if lessons.kinds() > 1:
+        if number % learns_every == 0 and lessons.kinds() > 1:
             in_force = lessons.further_model()
         if number % measured_every == 0:
             own_scores.append(exam.macro_f1(lessons.own_model()))
