@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from taskclf_tray.ui.notify.base import CLICKED, DISMISSED, Button, Notice, Noti
 from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import wait_until
+from tests.fakes.stub_notifyd import NotifyDaemon
 from tests.ui.notify_rig import Presses, bus_address, nothing_more, notifier, on_the_private_bus, presses, service
 
 __all__ = ["bus_address", "notifier", "on_the_private_bus", "presses", "service"]  # fixtures
@@ -242,3 +245,36 @@ def test_a_handler_that_notifies_is_refused_instead_of_hanging(service: Notifica
         assert answers.get(timeout=5) is False
     finally:
         backend.close()
+
+
+def test_the_service_as_a_process_that_crashes_and_hangs(
+    bus_address: str, notifier: Notifier, presses: Presses, tmp_path: Path
+) -> None:
+    daemon = NotifyDaemon(tmp_path / "notices.jsonl", {**os.environ, "DBUS_SESSION_BUS_ADDRESS": bus_address})
+    daemon.start()
+    try:
+        assert notifier.notify(ask("one"))
+        daemon.stop()
+        daemon.start()
+        assert notifier.notify(ask("two"))
+        assert [notice.id for notice in daemon.notices()] == [1, 1]
+        assert daemon.press(daemon.wait_for("two").id, "Build") == "build"
+        assert presses.get(timeout=5) == ("two", "build")
+        for act, expected in ((daemon.click, CLICKED), (daemon.dismiss, DISMISSED)):
+            assert notifier.notify(ask("next"))
+            act(daemon.wait_for("next").id)
+            assert presses.get(timeout=5) == ("next", expected)
+        for act in (daemon.expire, lambda number: daemon.reply(number, "x"), lambda number: daemon.signal(number, "x")):
+            assert notifier.notify(ask("silent"))
+            act(daemon.wait_for("silent").id)
+        assert daemon.closed() == []
+        assert notifier.notify(ask("taken back"))
+        notifier.withdraw("taken back")
+        assert len(daemon.closed()) == 1
+        daemon.hang()
+        assert not notifier.notify(ask("late"))
+        daemon.recover()
+        wait_until(lambda: len(daemon.closed()) == 2, "the late notice to be taken back")
+        assert nothing_more(presses)
+    finally:
+        daemon.stop()
