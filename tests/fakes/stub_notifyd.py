@@ -34,13 +34,17 @@ _Strings = Annotated[list[str], DBusSignature("as")]
 
 @dataclass(frozen=True, slots=True)
 class ShownNotice:
-    """One notice the service was given; `actions` are texts by key, the click on the notice (`default`) included."""
+    """One notice the service was given; `actions` are texts by key, the click on the notice (`default`) included.
+
+    `expire_ms` is how long it is to stay: -1 as the service likes, 0 for ever.
+    """
 
     id: int
     title: str
     body: str
     actions: dict[str, str]
     urgency: int
+    expire_ms: int
 
 
 class StubNotifications(ServiceInterface):
@@ -78,7 +82,7 @@ class StubNotifications(ServiceInterface):
         number = replaces_id or self._count
         urgency = int(hints["urgency"].value) if "urgency" in hints else 1
         pairs = dict(zip(actions[::2], actions[1::2], strict=True))
-        self._notices[number] = ShownNotice(number, summary, body, pairs, urgency)
+        self._notices[number] = ShownNotice(number, summary, body, pairs, urgency, expire_timeout)
         self._on_shown(self._notices[number])
         return number
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability
+from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
 from taskclf_tray.ui.notify.plyer_backend import PlyerNotifier
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import wait_until
@@ -55,8 +55,14 @@ def test_the_service_gets_the_texts_as_they_are(
     assert notifier.notify(Notice(title, body, (Button("Yes", "yes"),), tag="block"))
     (shown,) = service.shown
     assert (shown.title.strip(), shown.body.strip()) == (title, body)
-    assert shown.actions == {}
+    assert (shown.actions, shown.expire_ms) == ({}, -1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_urgency_reaches_the_service(notifier: Notifier, service: NotificationService) -> None:
+    for urgency in Urgency:
+        assert notifier.notify(Notice("Title", "Body", urgency=urgency))
+    assert [shown.urgency for shown in service.shown] == [0, 1, 2]
 
 
 def test_markup_is_shown_as_it_is_written(bus_address: str, notifier: Notifier) -> None:

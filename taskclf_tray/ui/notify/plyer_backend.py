@@ -109,9 +109,17 @@ def _send(notice: Notice, offered: frozenset[str]) -> None:
     title, body = notice.title, notice.body
     if "body-markup" in offered:
         body = escape_markup(body)
-    if type(way).__name__ == "NotifySendNotification":
-        title, body = _argument(title), _argument(body.replace("\\", "\\\\"))  # it reads \n and the like
-    way.notify(title=title, message=body, app_name=APP_NAME, timeout=_SHOWN_SECONDS)
+    if type(way).__name__ != "NotifySendNotification":
+        way.notify(title=title, message=body, app_name=APP_NAME, timeout=_SHOWN_SECONDS)
+        return
+    # its public method leaves the time at 0: the notice would stay for ever
+    way._notify(
+        title=_argument(title),
+        message=_argument(body.replace("\\", "\\\\")),  # the program reads \n and the like
+        app_name=APP_NAME,
+        urgency=notice.urgency.value,
+        expire_time="-1",
+    )
 
 
 def _argument(text: str) -> str:
