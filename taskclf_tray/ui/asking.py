@@ -30,6 +30,7 @@ from taskclf_tray.labels.budget import (
 from taskclf_tray.labels.closing import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.system.paths import home_dir
 from taskclf_tray.ui import text
 from taskclf_tray.ui.ask_facts import AskFacts
 from taskclf_tray.ui.audience import Audience
@@ -180,7 +181,7 @@ class Asker:
             app=None if private or request.reason == "gap" else self._facts.app_of(request.start_us, request.end_us),
         )
         self.close()
-        if self._audience.ask(notice, text.question_in_terminal(request.request_id)):
+        if self._audience.ask(notice, self._in_terminal(request)):
             log.info("Asked about %d minutes.", (request.end_us - request.start_us) // 60_000_000)
             self._open = request.request_id
             return
@@ -188,6 +189,10 @@ class Asker:
         self._failed.add(request.start_us)
         with self._database.transaction():
             self._database.asks.remove(ask_id)
+
+    def _in_terminal(self, request: RequestRecord) -> str:
+        home = self._session.paths.home
+        return text.question_in_terminal(request.request_id, None if home == home_dir(None) else str(home))
 
     def _request_of(self, candidate: Candidate, moment: Moment) -> RequestRecord | None:
         """The entry of the queue; it is made here for a block that only chance has chosen."""

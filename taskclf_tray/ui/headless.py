@@ -92,7 +92,8 @@ class StatusLine:
     def on_message(self, message: tuple[str, str]) -> None:
         """What a notification would say, above the status line."""
         title, body = (plain_text(part, MAX_MESSAGE_CHARACTERS).rstrip(".") for part in message)
-        self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{title}{f': {body}.' if body else ''}\n")
+        told = title if not body else f"{title} {body}." if title.endswith("?") else f"{title}: {body}."
+        self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{told}\n")
         if self._is_terminal:
             self._draw()
 

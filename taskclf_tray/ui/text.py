@@ -187,9 +187,11 @@ def question_body(*, is_gap: bool, has_buttons: bool, is_first: bool, app: str |
     return " ".join(parts)
 
 
-def question_in_terminal(request_id: str) -> str:
-    """Where a terminal stands in for the notification."""
-    return f"Answer: taskclf-tray queue answer {request_id[:8]} LABEL; or: taskclf-tray queue skip {request_id[:8]}"
+def question_in_terminal(request_id: str, home: str | None) -> str:
+    """Where a terminal stands in for the notification. `home`: where it is not the one commands take by themselves."""
+    where = "" if home is None else f" --home {home}"
+    number = request_id[:8]
+    return f"Answer: taskclf-tray queue answer {number} LABEL{where}; or: taskclf-tray queue skip {number}{where}"
 
 
 def where_to_answer(start_us: int, end_us: int) -> tuple[str, str]:
