@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
@@ -190,6 +189,19 @@ def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_
         wait_until(lambda: "[ ] On" in tray.list(), "Ask me is off")
         tray.click("Ask me/On")
         wait_until(lambda: "[x] On" in tray.list(), "Ask me is on")
-        assert to_us(datetime.now(UTC)) > 0
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(10) == 0
+
+
+@pytest.mark.alone
+def test_the_label_changes_within_a_second(env: dict[str, str], home: DemoHome) -> None:
+    """What the person sees, from the click to the new title, by label, undo and label again."""
+    with python_child("taskclf_tray", ("demo", "--speed", "1"), env) as app, TrayClient(env) as tray:
+        wait_until(lambda: "Label this as" in entries(tray), "a block to label", 15)
+        for label in ("Write", "Meet", "Debug"):
+            began = time.monotonic()
+            tray.click(f"Label this as/{label}")
+            wait_until(lambda seen=label: f"{seen}, as you said" in str(tray.props()["Title"]), label, 5)
+            assert time.monotonic() - began < 1.0
         app.send_signal(signal.SIGTERM)
         assert app.wait(10) == 0
