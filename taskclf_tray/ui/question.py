@@ -43,6 +43,5 @@ def _buttons(request: RequestRecord, *, is_first: bool) -> tuple[Button, ...]:
         for label in guesses
         if label in LABEL_SET_V1
     ]
-    rest = [Button(text.ANSWER_OTHER, OTHER_KEY), Button(text.ANSWER_SKIP, SKIP_KEY)]
-    never = [Button(text.ANSWER_NEVER, NEVER_KEY)] if is_first else []
-    return (*labels, *rest, *never)
+    never = [Button(text.ANSWER_NEVER, NEVER_KEY)] if is_first else []  # among the first three: GNOME shows no more
+    return (*labels, *never, Button(text.ANSWER_OTHER, OTHER_KEY), Button(text.ANSWER_SKIP, SKIP_KEY))

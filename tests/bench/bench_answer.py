@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 import time
@@ -83,3 +84,7 @@ def _answers(path: Path, database: Database) -> list[float]:
         seconds.append(time.perf_counter() - began)
     desk.stop()
     return seconds
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(), indent=2))

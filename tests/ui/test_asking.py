@@ -88,7 +88,7 @@ def test_an_answer_by_button_is_a_label_and_can_be_undone(rig: Rig) -> None:
         assert rig.clock.now() - START >= timedelta(minutes=10)  # none right after the start
         assert notice.title.endswith(f"{request.predicted_label}?")
         titles = [button.title for button in notice.buttons]
-        assert titles == [request.predicted_label, request.second_label, "Other…", "Skip", "Never ask"]
+        assert titles == [request.predicted_label, request.second_label, "Never ask", "Other…", "Skip"]
         assert runtime.snapshot.labels.review_count >= 1
 
         rig.notifier.press(notice, label_key(notice))

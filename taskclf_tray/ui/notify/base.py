@@ -23,7 +23,7 @@ APP_NAME: Final = "taskclf"
 MAX_TITLE_CHARACTERS: Final = 120
 MAX_BODY_CHARACTERS: Final = 500
 MAX_BUTTON_CHARACTERS: Final = 40
-MAX_BUTTONS: Final = 4
+MAX_BUTTONS: Final = 5
 SLOW_SECONDS: Final = 1.0
 CLICKED: Final = "default"
 """The key of a click on the notice itself, beside its buttons."""
