@@ -17,6 +17,8 @@ from taskclf_tray.store.requests import RequestRecord
 
 _ASKS_READ = timedelta(days=3)
 """As far back as a local day and the longest spacing can reach."""
+_UNKNOWN = "unknown."
+"""Begins the id of an app that no table knows; the rest is its reported name."""
 
 
 class AskFacts:
@@ -80,19 +82,29 @@ class AskFacts:
         )
 
     def app_of(self, start_us: int, end_us: int) -> str | None:
-        """The app with most seconds in front, by the last part of its name."""
+        """The app with most seconds in front, as a question names it; None when nothing of a name is known."""
         seconds: Counter[str] = Counter()
         with self._database.reading():
             records = self._database.buckets.between(self._user_id, start_us, end_us)
         for record in records:
             row = unpack_row(record.feature_row)
             seconds[row.app_id] += round(row.app_foreground_time_ratio * row.bucket_seconds)
-        return seconds.most_common(1)[0][0].rpartition(".")[2] if seconds else None
+        return shown_app(seconds.most_common(1)[0][0]) if seconds else None
 
     def _is_labelled(self, block: Block) -> bool:
         with self._database.reading():
             spans = self._database.labels.between(self._user_id, block.start_us, block.end_us)
         return any(span.provenance != "auto" for span in spans)
+
+
+def shown_app(app_id: str) -> str | None:
+    """What a person calls the app: the reported name of an unknown one, else the last part of the id.
+
+    None for a name without a letter or digit, which would leave a hole in the sentence, and for what no window named.
+    """
+    name = app_id.removeprefix(_UNKNOWN)
+    name = name if name != app_id else app_id.rpartition(".")[2]
+    return name if name != "unknown" and any(character.isalnum() for character in name) else None
 
 
 def candidate_of(request: RequestRecord) -> Candidate:
