@@ -183,7 +183,7 @@ def question_body(*, is_gap: bool, has_buttons: bool, is_first: bool, app: str |
     if not has_buttons:
         parts.append("Answer in the menu, under Review.")
     if is_first:
-        parts.append("Ask me in the menu says how often this may happen.")
+        parts.append("Ask me, in the menu, turns questions off and on.")
     return " ".join(parts)
 
 
