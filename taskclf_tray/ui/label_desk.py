@@ -53,21 +53,24 @@ class DeskSurroundings:
     """Given a way to read the view of the labels: read it now, and show it."""
 
 
-class LabelDesk:
-    """Started and stopped by the worker, with its session."""
+LabelCommands = queue.SimpleQueue["LabelCommand | None"]
+"""Carried out in order; None ends the desk."""
 
-    def __init__(self, around: DeskSurroundings) -> None:
+
+class LabelDesk:
+    """Started and stopped by the worker, with its session.
+
+    `commands` outlives it: what is said between two sessions waits there for the next desk.
+    """
+
+    def __init__(self, around: DeskSurroundings, commands: LabelCommands) -> None:
         self._around = around
-        self._commands: queue.SimpleQueue[LabelCommand | None] = queue.SimpleQueue()
+        self._commands = commands
         self._thread = threading.Thread(target=self._run, name="labels")
 
     def start(self) -> None:
         """Begin to write."""
         self._thread.start()
-
-    def send(self, command: LabelCommand) -> None:
-        """From any thread; carried out in order."""
-        self._commands.put(command)
 
     def stop(self) -> None:
         """Write what was sent so far, then end."""

@@ -43,7 +43,7 @@ from taskclf_tray.ui.commands import (
 )
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
-from taskclf_tray.ui.label_desk import DeskSurroundings, LabelDesk
+from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
 from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.session import Session
@@ -102,6 +102,7 @@ class TrayRuntime:
         self._banner = banner
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._privacy: deque[PrivacyCommand] = deque()
+        self._said: LabelCommands = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._session: Session | None = None
@@ -140,13 +141,11 @@ class TrayRuntime:
 
     def send(self, command: Command) -> None:
         """Hand a command to the worker, or to the label desk."""
-        desk = self._desk
         if isinstance(command, Pause | Resume | PrivateMode):
             self._privacy.append(command)
             self._commands.put(None)  # wakes the worker
         elif isinstance(command, LabelCommand):
-            if desk is not None:
-                desk.send(command)
+            self._said.put(command)
         else:
             self._commands.put(command)
 
@@ -235,7 +234,7 @@ class TrayRuntime:
             self._audience.show_labels,
         )
         self._asker = Asker(session, self._audience)
-        self._desk = LabelDesk(around)
+        self._desk = LabelDesk(around, self._said)
         self._desk.start()
 
     def _close_desk(self) -> None:

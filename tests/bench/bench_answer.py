@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import statistics
 import tempfile
 import time
@@ -15,7 +16,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.ui.commands import NoticePressed
-from taskclf_tray.ui.label_desk import DeskSurroundings, LabelDesk
+from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
 from taskclf_tray.ui.question import ASK_TAG, LABEL_KEY
 
 USER = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -69,14 +70,15 @@ def _answers(path: Path, database: Database) -> list[float]:
         return None
 
     around = DeskSurroundings(path, USER, lambda: "UTC", lambda: None, nothing, nothing)
-    desk = LabelDesk(around)
+    said: LabelCommands = queue.SimpleQueue()
+    desk = LabelDesk(around, said)
     desk.start()
     now = BEGIN + timedelta(days=30)
     seconds = []
     for number in range(ANSWERS):
         request_id = f"r{number}"
         began = time.perf_counter()
-        desk.send(NoticePressed(ASK_TAG + request_id, f"{LABEL_KEY}{number % len(LABEL_SET_V1)}", now))
+        said.put(NoticePressed(ASK_TAG + request_id, f"{LABEL_KEY}{number % len(LABEL_SET_V1)}", now))
         while True:
             request = database.requests.get(request_id)
             if request is not None and request.status == "labeled":

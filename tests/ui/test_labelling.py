@@ -169,3 +169,12 @@ def test_what_cannot_be_written_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatc
         runtime.send(UndoLabel(rig.clock.now()))
         runtime.send(UndoLabel(rig.clock.now()))
         until(lambda: rig.notifier.told("Nothing to undo"), "a sentence")
+
+
+def test_what_is_said_between_two_sessions_is_written_by_the_next(rig: Rig) -> None:
+    runtime = rig.runtime()
+    runtime.send(LabelBlock(rig.clock.now() - timedelta(minutes=9), "Meet", rig.clock.now()))
+    runtime.start()
+    until(lambda: rig.paths.database.exists() and spans(rig), "the label")
+    runtime.stop()
+    assert [span.label for span in spans(rig)] == ["Meet"]
