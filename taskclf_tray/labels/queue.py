@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import tzlocal
@@ -20,15 +20,18 @@ from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_P
 from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import as_utc, to_us
 from taskclf_tray.core.time import zone as zone_named
+from taskclf_tray.infer.monitor import DriftReport
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_file import import_once
 from taskclf_tray.labels.queue_place import find_store
-from taskclf_tray.labels.queue_rows import Predictions, QueueRow, join_rows, to_rows
+from taskclf_tray.labels.queue_rows import Predictions, QueueRow, frame_rows, join_rows, to_rows
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
 
-__all__ = ["ActiveLabelingQueue", "LabelRequest"]
+__all__ = ["ActiveLabelingQueue", "LabelRequest", "auto_enqueue_drift_labels"]
+
+DEFAULT_DRIFT_LABEL_LIMIT: Final = 50
 
 _COUNTED: Final = ("low_confidence", "audit")
 
@@ -276,3 +279,28 @@ def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> Requ
         predicted_label=row.predicted_label,
         second_label=row.second_label,
     )
+
+
+def auto_enqueue_drift_labels(
+    drift_report: DriftReport,
+    cur_features_df: Any,
+    queue_path: Path,
+    *,
+    cur_confidences: Sequence[float] | None = None,
+    limit: int = DEFAULT_DRIFT_LABEL_LIMIT,
+) -> int:
+    """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
+
+    Nothing without an alert. Confidences are `cur_confidences`, else a column `confidence`; a bucket without one
+    comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
+    """
+    affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
+    if not affected:
+        return 0
+    rows = [row for row in frame_rows(cur_features_df, cur_confidences) if row.user_id in affected]
+    least = sorted(rows, key=lambda row: row.urgency)[: max(0, limit)]
+    queue = ActiveLabelingQueue(queue_path)
+    try:
+        return queue._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
+    finally:
+        queue.close()

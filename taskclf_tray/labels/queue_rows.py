@@ -5,7 +5,8 @@ A DataFrame is known by its `to_dict`, so pandas is never imported here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.strict_json import describe
 from taskclf_tray.core.time import US_PER_SECOND, parse_time, to_us
+from taskclf_tray.infer.frames import has_column, starts_us
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 
@@ -54,6 +56,36 @@ def to_rows(predictions: Predictions) -> list[QueueRow]:
         if row is not None:
             rows[row.user_id, row.start_us] = row
     return [rows[key] for key in sorted(rows)]
+
+
+def frame_rows(frame: Any, confidences: Sequence[float] | None) -> list[QueueRow]:
+    """The buckets of a DataFrame (or dict of columns) of features that a model decided, one row each.
+
+    Raises LabelError without users, ValueError when lengths differ or a confidence is no share.
+    """
+    if not has_column(frame, "user_id"):
+        raise LabelError("The rows do not say whose they are.", "They need a column user_id.")
+    starts = starts_us(frame).tolist()
+    if confidences is None and has_column(frame, "confidence"):
+        confidences = list(frame["confidence"])
+    known = [None] * len(starts) if confidences is None else [_share(value) for value in confidences]
+    labels = frame["predicted_label"] if has_column(frame, "predicted_label") else [None] * len(starts)
+    decided_by = frame["decided_by"] if has_column(frame, "decided_by") else ["model"] * len(starts)
+    length_us = DEFAULT_BUCKET_SECONDS * US_PER_SECOND
+    return [
+        QueueRow(str(user), start, start + length_us, confidence, label if isinstance(label, str) else None)
+        for user, start, confidence, label, by in zip(frame["user_id"], starts, known, labels, decided_by, strict=True)
+        if by == "model"
+    ]
+
+
+def _share(value: Any) -> float | None:
+    confidence = float("nan") if value is None else float(value)
+    if math.isnan(confidence):
+        return None
+    if not 0 <= confidence <= 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {describe(confidence)}")
+    return confidence
 
 
 def join_rows(rows: Iterable[QueueRow]) -> list[QueueRow]:
