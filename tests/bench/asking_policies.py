@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -45,6 +46,14 @@ class Course:
 
     own: tuple[float, ...]
     in_force: tuple[float, ...]
+
+    @classmethod
+    def mean(cls, courses: Sequence[Course]) -> Course:
+        """Measurement by measurement."""
+        return cls(
+            tuple(map(fmean, zip(*(course.own for course in courses), strict=True))),
+            tuple(map(fmean, zip(*(course.in_force for course in courses), strict=True))),
+        )
 
 
 def questions_of(day: Day, probabilities: npt.NDArray[np.float64]) -> list[Question]:
@@ -91,9 +100,11 @@ def _value(block: Block, label_counts: Mapping[str, int]) -> float:
     return value_of_asking(block.confidence, block.minutes, block.predicted_label, label_counts)
 
 
-def ask_person(person: Person, exam: Exam, strategy: str, *, measured_every: int, learns_every: int) -> Course:
+def ask_person(
+    person: Person, exam: Exam, strategy: str, *, measured_every: int, learns_every: int, draw: int = 0
+) -> Course:
     """Four questions a day; every so many days the model that asks learns from all answers, and both are measured."""
-    rng = rng_of("asking", person.persona, person.seed, strategy)
+    rng = rng_of("asking", person.persona, person.seed, strategy, draw)
     lessons, counts = Lessons(), Counter[str]()
     in_force: Model | None = None
     own_scores, scores = [0.0], [exam.macro_f1(None)]

@@ -23,6 +23,10 @@ labels to a share of 0.90 are counted.
 
 The exponent in `value_of_asking` was chosen on people with the seeds 5000–5003 and 6000–6003; those here are others.
 The interval is of 1 000 draws of as many people with replacement. The simulated people always answer, and rightly.
+
+Measured with 18 people: 49 labels against 75 at random, 65 % (95 %: 49–88 %), and 88 by lowest confidence; where the
+model that chooses learns once a week only, 57 against 78, 73 %. In force, 0.90 takes 58 against 77 at random, and 56
+by lowest confidence: once a model knows every kind of work a little, doubt alone is as good a guide.
 """
 
 from __future__ import annotations
@@ -54,6 +58,8 @@ PEOPLE_EACH: Final = 3
 ASKED_DAYS: Final = 24
 JUDGED_DAYS: Final = 6
 MEASURED_EVERY_DAYS: Final = 2
+DRAWS: Final = {"random": 2, "lowest_confidence": 1, "value": 1}
+"""How often each person is asked from the beginning; chance has more of a say in `random`."""
 PLOT: Final = Path(__file__).parents[2] / ".artefacts" / "asking.png"
 Curves = npt.NDArray[np.float64]
 """(people, measurements): shares of the attainable value."""
@@ -118,7 +124,10 @@ def _result(persona: str, seed: int, days: int, learns_every: int) -> Result:
         persona,
         exam.macro_f1(lessons.own_model()),
         exam.macro_f1(lessons.further_model()),
-        {strategy: ask_person(person, exam, strategy, **pace) for strategy in STRATEGIES},
+        {
+            strategy: Course.mean([ask_person(person, exam, strategy, **pace, draw=k) for k in range(DRAWS[strategy])])
+            for strategy in STRATEGIES
+        },
     )
 
 
