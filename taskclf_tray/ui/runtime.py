@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
-from taskclf_tray.core.errors import SourceError, TaskclfError
+from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
@@ -50,6 +50,7 @@ from taskclf_tray.ui.session import Session
 from taskclf_tray.ui.snapshot import Snapshot
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
+from taskclf_tray.ui.troubles import NamelessWatch, Troubles
 
 __all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester"]
 
@@ -59,13 +60,9 @@ TICK_SECONDS = 1.0
 """Files and timed pauses are looked at this often: an edited policy is live within two seconds."""
 RETRY_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Waits after something has failed once, twice, …; the last one repeats."""
-SOURCE_FAILURES_TOLD = 3
-"""A source that fails so often in a row is told: an ActivityWatch that only restarts is back before."""
 OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
 
-NAMELESS_MINUTES = 30
-"""More than half of so many minutes without a named window are told."""
 GIVE_BACK_SECONDS = 600.0
 """Free pages go back to the system after a catch-up, and then this often."""
 
@@ -111,15 +108,12 @@ class TrayRuntime:
         self._is_patient = False
         self._step: Step | None = None
         self._blackouts: list[Blackout] = []
-        self._problem: TaskclfError | None = None
-        self._failures = 0
-        self._told: set[str] = set()
+        self._troubles = Troubles(self._audience.tell, self._settings.retry_seconds)
+        self._nameless = NamelessWatch(self._audience.tell)
         self._give_back_at = 0.0
         self._write_at = 0.0
         self._outputs_failed = False
         self._labels_seen = 0
-        self._nameless: deque[bool] = deque(maxlen=NAMELESS_MINUTES)
-        self._nameless_told = False
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -188,7 +182,7 @@ class TrayRuntime:
         while not self._stop.is_set():
             try:
                 self._session = self._open_session(self._take_privacy)
-                self._failures, self._problem = 0, None
+                self._troubles.paused()
                 return self._session
             except Exception as error:  # noqa: BLE001 - whatever it is, the person is told and may correct it
                 problem = as_problem(error)
@@ -331,7 +325,7 @@ class TrayRuntime:
             messages = session.serving.check()
             self._follow_labels(session)
         except TaskclfError as error:
-            if self._problem is None:
+            if self._troubles.problem is None:
                 self._fail(error)
                 self._refresh(session)
             return False
@@ -361,10 +355,11 @@ class TrayRuntime:
             self._take_privacy()
             recorder = session.recorder
             if recorder is None or session.open_blackouts():
-                self._step, self._problem, self._failures = None, None, 0
+                self._step = None
+                self._troubles.paused()
                 return self._seconds_to_wait(is_away=False)
             now = session.now()
-            if self._step is None and not self._failures:
+            if self._step is None and not self._troubles.failures:
                 self._step = Step(live=recorder.live(now), is_caught_up=False)
                 self._refresh(session)
             step = recorder.step(now)
@@ -374,9 +369,8 @@ class TrayRuntime:
             return self._fail(error)
         live = step.live if step.is_caught_up or self._step is None else self._step.live
         self._step = dataclasses.replace(step, live=live)
-        self._problem, self._failures = None, 0
-        self._told.clear()
-        self._look_for_names(step)
+        self._troubles.worked()
+        self._nameless.look(step.finalised)
         if step.finalised or step.revised:
             self._audience.stepped(step)
         if not step.is_caught_up:
@@ -393,13 +387,6 @@ class TrayRuntime:
                 self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
         except TaskclfError as error:
             self._fail(error)
-
-    def _look_for_names(self, step: Step) -> None:
-        """Say once when most minutes had no window with a name: the desktop needs another watcher."""
-        self._nameless.extend(prediction.decided_by == "no_window" for prediction in step.finalised)
-        if not self._nameless_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
-            self._nameless_told = True
-            self._audience.tell([text.too_many_unknown()])
 
     def _seconds_to_wait(self, *, is_away: bool) -> float:
         if self._banner() is not None:
@@ -429,18 +416,9 @@ class TrayRuntime:
             self._outputs_failed = True
 
     def _fail(self, error: TaskclfError) -> float:
-        """Something failed and nothing moved on: say it once, and how long to wait before the next try."""
-        waits = self._settings.retry_seconds
-        wait = waits[min(self._failures, len(waits) - 1)]
-        self._problem, self._failures = error, self._failures + 1
+        """Something failed: how long to wait before the next try."""
         self._step = None
-        if error.title not in self._told and (not isinstance(error, SourceError) or self._failures == 1):
-            log.warning("%s", error)
-        is_due = not isinstance(error, SourceError) or self._failures >= SOURCE_FAILURES_TOLD
-        if is_due and error.title not in self._told:
-            self._told.add(error.title)
-            self._audience.tell([text.trouble(error.title, error.next_step)])
-        return wait
+        return self._troubles.failed(error)
 
     def _refresh(self, session: Session) -> None:
         with contextlib.suppress(TaskclfError):  # else what was known last still holds
@@ -450,7 +428,7 @@ class TrayRuntime:
                 session,
                 self._step or Step(is_caught_up=False),
                 blackouts=self._blackouts,
-                problem=self._problem,
+                problem=self._troubles.problem,
                 banner=self._banner(),
             )
         )

@@ -284,8 +284,8 @@ def test_a_desktop_whose_windows_have_no_names_is_told_once(rig: Rig) -> None:
     (step, *_) = rig.watcher.steps
     nameless = dataclasses.replace(step.finalised[0], decided_by="no_window")
     for count, told in ((15, 0), (1, 1), (30, 1)):
-        runtime._look_for_names(Step(finalised=(step.finalised[0],) * 15 if told == 0 else ()))
-        runtime._look_for_names(Step(finalised=(nameless,) * count))
+        runtime._nameless.look((step.finalised[0],) * 15 if told == 0 else ())
+        runtime._nameless.look((nameless,) * count)
         assert len(rig.notifier.told("have no name")) == told
 
 
