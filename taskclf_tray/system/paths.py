@@ -103,6 +103,11 @@ class HomePaths:
         """predictions.csv, segments and reports, where no other directory is chosen."""
         return self.tray / "out"
 
+    @property
+    def drift(self) -> Path:
+        """Reports of the daily drift check."""
+        return self.tray / "drift"
+
 
 def prepare_home(home: Path) -> HomePaths:
     """Make the directories that are missing (`tray` for the user alone) and prove that files can be written.

@@ -1,22 +1,16 @@
 """The process behind `infer batch`: `python -m taskclf_tray.train.batch_job REQUEST`, REQUEST as JSON.
 
-It prints JSON lines: `{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, and at last
-`{"event": "done", …}` or `{"event": "error", "title", "next_step"}`. It runs apart from the app because it may load
-pandas and LightGBM, and needs as much memory as the rows it is given.
+It runs apart from the app because it may load pandas and LightGBM, and needs as much memory as the rows it is given.
+What it prints: `job_process.py`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import logging
-import os
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import SourceError, StoreError, TaskclfError, TaxonomyError
+from taskclf_tray.core.errors import SourceError, StoreError, TaxonomyError
 from taskclf_tray.core.model_io import MODEL_FILE
 from taskclf_tray.infer.batch import (
     BatchInferenceResult,
@@ -39,12 +33,12 @@ from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import PARQUET_SUFFIXES, export_rows, parquet_frame, recorded_rows
+from taskclf_tray.train.job_process import Say, serve
 
 _FIRST_US: Final = -(2**61)
 _LAST_US: Final = 2**61
 _PAUSE_SECONDS: Final = 0.1
 """Between two words of progress."""
-Say = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,29 +164,7 @@ class _Progress:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in a terminal reaches us too: end without a traceback
-    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints by itself is no line of ours
-    logging.getLogger().addHandler(logging.NullHandler())
-
-    def say(event: dict[str, Any]) -> None:
-        lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-        lines.flush()
-
-    request = BatchRequest(**json.loads((sys.argv[1:] if arguments is None else arguments)[0]))
-    try:
-        say({"event": "done", **run(request, say)})
-        return 0
-    except TaskclfError as error:
-        # what stands behind the title in str(error): the next step, and of a resolution the bundles passed over
-        further = str(error).removeprefix(error.title).strip()
-        say({"event": "error", "title": error.title, "next_step": further})
-    except Exception as error:  # noqa: BLE001 - the edge of the process: it is said, not swallowed
-        if request.is_debug:
-            traceback.print_exc()
-        title = f"Something unexpected went wrong in the batch ({type(error).__name__})."
-        say({"event": "error", "title": title, "next_step": "--debug shows where."})
-    return 1
+    return serve(lambda request, say: run(BatchRequest(**request), say), arguments, what="batch")
 
 
 if __name__ == "__main__":

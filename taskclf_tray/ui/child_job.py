@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
 from taskclf_tray.core.errors import TaskclfError
@@ -19,26 +21,94 @@ class JobError(TaskclfError):
     """A job that failed; its own words."""
 
 
-def run_child(module: str, request: Mapping[str, Any], on_event: OnEvent, *, is_debug: bool = False) -> dict[str, Any]:
-    """Run `python -m MODULE REQUEST` and return its `done` event; the others go to `on_event`.
+class JobStoppedError(JobError):
+    """A job that was stopped before it was done."""
 
-    Whatever ends this call (Ctrl-C too) ends the process. Raises JobError: what the job said, or that it died.
-    """
-    command = [sys.executable, "-m", module, json.dumps(dict(request))]
-    errors = None if is_debug else subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL) as process:
-        try:
-            answer = _follow(process, on_event)
-            code = process.wait()
-        except BaseException:
+
+class ChildJob:
+    """`python -m MODULE REQUEST` in a process of its own: `run` in one thread, once; `cancel` from any."""
+
+    def __init__(
+        self,
+        module: str,
+        request: Mapping[str, Any],
+        *,
+        is_debug: bool = False,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """`timeout_seconds`: after so long it is stopped; None for as long as it takes."""
+        self._command = [sys.executable, "-m", module, json.dumps(dict(request))]
+        self._errors = None if is_debug else subprocess.DEVNULL
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped: JobStoppedError | None = None
+
+    def run(self, on_event: OnEvent) -> dict[str, Any]:
+        """Its `done` event; the others go to `on_event`.
+
+        Whatever ends this call (Ctrl-C too) ends the process. Raises JobError: what the job said, or that it died;
+        JobStoppedError.
+        """
+        with self._start() as process, self._deadline():
+            try:
+                answer = _follow(process, on_event)
+                code = process.wait()
+            except BaseException:
+                _end(process)
+                raise
+        return _said(answer, code, self._stopped)
+
+    def cancel(self) -> None:
+        """End the process, and keep it from being started."""
+        self._stop(JobStoppedError("The work was stopped."))
+
+    def _stop(self, reason: JobStoppedError) -> None:
+        with self._lock:
+            self._stopped = self._stopped or reason
+            process = self._process
+        if process is not None and process.poll() is None:
             _end(process)
-            raise
-    if answer is None:
-        how = f"by signal {-code}" if code < 0 else f"with code {code}"
-        raise JobError(f"The process that did the work ended unexpectedly ({how}).", "Try again with --debug.")
-    if answer["event"] == "error":
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopped is not None:
+                raise self._stopped
+            self._process = subprocess.Popen(
+                self._command, stdout=subprocess.PIPE, stderr=self._errors, stdin=subprocess.DEVNULL
+            )
+            return self._process
+
+    @contextlib.contextmanager
+    def _deadline(self) -> Iterator[None]:
+        seconds = self._timeout_seconds
+        if seconds is None:
+            yield
+            return
+        timer = threading.Timer(seconds, self._stop, [JobStoppedError(f"The work took more than {seconds:g} seconds.")])
+        timer.name = "job-deadline"
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def run_child(module: str, request: Mapping[str, Any], on_event: OnEvent, *, is_debug: bool = False) -> dict[str, Any]:
+    """Run a job to its end; see `ChildJob.run`. Raises JobError."""
+    return ChildJob(module, request, is_debug=is_debug).run(on_event)
+
+
+def _said(answer: dict[str, Any] | None, code: int, stopped: JobStoppedError | None) -> dict[str, Any]:
+    if answer is not None and answer["event"] == "error":
         raise JobError(str(answer["title"]), str(answer["next_step"]))
-    return answer
+    if answer is not None:
+        return answer
+    if stopped is not None:
+        raise stopped
+    how = f"by signal {-code}" if code < 0 else f"with code {code}"
+    raise JobError(f"The process that did the work ended unexpectedly ({how}).", "Try again with --debug.")
 
 
 def _follow(process: subprocess.Popen[bytes], on_event: OnEvent) -> dict[str, Any] | None:

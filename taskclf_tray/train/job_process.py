@@ -1,0 +1,48 @@
+"""What every job's process does the same way: it takes a request, and says in JSON lines how far it is.
+
+`{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, and at last `{"event": "done", …}` or
+`{"event": "error", "title", "next_step"}`. `ui/child_job.py` is the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from taskclf_tray.core.errors import TaskclfError
+
+Say = Callable[[dict[str, Any]], None]
+Run = Callable[[dict[str, Any], Say], dict[str, Any]]
+
+
+def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
+    """Run the one request of the command line; 0 when done, 1 after an error that was said. `what` names the job."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in a terminal reaches us too: end without a traceback
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints by itself is no line of ours
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    def say(event: dict[str, Any]) -> None:
+        lines.write(json.dumps(event, ensure_ascii=False) + "\n")
+        lines.flush()
+
+    request: dict[str, Any] = json.loads((sys.argv[1:] if arguments is None else arguments)[0])
+    try:
+        say({"event": "done", **run(request, say)})
+        return 0
+    except TaskclfError as error:
+        # what stands behind the title in str(error): the next step, and of a resolution the bundles passed over
+        further = str(error).removeprefix(error.title).strip()
+        say({"event": "error", "title": error.title, "next_step": further})
+    except Exception as error:  # noqa: BLE001 - the edge of the process: it is said, not swallowed
+        if request.get("is_debug"):
+            traceback.print_exc()
+        title = f"Something unexpected went wrong in the {what} ({type(error).__name__})."
+        say({"event": "error", "title": title, "next_step": "--debug shows where."})
+    return 1
