@@ -1,42 +1,59 @@
-"""The report of one local day, a pure function of its buckets (contract, section 11).
+"""The report of one local day, a pure function of its buckets and of what the person said (contract, section 11).
 
 Time is added up from each bucket's covered seconds, never from merged segments, in whole microseconds, so that the
-parts give the total exactly.
+parts give the total exactly. Inside a label of the person a second counts for that label, else for the prediction.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.time import US_PER_SECOND, from_us, seconds_to_us
+from taskclf_tray.core.time import US_PER_SECOND, from_us
 from taskclf_tray.core.types import CoreLabel
-from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.report.days import Day
+from taskclf_tray.report.pieces import Piece, pieces_of, runs
 
 
 @dataclass(frozen=True, slots=True)
 class FocusBlock:
-    """A stretch of one kind of work over contiguous buckets, before short segments are merged."""
+    """A stretch of one kind of work without a gap; short segments are not merged into it."""
 
     label: str
     start_ts: datetime
     end_ts: datetime
+    time_zone: str
     covered_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, times in ISO 8601."""
+        return {
+            "label": self.label,
+            "start_ts": self.start_ts.isoformat(),
+            "end_ts": self.end_ts.isoformat(),
+            "time_zone": self.time_zone,
+            "covered_seconds": self.covered_seconds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class DailyReport:
     """One day in numbers.
 
-    `core_label_seconds` by smoothed core label and `ui_label_seconds` by the label the person sees each add up to
-    `covered_seconds`, less `rejected_seconds` unless `is_rejected_included`. Rejected is what the person sees under
-    the mixed name. `context_switches` counts changes of smoothed label between contiguous buckets, a flap rate all
-    changes divided by the buckets, before (`raw`) and after smoothing.
+    `core_label_seconds` and `ui_label_seconds` (what the person sees) each add up to `covered_seconds`, less
+    `rejected_seconds` unless `is_rejected_included`. Rejected is what the person sees under the mixed name; what they
+    labelled never is. `labelled_seconds` is the covered time they labelled; labelled time without buckets is no
+    covered time and stands apart, in `labelled_away_seconds` by core label.
+
+    `context_switches` and `longest_focus` are about the person's day, so their labels count: a switch is a change of
+    core label without a gap. The flap rates are about the model, so they do not: changes of label divided by the
+    buckets, before (`raw`) and after smoothing.
     """
 
     date: date
@@ -47,14 +64,18 @@ class DailyReport:
     ui_label_seconds: Mapping[str, float]
     rejected_seconds: float
     is_rejected_included: bool
+    labelled_seconds: float
+    labelled_away_seconds: Mapping[str, float]
     context_switches: int
     longest_focus: FocusBlock | None
     flap_rate_raw: float
     flap_rate_smoothed: float
 
+    def __bool__(self) -> bool:
+        return bool(self.bucket_count or self.labelled_away_seconds)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, labels with the most time first, times in ISO 8601."""
-        focus = self.longest_focus
+        """JSON-ready, labels with the most time first."""
         return {
             "date": self.date.isoformat(),
             "time_zones": list(self.time_zones),
@@ -64,87 +85,78 @@ class DailyReport:
             "ui_label_seconds": dict(self.ui_label_seconds),
             "rejected_seconds": self.rejected_seconds,
             "is_rejected_included": self.is_rejected_included,
+            "labelled_seconds": self.labelled_seconds,
+            "labelled_away_seconds": dict(self.labelled_away_seconds),
             "context_switches": self.context_switches,
-            "longest_focus": None
-            if focus is None
-            else {
-                "label": focus.label,
-                "start_ts": focus.start_ts.isoformat(),
-                "end_ts": focus.end_ts.isoformat(),
-                "covered_seconds": focus.covered_seconds,
-            },
+            "longest_focus": None if self.longest_focus is None else self.longest_focus.to_dict(),
             "flap_rate_raw": self.flap_rate_raw,
             "flap_rate_smoothed": self.flap_rate_smoothed,
         }
 
 
-def daily_report(day: date, records: Sequence[BucketRecord], *, include_rejected: bool = False) -> DailyReport:
-    """The report of a day's buckets, which are in order of time.
-
-    `include_rejected`: the taxonomy's `include_rejected_in_reports`, of the taxonomy in force now.
-    """
-    core_us: Counter[str] = Counter()
-    ui_us: Counter[str] = Counter()
-    rejected_us = 0
-    for record in records:
-        covered_us = _covered_us(record)
-        if record.is_mixed:
-            rejected_us += covered_us
-        if include_rejected or not record.is_mixed:
-            core_us[record.smoothed_label] += covered_us
-            ui_us[record.ui_label] += covered_us
-    smoothed = [record.smoothed_label for record in records]
+def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyReport:
+    """The report of a day. `taxonomy`: the one in force now; it names the person's labels, and says whether rejected
+    time counts among the labels."""
+    pieces = pieces_of(day.records, day.spans, taxonomy)
+    includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
+    shown = pieces if includes_rejected else [piece for piece in pieces if not piece.is_mixed]
+    stretches = list(runs(pieces))
+    away_us: Counter[str] = Counter()
+    for labelled in day.away:
+        away_us[labelled.label] += labelled.end_us - labelled.start_us
     return DailyReport(
-        date=day,
-        time_zones=tuple(dict.fromkeys(record.time_zone for record in records)),
-        bucket_count=len(records),
-        covered_seconds=sum(map(_covered_us, records)) / US_PER_SECOND,
-        core_label_seconds=_in_seconds(core_us),
-        ui_label_seconds=_in_seconds(ui_us),
-        rejected_seconds=rejected_us / US_PER_SECOND,
-        is_rejected_included=include_rejected,
-        context_switches=sum(_follows(b, a) and a.smoothed_label != b.smoothed_label for a, b in pairwise(records)),
-        longest_focus=_longest_focus(records),
-        flap_rate_raw=_flap_rate([MIXED_UNKNOWN if r.is_rejected else r.core_label for r in records]),
-        flap_rate_smoothed=_flap_rate(smoothed),
+        date=day.date,
+        time_zones=tuple(dict.fromkeys(record.time_zone for record in day.records)),
+        bucket_count=len(day.records),
+        covered_seconds=_seconds(pieces),
+        core_label_seconds=in_seconds(_added((piece.core_label, piece) for piece in shown)),
+        ui_label_seconds=in_seconds(_added((piece.ui_label, piece) for piece in shown)),
+        rejected_seconds=_seconds(piece for piece in pieces if piece.is_mixed),
+        is_rejected_included=includes_rejected,
+        labelled_seconds=_seconds(piece for piece in pieces if piece.is_own),
+        labelled_away_seconds=in_seconds(away_us),
+        context_switches=sum(_is_switch(before[-1], after[0]) for before, after in pairwise(stretches)),
+        longest_focus=_longest_focus(stretches),
+        flap_rate_raw=_flap_rate([MIXED_UNKNOWN if r.is_rejected else r.core_label for r in day.records]),
+        flap_rate_smoothed=_flap_rate([record.smoothed_label for record in day.records]),
     )
 
 
-def _covered_us(record: BucketRecord) -> int:
-    return seconds_to_us(record.covered_seconds)
-
-
-def _in_seconds(totals_us: Counter[str]) -> dict[str, float]:
+def in_seconds(totals_us: Mapping[str, int]) -> dict[str, float]:
     """Most first; of equal ones the first in the alphabet."""
     ordered = sorted(totals_us.items(), key=lambda item: (-item[1], item[0]))
     return {label: total_us / US_PER_SECOND for label, total_us in ordered}
 
 
-def _follows(later: BucketRecord, earlier: BucketRecord) -> bool:
-    return later.start_us == earlier.end_us
+def longest(blocks: Iterable[FocusBlock]) -> FocusBlock | None:
+    """The one with the most covered time, of equal ones the first."""
+    return max(blocks, key=lambda block: block.covered_seconds, default=None)
 
 
-def _longest_focus(records: Sequence[BucketRecord]) -> FocusBlock | None:
-    """The run of one kind of work with the most covered seconds; of equal ones the first. Breaks are no work."""
-    best: FocusBlock | None = None
-    for run in _runs(records):
-        seconds = sum(map(_covered_us, run)) / US_PER_SECOND
-        label = run[0].smoothed_label
-        if label in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN) or (best is not None and seconds <= best.covered_seconds):
-            continue
-        best = FocusBlock(label, from_us(run[0].start_us), from_us(run[-1].end_us), seconds)
-    return best
+def _added(parts: Iterable[tuple[str, Piece]]) -> Counter[str]:
+    totals_us: Counter[str] = Counter()
+    for label, piece in parts:
+        totals_us[label] += piece.covered_us
+    return totals_us
 
 
-def _runs(records: Sequence[BucketRecord]) -> Iterator[list[BucketRecord]]:
-    run: list[BucketRecord] = []
-    for record in records:
-        if run and not (_follows(record, run[-1]) and record.smoothed_label == run[-1].smoothed_label):
-            yield run
-            run = []
-        run.append(record)
-    if run:
-        yield run
+def _seconds(pieces: Iterable[Piece]) -> float:
+    return sum(piece.covered_us for piece in pieces) / US_PER_SECOND
+
+
+def _is_switch(before: Piece, after: Piece) -> bool:
+    return before.end_us == after.start_us and before.core_label != after.core_label
+
+
+def _longest_focus(stretches: Iterable[Sequence[Piece]]) -> FocusBlock | None:
+    """Breaks are no work, and what nobody knows is none either."""
+    return longest(
+        FocusBlock(
+            run[0].core_label, from_us(run[0].start_us), from_us(run[-1].end_us), run[0].time_zone, _seconds(run)
+        )
+        for run in stretches
+        if run[0].core_label not in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN)
+    )
 
 
 def _flap_rate(labels: Sequence[str]) -> float:

@@ -1,15 +1,43 @@
-"""Which buckets make a day: each belongs to the date in its own stored time zone (contract, section 2)."""
+"""What makes a day: buckets by the date in their own stored time zone, and what the person said of the time."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+from taskclf_tray.core.intervals import Interval, intersect, subtract
 from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.labels.overlay import is_person
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
+from taskclf_tray.store.labels import SpanRecord
 
 _WIDEST_OFFSET = timedelta(hours=16)
 """More than any zone has ever been away from UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTime:
+    """Time without a bucket of which the person said what it was, such as a meeting away from the desk."""
+
+    start_us: int
+    end_us: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One local date: its buckets and the person's spans over them, in order of time, and labelled time without any."""
+
+    date: date
+    records: Sequence[BucketRecord]
+    spans: Sequence[SpanRecord] = ()
+    away: Sequence[LabelledTime] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.away)
 
 
 def local_date(record: BucketRecord) -> date:
@@ -17,10 +45,68 @@ def local_date(record: BucketRecord) -> date:
     return from_us(record.start_us).astimezone(zone(record.time_zone)).date()
 
 
+def near_us(day: date) -> Interval:
+    """[start, end) that holds the date in whatever zone."""
+    midnight = datetime.combine(day, time(), UTC)
+    return to_us(midnight - _WIDEST_OFFSET), to_us(midnight + timedelta(days=1) + _WIDEST_OFFSET)
+
+
+def dates_near(start_us: int, end_us: int) -> list[date]:
+    """Every date that [start, end) may touch, in whatever zone."""
+    first = (from_us(start_us) - _WIDEST_OFFSET).date()
+    last = (from_us(end_us) + _WIDEST_OFFSET).date()
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
+
+
+def day_bounds_us(day: date, zone_name: str) -> Interval:
+    """[start, end) of a date in a zone; right on days of 23 and 25 hours."""
+    start, end = (datetime.combine(day + timedelta(days=n), time(), zone(zone_name)) for n in (0, 1))
+    return to_us(start), to_us(end)
+
+
 def read_day(database: Database, user_id: str, day: date) -> list[BucketRecord]:
     """The day's buckets in order of time, whatever zones the person was in. Raises StoreError."""
-    midnight = datetime.combine(day, time(), UTC)
-    start_us, end_us = to_us(midnight - _WIDEST_OFFSET), to_us(midnight + timedelta(days=1) + _WIDEST_OFFSET)
     with database.reading():
-        near = database.buckets.iterate(user_id, start_us, end_us)
-        return [record for record in near if local_date(record) == day]
+        return [record for record in database.buckets.iterate(user_id, *near_us(day)) if local_date(record) == day]
+
+
+def read_spans(database: Database, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:
+    """The spans in force that the person gave and that reach into [start, end), in order of time. Raises StoreError."""
+    with database.reading():
+        return [span for span in database.labels.between(user_id, start_us, end_us) if is_person(span)]
+
+
+def load_day(database: Database, user_id: str, day: date, zone_name: str) -> Day:
+    """All that a report of the day needs. `zone_name`: where the record begins, for labels before it.
+
+    Raises StoreError.
+    """
+    start_us, end_us = near_us(day)
+    with database.reading():
+        near = database.buckets.between(user_id, start_us, end_us)
+        before = database.buckets.before(user_id, start_us, 1)
+    spans = read_spans(database, user_id, start_us, end_us)
+    first_zone = before[0].time_zone if before else zone_name
+    records = [record for record in near if local_date(record) == day]
+    return Day(day, records, spans, tuple(_away(day, near, spans, first_zone)))
+
+
+def _away(
+    day: date, near: Sequence[BucketRecord], spans: Sequence[SpanRecord], first_zone: str
+) -> Iterator[LabelledTime]:
+    """What the spans cover beside the buckets, on this date by the clock the person then lived by: the last bucket's.
+
+    So each moment has one date, wherever somebody travels. A label that grows is ahead of the record: minutes of it
+    past the newest bucket are not away, but on their way.
+    """
+    starts, buckets = [record.start_us for record in near], [(record.start_us, record.end_us) for record in near]
+    newest_us = near[-1].end_us if near else 0
+    for span in spans:
+        end_us = min(span.end_us, newest_us) if span.is_growing else span.end_us
+        if end_us <= span.start_us:
+            continue
+        for free in subtract([(span.start_us, end_us)], buckets):
+            last = bisect_right(starts, free[0]) - 1
+            zone_name = near[last].time_zone if last >= 0 else first_zone
+            for start_us, stop_us in intersect([free], [day_bounds_us(day, zone_name)]):
+                yield LabelledTime(start_us, stop_us, span.label)

@@ -104,6 +104,17 @@ class BucketRepository:
         found = self._connection.execute(query, (user_id,)).fetchone()[0]
         return None if found is None else int(found)
 
+    def reach(self, user_id: str) -> tuple[int, int] | None:
+        """Start of the first bucket and end of the last one, None without any."""
+        ends = [
+            self._connection.execute(
+                f"SELECT start_us, end_us FROM buckets WHERE user_id = ? ORDER BY start_us {order} LIMIT 1",  # noqa: S608
+                (user_id,),
+            ).fetchone()
+            for order in ("ASC", "DESC")
+        ]
+        return None if ends[0] is None else (int(ends[0][0]), int(ends[1][1]))
+
     def count(self, user_id: str) -> int:
         """How many buckets the record holds."""
         return int(self._connection.execute("SELECT count(*) FROM buckets WHERE user_id = ?", (user_id,)).fetchone()[0])

@@ -51,6 +51,14 @@ class LabelChange:
     undone_us: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LabelMark:
+    """How far the labels have come: the newest change of all, and the user's newest one that is not undone; 0 none."""
+
+    newest: int = 0
+    in_force: int = 0
+
+
 class LabelRepository:
     """Reads and writes `label_spans` and `label_changes`; transactions belong to the caller."""
 
@@ -95,6 +103,32 @@ class LabelRepository:
         )
         row = self._connection.execute(query, (user_id,)).fetchone()
         return None if row is None else LabelChange(*row)
+
+    def mark(self, user_id: str) -> LabelMark:
+        """How far the labels have come; it changes with every change and undo, not as a span grows."""
+        newest = self._connection.execute("SELECT coalesce(max(id), 0) FROM label_changes").fetchone()[0]
+        return LabelMark(int(newest), self._in_force(user_id, int(newest)))
+
+    def changed_since(self, user_id: str, mark: LabelMark) -> list[LabelChange] | None:
+        """What was changed or undone after a mark, oldest first; None when some of it is forgotten.
+
+        Undo goes from the newest change back, so of those before the mark it has reached all that are later than the
+        newest still in force.
+        """
+        kept = self._in_force(user_id, mark.newest)
+        newest = self.mark(user_id).newest
+        query = f"SELECT {_CHANGE_COLUMNS} FROM label_changes WHERE id > ? OR (id > ? AND id <= ?) ORDER BY id"  # noqa: S608
+        rows = self._connection.execute(query, (mark.newest, kept, mark.in_force)).fetchall()
+        if len(rows) < newest - mark.newest + max(0, mark.in_force - kept):
+            return None
+        return [change for change in (LabelChange(*row) for row in rows) if change.user_id == user_id]
+
+    def _in_force(self, user_id: str, until_id: int) -> int:
+        query = (
+            "SELECT max(id) FROM label_changes INDEXED BY label_changes_undoable "
+            "WHERE user_id = ? AND undone_us IS NULL AND id <= ?"
+        )
+        return int(self._connection.execute(query, (user_id, until_id)).fetchone()[0] or 0)
 
     # -- writing ----------------------------------------------------------------------------------------------
 

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from taskclf_tray.core.atomic import json_text, write_text_atomic
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.daily import daily_report
+from taskclf_tray.report.days import Day
 from taskclf_tray.report.telemetry import day_telemetry, telemetry_name
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.ui.append_file import appending, last_line
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
+_REPORT = re.compile(r"report_(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\.json", re.ASCII)
 
-def write_report(out_dir: Path, day: date, records: Sequence[BucketRecord], *, include_rejected: bool) -> None:
+
+def write_report(out_dir: Path, day: Day, taxonomy: TaxonomyConfig | None) -> None:
     """Write report_<date>.json where it says something new. Raises OSError."""
-    report = daily_report(day, records, include_rejected=include_rejected)
-    write_if_new(out_dir / f"report_{day.isoformat()}.json", json_text(report.to_dict()))
+    report = daily_report(day, taxonomy)
+    write_if_new(out_dir / f"report_{day.date.isoformat()}.json", json_text(report.to_dict()))
+
+
+def reported_days(out_dir: Path) -> list[date]:
+    """The dates that have a report. Raises OSError."""
+    found = (_REPORT.fullmatch(path.name) for path in out_dir.iterdir())
+    return sorted(date.fromisoformat(match[1]) for match in found if match is not None)
 
 
 def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord], bucket_seconds: int) -> None:

@@ -103,7 +103,7 @@ def run_online_loop(
             idle_gap_seconds=idle_gap_seconds,
         )
         outputs = OutputWriter(
-            database, identity.user_id, out, bucket_seconds=bucket_seconds, include_rejected=serving.includes_rejected
+            database, identity.user_id, out, bucket_seconds=bucket_seconds, taxonomy=lambda: serving.taxonomy
         )
         try:
             _loop(source, serving, recorder, outputs, feeder, poll_seconds, stop or threading.Event())

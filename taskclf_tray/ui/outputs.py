@@ -16,14 +16,17 @@ from typing import Any
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import from_us, zone
-from taskclf_tray.report.days import local_date, read_day
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.report.days import dates_near, load_day, local_date, read_day
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.day_files import append_telemetry, write_day_segments, write_report
+from taskclf_tray.store.labels import LabelMark
+from taskclf_tray.ui.day_files import append_telemetry, reported_days, write_day_segments, write_report
 from taskclf_tray.ui.predictions_file import append_predictions
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
 _CLOSING = timedelta(minutes=10)
 """A day counts as over when its last minutes have had time to be recorded and settled."""
+_DAY_US = timedelta(days=1) // timedelta(microseconds=1)
 DAYS_A_WRITE = 7
 """At most so many days are closed at a time: a folder that is new to a long record must not hold up the worker."""
 
@@ -42,17 +45,18 @@ class OutputWriter:
         out_dir: Path,
         *,
         bucket_seconds: int = 60,
-        include_rejected: Callable[[], bool] = lambda: False,
+        taxonomy: Callable[[], TaxonomyConfig | None] = lambda: None,
     ) -> None:
-        """`include_rejected`: `include_rejected_in_reports` of the taxonomy in force."""
+        """`taxonomy`: the one in force."""
         self._database = database
         self._user_id = user_id
         self._out_dir = out_dir
         self._bucket_seconds = bucket_seconds
-        self._include_rejected = include_rejected
+        self._taxonomy = taxonomy
         folder = hashlib.sha256(str(out_dir.absolute()).encode(errors="surrogateescape")).hexdigest()[:12]
         self._name = f"outputs:{folder}:{user_id}"
         self._seen: int | None = None
+        self._labels_seen = LabelMark()
         self._days: set[date] = set()
         self._told_until = date.min
         self._open_from_us: int | None = None
@@ -82,7 +86,7 @@ class OutputWriter:
             if is_caught_up:
                 self._close_days(now, zone_name, max_days)
             if is_last:
-                self._write_open_reports(max_days)
+                self._write_open_reports(zone_name, max_days)
         except OSError as error:
             raise StoreError(
                 f"The results cannot be written to {self._out_dir} ({error.strerror or type(error).__name__}).",
@@ -98,6 +102,7 @@ class OutputWriter:
             self._load()
         assert self._seen is not None
         known, is_whole = len(self._days), self._today == today
+        self._follow_labels()
         with self._database.reading():
             newest = self._database.buckets.last_change()
             self._open_from_us = self._database.buckets.first_unsettled_us(self._user_id)
@@ -112,6 +117,26 @@ class OutputWriter:
         self._seen = newest
         if len(self._days) != known:
             self._save()
+
+    def _follow_labels(self) -> None:
+        """Open the days again of which the person has said something new, or taken it back.
+
+        Where that cannot be known any more every day with a report is looked at again. Imported labels may lie years
+        before the record: its own days are enough.
+        """
+        with self._database.reading():
+            mark = self._database.labels.mark(self._user_id)
+            if mark == self._labels_seen:
+                return
+            changes = self._database.labels.changed_since(self._user_id, self._labels_seen)
+            first_us, last_us = self._database.buckets.reach(self._user_id) or (0, 0)
+        if changes is None:
+            self._days.update(reported_days(self._out_dir))
+        for change in changes or ():
+            start_us, end_us = max(change.start_us, first_us - _DAY_US), min(change.end_us, last_us + _DAY_US)
+            if start_us < end_us:
+                self._days.update(dates_near(start_us, end_us))
+        self._labels_seen = mark
 
     def _start_day(self, today: date) -> None:
         """Begin a day, or begin it anew because something settled has changed."""
@@ -132,28 +157,31 @@ class OutputWriter:
         until = (now - _CLOSING).astimezone(zone(zone_name)).date()
         if self._open_from_us is not None:
             until = min(until, from_us(self._open_from_us).astimezone(zone(zone_name)).date())
-        closed = {day for day in sorted(day for day in self._days if day < until)[:max_days] if self._close(day)}
+        closed = {
+            day for day in sorted(day for day in self._days if day < until)[:max_days] if self._close(day, zone_name)
+        }
         if closed:
             self._days -= closed
-            self._told_until = max(self._told_until, *closed)
             self._save()
 
-    def _close(self, day: date) -> bool:
+    def _close(self, day: date, zone_name: str) -> bool:
         """Write one day's files; False when it is not settled after all (a day of two time zones)."""
-        records = read_day(self._database, self._user_id, day)
-        if not all(record.is_settled for record in records):
+        loaded = load_day(self._database, self._user_id, day, zone_name)
+        if not all(record.is_settled for record in loaded.records):
             return False
-        if records:
-            write_day_segments(self._out_dir, day, records, self._bucket_seconds)
-            write_report(self._out_dir, day, records, include_rejected=self._include_rejected())
+        if loaded.records:
+            write_day_segments(self._out_dir, day, loaded.records, self._bucket_seconds)
+            write_report(self._out_dir, loaded, self._taxonomy())
             if day > self._told_until:
-                append_telemetry(self._out_dir, self._user_id, day, records)
+                append_telemetry(self._out_dir, self._user_id, day, loaded.records)
+                self._told_until = day
         return True
 
-    def _write_open_reports(self, max_days: int) -> None:
+    def _write_open_reports(self, zone_name: str, max_days: int) -> None:
         for day in sorted(self._days)[-max_days:]:
-            records = read_day(self._database, self._user_id, day)
-            write_report(self._out_dir, day, records, include_rejected=self._include_rejected())
+            loaded = load_day(self._database, self._user_id, day, zone_name)
+            if loaded.records:
+                write_report(self._out_dir, loaded, self._taxonomy())
 
     # -- how far it has come ----------------------------------------------------------------------------------
 
@@ -164,12 +192,14 @@ class OutputWriter:
         self._seen = int(state["seen"])
         self._days = {date.fromisoformat(day) for day in state["days"]}
         self._told_until = date.fromisoformat(state.get("told_until", date.min.isoformat()))
+        self._labels_seen = LabelMark(*state.get("labels", (0, 0)))
 
     def _save(self) -> None:
         state = {
             "seen": self._seen,
             "days": sorted(day.isoformat() for day in self._days),
             "told_until": self._told_until.isoformat(),
+            "labels": [self._labels_seen.newest, self._labels_seen.in_force],
         }
         with self._database.transaction():
             self._database.state.set(self._name, json.dumps(state))

@@ -70,9 +70,10 @@ class Serving:
         """Whether the policy decides; False while a model was named on the command line."""
         return self._overrides.model_dir is None
 
-    def includes_rejected(self) -> bool:
-        """Whether the taxonomy in force counts rejected minutes in reports."""
-        return self._taxonomy is not None and self._taxonomy.include_rejected_in_reports
+    @property
+    def taxonomy(self) -> TaxonomyConfig | None:
+        """The categories in force, whether or not a model can be served."""
+        return self._taxonomy
 
     def load(self) -> list[Message]:
         """Resolve for the first time, or again while nothing could be; returns what the person should know.

@@ -80,7 +80,7 @@ class Session:
             self.database,
             self.identity.user_id,
             self.out_dir,
-            include_rejected=self.serving.includes_rejected,
+            taxonomy=lambda: self.serving.taxonomy,
         )
         self.labels = LabelStore(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)

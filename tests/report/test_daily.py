@@ -14,8 +14,9 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.smooth import flap_rate
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.report.daily import FocusBlock, daily_report
-from taskclf_tray.report.days import local_date, read_day
+from taskclf_tray.report.days import Day, local_date, read_day
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from tests.report.records import MINUTE, bucket
@@ -35,13 +36,13 @@ def test_a_day_by_hand() -> None:
         bucket(NINE + 11 * MINUTE, MIXED_UNKNOWN, covered=20.25),
         *minutes("BreakIdle", "BreakIdle", "BreakIdle", start=NINE + 12 * MINUTE),
     ]
-    report = daily_report(DAY, records)
+    report = daily_report(Day(DAY, records))
     assert report.covered_seconds == 4 * 60 + 30.5 + 20.25 + 180
     assert report.core_label_seconds == {"Build": 210.5, "BreakIdle": 180.0, "Meet": 60.0}
     assert list(report.core_label_seconds) == ["Build", "BreakIdle", "Meet"]
     assert report.rejected_seconds == 20.25
     assert report.context_switches == 4  # Build→Meet→Build, Build→Mixed→BreakIdle; the gap counts for nothing
-    assert report.longest_focus == FocusBlock("Build", NINE, NINE + 2 * MINUTE, 120.0)
+    assert report.longest_focus == FocusBlock("Build", NINE, NINE + 2 * MINUTE, "UTC", 120.0)
     assert report.flap_rate_smoothed == 4 / 9
     assert report.flap_rate_raw == 5 / 9
     assert report.time_zones == ("UTC",)
@@ -49,10 +50,14 @@ def test_a_day_by_hand() -> None:
 
 def test_two_minute_blocks_are_not_merged_into_one() -> None:
     records = minutes(*(["Meet", "Meet", "Build", "Build"] * 30))
-    report = daily_report(DAY, records)
+    report = daily_report(Day(DAY, records))
     assert report.core_label_seconds == {"Build": 3600.0, "Meet": 3600.0}
     assert report.longest_focus is not None
     assert report.longest_focus.covered_seconds == 120
+
+
+def includes(rejected: bool) -> TaxonomyConfig:
+    return TaxonomyConfig((TaxonomyBucket("Coding", ("Build",)),), include_rejected_in_reports=rejected)
 
 
 @pytest.mark.parametrize("include", [False, True])
@@ -62,7 +67,7 @@ def test_the_mixed_name_is_apart_unless_the_taxonomy_says_include(include: bool)
         bucket(NINE + MINUTE, "Build", ui="Unclear", covered=40),
         bucket(NINE + 2 * MINUTE, MIXED_UNKNOWN, ui="Unclear", covered=10),
     ]
-    report = daily_report(DAY, records, include_rejected=include)
+    report = daily_report(Day(DAY, records), includes(include))
     assert (report.covered_seconds, report.rejected_seconds, report.is_rejected_included) == (110, 50, include)
     if include:
         assert report.ui_label_seconds == {"Coding": 60.0, "Unclear": 50.0}
@@ -92,7 +97,7 @@ def test_parts_add_up_to_the_covered_seconds(spec: list[tuple[str, str, str, flo
         ui = "Unclear" if label == MIXED_UNKNOWN else ui
         records.append(bucket(start, label, raw=raw, ui=ui, covered=covered))
         start += step * MINUTE
-    report = daily_report(DAY, records, include_rejected=include)
+    report = daily_report(Day(DAY, records), includes(include))
     total_us = sum(seconds_to_us(record.covered_seconds) for record in records)
     assert seconds_to_us(report.covered_seconds) == total_us
     shown_us = total_us - (0 if include else seconds_to_us(report.rejected_seconds))
@@ -105,7 +110,7 @@ def test_parts_add_up_to_the_covered_seconds(spec: list[tuple[str, str, str, flo
 
 
 def test_a_day_without_buckets() -> None:
-    report = daily_report(DAY, [])
+    report = daily_report(Day(DAY, []))
     assert (report.covered_seconds, report.longest_focus, report.flap_rate_raw) == (0, None, 0)
     assert report.to_dict()["longest_focus"] is None
 
@@ -119,7 +124,7 @@ def test_days_of_daylight_saving(tmp_path: Path, day: date, hours: int) -> None:
     records = read_day(database, "u", day)
     database.close()
     assert len(records) == 2 * hours
-    assert daily_report(day, records).covered_seconds == 2 * hours * 60
+    assert daily_report(Day(day, records)).covered_seconds == 2 * hours * 60
 
 
 def test_after_travel_each_bucket_is_of_its_own_calendar(tmp_path: Path) -> None:
@@ -139,4 +144,4 @@ def test_after_travel_each_bucket_is_of_its_own_calendar(tmp_path: Path) -> None
     third = read_day(database, "u", date(2026, 3, 3))
     database.close()
     assert third == [records[0], records[1], records[3]]
-    assert daily_report(date(2026, 3, 3), third).time_zones == ("Pacific/Kiritimati", "Pacific/Honolulu")
+    assert daily_report(Day(date(2026, 3, 3), third)).time_zones == ("Pacific/Kiritimati", "Pacific/Honolulu")

@@ -12,6 +12,7 @@ import pytest
 
 from taskclf_tray.core.time import local_day_bounds
 from taskclf_tray.infer.batch import read_segments_json
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.report.telemetry import telemetry_name
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
@@ -24,6 +25,7 @@ from tests.ui.worker_home import USER
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 BERLIN = "Europe/Berlin"
+CODING = (TaxonomyBucket("Coding", ("Build",)),)
 
 
 def bucket(start: datetime, label: str = "Build", **more: Any) -> BucketRecord:
@@ -36,11 +38,11 @@ class Folder:
     def __init__(self, home: Path) -> None:
         self.database = Database(home / "tray.db")
         self.out = home / "out"
-        self.include_rejected = False
+        self.taxonomy: TaxonomyConfig | None = None
         self.restart()
 
     def restart(self) -> None:
-        self.writer = OutputWriter(self.database, USER, self.out, include_rejected=lambda: self.include_rejected)
+        self.writer = OutputWriter(self.database, USER, self.out, taxonomy=lambda: self.taxonomy)
 
     def put(self, *records: BucketRecord) -> None:
         with self.database.transaction():
@@ -137,7 +139,7 @@ def test_the_taxonomy_in_force_says_whether_rejected_minutes_count(folder: Folde
     folder.put_hours(MONDAY + timedelta(hours=9), 1, ui="Coding")
     folder.put_hours(MONDAY + timedelta(hours=10), 1, ui="Unclear")
     for include in (False, True):
-        folder.include_rejected = include
+        folder.taxonomy = TaxonomyConfig(CODING, include_rejected_in_reports=include)
         folder.writer.write(MONDAY + timedelta(hours=12), "UTC", is_last=True)
         report = folder.report("2026-03-02")
         assert report["rejected_seconds"] == 3600
