@@ -90,6 +90,11 @@ class AppRegistry:
             known = self._known[key] = self._find(key)
         return known
 
+    def short_name(self, app_id: str) -> str | None:
+        """The shortest name a known program is reported by; None for an id the tables do not have."""
+        names = [name for name, info in self._table.items() if info.app_id == app_id]
+        return min(names, key=lambda name: (len(name), name), default=None)
+
     def _find(self, key: str) -> AppInfo:
         bare = key.removesuffix(".exe")
         found = self._table.get(key) or self._table.get(bare)
