@@ -63,16 +63,20 @@ class HostilePerson(SimulatedPerson):
     """A simulated person whose windows attack; every tenth title and address has 64 KB. The programs' names stay in
     the names, so that different work still looks different."""
 
+    apps = hostile(APP)
+
     def raw_events(self, start: datetime, end: datetime) -> dict[Stream, list[RawEvent]]:
         found = super().raw_events(start, end)
         return {
-            stream: [dataclasses.replace(event, data=_attacking(event.data, event.event_id)) for event in events]
+            stream: [
+                dataclasses.replace(event, data=_attacking(event.data, event.event_id, self.apps)) for event in events
+            ]
             for stream, events in found.items()
         }
 
 
-def _attacking(data: Mapping[str, Any], number: int) -> dict[str, Any]:
-    titles, addresses, apps = hostile(TITLE), hostile(ADDRESS), hostile(APP)
+def _attacking(data: Mapping[str, Any], number: int, apps: tuple[str, ...]) -> dict[str, Any]:
+    titles, addresses = hostile(TITLE), hostile(ADDRESS)
     turned = dict(data)
     if "title" in data:
         turned["title"] = long(TITLE) if number % 10 == 0 else titles[number % len(titles)]
