@@ -1,0 +1,223 @@
+"""Labelled minutes: what a model is trained, calibrated and judged on.
+
+A dataset holds one line for each bucket that somebody (or, marked as weak, a rule) gave a label. Rows stay packed, a
+twentieth of their size as objects, and are unpacked some at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.core.time import from_us, zone
+from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.store.buckets import unpack_row
+from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+
+FloatArray = npt.NDArray[np.float64]
+TextArray = npt.NDArray[np.str_]
+Provenance = Literal["real", "synthetic", "mixed"]
+
+CHUNK_ROWS: Final = 2_000
+BLOCK_GAP_US: Final = 300 * 1_000_000
+"""Minutes of one label that lie closer than this are one block: they are no independent samples of anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBucket:
+    """One line of a dataset, by itself."""
+
+    user_id: str
+    start_us: int
+    end_us: int
+    day: int
+    label: int
+    weight: float
+    is_weak: bool
+    is_models: bool
+    packed: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled buckets in order of (user, time); every array has one line for each.
+
+    `labels`: ids in label order. `days`: ordinals of the local date, each in the row's own zone. `block_ids`: rising;
+    a stretch of one label of one user and day is one block, the unit for resampling and for cutting. `is_weak`: a
+    rule said so, no person. `is_models`: a model decides the bucket, not the idle rule. `packed`: the feature rows.
+    """
+
+    packed: tuple[bytes, ...]
+    user_ids: TextArray
+    start_us: IntArray
+    end_us: IntArray
+    days: IntArray
+    labels: IntArray
+    weights: FloatArray
+    block_ids: IntArray
+    is_weak: BoolArray
+    is_models: BoolArray
+    provenance: Provenance = "real"
+
+    @classmethod
+    def of(cls, buckets: Iterable[LabelledBucket], provenance: Provenance = "real") -> Dataset:
+        """From lines in any order; of one bucket a person's word counts, and where two labels conflict none."""
+        lines = _settled(buckets)
+        users = np.array([line.user_id for line in lines], dtype=np.str_)
+        start_us = np.array([line.start_us for line in lines], dtype=np.int64)
+        end_us = np.array([line.end_us for line in lines], dtype=np.int64)
+        days = np.array([line.day for line in lines], dtype=np.int64)
+        labels = np.array([line.label for line in lines], dtype=np.int64)
+        is_weak = np.array([line.is_weak for line in lines], dtype=np.bool_)
+        return cls(
+            packed=tuple(line.packed for line in lines),
+            user_ids=users,
+            start_us=start_us,
+            end_us=end_us,
+            days=days,
+            labels=labels,
+            weights=np.array([line.weight for line in lines], dtype=np.float64),
+            block_ids=_blocks(users, start_us, end_us, days, labels, is_weak),
+            is_weak=is_weak,
+            is_models=np.array([line.is_models for line in lines], dtype=np.bool_),
+            provenance=provenance,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Dataset]) -> Dataset:
+        """The lines of all; a bucket that several have counts once."""
+        kinds = {part.provenance for part in parts if len(part)}
+        provenance: Provenance = kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "real"
+        return cls.of((line for part in parts for line in part.lines()), provenance)
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def take(self, which: IntArray | BoolArray) -> Dataset:
+        """Some of the lines (a mask, or rising positions); blocks keep their ids."""
+        places = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        return Dataset(
+            packed=tuple(self.packed[place] for place in places.tolist()),
+            user_ids=self.user_ids[places],
+            start_us=self.start_us[places],
+            end_us=self.end_us[places],
+            days=self.days[places],
+            labels=self.labels[places],
+            weights=self.weights[places],
+            block_ids=self.block_ids[places],
+            is_weak=self.is_weak[places],
+            is_models=self.is_models[places],
+            provenance=self.provenance,
+        )
+
+    def person_said(self) -> Dataset:
+        """Without the weak lines."""
+        return self.take(~self.is_weak)
+
+    def lines(self) -> Iterator[LabelledBucket]:
+        """One after the other."""
+        for k in range(len(self)):
+            yield LabelledBucket(
+                user_id=str(self.user_ids[k]),
+                start_us=int(self.start_us[k]),
+                end_us=int(self.end_us[k]),
+                day=int(self.days[k]),
+                label=int(self.labels[k]),
+                weight=float(self.weights[k]),
+                is_weak=bool(self.is_weak[k]),
+                is_models=bool(self.is_models[k]),
+                packed=self.packed[k],
+            )
+
+    def rows(self, start: int = 0, stop: int | None = None) -> list[FeatureRow]:
+        """The feature rows of the lines [start, stop)."""
+        return [unpack_row(blob) for blob in self.packed[start:stop]]
+
+    def chunks(self, size: int = CHUNK_ROWS) -> Iterator[tuple[int, list[FeatureRow]]]:
+        """All feature rows, some at a time: (position of the first, rows)."""
+        for start in range(0, len(self), size):
+            yield start, self.rows(start, start + size)
+
+    def matrix(self, encoder: Encoder) -> FloatArray:
+        """(N, F) as a model of this encoder sees the rows."""
+        matrix = np.empty((len(self), len(encoder.columns)))
+        for start, rows in self.chunks():
+            matrix[start : start + len(rows)] = encoder.encode_rows(rows)
+        return matrix
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks a person labelled."""
+        return len(np.unique(self.block_ids[~self.is_weak]))
+
+    @property
+    def day_count(self) -> int:
+        """How many local days (of each user) have a minute a person labelled."""
+        said = ~self.is_weak
+        return len({*zip(self.user_ids[said].tolist(), self.days[said].tolist(), strict=True)})
+
+    @property
+    def date_range(self) -> tuple[str, str]:
+        """First and last local date, ISO; two empty texts when there is no line."""
+        if not len(self):
+            return "", ""
+        first, last = int(self.days.min()), int(self.days.max())
+        return date.fromordinal(first).isoformat(), date.fromordinal(last).isoformat()
+
+    @cached_property
+    def dataset_hash(self) -> str:
+        """SHA-256 over every line's identity, label, weight and feature row: the same for the same content only."""
+        digest = hashlib.sha256(f"taskclf dataset 1 {self.provenance} {len(self)}\n".encode())
+        for line in self.lines():
+            head = (line.user_id, line.start_us, line.end_us, line.day, line.label, line.weight, line.is_weak)
+            digest.update(f"{head!r} {line.is_models}\n".encode())
+            digest.update(zlib.decompress(line.packed) + b"\n")
+        return digest.hexdigest()
+
+
+def local_day(start_us: int, zone_name: str) -> int:
+    """Ordinal of the local date at a moment. Raises ValueError for an unknown zone."""
+    return from_us(start_us).astimezone(zone(zone_name)).date().toordinal()
+
+
+def _settled(buckets: Iterable[LabelledBucket]) -> list[LabelledBucket]:
+    """One line for each bucket, in order of (user, time)."""
+    found: dict[tuple[str, int], list[LabelledBucket]] = {}
+    for line in buckets:
+        found.setdefault((line.user_id, line.start_us), []).append(line)
+    settled = (_one_of(found[key]) for key in sorted(found))
+    return [line for line in settled if line is not None]
+
+
+def _one_of(lines: list[LabelledBucket]) -> LabelledBucket | None:
+    """A person's word before a rule's; None where two of the same rank differ. The choice knows no order of input."""
+    if len(lines) == 1:
+        return lines[0]
+    said = [line for line in lines if not line.is_weak] or lines
+    return None if len({line.label for line in said}) > 1 else min(said, key=lambda line: (-line.weight, line.packed))
+
+
+def _blocks(
+    users: TextArray, start_us: IntArray, end_us: IntArray, days: IntArray, labels: IntArray, is_weak: BoolArray
+) -> IntArray:
+    """(N,) the number of each line's block."""
+    if not len(labels):
+        return np.zeros(0, dtype=np.int64)
+    opens = np.ones(len(labels), dtype=np.bool_)
+    opens[1:] = (
+        (users[1:] != users[:-1])
+        | (days[1:] != days[:-1])
+        | (labels[1:] != labels[:-1])
+        | (is_weak[1:] != is_weak[:-1])
+        | (start_us[1:] - end_us[:-1] >= BLOCK_GAP_US)
+    )
+    return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)

@@ -1,0 +1,282 @@
+"""Train a model: the same labelled minutes and the same seed give the same bytes.
+
+The model always answers for all eight labels. What the person has not labelled (yet) comes from the prior: minutes of
+simulated people mixed in at little weight, or the starter's own trees.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import lightgbm as lgb
+import numpy as np
+
+from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
+from taskclf_tray.core.errors import LabelError, TaskclfError
+from taskclf_tray.core.model_io import CatEncoders, save_model_bundle
+from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS, FeatureSchema
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
+from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+
+MIN_BLOCKS: Final = 10
+MIN_LABELS: Final = 2
+"""Fewer labelled blocks, or different labels, and nothing is trained."""
+
+REPORT_ROUNDS: Final = 5
+_TIME_BASIS: Final = "local"
+_CLASSES: Final = len(LABEL_SET_V1)
+
+Progress = Callable[[int, int], None]
+"""(rounds done, most rounds)."""
+
+BASE_PARAMS: Final[Mapping[str, Any]] = {
+    "objective": "multiclass",
+    "metric": "multi_logloss",
+    "num_class": _CLASSES,
+    "num_leaves": 15,
+    "learning_rate": 0.1,
+    "min_data_in_leaf": 10,
+    "feature_fraction": 0.3,
+    "lambda_l2": 5.0,
+    "cat_l2": 10.0,
+    "cat_smooth": 10.0,
+    "min_data_per_group": 20,
+    "max_bin": 63,
+}
+_FIXED_PARAMS: Final[Mapping[str, Any]] = {
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+
+
+class TrainingCancelledError(TaskclfError):
+    """Somebody said stop."""
+
+
+class TooFewLabelsError(LabelError):
+    """Not enough labels to train on; `found` and `needed` count blocks, or different labels."""
+
+    def __init__(self, title: str, next_step: str, *, found: int, needed: int) -> None:
+        super().__init__(title, next_step)
+        self.found = found
+        self.needed = needed
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How to train. `params` override BASE_PARAMS.
+
+    `unknown_category_freq_threshold`: a value seen in fewer labelled minutes has no code of its own.
+    `unknown_category_mask_rate`: this share of values is learnt as `__unknown__`, so that it means something.
+    `recency_half_life_days`: after so many days a minute counts half; None for never.
+    """
+
+    schema_version: str = NEWEST_SCHEMA
+    rounds: int = DEFAULT_NUM_BOOST_ROUND
+    early_stopping_rounds: int = 15
+    seed: int = 7
+    unknown_category_freq_threshold: int = 5
+    unknown_category_mask_rate: float = 0.05
+    recency_half_life_days: float | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model not yet on disk: LightGBM text, vocabularies, and where it comes from."""
+
+    text: str
+    cat_encoders: CatEncoders
+    schema: FeatureSchema
+    params: Mapping[str, Any]
+    best_iteration: int
+    options: FitOptions
+    dataset_hash: str
+    provenance: Provenance
+    date_range: tuple[str, str]
+
+    def forest(self) -> Forest:
+        """As it will be served."""
+        return Forest.from_text(self.text)
+
+    def encoder(self) -> Encoder:
+        """For its rows."""
+        return Encoder(self.schema.version, self.cat_encoders, _TIME_BASIS)
+
+    def predict(self, dataset: Dataset) -> FloatArray:
+        """(N, 8) raw probabilities of the dataset's rows."""
+        return self.forest().predict(dataset.matrix(self.encoder()))
+
+    def metadata(self, *, reject_threshold: float | None = None, git_commit: str = "") -> ModelMetadata:
+        """As recorded in the bundle; `save_model_bundle` adds the SHA-256 and the time."""
+        return ModelMetadata(
+            schema_version=self.schema.version,
+            schema_hash=self.schema.schema_hash,
+            label_set=LABEL_SET_V1,
+            train_date_from=self.date_range[0],
+            train_date_to=self.date_range[1],
+            params=dict(self.params),
+            git_commit=git_commit,
+            dataset_hash=self.dataset_hash,
+            reject_threshold=reject_threshold,
+            data_provenance=self.provenance,
+            unknown_category_freq_threshold=self.options.unknown_category_freq_threshold,
+            unknown_category_mask_rate=self.options.unknown_category_mask_rate,
+            time_basis=_TIME_BASIS,
+        )
+
+    def save(
+        self,
+        base_dir: Path,
+        metrics: Mapping[str, Any],
+        confusion: Any,
+        *,
+        reject_threshold: float | None = None,
+        git_commit: str = "",
+    ) -> Path:
+        """Write the bundle, whole or not at all, and return its directory. Raises OSError, HomeBusyError."""
+        metadata = self.metadata(reject_threshold=reject_threshold, git_commit=git_commit)
+        return save_model_bundle(self.text, metadata, metrics, confusion, base_dir, self.cat_encoders)
+
+
+def fit(
+    training: Dataset,
+    *,
+    validation: Dataset | None = None,
+    options: FitOptions = FitOptions(),
+    progress: Progress | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> TrainedModel:
+    """Train on these minutes; on `validation`, later days, growing stops where it no longer helps.
+
+    Raises TooFewLabelsError, TrainingCancelledError.
+    """
+    check_enough(training)
+    schema = SCHEMAS[options.schema_version]
+    words = vocabularies(training, schema, options.unknown_category_freq_threshold)
+    encoder = Encoder(schema.version, words, _TIME_BASIS)
+    matrix = training.matrix(encoder)
+    mask_categories(matrix, training, encoder, options)
+    data = _data(matrix, training.labels, line_weights(training, options), schema)
+    checks = []
+    if validation is not None and len(validation):
+        checks.append(_data(validation.matrix(encoder), validation.labels, validation.weights, schema, reference=data))
+    params = {**BASE_PARAMS, **options.params, **_FIXED_PARAMS, "seed": options.seed}
+    callbacks: list[Callable[..., Any]] = [_Watch(progress, is_cancelled)]
+    if checks:
+        callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
+    booster = lgb.train(dict(params), data, options.rounds, valid_sets=checks, callbacks=callbacks)
+    best = booster.best_iteration if checks and booster.best_iteration > 0 else booster.current_iteration()
+    return TrainedModel(
+        text=str(booster.model_to_string(num_iteration=best)),
+        cat_encoders=words,
+        schema=schema,
+        params={**params, "num_boost_round": options.rounds, "class_weight_method": "balanced_root"},
+        best_iteration=best,
+        options=options,
+        dataset_hash=training.dataset_hash,
+        provenance=training.provenance,
+        date_range=training.date_range,
+    )
+
+
+def check_enough(dataset: Dataset, blocks: int = MIN_BLOCKS) -> None:
+    """Raise TooFewLabelsError unless a person labelled so many blocks, with two different labels."""
+    found = dataset.block_count
+    if found < blocks:
+        raise TooFewLabelsError(
+            f"There are {found} labelled blocks; a model of your own needs at least {blocks}.",
+            f"Label {blocks - found} more and train again.",
+            found=found,
+            needed=blocks,
+        )
+    kinds = len(np.unique(dataset.labels[~dataset.is_weak]))
+    if kinds < MIN_LABELS:
+        raise TooFewLabelsError(
+            f"All labelled blocks have the same label; at least {MIN_LABELS} different ones are needed.",
+            "Label other kinds of work too and train again.",
+            found=kinds,
+            needed=MIN_LABELS,
+        )
+
+
+def vocabularies(dataset: Dataset, schema: FeatureSchema, least_rows: int) -> CatEncoders:
+    """For each categorical column the values of at least so many rows, and `__unknown__`, sorted."""
+    counts: dict[str, Counter[str]] = {column: Counter() for column in schema.categorical_columns}
+    for _, rows in dataset.chunks():
+        for column, counter in counts.items():
+            counter.update(getattr(row, column) for row in rows)
+    return {
+        column: sorted({UNKNOWN_VALUE, *(value for value, count in counter.items() if count >= least_rows)})
+        for column, counter in counts.items()
+    }
+
+
+def mask_categories(matrix: FloatArray, dataset: Dataset, encoder: Encoder, options: FitOptions) -> None:
+    """Turn a share of the codes into that of `__unknown__`, in place; the draw depends on the seed alone."""
+    rng = np.random.default_rng(options.seed)
+    for column, vocabulary in encoder.vocabularies.items():
+        hidden = rng.random(len(dataset)) < options.unknown_category_mask_rate
+        matrix[hidden, encoder.place[column]] = vocabulary.code(UNKNOWN_VALUE)
+
+
+def line_weights(dataset: Dataset, options: FitOptions) -> FloatArray:
+    """(N,) the lines' own weights, rarer labels heavier by the root of their rarity, older minutes lighter."""
+    weights = dataset.weights * class_weights(dataset.labels, dataset.weights)[dataset.labels]
+    if options.recency_half_life_days is not None:
+        age_days = dataset.days.max() - dataset.days
+        weights = weights * 0.5 ** (age_days / options.recency_half_life_days)
+    return np.asarray(weights * (len(dataset) / weights.sum()))
+
+
+def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
+    """(8,) the root of how much rarer than average each label is; 0 weight counts for labels that do not occur."""
+    mass = np.bincount(labels, weights=weights, minlength=_CLASSES)
+    present: BoolArray = mass > 0
+    scale = np.zeros(_CLASSES)
+    scale[present] = np.sqrt(mass.sum() / (present.sum() * mass[present]))
+    return scale
+
+
+def _data(
+    matrix: FloatArray, labels: IntArray, weights: FloatArray, schema: FeatureSchema, reference: Any = None
+) -> Any:
+    return lgb.Dataset(
+        matrix,
+        label=labels,
+        weight=weights,
+        feature_name=list(schema.model_columns),
+        categorical_feature=list(schema.categorical_columns),
+        reference=reference,
+        params={"max_bin": BASE_PARAMS["max_bin"], **_FIXED_PARAMS},
+    )
+
+
+class _Watch:
+    """Between rounds: says how far it is, and looks whether to stop."""
+
+    order = 0
+    before_iteration = False
+
+    def __init__(self, progress: Progress | None, is_cancelled: Callable[[], bool] | None) -> None:
+        self._progress = progress
+        self._is_cancelled = is_cancelled
+
+    def __call__(self, env: Any) -> None:
+        if self._is_cancelled is not None and self._is_cancelled():
+            raise TrainingCancelledError("The training was cancelled.", "Nothing was changed.")
+        done = env.iteration + 1 - env.begin_iteration
+        total = env.end_iteration - env.begin_iteration
+        if self._progress is not None and (done % REPORT_ROUNDS == 0 or done == total):
+            self._progress(done, total)
