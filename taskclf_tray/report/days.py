@@ -64,10 +64,17 @@ def day_bounds_us(day: date, zone_name: str) -> Interval:
     return to_us(start), to_us(end)
 
 
-def read_day(database: Database, user_id: str, day: date) -> list[BucketRecord]:
+def iterate_day(database: Database, user_id: str, day: date) -> Iterator[BucketRecord]:
     """The day's buckets in order of time, whatever zones the person was in. Raises StoreError."""
     with database.reading():
-        return [record for record in database.buckets.iterate(user_id, *near_us(day)) if local_date(record) == day]
+        for record in database.buckets.iterate(user_id, *near_us(day)):
+            if local_date(record) == day:
+                yield record
+
+
+def read_day(database: Database, user_id: str, day: date) -> list[BucketRecord]:
+    """As `iterate_day`, all at once."""
+    return list(iterate_day(database, user_id, day))
 
 
 def read_spans(database: Database, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
@@ -36,6 +37,20 @@ def own_ui_label(core_label: str, taxonomy: TaxonomyConfig | None) -> str:
     return next((bucket.name for bucket in taxonomy.buckets if core_label in bucket.core_labels), OTHER_BUCKET)
 
 
+def whole(record: BucketRecord) -> Piece:
+    """A bucket in one piece, as predicted."""
+    return Piece(
+        record.start_us,
+        record.end_us,
+        seconds_to_us(record.covered_seconds),
+        record.smoothed_label,
+        record.ui_label,
+        record.is_mixed,
+        False,
+        record.time_zone,
+    )
+
+
 def pieces_of(
     records: Sequence[BucketRecord], spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None
 ) -> list[Piece]:
@@ -48,42 +63,33 @@ def pieces_of(
         over = at
         while over < len(spans) and spans[over].start_us < record.end_us:
             over += 1
-        pieces += cut(record, spans[at:over], taxonomy)
+        pieces += cut(whole(record), spans[at:over], taxonomy)
     return pieces
 
 
-def cut(record: BucketRecord, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None) -> Iterator[Piece]:
-    """One bucket cut at the spans that overlap it.
+def cut(bucket: Piece, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None) -> Iterator[Piece]:
+    """A whole bucket cut at the spans that overlap it.
 
     Where in a bucket its covered seconds lie is not stored: they count as spread evenly. Shares are differences of
     whole microseconds along the bucket, so they give its total exactly, however it is cut.
     """
-    covered_us = seconds_to_us(record.covered_seconds)
 
     def until(moment_us: int) -> int:
-        return covered_us * (moment_us - record.start_us) // (record.end_us - record.start_us)
+        return bucket.covered_us * (moment_us - bucket.start_us) // (bucket.end_us - bucket.start_us)
 
-    def piece(start_us: int, end_us: int, own: str | None) -> Piece:
-        return Piece(
-            start_us,
-            end_us,
-            until(end_us) - until(start_us),
-            record.smoothed_label if own is None else own,
-            record.ui_label if own is None else own_ui_label(own, taxonomy),
-            record.is_mixed and own is None,
-            own is not None,
-            record.time_zone,
-        )
+    def part(start_us: int, end_us: int, **own: Any) -> Piece:
+        return replace(bucket, start_us=start_us, end_us=end_us, covered_us=until(end_us) - until(start_us), **own)
 
-    at = record.start_us
+    at = bucket.start_us
     for span in spans:
-        start_us, end_us = max(span.start_us, record.start_us), min(span.end_us, record.end_us)
+        start_us, end_us = max(span.start_us, bucket.start_us), min(span.end_us, bucket.end_us)
         if at < start_us:
-            yield piece(at, start_us, None)
-        yield piece(start_us, end_us, span.label)
+            yield part(at, start_us)
+        ui_label = own_ui_label(span.label, taxonomy)
+        yield part(start_us, end_us, core_label=span.label, ui_label=ui_label, is_mixed=False, is_own=True)
         at = end_us
-    if at < record.end_us:
-        yield piece(at, record.end_us, None)
+    if at < bucket.end_us:
+        yield part(at, bucket.end_us)
 
 
 def runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +63,8 @@ class MenuBuilder:
             ),
             self._item(lambda _: self._undo_text(), self._undo, visible=lambda _: self._see().labels.undo is not None),
             separator,
+            self._item(text.MENU_TODAY, self._api.Menu(self._today), visible=lambda _: self._has_today()),
+            separator,
             self._item(text.MENU_PAUSE, self._pause_menu()),
             self._item(text.MENU_PRIVATE, self._toggle_private, checked=lambda _: self._see().is_private),
             self._item(text.MENU_ASK, self._ask_menu()),
@@ -114,6 +116,18 @@ class MenuBuilder:
     def _answer(self, item: ReviewItem, label: str, entry: str) -> Any:
         action = self._stamped(lambda at: AnswerRequest(item.request_id, label, at))
         return self._api.KeyedItem((item.request_id, label), entry, action, swatch=_swatch(label))
+
+    def _today(self) -> Iterator[Any]:
+        """What the day was so far; to be read, not clicked."""
+        today = self._see().today
+        for entry in today.entries:
+            yield self._told(entry.name, text.today_entry(entry.name, entry.minutes), entry.color)
+        if today.unsure_minutes:
+            yield self._told((None, "unsure"), text.today_entry(text.MENU_TODAY_UNSURE, today.unsure_minutes))
+        yield self._told((None, "total"), text.today_entry(text.MENU_TODAY_TOTAL, today.total_minutes))
+
+    def _told(self, key: Hashable, line: str, color: str | None = None) -> Any:
+        return self._api.KeyedItem(key, line, None, enabled=False, swatch=lambda: color)
 
     def _ask_menu(self) -> Any:
         def seen() -> AskingState:
@@ -204,6 +218,9 @@ class MenuBuilder:
 
     def _has_block(self) -> bool:
         return self._see().block_start is not None
+
+    def _has_today(self) -> bool:
+        return self._see().today.total_minutes > 0
 
     def _has_banner(self) -> bool:
         return self._see().banner is not None

@@ -47,7 +47,7 @@ from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDes
 from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.snapshot import Snapshot
+from taskclf_tray.ui.snapshot import Snapshot, TodayView
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
 from taskclf_tray.ui.troubles import NamelessWatch, Troubles
@@ -108,6 +108,7 @@ class TrayRuntime:
         self._is_patient = False
         self._step: Step | None = None
         self._blackouts: list[Blackout] = []
+        self._today = TodayView()
         self._troubles = Troubles(self._audience.tell, self._settings.retry_seconds)
         self._nameless = NamelessWatch(self._audience.tell)
         self._give_back_at = 0.0
@@ -343,7 +344,7 @@ class TrayRuntime:
         version = session.database.seen_version()
         if version != self._labels_seen:
             self._labels_seen = version
-            self._audience.show_labels(session.label_view)
+            self._refresh(session)
             if self._asker is not None:
                 self._asker.withdraw_answered()
 
@@ -423,15 +424,16 @@ class TrayRuntime:
     def _refresh(self, session: Session) -> None:
         with contextlib.suppress(TaskclfError):  # else what was known last still holds
             self._blackouts = session.open_blackouts()
-        self._audience.publish(
-            snapshot_of(
-                session,
-                self._step or Step(is_caught_up=False),
-                blackouts=self._blackouts,
-                problem=self._troubles.problem,
-                banner=self._banner(),
-            )
+        with contextlib.suppress(TaskclfError):
+            self._today = session.today_view()
+        snapshot = snapshot_of(
+            session,
+            self._step or Step(is_caught_up=False),
+            blackouts=self._blackouts,
+            problem=self._troubles.problem,
+            banner=self._banner(),
         )
+        self._audience.publish(dataclasses.replace(snapshot, today=self._today))
         with contextlib.suppress(TaskclfError):
             self._audience.show_labels(session.label_view)
 

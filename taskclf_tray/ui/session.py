@@ -29,7 +29,8 @@ from taskclf_tray.ui.label_view import read_label_view
 from taskclf_tray.ui.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.ui.recorder import Live, Recorder
 from taskclf_tray.ui.serving import Message, Overrides, Serving
-from taskclf_tray.ui.snapshot import LabelView
+from taskclf_tray.ui.snapshot import LabelView, TodayView
+from taskclf_tray.ui.today import TodayTally
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Session:
             taxonomy=lambda: self.serving.taxonomy,
         )
         self.labels = LabelStore(self.database, self.identity.user_id)
+        self._today = TodayTally(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
         self._bundles: tuple[int, list[BundleInfo]] | None = None
@@ -179,6 +181,10 @@ class Session:
     def label_view(self) -> LabelView:
         """What the views show of the person's labels now. Raises StoreError."""
         return read_label_view(self.database, self.identity.user_id, self.now(), self.taxonomy())
+
+    def today_view(self) -> TodayView:
+        """How the day divides so far. Raises StoreError."""
+        return self._today.view(self.now(), self.time_zone(), self.serving.taxonomy)
 
     def taxonomy(self) -> TaxonomyConfig | None:
         """The categories in force."""

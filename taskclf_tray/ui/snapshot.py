@@ -61,6 +61,24 @@ class LabelView:
 
 
 @dataclass(frozen=True, slots=True)
+class TodayEntry:
+    """How long one category or label was, in whole minutes."""
+
+    name: str
+    minutes: int
+    color: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TodayView:
+    """How the day divides so far, most first; the minutes of all entries and the unsure ones make the total."""
+
+    entries: tuple[TodayEntry, ...] = ()
+    unsure_minutes: int = 0
+    total_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The app as it stands. `line` is the status sentence of title, tooltip and terminal."""
 
@@ -83,3 +101,4 @@ class Snapshot:
     is_own_label: bool = False
     """The person said so."""
     labels: LabelView = field(default_factory=LabelView)
+    today: TodayView = field(default_factory=TodayView)

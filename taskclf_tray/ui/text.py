@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from taskclf_tray.core.time import from_us
+from taskclf_tray.report.minutes import duration
 from taskclf_tray.ui.notify.plain import plain_text
 
 APP_NAME = "taskclf"
@@ -79,6 +80,9 @@ MENU_LABEL = "Label this as"
 MENU_REVIEW = "Review"
 MENU_SKIP = "Skip"
 MENU_UNDO = "Undo"
+MENU_TODAY = "Today"
+MENU_TODAY_UNSURE = "Not sure"
+MENU_TODAY_TOTAL = "Total"
 MENU_ASK = "Ask me"
 MENU_ASK_ON = "On"
 MENU_ASK_SNOOZE = "Snooze 1 hour"
@@ -123,6 +127,11 @@ def menu_undo(kind: str, label: str | None, start: datetime, end: datetime) -> s
     """`Undo “Build 14:05–14:25”`."""
     what = {"skip": "Skip", "import": "Import", "erase": "Delete", "merge": "Merge"}.get(kind, label or "Labels")
     return f"{MENU_UNDO} “{what} {stretch(start, end)}”"
+
+
+def today_entry(name: str, minutes: int) -> str:
+    """`Deep Work  3 h 05 min`."""
+    return f"{name_of(name)}  {duration(minutes)}"
 
 
 def stretch(start: datetime, end: datetime) -> str:
@@ -213,6 +222,11 @@ def answered_already(start_us: int, end_us: int) -> tuple[str, str]:
 def nothing_to_undo() -> tuple[str, str]:
     """Undo, and nothing younger than a day is there."""
     return "Nothing to undo", "A label can be taken back for one day."
+
+
+def not_written(title: str, next_step: str) -> tuple[str, str]:
+    """A label, an answer or a switch that could not be stored. What is in the menu can be clicked again there."""
+    return title, f"What you just clicked was not written down. {next_step}".rstrip()
 
 
 def asking_off() -> tuple[str, str]:
@@ -424,6 +438,7 @@ def drift_unsure(since: str) -> str:
 
 DRIFT_NEVER = "The record has not been checked for a drift yet: that wants a few days to compare, and then runs daily."
 DRIFT_TOO_SHORT = "Too little to compare: the record does not go back more than a week."
+DRIFT_NOTHING_LATELY = "Too little to compare: the last seven days have no record."
 DRIFT_NONE = "Your work looks as it did."
 
 
