@@ -90,10 +90,11 @@ class AppRegistry:
             known = self._known[key] = self._find(key)
         return known
 
-    def short_name(self, app_id: str) -> str | None:
-        """The shortest name a known program is reported by; None for an id the tables do not have."""
+    def common_name(self, app_id: str) -> str | None:
+        """What a known program is called: of its reported names one that is in its id. None for an unknown id."""
         names = [name for name, info in self._table.items() if info.app_id == app_id]
-        return min(names, key=lambda name: (len(name), name), default=None)
+        alike = [name for name in names if "." not in name and name.replace(" ", "") in app_id.lower()]
+        return max(alike, key=lambda name: (len(name), name)) if alike else min(names, key=len, default=None)
 
     def _find(self, key: str) -> AppInfo:
         bare = key.removesuffix(".exe")

@@ -41,6 +41,7 @@ from taskclf_tray.ui.commands import (
     Resume,
     TellStatus,
 )
+from taskclf_tray.ui.drift_watch import DriftWatch
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
 from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
@@ -105,6 +106,7 @@ class TrayRuntime:
         self._session: Session | None = None
         self._desk: LabelDesk | None = None
         self._asker: Asker | None = None
+        self._drift: DriftWatch | None = None
         self._is_patient = False
         self._step: Step | None = None
         self._blackouts: list[Blackout] = []
@@ -229,10 +231,14 @@ class TrayRuntime:
             self._audience.show_labels,
         )
         self._asker = Asker(session, self._audience)
+        self._drift = DriftWatch(session, self._audience)
         self._desk = LabelDesk(around, self._said)
         self._desk.start()
 
     def _close_desk(self) -> None:
+        drift, self._drift = self._drift, None
+        if drift is not None:
+            drift.close()
         desk, self._desk = self._desk, None
         if desk is not None:
             desk.stop()
@@ -381,11 +387,16 @@ class TrayRuntime:
         return self._seconds_to_wait(is_away=step.live is not None and step.live.is_away)
 
     def _ask(self, session: Session, step: Step) -> None:
-        """The person's label grows with its block, and a question may come. Failing, it costs no minute."""
+        """The person's label grows with its block, a question may come, and once a day the look for a drift.
+
+        Failing, it costs no minute.
+        """
         try:
             session.grow_label(step.live)
             if self._asker is not None:
                 self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
+            if self._drift is not None:
+                self._drift.after_step(has_new_minutes=bool(step.finalised))
         except TaskclfError as error:
             self._fail(error)
 
