@@ -1,0 +1,185 @@
+"""The reject threshold: what it promises holds for stretches of minutes that are right or wrong together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy import stats
+
+from taskclf_tray.train.tune import Evidence, thresholds, tune_reject
+
+TARGET = 0.9
+REPEATS = 400
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def probs_of(confidence: FloatArray) -> FloatArray:
+    """Rows that say label 0 with the given probability."""
+    rest = np.repeat(((1 - confidence) / 7)[:, None], 7, axis=1)
+    return np.hstack([confidence[:, None], rest])
+
+
+def stretches(
+    rng: np.random.Generator, count: int, accuracy_of: dict[float, float], *, minutes: tuple[int, int] = (3, 15)
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Stretches of one confidence each, nearly all of whose minutes are right or wrong together."""
+    block = np.repeat(np.arange(count), rng.integers(minutes[0], minutes[1] + 1, size=count))
+    levels = rng.choice(list(accuracy_of), size=count)
+    chance = np.array([accuracy_of[level] for level in levels])
+    together, alone = rng.random(count)[block], rng.random(len(block))
+    draw = np.where(rng.random(len(block)) < 0.9, together, alone)
+    return probs_of(levels[block]), np.where(draw < chance[block], 0, 1), block
+
+
+def right(count: int, minutes: int = 15, confidence: float = 0.95) -> tuple[FloatArray, IntArray, IntArray]:
+    """Stretches without a mistake."""
+    size = count * minutes
+    return probs_of(np.full(size, confidence)), np.zeros(size, dtype=np.int64), np.repeat(np.arange(count), minutes)
+
+
+def test_perfect_answers_are_accepted_as_they_are() -> None:
+    tuned = tune_reject(*right(60))
+    assert tuned.threshold == 0.0
+    assert tuned.coverage == 1.0
+    assert tuned.accuracy == 1.0
+    assert TARGET <= tuned.lower_bound < 1.0
+    assert tuned.reason == ""
+
+
+def test_few_stretches_prove_nothing_even_without_a_mistake() -> None:
+    tuned = tune_reject(*right(25))
+    assert tuned.threshold is None
+    assert "25 labelled stretches are too few" in tuned.reason
+    # many minutes of the same few stretches are no more evidence
+    assert tune_reject(*right(25, minutes=400)).threshold is None
+
+
+def test_uncertain_minutes_are_rejected_where_they_are_wrong() -> None:
+    rng = np.random.default_rng(3)
+    tuned = tune_reject(*stretches(rng, 300, {0.95: 0.98, 0.85: 0.97, 0.6: 0.5}))
+    assert tuned.threshold is not None
+    assert 0.6 < tuned.threshold <= 0.85
+    assert tuned.coverage == pytest.approx(2 / 3, abs=0.1)
+    assert tuned.accuracy is not None
+    assert tuned.accuracy >= tuned.lower_bound >= TARGET
+
+
+def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
+    rng = np.random.default_rng(4)
+    tuned = tune_reject(*stretches(rng, 300, {0.95: 0.7}))
+    assert tuned.threshold is None
+    assert "are right, and 90% are wanted" in tuned.reason
+    assert "No minute reaches" in tune_reject(*right(60, confidence=0.7)).reason
+    nearly = tune_reject(*stretches(rng, 60, {0.95: 0.93}))
+    assert nearly.threshold is None
+    assert "not yet 95% sure" in nearly.reason
+
+
+def test_nothing_to_tune_on() -> None:
+    empty = tune_reject(np.empty((0, 8)), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+    assert empty.threshold is None
+    assert empty.coverage == 0.0
+    assert empty.to_dict()["accuracy"] is None
+
+
+@pytest.mark.parametrize("arguments", [{"target_accuracy": 1.0}, {"confidence": 0.0}])
+def test_targets_that_cannot_be(arguments: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        tune_reject(*right(2), **arguments)
+    with pytest.raises(ValueError, match="labels"):
+        tune_reject(probs_of(np.ones(3)), np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64))
+
+
+def test_the_order_is_fixed_by_the_target_alone() -> None:
+    assert thresholds(0.9)[:3] == [0.9, 0.89, 0.88]
+    assert thresholds(0.925)[:2] == [0.925, 0.92]
+    assert thresholds(0.9)[-2:] == [0.13, 0.0]
+    assert all(a > b for a, b in pairwise(thresholds(0.9)))
+
+
+def test_the_p_value_rises_with_the_target() -> None:
+    rng = np.random.default_rng(5)
+    probs, y, block = stretches(rng, 100, {0.95: 0.95})
+    evidence = Evidence.of(np.ones(len(y), dtype=np.bool_), probs.argmax(axis=1) != y, block)
+    values = [evidence.p_value(target) for target in np.linspace(0.01, 0.99, 99)]
+    assert all(a <= b + 1e-12 for a, b in pairwise(values))
+    assert evidence.p_value(evidence.lower_bound(0.95)) == pytest.approx(0.05, abs=1e-4)
+
+
+def true_accuracy(accuracy_of: dict[float, float], threshold: float) -> float:
+    """Every level is as frequent as another."""
+    accepted = [accuracy for level, accuracy in accuracy_of.items() if level >= threshold]
+    return float(np.mean(accepted))
+
+
+@pytest.mark.parametrize(
+    "accuracy_of",
+    [
+        {0.95: 0.895},
+        {0.97: 0.96, 0.8: 0.83},
+        {0.95: 0.895, 0.85: 0.89, 0.75: 0.88, 0.6: 0.8},
+        {0.99: 0.88, 0.7: 0.91},
+    ],
+)
+@pytest.mark.parametrize("count", [40, 150])
+def test_the_guarantee_holds(accuracy_of: dict[float, float], count: int) -> None:
+    """A threshold whose true accuracy is below the target is chosen in at most 5 % of data sets (here: far below)."""
+    rng = np.random.default_rng([count, *(round(1000 * level) for level in accuracy_of)])
+    broken = 0
+    for _ in range(REPEATS):
+        tuned = tune_reject(*stretches(rng, count, accuracy_of))
+        broken += tuned.threshold is not None and true_accuracy(accuracy_of, tuned.threshold) < TARGET
+    assert broken <= 0.05 * REPEATS
+
+
+def test_the_lower_bound_holds() -> None:
+    rng = np.random.default_rng(11)
+    missed = 0
+    for _ in range(REPEATS):
+        probs, y, block = stretches(rng, 80, {0.95: 0.93})
+        evidence = Evidence.of(np.ones(len(y), dtype=np.bool_), probs.argmax(axis=1) != y, block)
+        missed += evidence.lower_bound(0.95) > 0.93
+    assert missed <= 0.05 * REPEATS
+
+
+def test_counting_minutes_as_independent_breaks_the_promise() -> None:
+    """The exact binomial bound per minute, in the same search, is wrong several times as often as it says."""
+    rng = np.random.default_rng(12)
+    broken = 0
+    for _ in range(REPEATS):
+        _, y, _ = stretches(rng, 150, {0.95: 0.895})
+        wrong = int((y != 0).sum())
+        broken += stats.binom.cdf(wrong, len(y), 1 - TARGET) <= 0.05
+    assert broken > 0.15 * REPEATS
+
+
+def test_longer_stretches_count_as_fifteen_minutes() -> None:
+    """Where long stretches are worse, the promise is about stretches weighed so."""
+    rng = np.random.default_rng(13)
+    broken = 0
+    for _ in range(REPEATS // 4):
+        short = stretches(rng, 100, {0.95: 0.96}, minutes=(15, 15))
+        long = stretches(rng, 100, {0.95: 0.82}, minutes=(60, 60))
+        parts = [np.concatenate([a, b]) for a, b in zip(short, long, strict=True)]
+        parts[2][len(short[2]) :] += 1000
+        broken += tune_reject(*parts).threshold is not None
+    assert broken <= 0.05 * REPEATS / 4
+
+
+def test_enough_good_stretches_do_qualify() -> None:
+    """The bound is not only safe: 120 stretches of about ten minutes, 98 % right, nearly always give a threshold."""
+    rng = np.random.default_rng(14)
+    found = [tune_reject(*stretches(rng, 120, {0.97: 0.99, 0.9: 0.97}, minutes=(8, 15))) for _ in range(100)]
+    assert sum(tuned.threshold is not None for tuned in found) >= 85
+
+
+def test_the_same_input_gives_the_same_answer_in_any_order() -> None:
+    rng = np.random.default_rng(15)
+    probs, y, block = stretches(rng, 200, {0.95: 0.98, 0.7: 0.9})
+    order = rng.permutation(len(y))
+    assert tune_reject(probs, y, block) == tune_reject(probs[order], y[order], block[order])
