@@ -16,7 +16,7 @@ import lightgbm as lgb
 import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
-from taskclf_tray.core.errors import LabelError, TaskclfError
+from taskclf_tray.core.errors import LabelError, ModelIncompatibleError, TaskclfError
 from taskclf_tray.core.model_io import CatEncoders, save_model_bundle
 from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS, FeatureSchema
@@ -25,6 +25,7 @@ from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.fit_prior import Prior
 
 MIN_BLOCKS: Final = 10
 MIN_LABELS: Final = 2
@@ -154,41 +155,60 @@ def fit(
     training: Dataset,
     *,
     validation: Dataset | None = None,
+    prior: Prior | None = None,
     options: FitOptions = FitOptions(),
     progress: Progress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> TrainedModel:
     """Train on these minutes; on `validation`, later days, growing stops where it no longer helps.
 
-    Raises TooFewLabelsError, TrainingCancelledError.
+    `prior`: the model whose trees come first. Raises TooFewLabelsError, TrainingCancelledError, and
+    ModelIncompatibleError for a prior of another schema.
     """
     check_enough(training)
     schema = SCHEMAS[options.schema_version]
     words = vocabularies(training, schema, options.unknown_category_freq_threshold)
-    encoder = Encoder(schema.version, words, _TIME_BASIS)
-    matrix = training.matrix(encoder)
-    mask_categories(matrix, training, encoder, options)
-    data = _data(matrix, training.labels, line_weights(training, options), schema)
-    checks = []
-    if validation is not None and len(validation):
-        checks.append(_data(validation.matrix(encoder), validation.labels, validation.weights, schema, reference=data))
+    if prior is not None:
+        words = _words_with_prior(prior, words, schema)
+    data, later = _lgb_datasets(training, validation, Encoder(schema.version, words, _TIME_BASIS), options)
     params = {**BASE_PARAMS, **options.params, **_FIXED_PARAMS, "seed": options.seed}
     callbacks: list[Callable[..., Any]] = [_Watch(progress, is_cancelled)]
-    if checks:
+    if later is not None:
         callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
-    booster = lgb.train(dict(params), data, options.rounds, valid_sets=checks, callbacks=callbacks)
-    best = booster.best_iteration if checks and booster.best_iteration > 0 else booster.current_iteration()
+    booster = lgb.train(
+        dict(params),
+        data,
+        options.rounds,
+        valid_sets=[] if later is None else [later],
+        init_model=None if prior is None else lgb.Booster(model_str=prior.under(words)),
+        callbacks=callbacks,
+    )
+    best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     return TrainedModel(
         text=str(booster.model_to_string(num_iteration=best)),
         cat_encoders=words,
         schema=schema,
-        params={**params, "num_boost_round": options.rounds, "class_weight_method": "balanced_root"},
+        params=_recorded_params(params, options, prior),
         best_iteration=best,
         options=options,
         dataset_hash=training.dataset_hash,
-        provenance=training.provenance,
+        provenance=training.provenance if prior is None else prior.mixed_with(training.provenance),
         date_range=training.date_range,
     )
+
+
+def _words_with_prior(prior: Prior, words: CatEncoders, schema: FeatureSchema) -> CatEncoders:
+    if prior.schema is not schema:
+        raise ModelIncompatibleError(
+            f"The model {prior.name} is of schema {prior.schema.version} and cannot be continued in {schema.version}.",
+            "Train without it, or for its schema.",
+        )
+    return prior.words_with(words)
+
+
+def _recorded_params(params: Mapping[str, Any], options: FitOptions, prior: Prior | None) -> dict[str, Any]:
+    more = {"num_boost_round": options.rounds, "class_weight_method": "balanced_root"}
+    return {**params, **more} if prior is None else {**params, **more, "prior_model": prior.name}
 
 
 def check_enough(dataset: Dataset, blocks: int = MIN_BLOCKS) -> None:
@@ -249,18 +269,26 @@ def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
     return scale
 
 
-def _data(
-    matrix: FloatArray, labels: IntArray, weights: FloatArray, schema: FeatureSchema, reference: Any = None
-) -> Any:
-    return lgb.Dataset(
+def _lgb_datasets(
+    training: Dataset, validation: Dataset | None, encoder: Encoder, options: FitOptions
+) -> tuple[Any, Any]:
+    """What LightGBM learns from, and what it is stopped by (None without validation)."""
+    matrix = training.matrix(encoder)
+    mask_categories(matrix, training, encoder, options)
+    more: dict[str, Any] = {"feature_name": list(encoder.columns), "categorical_feature": list(encoder.vocabularies)}
+    data = lgb.Dataset(
         matrix,
-        label=labels,
-        weight=weights,
-        feature_name=list(schema.model_columns),
-        categorical_feature=list(schema.categorical_columns),
-        reference=reference,
-        params={"max_bin": BASE_PARAMS["max_bin"], **_FIXED_PARAMS},
+        label=training.labels,
+        weight=line_weights(training, options),
+        params={"max_bin": {**BASE_PARAMS, **options.params}["max_bin"], **_FIXED_PARAMS},
+        **more,
     )
+    if validation is None or not len(validation):
+        return data, None
+    later = lgb.Dataset(
+        validation.matrix(encoder), label=validation.labels, weight=validation.weights, reference=data, **more
+    )
+    return data, later
 
 
 class _Watch:
