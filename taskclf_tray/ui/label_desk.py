@@ -89,13 +89,14 @@ class LabelDesk:
                 except Exception as error:  # noqa: BLE001 - the person is told; the next click is tried again
                     problem = as_problem(error)
                     log.warning("%s", problem)
-                    self._around.tell([text.trouble(problem.title, problem.next_step)])
+                    self._around.tell([text.not_written(problem.title, problem.next_step)])
         finally:
             if database is not None:
                 database.close()
 
     def _obey(self, database: Database, command: LabelCommand) -> None:
-        messages = self._carried_out(database, command)
+        with database.transaction():  # all of it, or nothing of it and a sentence that says so
+            messages = self._carried_out(database, command)
         around = self._around
         around.show(lambda: read_label_view(database, around.user_id, command.at, around.taxonomy()))
         if messages:

@@ -54,7 +54,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 
 
 def queue_blocks(path: Path, count: int) -> list[RequestRecord]:
-    """So many blocks of the past that wait for an answer."""
+    """So many blocks of the past that wait for an answer; each was asked about."""
     starts = [to_us(FIRST + number * BLOCK) for number in range(count)]
     length, day = BLOCK // timedelta(microseconds=1), FIRST.date().isoformat()
     requests = [
@@ -64,6 +64,7 @@ def queue_blocks(path: Path, count: int) -> list[RequestRecord]:
     with closing(Database(path)) as database, database.transaction():
         for request in requests:
             database.requests.put(request)
+            database.asks.add(USER, request.request_id, request.created_us, day, is_random=False)
     return requests
 
 
@@ -116,7 +117,7 @@ def test_an_answer_on_a_full_disk_is_told_and_works_once_there_is_room(
             until(lambda: refusals(caplog) == 2, "what is still wrong")
             until(lambda: len(rig.notifier.told("is full")) >= 2, "what is wrong, both times")
         assert spans(path) == []
-        assert "Free some space" in rig.notifier.told("is full")[0].body
+        assert "Free some space" in rig.notifier.told("not written down")[0].body
         runtime.send(answer)
         until(lambda: spans(path), "the label")
         until(lambda: runtime.snapshot.labels.undo, "Undo")
@@ -178,18 +179,17 @@ def test_a_folder_that_takes_nothing_is_told_and_the_next_click_is_tried_again(t
     assert len(told) == 1
 
 
-def test_a_database_that_refuses_a_write_is_told_and_keeps_no_half_of_it(rig: Rig) -> None:
-    """A trigger refuses late in the transaction, when the change is in already."""
+@pytest.mark.parametrize("late", ["INSERT ON label_spans", "UPDATE ON label_requests", "UPDATE ON asks"])
+def test_a_database_that_refuses_a_write_is_told_and_keeps_no_half_of_it(rig: Rig, late: str) -> None:
+    """A trigger refuses when a part of the answer is in already."""
     path = rig.paths.database
     (request,) = queue_blocks(path, 1)
     with rig.running() as runtime:
         until(lambda: runtime.snapshot.labels.review_count, "the block in the menu")
         with closing(sqlite3.connect(path)) as other:
-            other.execute(
-                "CREATE TRIGGER refuse BEFORE INSERT ON label_spans BEGIN SELECT RAISE(ABORT, 'read-only'); END"
-            )
+            other.execute(f"CREATE TRIGGER refuse BEFORE {late} BEGIN SELECT RAISE(ABORT, 'not today'); END")
             runtime.send(AnswerRequest(request.request_id, "Write", START))
-            until(lambda: rig.notifier.told("refused"), "what is wrong")
+            until(lambda: rig.notifier.told("not written down"), "what is wrong")
             assert changes(path) == []  # not even half of it
             other.execute("DROP TRIGGER refuse")
         runtime.send(AnswerRequest(request.request_id, "Write", START))
