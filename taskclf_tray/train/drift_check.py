@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,10 +26,12 @@ from taskclf_tray.train.drift_questions import (
     LEAST_REFERENCE_DAYS,
     Finding,
     Pair,
+    Question,
     Thresholds,
+    discoveries,
     findings,
 )
-from taskclf_tray.train.drift_statistics import adjusted, ks_of_values, psi_of_values
+from taskclf_tray.train.drift_statistics import ks_of_values, psi_of_values
 from taskclf_tray.train.drift_words import summary_of, too_little, words
 
 DEFAULT_PSI_THRESHOLD: Final = 0.2
@@ -83,7 +86,7 @@ def run_drift_check(
     timestamp = from_us(max(ends)) if ends else _EPOCH
     users: list[UserDrift] = []
     alerts: list[DriftAlert] = []
-    for user in sorted({str(value) for value in current.users.values}):
+    for user in current.user_names:
         pair = _pair(reference, current, user)
         lacking = _lacking(pair)
         users.append(_figures(pair, user, lacking, reject_label))
@@ -109,20 +112,19 @@ def _lacking(pair: Pair) -> str | None:
 
 def _alerts(pair: Pair, user: str, thresholds: Thresholds, reject_label: str, timestamp: datetime) -> list[DriftAlert]:
     """Large effects that are discoveries, one for each question, the most telling first."""
-    answers = [answer for look in pair.looks() for answer in findings(look, thresholds, reject_label)]
-    p_values = adjusted(np.array([answer.p_value for answer in answers]))
-    kept: dict[tuple[DriftTrigger, str], tuple[Finding, float]] = {}
-    for answer, p_value in zip(answers, p_values.tolist(), strict=True):
-        key = answer.trigger, answer.feature
-        if not answer.is_large or p_value > thresholds.false_discovery_rate:
+    looks = [list(findings(look, thresholds, reject_label)) for look in pair.looks()]
+    begun = {answer.question: answer.since for answer in looks[0]}
+    kept: dict[Question, Finding] = {}
+    for answer in discoveries(looks):
+        if not answer.is_large or answer.p_value > thresholds.false_discovery_rate:
             continue
-        if key not in kept or answer.effect > kept[key][0].effect:
-            kept[key] = answer, p_value
-    ordered = sorted(kept.values(), key=lambda item: (_TELLING.index(item[0].trigger), -item[0].strength))
-    return [_alert(answer, p_value, user, timestamp) for answer, p_value in ordered]
+        if answer.question not in kept or answer.effect > kept[answer.question].effect:
+            kept[answer.question] = replace(answer, since=begun.get(answer.question, answer.since))
+    ordered = sorted(kept.values(), key=lambda answer: (_TELLING.index(answer.trigger), -answer.strength))
+    return [_alert(answer, user, timestamp) for answer in ordered]
 
 
-def _alert(finding: Finding, p_value: float, user: str, timestamp: datetime) -> DriftAlert:
+def _alert(finding: Finding, user: str, timestamp: datetime) -> DriftAlert:
     return DriftAlert(
         trigger=finding.trigger,
         severity=_severity(finding),
@@ -130,7 +132,7 @@ def _alert(finding: Finding, p_value: float, user: str, timestamp: datetime) -> 
         affected_features=(finding.feature,),
         effect=finding.effect,
         threshold=finding.threshold,
-        p_value=p_value,
+        p_value=finding.p_value,
         since=finding.since,
         text=words(finding, with_names=False),
         text_with_names=words(finding, with_names=True),

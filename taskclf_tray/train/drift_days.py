@@ -54,10 +54,15 @@ class Window:
     entropy_bits: FloatArray | None
     confidences: FloatArray | None
 
+    @property
+    def user_names(self) -> list[str]:
+        """Those who have rows, in order of their names."""
+        return sorted(str(self.users.values[code]) for code in np.unique(self.users.codes).tolist())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserDays:
-    """One user's active days of one kind in a window: which rows, and to which of the days each belongs."""
+    """One user's active days of one kind in a window: which rows, in order of time, and the day each belongs to."""
 
     window: Window
     rows: IntArray
@@ -112,6 +117,7 @@ def days_of(window: Window, user: str, kind: DayKind) -> UserDays:
     ordinals, counts = np.unique(window.ordinals[rows], return_counts=True)
     active = ordinals[counts >= LEAST_ROWS_A_DAY]
     rows = rows[np.isin(window.ordinals[rows], active)]
+    rows = rows[np.argsort(window.ends_us[rows], kind="stable")]
     days = tuple(date.fromordinal(int(day)) for day in active)
     return UserDays(window, rows, days, np.searchsorted(active, window.ordinals[rows]))
 

@@ -6,7 +6,7 @@ little of a week.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
@@ -17,11 +17,14 @@ from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.monitor import DayKind, DriftTrigger
 from taskclf_tray.train.drift_days import BoolArray, FloatArray, IntArray, UserDays
 from taskclf_tray.train.drift_statistics import (
+    MOST_INDEPENDENT,
     Distance,
     Resampling,
+    adjusted,
     bin_of,
     day_shares,
-    ks_of_values,
+    independent_a_day,
+    ks_of_counts,
     onset,
     population_stability_index,
     quantile_edges,
@@ -29,7 +32,7 @@ from taskclf_tray.train.drift_statistics import (
 
 LEAST_REFERENCE_DAYS: Final = 3
 LEAST_CURRENT_DAYS: Final = 2
-RECENT_DAYS: Final = 3
+RECENT_DAYS: Final = (3, 2)
 LEAST_KS_DISTANCE: Final = 0.2
 LEAST_MISSING_CHANGE: Final = 0.25
 LEAST_NEW_SHARE: Final = 0.1
@@ -37,7 +40,22 @@ LEAST_NEW_SHARE: Final = 0.1
 _NEW_BELOW_SHARE: Final = 0.01
 _MOST_VALUES: Final = 30
 """Values of a category with a cell of their own; the rest share one."""
-_KS_CELLS: Final = 40
+_KS_CELLS: Final = 20
+_CLOCK: Final = "hour_of_day"
+"""It runs the same way every day, so that it rarely turns says nothing about how well a day is known."""
+
+
+Question = tuple[DriftTrigger, str]
+_FAMILIES: Final[Mapping[DriftTrigger, str]] = {
+    DriftTrigger.feature_psi: "numbers",
+    DriftTrigger.feature_ks: "numbers",
+    DriftTrigger.missingness: "missing",
+    DriftTrigger.category_shift: "categories",
+    DriftTrigger.reject_rate_increase: "model",
+    DriftTrigger.entropy_spike: "model",
+    DriftTrigger.class_shift: "model",
+}
+"""Questions among which false discoveries are counted together: seventy about numbers drown three about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,17 @@ class Finding:
     p_value: float
     since: date | None
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def question(self) -> Question:
+        """What was asked, of whichever days."""
+        return self.trigger, self.feature
+
+    @property
+    def family(self) -> str:
+        """The questions it is counted with. *When* somebody works is asked apart from how."""
+        family = _FAMILIES[self.trigger]
+        return "clock" if self.feature == _CLOCK and family == "numbers" else family
 
     @property
     def is_large(self) -> bool:
@@ -89,9 +118,9 @@ class Pair:
 
     def looks(self) -> list[Pair]:
         """The whole current window, and its last active days."""
-        if len(self.current.days) <= RECENT_DAYS:
-            return [self]
-        return [self, replace(self, current=_last(self.current, RECENT_DAYS))]
+        count = len(self.current.days)
+        recent = [replace(self, current=_last(self.current, days)) for days in RECENT_DAYS if days < count]
+        return [self, *recent]
 
     def rows(self) -> tuple[IntArray, IntArray]:
         """(rows of the reference's window, rows of the current one)."""
@@ -120,6 +149,21 @@ def findings(pair: Pair, thresholds: Thresholds, reject_label: str) -> Iterator[
         yield from _of_entropy(pair, before.entropy_bits, after.entropy_bits, thresholds)
 
 
+def discoveries(looks: Sequence[Sequence[Finding]]) -> list[Finding]:
+    """All answers with p-values adjusted for the questions of the family, and for how often each was asked."""
+    adjusted_answers: list[Finding] = []
+    for look in looks:
+        families: dict[str, list[Finding]] = {}
+        for answer in look:
+            families.setdefault(answer.family, []).append(answer)
+        for members in families.values():
+            p_values = np.minimum(1.0, len(looks) * adjusted(np.array([answer.p_value for answer in members])))
+            adjusted_answers += [
+                replace(answer, p_value=p_value) for answer, p_value in zip(members, p_values.tolist(), strict=True)
+            ]
+    return adjusted_answers
+
+
 def _of_number(pair: Pair, name: str, thresholds: Thresholds) -> Iterator[Finding]:
     before, after = pair.reference.numbers(name), pair.current.numbers(name)
     known = np.isfinite(before), np.isfinite(after)
@@ -133,12 +177,14 @@ def _of_number(pair: Pair, name: str, thresholds: Thresholds) -> Iterator[Findin
     table = _table(part, bin_of(before, edges), bin_of(after, edges), cells)
     counts = [np.bincount(bin_of(v, edges), minlength=cells).astype(float) for v in (before, after)]
     psi = population_stability_index(*counts)
-    details = {"reference_median": float(np.median(before)), "current_median": float(np.median(after))}
-    yield _finding(part, DriftTrigger.feature_psi, name, table, "sum", psi, thresholds.psi, details)
+    medians = float(np.median(before)), float(np.median(after))
+    details = {"reference_median": medians[0], "current_median": medians[1]}
+    independent = MOST_INDEPENDENT if name == _CLOCK else _independent(part, before, after, medians[0])
+    yield _finding(part, DriftTrigger.feature_psi, name, table, "sum", psi, thresholds.psi, details, independent)
     fine = quantile_edges(before, _KS_CELLS)
     steps = _table(part, bin_of(before, fine), bin_of(after, fine), len(fine) + 1).cumsum(axis=1)
-    distance, _ = ks_of_values(before, after)
-    yield _finding(part, DriftTrigger.feature_ks, name, steps, "max", distance, LEAST_KS_DISTANCE, details)
+    distance = ks_of_counts(*(np.bincount(bin_of(v, fine), minlength=len(fine) + 1) for v in (before, after)))
+    yield _finding(part, DriftTrigger.feature_ks, name, steps, "max", distance, LEAST_KS_DISTANCE, details, independent)
 
 
 def _of_missing(pair: Pair, name: str, before: BoolArray, after: BoolArray) -> Finding:
@@ -226,9 +272,10 @@ def _finding(
     effect: float,
     threshold: float,
     details: Mapping[str, Any],
+    independent: float = MOST_INDEPENDENT,
 ) -> Finding:
     first = len(pair.reference.days)
-    p_value = _resampling(first, len(pair.current.days)).p_value(table, distance)
+    p_value = _resampling(first, len(pair.current.days)).p_value(table, distance, independent)
     return Finding(trigger, feature, effect, threshold, p_value, pair.days[onset(table, first)], details)
 
 
@@ -271,6 +318,12 @@ def _only(days: UserDays, kept: BoolArray) -> UserDays:
     """The rows that are kept, and the days that still have any."""
     left, day_of = np.unique(days.day_of[kept], return_inverse=True)
     return replace(days, rows=days.rows[kept], days=tuple(days.days[k] for k in left.tolist()), day_of=day_of)
+
+
+def _independent(pair: Pair, before: FloatArray, after: FloatArray, middle: float) -> float:
+    """Over the days of both windows."""
+    days = np.concatenate([pair.reference.day_of, pair.current.day_of + len(pair.reference.days)])
+    return independent_a_day(np.concatenate([before, after]), days, middle)
 
 
 def _day_means(days: UserDays, values: FloatArray) -> FloatArray:

@@ -23,13 +23,15 @@ BoolArray = npt.NDArray[np.bool_]
 Distance = Literal["sum", "max"]
 
 QUANTILE_BINS: Final = 10
-RESAMPLES: Final = 1999
+RESAMPLES: Final = 999
+_TAIL_DRAWS: Final = 50
+"""The largest of them that stand for the tail."""
 _ATOM_SHARE: Final = 0.05
 """A value that so many rows of the reference have is a bin of its own."""
 _LEAST_SHARE: Final = 1e-3
 """In place of an empty bin's share, so that the index stays finite."""
-_INDEPENDENT_A_DAY: Final = 30
-"""How many independent observations a day holds at best: no day's shares are known better than from so many."""
+MOST_INDEPENDENT: Final = 30
+"""No day's shares are taken to be known better than from so many independent observations."""
 
 
 def quantile_edges(reference: FloatArray, bins: int = QUANTILE_BINS) -> FloatArray:
@@ -76,6 +78,12 @@ def ks_of_values(reference: FloatArray, current: FloatArray) -> tuple[float, flo
     return float(answer.statistic), float(answer.pvalue)
 
 
+def ks_of_counts(reference: IntArray, current: IntArray) -> float:
+    """The distance of two samples at the edges of bins that they share; a little less than over all values."""
+    before, after = (np.cumsum(counts) / counts.sum() for counts in (reference, current))
+    return float(np.abs(after - before).max())
+
+
 def adjusted(p_values: FloatArray) -> FloatArray:
     """Benjamini–Hochberg: each is the smallest false-discovery rate at which it would be a discovery."""
     if len(p_values) == 0:
@@ -105,35 +113,77 @@ class Resampling:
             rng.multinomial(current_days, even, size=RESAMPLES) / current_days,
         )
 
-    def p_value(self, shares: FloatArray, distance: Distance) -> float:
+    def p_value(self, shares: FloatArray, distance: Distance, independent_a_day: float = MOST_INDEPENDENT) -> float:
         """How likely windows lie this far apart when nothing but the days' own differences is at work.
 
         `shares`: (days, cells), the reference's days first. "sum" weighs all cells (for PSI), "max" takes the one
-        that stands out most (for cumulated shares: KS).
+        that stands out most (for cumulated shares: KS). Days that are more alike than so many independent
+        observations each could be are alike by luck: their differences are taken as if they were not.
         """
-        first, n, m = self.reference_days, self.reference_days, self.current_days
-        means = shares[:first].mean(axis=0), shares[first:].mean(axis=0)
-        residuals = np.concatenate([shares[:first] - means[0], shares[first:] - means[1]])
+        n, m = self.reference_days, self.current_days
         degrees = max(1, n + m - 2)
-        floor = _floor(shares)
-        observed = _distance(means[1] - means[0], (residuals**2).sum(axis=0) / degrees + floor, floor, distance)
-        residuals *= np.sqrt((n + m) / degrees)
-        drawn = self.reference @ residuals, self.current @ residuals
+        means = shares[:n].mean(axis=0), shares[n:].mean(axis=0)
+        mean = np.clip(shares.mean(axis=0), _LEAST_SHARE, 1 - _LEAST_SHARE)
+        scale = np.sqrt(mean * (1 - mean) / independent_a_day)  # what chance alone does to a day's share
+        change = (means[1] - means[0]) / scale
+        residuals = np.concatenate([shares[:n] - means[0], shares[n:] - means[1]]) / scale
+        cells = shares.shape[1]
+        spread = (residuals**2).sum() / degrees
+        if 0 < spread < cells:
+            residuals *= np.sqrt(cells / spread)
+        if distance == "sum":
+            observed = change @ change / ((residuals**2).sum() / degrees + cells)
+            null = self._sum_null(residuals * np.sqrt((n + m) / degrees), degrees, cells)
+        else:
+            observed = (change**2 / ((residuals**2).sum(axis=0) / degrees + 1)).max()
+            null = self._max_null(residuals * np.sqrt((n + m) / degrees), degrees)
+        return tail_probability(null, float(observed))
+
+    def _max_null(self, residuals: FloatArray, degrees: int) -> FloatArray:
+        n, m = self.reference_days, self.current_days
+        before, after = self.reference @ residuals, self.current @ residuals
         squares = (n * self.reference + m * self.current) @ residuals**2
-        within = np.maximum(0.0, squares - n * drawn[0] ** 2 - m * drawn[1] ** 2) / degrees
-        null = _distance(drawn[1] - drawn[0], within + floor, floor, distance)
-        return float((1 + np.count_nonzero(null >= observed)) / (RESAMPLES + 1))
+        within = np.maximum(0.0, squares - n * before**2 - m * after**2) / degrees
+        return np.asarray(((after - before) ** 2 / (within + 1)).max(axis=1))
+
+    def _sum_null(self, residuals: FloatArray, degrees: int, cells: int) -> FloatArray:
+        """As `_max_null`, summed over the cells: products of days are all it takes."""
+        n, m = self.reference_days, self.current_days
+        products = residuals @ residuals.T
+
+        def squared(draws: FloatArray) -> FloatArray:
+            return np.asarray(((draws @ products) * draws).sum(axis=1))
+
+        squares = (n * self.reference + m * self.current) @ np.diag(products)
+        within = np.maximum(0.0, squares - n * squared(self.reference) - m * squared(self.current)) / degrees
+        return squared(self.current - self.reference) / (within + cells)
 
 
-def _floor(shares: FloatArray) -> FloatArray:
-    mean = np.clip(shares.mean(axis=0), _LEAST_SHARE, 1 - _LEAST_SHARE)
-    return np.asarray(mean * (1 - mean) / _INDEPENDENT_A_DAY, dtype=np.float64)
+def tail_probability(null: FloatArray, observed: float) -> float:
+    """How likely a value as large is among draws of the null distribution; beyond most of them, from their tail.
+
+    The largest draws are taken for a power law (Hill, Ann. Stat. 3, 1975), which is on the safe side for draws whose
+    tail is thinner; so a thousand of them tell one in a million from one in a thousand.
+    """
+    above = np.count_nonzero(null >= observed)
+    if above > _TAIL_DRAWS:
+        return float((1 + above) / (len(null) + 1))
+    tail = np.sort(null)[-_TAIL_DRAWS - 1 :]
+    if tail[0] <= 0 or tail[-1] <= tail[0]:
+        return float((1 + above) / (len(null) + 1))
+    exponent = 1 / np.log(tail[1:] / tail[0]).mean()
+    return float((1 + _TAIL_DRAWS) / (len(null) + 1) * (observed / tail[0]) ** -exponent)
 
 
-def _distance(between: FloatArray, variance: FloatArray, floor: FloatArray, distance: Distance) -> FloatArray:
-    if distance == "max":
-        return np.asarray((between**2 / variance).max(axis=-1))
-    return np.asarray((between**2 / floor).sum(axis=-1) / (variance / floor).sum(axis=-1))
+def independent_a_day(values: FloatArray, day_of: IntArray, middle: float) -> float:
+    """How many independent observations a day holds: how often its values go from one side of `middle` to the other.
+
+    Five hundred minutes of a session's clock are one observation, or two with a long lunch.
+    """
+    is_above = values > middle
+    crossings = np.count_nonzero((np.diff(is_above) != 0) & (np.diff(day_of) == 0))
+    days = len(np.unique(day_of))
+    return float(np.clip((crossings + days) / max(1, days), 1, MOST_INDEPENDENT))
 
 
 def day_shares(cells: IntArray, day_of: IntArray, days: int, cell_count: int) -> FloatArray:
