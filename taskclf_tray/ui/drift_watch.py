@@ -58,11 +58,16 @@ class DriftWatch:
         self._tried: tuple[date | None, int] = (None, 0)
         self._retry_at = 0.0
 
+    @property
+    def is_checking(self) -> bool:
+        """Whether a check is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def after_step(self, *, has_new_minutes: bool) -> None:
         """The record is up to date: begin the day's check when it is due."""
+        if self.is_checking:
+            return
         if self._thread is not None:
-            if self._thread.is_alive():
-                return
             self._finish()
         if not has_new_minutes:
             return

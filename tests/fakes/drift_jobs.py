@@ -1,0 +1,30 @@
+"""Drift jobs that go wrong: `python -m tests.fakes.drift_jobs REQUEST`; the home has a file that says how."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def main(home: Path) -> int:
+    """As the file `way` in the home says; each start is noted beside it."""
+    with (home / "started").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    way = (home / "way").read_text()
+    if way == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if way == "slow":
+        time.sleep(600)
+    if way == "refused":
+        print(json.dumps({"event": "error", "title": "It is no use.", "next_step": "Do something else."}))
+        return 1
+    print(json.dumps({"event": "done", "report": str(home / "nowhere.json"), "blocks": []}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(json.loads(sys.argv[1])["home"])))
