@@ -29,12 +29,16 @@ class LabelledTime:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One local date: its buckets and the person's spans over them, in order of time, and labelled time without any."""
+    """One local date: its buckets and the person's spans over them, in order of time, and labelled time without any.
+
+    `time_zone`: where it began.
+    """
 
     date: date
     records: Sequence[BucketRecord]
     spans: Sequence[SpanRecord] = ()
     away: Sequence[LabelledTime] = ()
+    time_zone: str = "UTC"
 
     def __bool__(self) -> bool:
         return bool(self.records or self.away)
@@ -95,7 +99,8 @@ def load_day(database: Database, user_id: str, day: date, zone_name: str) -> Day
     spans = read_spans(database, user_id, start_us, end_us)
     first_zone = before[0].time_zone if before else zone_name
     records = [record for record in near if local_date(record) == day]
-    return Day(day, records, spans, tuple(_away(day, near, spans, first_zone)))
+    here = records[0].time_zone if records else first_zone
+    return Day(day, records, spans, tuple(_away(day, near, spans, first_zone)), here)
 
 
 def _away(

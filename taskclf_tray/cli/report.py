@@ -1,0 +1,203 @@
+"""`taskclf-tray report`: where the hours of a day or a week went, as text, JSON, CSV or a picture."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli import when
+from taskclf_tray.cli.record import Record, opened, zone_name
+from taskclf_tray.cli.show import add_action, add_actions
+from taskclf_tray.core.errors import StoreError, TaxonomyError
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.infer.taxonomy import TaxonomyConfig
+    from taskclf_tray.report.daily import DailyReport
+    from taskclf_tray.report.days import Day
+
+_FORMATS = ("json", "csv", "png")
+_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII | re.IGNORECASE)
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    actions = add_actions(commands.add_parser("report", help="where the hours of a day or a week went"))
+    daily = add_action(actions, "daily", handle_daily, "where the hours of a day went")
+    daily.add_argument("--day", type=_date, metavar="DAY", help="a date, yesterday, or today (the default)")
+    _add_output(daily)
+    weekly = add_action(actions, "weekly", handle_weekly, "where the hours of a week went, from Monday to Sunday")
+    which = weekly.add_mutually_exclusive_group()
+    which.add_argument("--week", type=_week, metavar="WEEK", help="a week like 2026-W10 (default: this one)")
+    which.add_argument("--day", type=_date, metavar="DAY", help="the week that holds this day")
+    _add_output(weekly)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--csv", action="store_true", help="every number in a line of its own")
+    parser.add_argument("--png", action="store_true", help="a picture: a coloured band for each day")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where to; its ending says what: .json, .csv, .png (default: printed; a picture goes to tray/out)",
+    )
+
+
+def _date(word: str) -> date:
+    return when.local(when.day(word)[0]).date()
+
+
+def _week(word: str) -> date:
+    """The Monday of a week. Raises ArgumentTypeError."""
+    match = _WEEK.fullmatch(word.strip())
+    try:
+        if match is not None:
+            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError("a week is written like 2026-W10; the last is W52, in some years W53")
+
+
+# -- the two reports ------------------------------------------------------------------------------------------
+
+
+def handle_daily(options: argparse.Namespace) -> int:
+    """Print or write the report of a day."""
+    if _contradicts(options):
+        return 2
+    from taskclf_tray.report.daily import daily_report
+    from taskclf_tray.report.table import daily_lines, day_name
+
+    with opened(options) as record:
+        answer = _Answer(options, record, [options.day or _today(record)])
+    (day,) = answer.days
+    report = daily_report(day, answer.taxonomy)
+    if not report and answer.is_for_eyes:
+        return answer.nothing(f"Nothing is on record of {day_name(day.date)}.")
+    match answer.kind:
+        case "json":
+            return answer.json(report.to_dict())
+        case "csv":
+            return answer.csv([report])
+        case "png":
+            return answer.picture(day.date.isoformat())
+    return answer.text("".join(f"{line}\n" for line in daily_lines(report)))
+
+
+def handle_weekly(options: argparse.Namespace) -> int:
+    """Print or write the report of a week."""
+    if _contradicts(options):
+        return 2
+    from taskclf_tray.report.daily import daily_report
+    from taskclf_tray.report.table import day_name, weekly_lines
+    from taskclf_tray.report.weekly import week_name, week_of, weekly_report
+
+    with opened(options) as record:
+        dates = week_of(options.week or options.day or _today(record))
+        answer = _Answer(options, record, dates)
+    report = weekly_report([daily_report(day, answer.taxonomy) for day in answer.days])
+    if not report and answer.is_for_eyes:
+        return answer.nothing(f"Nothing is on record from {day_name(dates[0])} to {day_name(dates[-1])}.")
+    match answer.kind:
+        case "json":
+            return answer.json(report.to_dict())
+        case "csv":
+            return answer.csv(report.days)
+        case "png":
+            return answer.picture(week_name(dates[0]))
+    return answer.text("".join(f"{line}\n" for line in weekly_lines(report)))
+
+
+class _Answer:
+    """The days that were asked for, and the ways to give what they say."""
+
+    def __init__(self, options: argparse.Namespace, record: Record, dates: Sequence[date]) -> None:
+        from taskclf_tray.report.days import load_day
+
+        self.kind = _kind(options)
+        self.taxonomy = _taxonomy_of(record)
+        self.days: list[Day] = [load_day(record.database, record.user_id, day, zone_name()) for day in dates]
+        self._out: Path | None = options.out
+        self._outputs = record.paths.outputs
+
+    @property
+    def is_for_eyes(self) -> bool:
+        """Nobody wants to look at nothing; a program does."""
+        return self.kind in ("table", "png")
+
+    def nothing(self, sentence: str) -> int:
+        """Raises StoreError where a file was to be written."""
+        if self.kind == "png" or self._out is not None:
+            raise StoreError(sentence, "No file was written.")
+        return self.text(f"{sentence}\n")
+
+    def json(self, facts: dict[str, Any]) -> int:
+        from taskclf_tray.core.atomic import json_text
+
+        return self.text(json_text(facts))
+
+    def csv(self, days: Sequence[DailyReport]) -> int:
+        from taskclf_tray.report.csv_text import csv_text
+
+        return self.text(csv_text(days))
+
+    def text(self, text: str) -> int:
+        """To the file, else to standard output."""
+        if self._out is None:
+            sys.stdout.write(text)
+            return 0
+        return _written(self._out, text.encode())
+
+    def picture(self, name: str) -> int:
+        from taskclf_tray.report.picture import picture_png
+
+        path = self._outputs / f"report_{name}.png" if self._out is None else self._out
+        return _written(path, picture_png(self.days, self.taxonomy))
+
+
+def _written(path: Path, data: bytes) -> int:
+    from taskclf_tray.core.atomic import write_bytes_atomic
+
+    write_bytes_atomic(path, data)
+    print(f"Written to {path}.")
+    return 0
+
+
+def _today(record: Record) -> date:
+    return when.local(record.now).date()
+
+
+def _contradicts(options: argparse.Namespace) -> bool:
+    """Whether two formats are asked for; says so."""
+    named = [f"--{kind}" for kind in _FORMATS if getattr(options, kind)]
+    if len(named) < 2:
+        return False
+    print(f"taskclf-tray report: {' and '.join(named)} do not go together. Ask for one of them.", file=sys.stderr)
+    return True
+
+
+def _kind(options: argparse.Namespace) -> str:
+    """The format that is meant: the one asked for, else what the name of the file ends in."""
+    ending = "" if options.out is None else options.out.suffix.casefold()
+    return next(
+        (kind for kind in _FORMATS if getattr(options, kind)), ending[1:] if ending[1:] in _FORMATS else "table"
+    )
+
+
+def _taxonomy_of(record: Record) -> TaxonomyConfig | None:
+    """The home's categories; with a broken file the core labels, as in the app."""
+    from taskclf_tray.infer.taxonomy import load_taxonomy
+
+    if not record.paths.taxonomy.exists():
+        return None
+    try:
+        return load_taxonomy(record.paths.taxonomy)
+    except TaxonomyError as error:
+        print(f"taskclf-tray: {error}", file=sys.stderr)
+        return None
