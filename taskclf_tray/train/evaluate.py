@@ -1,0 +1,309 @@
+"""Judging what is served on minutes whose label a person gave.
+
+The answers come from the served pipeline itself (`infer.batch.run_batch` with a `PipelineConfig`): encoding, personal
+calibrators, thresholds, the idle rule and smoothing are those a running app uses. Two models are compared by
+answering for the same dataset twice.
+
+Which minutes count where: right or wrong, F1, rejected and changes of label are about every labelled minute, so those
+of the idle rule count for BreakIdle. Probabilities (calibration error, Brier score, risk and coverage) are about the
+minutes the model decides: the idle rule's certainty is not the model's. A label counts as given also where it is
+rejected; what rejecting does is told by the risk-coverage curve, the reject rate and the accuracy of what is accepted.
+Neighbours are labelled neighbours: smoothing and changes of label are judged inside contiguous labelled stretches.
+Weak labels are never judged on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from taskclf_tray.core.atomic import write_bytes_atomic, write_json_atomic
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.batch import OnProgress, run_batch
+from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
+from taskclf_tray.train import metrics
+from taskclf_tray.train.batch_inputs import RecordedRows
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.metrics import BoundaryError, ClassFigures, FloatArray, Interval, ReliabilityBin
+
+EVALUATION_FILE: Final = "evaluation.json"
+REJECTED_ID: Final = len(LABEL_SET_V1)
+"""What stands for `Mixed/Unknown` beside the eight label ids."""
+CURVE_POINTS: Final = 101
+WITH_INTERVAL: Final = ("macro_f1", "weighted_f1", "accuracy", "ece", "brier", "accuracy_at_60", "accuracy_at_80")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What is served for each line of a dataset, as arrays of N."""
+
+    probs: FloatArray
+    """(N, 8) calibrated with each row's own calibrator; one-hot where the idle rule decides."""
+    label_ids: IntArray
+    """The most probable label, also where it is rejected."""
+    is_rejected: BoolArray
+    smoothed_ids: IntArray
+    """After smoothing; `REJECTED_ID` for `Mixed/Unknown`."""
+    confidences: FloatArray
+
+    def take(self, which: IntArray | BoolArray) -> Answers:
+        """Those of some lines (a mask, or positions)."""
+        return Answers(
+            self.probs[which],
+            self.label_ids[which],
+            self.is_rejected[which],
+            self.smoothed_ids[which],
+            self.confidences[which],
+        )
+
+    @property
+    def raw_ids(self) -> IntArray:
+        """(N,) label ids before smoothing, `REJECTED_ID` where rejected."""
+        return np.where(self.is_rejected, REJECTED_ID, self.label_ids)
+
+
+def answer(config: PipelineConfig, dataset: Dataset, on_progress: OnProgress | None = None) -> Answers:
+    """What this very configuration serves for the dataset's rows, some thousand unpacked at a time."""
+    served = run_batch(config, RecordedRows(dataset.packed), on_progress=on_progress)
+    smoothed = CodedTexts.of(served.smoothed_labels)
+    return Answers(
+        probs=served.core_probs,
+        label_ids=served.core_probs.argmax(axis=1),
+        is_rejected=served.is_rejected,
+        smoothed_ids=smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64),
+        confidences=served.confidences,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of one set of minutes; NaN where there is nothing to count."""
+
+    minutes: int
+    model_minutes: int
+    """Of these, decided by the model: what the probabilities are judged on."""
+    days: int
+    blocks: int
+    macro_f1: float
+    weighted_f1: float
+    accuracy: float
+    ece: float
+    """Expected calibration error over 15 bins of equal mass."""
+    brier: float
+    nll: float
+    aurc: float
+    accuracy_at_60: float
+    """Among the most confident 60 % of the model's minutes."""
+    accuracy_at_80: float
+    reject_rate: float
+    """Of the minutes the model decides."""
+    accepted_accuracy: float
+    """Among the minutes the model decides and does not reject."""
+    flap_rate: float
+    flap_rate_smoothed: float
+    flap_rate_true: float
+    """Of the person's own labels: what there is to be followed."""
+    boundary: BoundaryError
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; None where there is nothing to count."""
+        found: dict[str, Any] = _plain(asdict(self))
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Everything there is to say about some answers; see the head of this file for what counts where."""
+
+    figures: Figures
+    classes: tuple[ClassFigures, ...]
+    confusion: IntArray
+    """(8, 8) minutes, truth down, answer across."""
+    reliability: tuple[ReliabilityBin, ...]
+    risk_coverage: tuple[tuple[float, float], ...]
+    """(coverage, risk), coverage rising to 1."""
+    intervals: Mapping[str, Interval | None]
+    """Of each name in `WITH_INTERVAL`; None where there are too few days."""
+    users: Mapping[str, Figures]
+    seen: Figures | None
+    """Of people the model was trained on, and …"""
+    unseen: Figures | None
+    """… of others; None where there are none, or nobody says who was seen."""
+    date_range: tuple[str, str]
+    dataset_hash: str
+
+    def bundle_metrics(self) -> dict[str, Any]:
+        """What stands in a bundle's metrics.json."""
+        return {
+            "macro_f1": _plain(self.figures.macro_f1) or 0.0,
+            "weighted_f1": _plain(self.figures.weighted_f1) or 0.0,
+            "confusion_matrix": self.confusion.tolist(),
+            "label_names": list(LABEL_SET_V1),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "date_from": self.date_range[0],
+            "date_to": self.date_range[1],
+            "dataset_hash": self.dataset_hash,
+            **self.figures.to_dict(),
+            "intervals_95": {name: None if i is None else [i.low, i.high] for name, i in self.intervals.items()},
+            "classes": [asdict(figures) for figures in self.classes],
+            "label_names": list(LABEL_SET_V1),
+            "confusion_matrix": self.confusion.tolist(),
+            "reliability": [asdict(part) for part in self.reliability],
+            "risk_coverage": [{"coverage": coverage, "risk": risk} for coverage, risk in self.risk_coverage],
+            "seen_users": None if self.seen is None else self.seen.to_dict(),
+            "unseen_users": None if self.unseen is None else self.unseen.to_dict(),
+            "users": {user: figures.to_dict() for user, figures in self.users.items()},
+        }
+
+
+def evaluate(
+    dataset: Dataset,
+    answers: Answers,
+    *,
+    seen_users: Collection[str] | None = None,
+    resamples: int = metrics.RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Judge the answers for these lines. Raises ValueError when there are not as many answers as lines.
+
+    `seen_users`: whom the model was trained on; None where nobody knows. `resamples`: of the bootstrap behind the
+    intervals; 0 leaves them out.
+    """
+    if len(dataset) != len(answers.label_ids):
+        raise ValueError(f"{len(answers.label_ids)} answers for {len(dataset)} labelled minutes")
+    said = np.flatnonzero(~dataset.is_weak)
+    dataset, answers = dataset.take(said), answers.take(said)
+    confusion = metrics.confusion_counts(dataset.labels, answers.label_ids)
+    sure, is_right = answers.confidences[dataset.is_models], _is_right(dataset, answers)[dataset.is_models]
+    figures = figures_of(dataset, answers)
+    users = np.unique(dataset.user_ids).tolist()
+    seen = None if seen_users is None else np.isin(dataset.user_ids, [u for u in users if u in seen_users])
+    return Evaluation(
+        figures=figures,
+        classes=metrics.class_figures(confusion),
+        confusion=confusion,
+        reliability=metrics.reliability_bins(sure, is_right),
+        risk_coverage=_curve(metrics.risk_coverage(sure, is_right)),
+        intervals=_intervals(dataset, answers, resamples, seed),
+        users={user: _part(dataset, answers, dataset.user_ids == user) for user in users},
+        seen=None if seen is None or not seen.any() else _part(dataset, answers, seen),
+        unseen=None if seen is None or seen.all() else _part(dataset, answers, ~seen),
+        date_range=dataset.date_range,
+        dataset_hash=dataset.dataset_hash,
+    )
+
+
+def figures_of(dataset: Dataset, answers: Answers) -> Figures:
+    """The numbers of all these minutes, weak or not."""
+    confusion = metrics.confusion_counts(dataset.labels, answers.label_ids)
+    of_model = np.flatnonzero(dataset.is_models)
+    probs, y = answers.probs[of_model], dataset.labels[of_model]
+    sure, is_right = answers.confidences[of_model], _is_right(dataset, answers)[of_model]
+    accepted = ~answers.is_rejected[of_model]
+    risks = metrics.risk_coverage(sure, is_right)
+    stretches = stretches_of(dataset)
+    return Figures(
+        minutes=len(dataset),
+        model_minutes=len(of_model),
+        days=dataset.day_count,
+        blocks=dataset.block_count,
+        macro_f1=metrics.macro_f1(confusion),
+        weighted_f1=metrics.weighted_f1(confusion),
+        accuracy=metrics.accuracy(confusion),
+        ece=metrics.calibration_error(metrics.reliability_bins(sure, is_right)),
+        brier=metrics.brier(probs, y),
+        nll=metrics.nll(probs, y),
+        aurc=metrics.aurc(risks),
+        accuracy_at_60=metrics.accuracy_at(risks, 0.6),
+        accuracy_at_80=metrics.accuracy_at(risks, 0.8),
+        reject_rate=float(1 - accepted.mean()) if len(accepted) else metrics.NAN,
+        accepted_accuracy=float(is_right[accepted].mean()) if accepted.any() else metrics.NAN,
+        flap_rate=metrics.flap_rate(answers.raw_ids, stretches),
+        flap_rate_smoothed=metrics.flap_rate(answers.smoothed_ids, stretches),
+        flap_rate_true=metrics.flap_rate(dataset.labels, stretches),
+        boundary=metrics.boundary_error(dataset.labels, answers.smoothed_ids, stretches),
+    )
+
+
+def stretches_of(dataset: Dataset) -> IntArray:
+    """(N,) the number of the contiguous stretch of labelled minutes each line is in, whatever its label."""
+    opens = np.ones(len(dataset), dtype=np.bool_)
+    opens[1:] = (dataset.user_ids[1:] != dataset.user_ids[:-1]) | (dataset.start_us[1:] != dataset.end_us[:-1])
+    return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+    """Write evaluation.json and the pictures; returns {"evaluation": path, name of the picture: path, …}.
+
+    Raises OSError.
+    """
+    from taskclf_tray.train import plots
+
+    pictures = plots.pictures_of(evaluation)
+    written = {"evaluation": folder / EVALUATION_FILE, **{name: folder / f"{name}.png" for name in pictures}}
+    write_json_atomic(written["evaluation"], evaluation.to_dict())
+    for name, png in pictures.items():
+        write_bytes_atomic(written[name], png)
+    return written
+
+
+def _is_right(dataset: Dataset, answers: Answers) -> BoolArray:
+    return np.asarray(answers.label_ids == dataset.labels)
+
+
+def _part(dataset: Dataset, answers: Answers, which: BoolArray) -> Figures:
+    return figures_of(dataset.take(which), answers.take(which))
+
+
+def _curve(risks: FloatArray) -> tuple[tuple[float, float], ...]:
+    """At most `CURVE_POINTS` points of a risk-coverage curve, the last at coverage 1."""
+    if not len(risks):
+        return ()
+    at = np.unique(np.linspace(0, len(risks) - 1, min(CURVE_POINTS, len(risks))).round().astype(np.int64))
+    return tuple(((k + 1) / len(risks), float(risks[k])) for k in at.tolist())
+
+
+def _intervals(dataset: Dataset, answers: Answers, resamples: int, seed: int) -> dict[str, Interval | None]:
+    if not resamples:
+        return dict.fromkeys(WITH_INTERVAL)
+    y, said, sure = dataset.labels, answers.label_ids, answers.confidences
+    is_right, is_models = _is_right(dataset, answers), dataset.is_models
+    truth = np.eye(len(LABEL_SET_V1))[y]
+    distance = ((answers.probs - truth) ** 2).sum(axis=1)
+
+    def numbers(rows: IntArray) -> list[float]:
+        confusion = metrics.confusion_counts(y[rows], said[rows])
+        own = rows[is_models[rows]]
+        risks = metrics.risk_coverage(sure[own], is_right[own])
+        return [
+            metrics.macro_f1(confusion),
+            metrics.weighted_f1(confusion),
+            metrics.accuracy(confusion),
+            metrics.calibration_error(metrics.reliability_bins(sure[own], is_right[own])),
+            float(distance[own].mean()) if len(own) else metrics.NAN,
+            metrics.accuracy_at(risks, 0.6),
+            metrics.accuracy_at(risks, 0.8),
+        ]
+
+    _, user = np.unique(dataset.user_ids, return_inverse=True)
+    days = user * 10_000_000 + dataset.days
+    found = metrics.day_intervals(numbers, days, resamples=resamples, seed=seed)
+    return dict(zip(WITH_INTERVAL, found, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    """The value with None for every NaN, which is no JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
