@@ -8,7 +8,7 @@ Which minutes count where: right or wrong, F1, rejected and changes of label are
 of the idle rule count for BreakIdle. Probabilities (calibration error, Brier score, risk and coverage) are about the
 minutes the model decides: the idle rule's certainty is not the model's. A label counts as given also where it is
 rejected; what rejecting does is told by the risk-coverage curve, the reject rate and the accuracy of what is accepted.
-Neighbours are labelled neighbours: smoothing and changes of label are judged inside contiguous labelled stretches.
+Neighbours are labelled neighbours: smoothing and changes of label are judged inside labelled stretches.
 Weak labels are never judged on.
 """
 
@@ -237,9 +237,13 @@ def figures_of(dataset: Dataset, answers: Answers) -> Figures:
 
 
 def stretches_of(dataset: Dataset) -> IntArray:
-    """(N,) the number of the contiguous stretch of labelled minutes each line is in, whatever its label."""
+    """(N,) the number of the stretch of neighbouring labelled minutes each line is in, whatever its label.
+
+    One missing minute does not end it: that in which one kind of work gives way to another belongs to neither.
+    """
+    gaps_us, lengths_us = dataset.start_us[1:] - dataset.end_us[:-1], dataset.end_us[:-1] - dataset.start_us[:-1]
     opens = np.ones(len(dataset), dtype=np.bool_)
-    opens[1:] = (dataset.user_ids[1:] != dataset.user_ids[:-1]) | (dataset.start_us[1:] != dataset.end_us[:-1])
+    opens[1:] = (dataset.user_ids[1:] != dataset.user_ids[:-1]) | (gaps_us > lengths_us)
     return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
 
 

@@ -69,7 +69,7 @@ def _risk_coverage(evaluation: Evaluation) -> Figure:
     figure = Figure(figsize=(6.4, 4.6), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     figures = evaluation.figures
-    at = f"accuracy {_percent(figures.accuracy_at_60)} at 60 % coverage, {_percent(figures.accuracy_at_80)} at 80 %"
+    at = f"accuracy {_percent(figures.accuracy_at_60)} at 60% coverage, {_percent(figures.accuracy_at_80)} at 80%"
     _titled(axes, "Risk and coverage", at)
     coverage, risk = [c for c, _ in evaluation.risk_coverage], [r for _, r in evaluation.risk_coverage]
     axes.plot(coverage, risk, color=_BLUE, linewidth=2, label="the most confident minutes")
