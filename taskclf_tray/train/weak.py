@@ -1,6 +1,8 @@
 """Weak labels: what a rule says of minutes no person labelled. Starting points of little weight, always marked.
 
-Few rules, each one nearly always right: what is not sure from the program alone stays without a label.
+Few rules, each one nearly always right (measured on simulated people: 98 % and more). The idle rule by itself is not:
+whoever listens to a call in the browser or reads a long page is away for it, too. What is not sure from the program
+alone stays without a label.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from taskclf_tray.train.dataset_projection import NO_LABEL
 WEAK_WEIGHT: Final = 0.2
 """Beside 1.0 for a minute that a person labelled."""
 
+ATTENDED_WITHOUT_HANDS: Final = frozenset({"browser", "chat", "docs", "media", "meeting", "music_video", "office"})
+"""Categories of programs in which somebody may listen, watch or read for minutes without touching anything."""
+
 _LABELS: Final = list(CoreLabel)
 _WHOLE_SHARE: Final = 0.95
 """Of the bucket: the program was in front practically all the time."""
@@ -21,10 +26,15 @@ _WHOLE_SHARE: Final = 0.95
 def weak_label(row: FeatureRow) -> int:
     """The label id a rule gives the row, NO_LABEL where none applies."""
     if row.decided_by == "idle_rule":
-        return _LABELS.index(CoreLabel.BREAK_IDLE)
-    if row.decided_by == "no_window":
-        return NO_LABEL
-    return _LABELS.index(CoreLabel.MEET) if _is_meeting(row) else NO_LABEL
+        return _LABELS.index(CoreLabel.BREAK_IDLE) if _is_surely_away(row) else NO_LABEL
+    if row.decided_by == "model" and _is_meeting(row):
+        return _LABELS.index(CoreLabel.MEET)
+    return NO_LABEL
+
+
+def _is_surely_away(row: FeatureRow) -> bool:
+    """Locked all the minute, or in front of a program that is of no use without hands."""
+    return row.locked_seconds >= row.bucket_seconds or row.app_category not in ATTENDED_WITHOUT_HANDS
 
 
 def _is_meeting(row: FeatureRow) -> bool:

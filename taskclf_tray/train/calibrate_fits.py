@@ -1,0 +1,113 @@
+"""Fitting calibrators: each of these gives one of the classes that are served, in the file formats that are fixed.
+
+A minute is not an independent sample: what is known grows with the labelled stretches. So each fit is held to where
+it starts (the probabilities as they are) by a prior that weighs as much as a few stretches, and lets go of it as
+they become many. Without that, isotonic curves on few rows promise 0 and 1, and one surprise costs them everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize
+
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.calibration import FLOOR, IsotonicCalibrator, IsotonicRegressor, TemperatureCalibrator
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_CLASSES: Final = len(LABEL_SET_V1)
+_LOG_TEMPERATURES: Final = (-2.0, 3.0)
+_TEMPERATURE_SPREAD: Final = 0.25
+"""Prior standard deviations: of the logarithm of a temperature (measured on people with a known truth: wider ones are
+chosen less often where they would help, and do more harm where they would not), …"""
+_WEIGHT_SPREAD: Final = 0.25
+"""… of how far one class's temperature is from the common one, …"""
+_BIAS_SPREAD: Final = 0.5
+"""… and of what is added to one class."""
+_PSEUDO_STRETCHES: Final = 3.0
+"""How much an isotonic curve's prior weighs, all over the curve together."""
+_BASE_SHARE: Final = 0.05
+"""Its target is the probability as it is, and to this part how common the class is: so never quite 0 or 1."""
+_CURVE_POINTS: Final = 256
+
+
+def fit_temperature(probs: FloatArray, y: IntArray, stretches: int) -> TemperatureCalibrator:
+    """The temperature of least negative log-likelihood (Guo et al., ICML 2017, section 4.2).
+
+    `stretches`: how many independent ones the rows make.
+    """
+    logits = np.log(np.maximum(probs, FLOOR))
+
+    def cost(log_temperature: float) -> float:
+        loss, _ = _loss_and_slopes(logits * np.exp(-log_temperature), y)
+        return stretches * loss + (log_temperature / _TEMPERATURE_SPREAD) ** 2 / 2
+
+    best = optimize.minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
+    return TemperatureCalibrator(float(np.exp(best.x)))
+
+
+def fit_vector(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibrator:
+    """Vector scaling: a temperature and a bias for each class (Guo et al., ICML 2017, section 4.2; Kull et al., NeurIPS
+    2019 call its kin Dirichlet calibration).
+
+    softmax(w_k log p_k + b_k) is e^{b_k} p_k^{w_k}, renormalised: a rising curve for each class, so it is written as
+    an isotonic calibrator of many points. Scaling with mixed classes is no such curve, and is left out.
+    """
+    logits = np.log(np.maximum(probs, FLOOR))
+
+    def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
+        common, own, bias = parameters[0], parameters[1 : 1 + _CLASSES], parameters[1 + _CLASSES :]
+        weights = np.exp(common + own)
+        loss, slopes = _loss_and_slopes(logits * weights + bias, y)
+        by_weight = (slopes * logits).sum(axis=0) * weights
+        gradient = stretches * np.concatenate([[by_weight.sum()], by_weight, slopes.sum(axis=0)])
+        return stretches * loss + float((spread * parameters**2).sum() / 2), gradient + spread * parameters
+
+    spread = np.array([_TEMPERATURE_SPREAD, *[_WEIGHT_SPREAD] * _CLASSES, *[_BIAS_SPREAD] * _CLASSES]) ** -2.0
+    found = optimize.minimize(cost, np.zeros(1 + 2 * _CLASSES), jac=True, method="L-BFGS-B").x
+    return vector_curves(np.exp(found[0] + found[1 : 1 + _CLASSES]), found[1 + _CLASSES :])
+
+
+def vector_curves(weights: FloatArray, biases: FloatArray) -> IsotonicCalibrator:
+    """softmax(w_k log p_k + b_k) as curves; between two points a straight line is off by less than half a percent."""
+    at = np.append(np.geomspace(FLOOR, 1.0, _CURVE_POINTS)[:-1], 1.0)
+    highest = float(biases.max())
+    curves = (np.exp(bias - highest + weight * np.log(at)) for weight, bias in zip(weights, biases, strict=True))
+    return IsotonicCalibrator(tuple(_regressor(at, curve) for curve in curves))
+
+
+def fit_isotonic(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibrator:
+    """One class against the rest, eight times (Zadrozny & Elkan, KDD 2002), each held to its prior."""
+    prior_weight = _PSEUDO_STRETCHES / max(1, stretches)
+    return IsotonicCalibrator(tuple(_curve(probs[:, k], y == k, prior_weight) for k in range(_CLASSES)))
+
+
+def _curve(probs: FloatArray, is_it: npt.NDArray[np.bool_], prior_weight: float) -> IsotonicRegressor:
+    prior = (1 - _BASE_SHARE) * probs + _BASE_SHARE * (is_it.sum() + 1) / (len(is_it) + _CLASSES)
+    targets = (is_it + prior_weight * prior) / (1 + prior_weight)
+    at, group, counts = np.unique(probs, return_inverse=True, return_counts=True)
+    levels = optimize.isotonic_regression(np.bincount(group, targets) / counts, weights=counts).x
+    # the ends of each flat stretch say all
+    ends = np.ones(len(at), dtype=np.bool_)
+    ends[1:-1] = (levels[1:-1] != levels[:-2]) | (levels[1:-1] != levels[2:])
+    return _regressor(at[ends], levels[ends])
+
+
+def _regressor(at: Sequence[float] | FloatArray, levels: Sequence[float] | FloatArray) -> IsotonicRegressor:
+    return IsotonicRegressor(tuple(map(float, at)), tuple(map(float, levels)))
+
+
+def _loss_and_slopes(logits: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
+    """Mean negative log-likelihood of softmax(logits), and its derivatives by the logits."""
+    rows = np.arange(len(y))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    totals = powers.sum(axis=1, keepdims=True)
+    slopes = powers / totals
+    slopes[rows, y] -= 1.0
+    return float((np.log(totals[:, 0]) - shifted[rows, y]).mean()), slopes / len(y)
