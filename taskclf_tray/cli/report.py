@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskclf_tray.infer.taxonomy import TaxonomyConfig
     from taskclf_tray.report.daily import DailyReport
     from taskclf_tray.report.days import Day
+    from taskclf_tray.report.weekly import WeeklyReport
 
 _FORMATS = ("json", "csv", "png")
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII | re.IGNORECASE)
@@ -71,22 +72,21 @@ def handle_daily(options: argparse.Namespace) -> int:
     """Print or write the report of a day."""
     if _contradicts(options):
         return 2
-    from taskclf_tray.report.daily import daily_report
     from taskclf_tray.report.table import daily_lines, day_name
 
     with opened(options) as record:
-        answer = _Answer(options, record, [options.day or _today(record)])
-    (day,) = answer.days
-    report = daily_report(day, answer.taxonomy)
+        answer = _Answer(options, record)
+        day = options.day or answer.today
+        (report,) = answer.read([day])
     if not report and answer.is_for_eyes:
-        return answer.nothing(f"Nothing is on record of {day_name(day.date)}.")
+        return answer.nothing(f"Nothing is on record of {day_name(day)}.")
     match answer.kind:
         case "json":
             return answer.json(report.to_dict())
         case "csv":
             return answer.csv([report])
         case "png":
-            return answer.picture(day.date.isoformat())
+            return answer.picture(report, day.isoformat())
     return answer.text("".join(f"{line}\n" for line in daily_lines(report)))
 
 
@@ -94,14 +94,14 @@ def handle_weekly(options: argparse.Namespace) -> int:
     """Print or write the report of a week."""
     if _contradicts(options):
         return 2
-    from taskclf_tray.report.daily import daily_report
     from taskclf_tray.report.table import day_name, weekly_lines
-    from taskclf_tray.report.weekly import week_name, week_of, weekly_report
+    from taskclf_tray.report.weekly import days_before, week_name, week_of, weekly_report
 
     with opened(options) as record:
-        dates = week_of(options.week or options.day or _today(record))
-        answer = _Answer(options, record, dates)
-    report = weekly_report([daily_report(day, answer.taxonomy) for day in answer.days])
+        answer = _Answer(options, record)
+        dates = week_of(options.week or options.day or answer.today)
+        before = answer.read(days_before(dates, answer.today))
+        report = weekly_report(answer.read(dates), before)
     if not report and answer.is_for_eyes:
         return answer.nothing(f"Nothing is on record from {day_name(dates[0])} to {day_name(dates[-1])}.")
     match answer.kind:
@@ -110,21 +110,33 @@ def handle_weekly(options: argparse.Namespace) -> int:
         case "csv":
             return answer.csv(report.days)
         case "png":
-            return answer.picture(week_name(dates[0]))
+            return answer.picture(report, week_name(dates[0]))
     return answer.text("".join(f"{line}\n" for line in weekly_lines(report)))
 
 
 class _Answer:
-    """The days that were asked for, and the ways to give what they say."""
+    """Reads the days that are asked for, and gives what they say in the way that is asked for."""
 
-    def __init__(self, options: argparse.Namespace, record: Record, dates: Sequence[date]) -> None:
+    def __init__(self, options: argparse.Namespace, record: Record) -> None:
+        self.kind = _kind(options)
+        self.today = when.local(record.now).date()
+        self._record = record
+        self._taxonomy = _taxonomy_of(record)
+        self._days: list[Day] = []
+        self._out: Path | None = options.out
+
+    def read(self, dates: Sequence[date]) -> list[DailyReport]:
+        """One day at a time is kept in memory, but for a picture those of the last call."""
+        from taskclf_tray.report.daily import daily_report
         from taskclf_tray.report.days import load_day
 
-        self.kind = _kind(options)
-        self.taxonomy = _taxonomy_of(record)
-        self.days: list[Day] = [load_day(record.database, record.user_id, day, zone_name()) for day in dates]
-        self._out: Path | None = options.out
-        self._outputs = record.paths.outputs
+        self._days, reports = [], []
+        for day in dates:
+            loaded = load_day(self._record.database, self._record.user_id, day, zone_name())
+            reports.append(daily_report(loaded, self._taxonomy))
+            if self.kind == "png":
+                self._days.append(loaded)
+        return reports
 
     @property
     def is_for_eyes(self) -> bool:
@@ -154,11 +166,12 @@ class _Answer:
             return 0
         return _written(self._out, text.encode())
 
-    def picture(self, name: str) -> int:
+    def picture(self, report: DailyReport | WeeklyReport, name: str) -> int:
+        """To the file, else beside what the app writes of a day."""
         from taskclf_tray.report.picture import picture_png
 
-        path = self._outputs / f"report_{name}.png" if self._out is None else self._out
-        return _written(path, picture_png(self.days, self.taxonomy))
+        path = self._record.paths.outputs / f"report_{name}.png" if self._out is None else self._out
+        return _written(path, picture_png(self._days, report, self._taxonomy))
 
 
 def _written(path: Path, data: bytes) -> int:
@@ -167,10 +180,6 @@ def _written(path: Path, data: bytes) -> int:
     write_bytes_atomic(path, data)
     print(f"Written to {path}.")
     return 0
-
-
-def _today(record: Record) -> date:
-    return when.local(record.now).date()
 
 
 def _contradicts(options: argparse.Namespace) -> bool:

@@ -6,9 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.daily import DailyReport
 
 COLUMNS = ("date", "measure", "name", "value")
+_LONGEST_NAME = 200
+_FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet takes text that begins so for something to compute."""
 
 
 def csv_text(days: Iterable[DailyReport]) -> str:
@@ -17,8 +21,14 @@ def csv_text(days: Iterable[DailyReport]) -> str:
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(COLUMNS)
     for day in days:
-        lines.writerows((day.date.isoformat(), *measure) for measure in _measures(day))
+        lines.writerows((day.date.isoformat(), kind, _safe(name), value) for kind, name, value in _measures(day))
     return out.getvalue()
+
+
+def _safe(name: str) -> str:
+    """The name as a spreadsheet can be given it: without control characters, and never a formula."""
+    shown = printable(name, _LONGEST_NAME)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
 def _measures(day: DailyReport) -> Iterator[tuple[str, str, float]]:

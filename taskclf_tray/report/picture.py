@@ -6,46 +6,61 @@ Needs Pillow: imported only where a picture is asked for.
 from __future__ import annotations
 
 import io
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.time import from_us, zone
-from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
-from taskclf_tray.infer.taxonomy_file import DEFAULT_COLORS
 from taskclf_tray.labels.spans import printable
+from taskclf_tray.report.daily import DailyReport
 from taskclf_tray.report.days import Day, day_bounds_us
+from taskclf_tray.report.lettering import Lettering
 from taskclf_tray.report.minutes import duration, whole_minutes
+from taskclf_tray.report.painting import (
+    FAINT,
+    FRAME,
+    INK,
+    NAME_LENGTH,
+    PAPER,
+    TROUGH,
+    UNSURE,
+    UNSURE_LINES,
+    Box,
+    colors_of,
+    fill,
+    hatch,
+    outline,
+)
 from taskclf_tray.report.pieces import Piece, own_ui_label, pieces_of
-from taskclf_tray.report.table import NOT_SURE, TOTAL, day_name
+from taskclf_tray.report.table import NOT_SURE, TOTAL, Name, day_name, focus_text, parts_us, versus
+from taskclf_tray.report.weekly import WeeklyReport
 
 WIDTH: Final = 1280
+MOST_NAMES: Final = 24
+"""What a person could tell apart; the names with less time than these are drawn and counted as others."""
+OTHERS: Final = "Others"
 _MARGIN: Final = 40
-_DAY_NAMES: Final = 116
+_TOP: Final = 122
+_DAY_NAMES: Final = 112
+_DAY_TOTALS: Final = 112
 _HOUR_US: Final = 3_600_000_000
 _SHORTEST_HOURS: Final = 6
+_NARROWEST_TICK: Final = 46
 _MARK: Final = 6
 """The height of the line over what the person labelled."""
 _LEGEND_COLUMNS: Final = 4
 _LEGEND_ROW: Final = 30
+_OWN, _OWN_AWAY, _NOTHING = "Your label", "Your label, not on record", "Nothing on record"
 
-_PAPER: Final = "#ffffff"
-_INK: Final = "#1b2026"
-_FAINT: Final = "#5b6670"
-_TROUGH: Final = "#f1f3f5"
-_FRAME: Final = "#b9c1c9"
-_UNSURE: Final = "#dde1e6"
-_UNSURE_LINES: Final = "#a3adb8"
-_SPARE: Final = ("#7f8c8d", "#a56b2c", "#e07a96", "#3f7f86", "#8e7cc3", "#4d4d4d", "#b3c41a", "#c0392b")
-"""For names without a colour, or with one that another has."""
 
-Draw = ImageDraw.ImageDraw
+def picture_png(days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None) -> bytes:
+    """The bands of the days with a legend, as a PNG file 1280 pixels wide. `report`: that of just these days."""
+    return _Picture(days, report, taxonomy).png()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,62 +77,179 @@ class _Scale:
         return round(self.left + share * (self.right - self.left))
 
 
-def picture_png(days: Sequence[Day], taxonomy: TaxonomyConfig | None) -> bytes:
-    """The bands of the days with a legend, as a PNG file 1280 pixels wide."""
-    pieces = [pieces_of(day.records, day.spans, taxonomy) for day in days]
-    minutes = whole_minutes(_totals_us(pieces, taxonomy))
-    names = list(minutes) + [n for n in _away_names(days, taxonomy) if n not in minutes]
-    colors = _colors(names, taxonomy)
-    height = 130 if len(days) == 1 else 44
-    row = height + 40
-    top, legend = 96, 96 + row * len(days) + 16
-    image = Image.new("RGB", (WIDTH, legend + _LEGEND_ROW * _legend_rows(len(names)) + 24), _PAPER)
-    draw = ImageDraw.Draw(image)
-    _draw_head(draw, days, sum(minutes.values()))
-    left = _MARGIN if len(days) == 1 else _MARGIN + _DAY_NAMES
-    scale = _Scale(left, WIDTH - _MARGIN, *_hours(days))
-    for number, (day, parts) in enumerate(zip(days, pieces, strict=True)):
-        y = top + number * row
-        if len(days) > 1:
-            draw.text((_MARGIN, y + height / 2), f"{day.date:%a} {day.date.day} {day.date:%b}", _INK, _font(18), "lm")
-        _draw_band(image, scale, day, parts, (y, y + height), colors, taxonomy)
-    _draw_legend(image, names, minutes, colors, legend)
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return file.getvalue()
+class _Picture:
+    """What there is to draw, and the sheet it is drawn on."""
+
+    def __init__(
+        self, days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None
+    ) -> None:
+        self._days, self._report, self._taxonomy = days, report, taxonomy
+        self._pieces = [pieces_of(day.records, day.spans, taxonomy) for day in days]
+        away = dict.fromkeys(own_ui_label(labelled.label, taxonomy) for day in days for labelled in day.away)
+        minutes = whole_minutes(parts_us(report.ui_label_seconds, report))
+        self._total = sum(minutes.values())
+        self._shown: dict[str, str] = _shown_as([*(name for name in minutes if name is not None), *away])
+        self._minutes: dict[Name, int] = {}
+        for name, count in minutes.items():
+            shown = None if name is None else self._shown[name]
+            self._minutes[shown] = self._minutes.get(shown, 0) + count
+        self._colors = colors_of(dict.fromkeys(self._shown.values()), taxonomy)
+        self._letters = Lettering([*self._shown.values(), *self._head(), "".join(map(chr, range(32, 127)))])
+        self._band = 132 if len(days) == 1 else 44
+        self._row = self._band + 40
+        self._legend_top = _TOP + self._row * len(days) + 14
+        height = self._legend_top + _LEGEND_ROW * (_rows(len(self._entries())) + _rows(len(self._marks()))) + 22
+        self._image = Image.new("RGB", (WIDTH, height), PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+        wide = len(days) == 1
+        left, right = _MARGIN + (0 if wide else _DAY_NAMES), WIDTH - _MARGIN - (0 if wide else _DAY_TOTALS)
+        self._scale = _Scale(left, right, *_hours(days))
+
+    def png(self) -> bytes:
+        self._draw_head()
+        for number in range(len(self._days)):
+            self._draw_day(number, _TOP + number * self._row)
+        self._draw_legend()
+        file = io.BytesIO()
+        self._image.save(file, "PNG")
+        return file.getvalue()
+
+    # -- head -----------------------------------------------------------------------------------------------------
+
+    def _head(self) -> tuple[str, str]:
+        """The title, and the facts below it."""
+        first, last = self._days[0].date, self._days[-1].date
+        title = day_name(first) if first == last else f"{day_name(first)} - {day_name(last)}"
+        report, facts = self._report, [_zones(self._days)]
+        if isinstance(report, WeeklyReport) and report.before is not None:
+            facts.append(versus(report))
+        if report.longest_focus is not None:
+            facts.append(f"longest focus {focus_text(report.longest_focus, with_day=len(self._days) > 1)}")
+        if report.bucket_count:
+            facts.append(f"{report.context_switches} context switches")
+        return title, "  ·  ".join(facts).replace("–", "-")
+
+    def _draw_head(self) -> None:
+        title, facts = self._head()
+        letters, right = self._letters, WIDTH - _MARGIN
+        letters.draw(self._draw, (_MARGIN, 42), title, INK, 28)
+        letters.draw(self._draw, (right, 42), f"{TOTAL} {duration(self._total)}", INK, 22, "rm")
+        letters.draw(self._draw, (_MARGIN, 78), letters.cut(facts, right - _MARGIN, 16), FAINT, 16)
+
+    # -- bands ----------------------------------------------------------------------------------------------------
+
+    def _draw_day(self, number: int, top: int) -> None:
+        day, middle = self._days[number], top + self._band / 2
+        if len(self._days) > 1:
+            name = f"{day.date:%a} {day.date.day} {day.date:%b}"
+            self._letters.draw(self._draw, (_MARGIN, middle), name, INK, 18)
+            minutes = round(sum(piece.covered_us for piece in self._pieces[number]) / 60e6)
+            time = duration(minutes) if minutes else "-"
+            self._letters.draw(self._draw, (WIDTH - _MARGIN, middle), time, FAINT, 16, "rm")
+        self._draw_band(day, self._pieces[number], top)
+
+    def _draw_band(self, day: Day, pieces: Sequence[Piece], top: int) -> None:
+        midnight_us, end_us = day_bounds_us(day.date, day.time_zone)
+        last_us = max([end_us, *(piece.end_us for piece in pieces[-1:])])
+        scale, bottom = self._scale, top + self._band
+
+        def box(start_us: int, stop_us: int) -> Box:
+            return scale.x(start_us - midnight_us), top, scale.x(stop_us - midnight_us), bottom
+
+        frame = (max(scale.left, scale.x(0)), top, min(scale.right, scale.x(last_us - midnight_us)), bottom)
+        fill(self._image, frame, TROUGH)
+        self._draw_hours(day, midnight_us, last_us, top)
+        for piece in pieces:
+            self._paint(box(piece.start_us, piece.end_us), self._name_of(piece))
+        for labelled in day.away:
+            name = self._shown[own_ui_label(labelled.label, self._taxonomy)]
+            hatch(self._image, box(labelled.start_us, labelled.end_us), PAPER, self._colors[name])
+        outline(self._image, frame, FRAME)
+        own = [(piece.start_us, piece.end_us) for piece in pieces if piece.is_own]
+        for start_us, stop_us in (*own, *((labelled.start_us, labelled.end_us) for labelled in day.away)):
+            left, _, right, _ = box(start_us, stop_us)
+            fill(self._image, (left, top - _MARK - 3, right, top - 3), INK)
+
+    def _draw_hours(self, day: Day, midnight_us: int, last_us: int, top: int) -> None:
+        """The hours as the clock on the wall showed them, wherever the person then was."""
+        scale, bottom = self._scale, top + self._band
+        hours = scale.last_hour - scale.first_hour
+        step = -(-_NARROWEST_TICK * hours // (scale.right - scale.left))
+        for hour in range(scale.first_hour, scale.last_hour + 1):
+            moment_us = midnight_us + hour * _HOUR_US
+            if moment_us > last_us:
+                break
+            x = min(scale.x(hour * _HOUR_US), scale.right - 1)
+            self._draw.line((x, top, x, bottom + 5), FRAME)
+            if (hour - scale.first_hour) % step == 0:
+                clock = from_us(moment_us).astimezone(zone(_zone_at(day, moment_us)))
+                self._letters.draw(self._draw, (x, bottom + 8), f"{clock:%H:%M}", FAINT, 14, "ma")
+
+    def _name_of(self, piece: Piece) -> Name:
+        return None if piece.is_mixed and not self._report.is_rejected_included else self._shown[piece.ui_label]
+
+    def _paint(self, box: Box, name: Name) -> None:
+        if name is None:
+            hatch(self._image, box, UNSURE, UNSURE_LINES)
+        else:
+            fill(self._image, box, self._colors[name])
+
+    # -- legend ---------------------------------------------------------------------------------------------------
+
+    def _entries(self) -> list[Name]:
+        """Every name that is drawn, those without time on record after the others."""
+        names: list[Name] = [name for name in self._minutes if name is not None]
+        names += [name for name in dict.fromkeys(self._shown.values()) if name not in self._minutes]
+        return [*names, None] if None in self._minutes else names
+
+    def _marks(self) -> list[str]:
+        """What else there is to explain."""
+        own = [_OWN] if any(piece.is_own for pieces in self._pieces for piece in pieces) else []
+        return [*own, *([_OWN_AWAY] if any(day.away for day in self._days) else []), _NOTHING]
+
+    def _draw_legend(self) -> None:
+        """Every name with its time, and in rows of their own what the marks mean."""
+        entries = self._entries()
+        for number, name in enumerate(entries):
+            x, y = _place(number, self._legend_top)
+            self._paint((x, y, x + 20, y + 20), name)
+            outline(self._image, (x, y, x + 20, y + 20), FRAME)
+            self._write_entry(x + 30, y + 10, NOT_SURE if name is None else name, self._minutes.get(name))
+        for number, mark in enumerate(self._marks()):
+            x, y = _place(number, self._legend_top + _rows(len(entries)) * _LEGEND_ROW)
+            swatch = (x, y, x + 20, y + 20)
+            if mark == _OWN_AWAY:
+                hatch(self._image, swatch, PAPER, FAINT)
+            elif mark == _NOTHING:
+                fill(self._image, swatch, TROUGH)
+            outline(self._image, swatch, FRAME)
+            if mark != _NOTHING:
+                fill(self._image, (x, y, x + 20, y + _MARK), INK)
+            self._letters.draw(self._draw, (x + 30, y + 10), mark, FAINT, 16)
+
+    def _write_entry(self, x: int, y: int, name: str, minutes: int | None) -> None:
+        share = f"  {minutes / self._total:.0%}" if minutes and self._total else ""
+        time = "" if minutes is None else f"   {duration(minutes)}{share}"
+        room = (WIDTH - 2 * _MARGIN) // _LEGEND_COLUMNS - 40
+        name = self._letters.cut(name, room - self._letters.width(time, 16), 16)
+        self._letters.draw(self._draw, (x + self._letters.draw(self._draw, (x, y), name, INK, 16), y), time, FAINT, 16)
 
 
-# -- what there is ----------------------------------------------------------------------------------------------
+def _shown_as(names: Sequence[str]) -> dict[str, str]:
+    """Each name as it is written: safe, and short; those that are too many under one name together."""
+    shown: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        shown[name] = printable(name, NAME_LENGTH) if len(shown) < MOST_NAMES else OTHERS
+    return shown
 
 
-def _shown(piece: Piece, taxonomy: TaxonomyConfig | None) -> str:
-    includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
-    return NOT_SURE if piece.is_mixed and not includes_rejected else piece.ui_label
+def _rows(count: int) -> int:
+    return -(-count // _LEGEND_COLUMNS)
 
 
-def _totals_us(days: Sequence[Sequence[Piece]], taxonomy: TaxonomyConfig | None) -> dict[str, int]:
-    """Most first, what nobody is sure of last."""
-    totals: Counter[str] = Counter()
-    for piece in (piece for pieces in days for piece in pieces):
-        totals[_shown(piece, taxonomy)] += piece.covered_us
-    return dict(sorted(totals.items(), key=lambda item: (item[0] == NOT_SURE, -item[1], item[0])))
-
-
-def _away_names(days: Sequence[Day], taxonomy: TaxonomyConfig | None) -> Iterator[str]:
-    yield from dict.fromkeys(own_ui_label(labelled.label, taxonomy) for day in days for labelled in day.away)
-
-
-def _colors(names: Sequence[str], taxonomy: TaxonomyConfig | None) -> dict[str, str]:
-    """A colour each: the category's or the label's own, and never one twice."""
-    own = dict(zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True))
-    own.update({bucket.name: bucket.color for bucket in (taxonomy.buckets if taxonomy else ())})
-    colors: dict[str, str] = {NOT_SURE: _UNSURE}
-    for name in sorted(names, key=lambda name: name not in own):
-        if name not in colors:
-            wanted = (own[name].lower(),) if name in own else ()
-            free = (color for color in (*wanted, *_SPARE) if color not in colors.values())
-            colors[name] = next(free, _SPARE[len(colors) % len(_SPARE)])
-    return colors
+def _place(number: int, top: int) -> tuple[int, int]:
+    width = (WIDTH - 2 * _MARGIN) // _LEGEND_COLUMNS
+    return _MARGIN + number % _LEGEND_COLUMNS * width, top + number // _LEGEND_COLUMNS * _LEGEND_ROW
 
 
 def _hours(days: Sequence[Day]) -> tuple[int, int]:
@@ -140,118 +272,13 @@ def _reaches(day: Day) -> Iterator[Interval]:
     yield from ((labelled.start_us, labelled.end_us) for labelled in day.away)
 
 
-# -- drawing ----------------------------------------------------------------------------------------------------
+def _zone_at(day: Day, moment_us: int) -> str:
+    """Where the person was, as far as the day's buckets tell."""
+    last = bisect_right(day.records, moment_us, key=lambda record: record.start_us) - 1
+    return day.records[last].time_zone if last >= 0 else day.time_zone
 
 
-def _draw_head(draw: Draw, days: Sequence[Day], minutes: int) -> None:
-    first, last = days[0].date, days[-1].date
-    title = day_name(first) if first == last else f"{day_name(first)} – {day_name(last)}"
-    draw.text((_MARGIN, 44), title, _INK, _font(26), "lm")
-    draw.text((WIDTH - _MARGIN, 44), f"{TOTAL} {duration(minutes)}", _FAINT, _font(22), "rm")
-
-
-def _draw_band(
-    image: Image.Image,
-    scale: _Scale,
-    day: Day,
-    pieces: Sequence[Piece],
-    rows: tuple[int, int],
-    colors: Mapping[str, str],
-    taxonomy: TaxonomyConfig | None,
-) -> None:
-    draw = ImageDraw.Draw(image)
-    top, bottom = rows
-    midnight_us, end_us = day_bounds_us(day.date, day.time_zone)
-    last_us = max(end_us, *(piece.end_us for piece in pieces[-1:])) if pieces else end_us
-    frame = (max(scale.left, scale.x(0)), min(scale.right, scale.x(last_us - midnight_us)))
-    draw.rectangle((frame[0], top, frame[1], bottom), _TROUGH)
-    _draw_ticks(draw, scale, day, midnight_us, last_us, rows)
-    for piece in pieces:
-        box = (scale.x(piece.start_us - midnight_us), top, scale.x(piece.end_us - midnight_us), bottom)
-        name = _shown(piece, taxonomy)
-        if name == NOT_SURE and piece.is_mixed:
-            _hatch(image, box, _UNSURE, _UNSURE_LINES)
-        else:
-            draw.rectangle(_inside(box), colors[name])
-        if piece.is_own:
-            draw.rectangle(_inside((box[0], top - _MARK - 2, box[2], top - 2)), _INK)
-    for labelled in day.away:
-        box = (scale.x(labelled.start_us - midnight_us), top, scale.x(labelled.end_us - midnight_us), bottom)
-        _hatch(image, box, _PAPER, colors[own_ui_label(labelled.label, taxonomy)])
-        draw.rectangle(_inside((box[0], top - _MARK - 2, box[2], top - 2)), _INK)
-    draw.rectangle((frame[0], top, frame[1], bottom), outline=_FRAME)
-
-
-def _draw_ticks(draw: Draw, scale: _Scale, day: Day, midnight_us: int, last_us: int, rows: tuple[int, int]) -> None:
-    """The hours as the clock on the wall showed them."""
-    step = 1 if (scale.right - scale.left) / (scale.last_hour - scale.first_hour) >= 40 else 2
-    for hour in range(scale.first_hour, scale.last_hour + 1):
-        if hour * _HOUR_US > last_us - midnight_us:
-            break
-        x = scale.x(hour * _HOUR_US)
-        draw.line((x, rows[0], x, rows[1] + 5), _FRAME)
-        if (hour - scale.first_hour) % step == 0:
-            moment = from_us(midnight_us + hour * _HOUR_US).astimezone(zone(day.time_zone))
-            draw.text((x, rows[1] + 8), f"{moment:%H:%M}" if moment.minute else f"{moment:%H}", _FAINT, _font(14), "ma")
-
-
-def _legend_rows(names: int) -> int:
-    return -(-(names + 3) // _LEGEND_COLUMNS)
-
-
-def _draw_legend(
-    image: Image.Image, names: Sequence[str], minutes: Mapping[str, int], colors: Mapping[str, str], top: int
-) -> None:
-    """Every name with its time, then what the marks mean."""
-    draw = ImageDraw.Draw(image)
-    width = (WIDTH - 2 * _MARGIN) // _LEGEND_COLUMNS
-    marks = ("Your label", "Your label, not on record", "Nothing on record")
-    for number, name in enumerate((*names, *marks)):
-        x, y = _MARGIN + number % _LEGEND_COLUMNS * width, top + number // _LEGEND_COLUMNS * _LEGEND_ROW
-        box = (x, y, x + 20, y + 18)
-        place = number - len(names)
-        if place >= 1:
-            _hatch(image, box, _PAPER, _FAINT) if place == 1 else draw.rectangle(_inside(box), _TROUGH)
-        elif name == NOT_SURE and place < 0:
-            _hatch(image, box, _UNSURE, _UNSURE_LINES)
-        elif place < 0:
-            draw.rectangle(_inside(box), colors[name])
-        if place in (0, 1):
-            draw.rectangle((x, y - 2, x + 19, y + 2), _INK)
-        draw.rectangle(_inside(box), outline=_FRAME)
-        time = f"  {duration(minutes[name])}" if place < 0 and name in minutes else ""
-        draw.text((x + 30, y + 9), _cut(printable(name, 60), width - 44, time), _INK, _font(16), "lm")
-
-
-def _cut(name: str, pixels: int, time: str) -> str:
-    """The name as far as there is room, and the time whole."""
-    if _font(16).getlength(name + time) <= pixels:
-        return name + time
-    while name and _font(16).getlength(f"{name}…{time}") > pixels:
-        name = name[:-1]
-    return f"{name}…{time}"
-
-
-def _hatch(image: Image.Image, box: tuple[int, int, int, int], ground: str, lines: str) -> None:
-    """Oblique lines, the same across neighbours."""
-    x0, y0, x1, y1 = box
-    if x1 <= x0:
-        return
-    part = Image.new("RGB", (x1 - x0, y1 - y0 + 1), ground)
-    draw = ImageDraw.Draw(part)
-    tall = part.height
-    for x in range(-tall - (x0 % 10), part.width + tall, 10):
-        draw.line((x, tall, x + tall, 0), lines, 3)
-    image.paste(part, (x0, y0))
-
-
-def _inside(box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Pillow counts the last column as inside; never less than one."""
-    return box[0], box[1], max(box[0], box[2] - 1), box[3]
-
-
-@lru_cache(maxsize=8)
-def _font(pixels: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(pixels)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # a size was given
-    return font
+def _zones(days: Sequence[Day]) -> str:
+    """The places in the order of the days; where nothing is on record, where they began."""
+    lived = dict.fromkeys(record.time_zone for day in days for record in day.records)
+    return ", then ".join(printable(name, NAME_LENGTH) for name in lived or {days[0].time_zone: None})

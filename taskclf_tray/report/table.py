@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 
 from taskclf_tray.core.time import seconds_to_us, zone
 from taskclf_tray.labels.spans import printable
@@ -16,7 +16,10 @@ _NAME = 24
 _TIME = 11
 _BAR = 33
 _DAY = 6
-_WEEK_NAME = 24
+_WEEK_NAME = 20
+_CHANGE = 9
+Name = str | None
+"""A label as it is shown; None for what the model is not sure of, where that stands apart."""
 NOT_SURE = "Not sure"
 TOTAL = "Total"
 
@@ -28,7 +31,7 @@ def day_name(day: date) -> str:
 
 def daily_lines(report: DailyReport) -> Iterator[str]:
     """The report of a day with something in it."""
-    zones = ", ".join(report.time_zones)
+    zones = ", ".join(printable(name) for name in report.time_zones)
     yield f"{day_name(report.date)} ({zones})" if zones else day_name(report.date)
     if report.bucket_count:
         yield ""
@@ -46,12 +49,46 @@ def weekly_lines(report: WeeklyReport) -> Iterator[str]:
     name = "" if report.week is None else f"{report.week}: "
     yield f"{name}{day_name(first)} to {day_name(last)}"
     yield ""
-    yield from _columns(report, [day.ui_label_seconds for day in report.days], report.ui_label_seconds)
+    yield from _columns(report, lambda part: part.ui_label_seconds)
     if set(report.ui_label_seconds) != set(report.core_label_seconds):
         yield ""
-        yield from _columns(report, [day.core_label_seconds for day in report.days], report.core_label_seconds)
+        yield from _columns(report, lambda part: part.core_label_seconds)
     yield ""
+    if report.before is not None:
+        yield f"Recorded           {versus(report)}"
     yield from _facts(report)
+
+
+def parts_us(seconds: Mapping[str, float], report: DailyReport | WeeklyReport) -> dict[Name, int]:
+    """Times of a report in microseconds, with what is not among its labels as a part of its own."""
+    parts: dict[Name, int] = {name: seconds_to_us(value) for name, value in seconds.items()}
+    if report.rejected_seconds and not report.is_rejected_included:
+        parts[None] = seconds_to_us(report.rejected_seconds)
+    return parts
+
+
+def focus_text(focus: FocusBlock, *, with_day: bool) -> str:
+    """`Build, 1 h 00 min, 09:30–10:30`, by the clock of the place; `with_day`: `Mon 09:30–10:30`."""
+    start, end = (moment.astimezone(zone(focus.time_zone)) for moment in (focus.start_ts, focus.end_ts))
+    day = f"{start:%a} " if with_day else ""
+    return f"{printable(focus.label)}, {_time(focus.covered_seconds)}, {day}{start:%H:%M}–{end:%H:%M}"
+
+
+def versus(report: WeeklyReport) -> str:
+    """`1 h 20 min more than Mon–Wed of the week before`, of a report with one before."""
+    before = report.before
+    assert before is not None
+    minutes = [round(seconds / 60) for seconds in (report.covered_seconds, before.covered_seconds)]
+    change = minutes[0] - minutes[1]
+    if len(before.days) == len(report.days):
+        days = "the week before"
+    elif len(before.days) == 1:
+        days = f"{before.days[0].date:%a} of the week before"
+    else:
+        days = f"{before.days[0].date:%a}–{before.days[-1].date:%a} of the week before"
+    if not change:
+        return f"as much as {days}"
+    return f"{duration(abs(change))} {'more' if change > 0 else 'less'} than {days}"
 
 
 def fitted(name: str, width: int) -> str:
@@ -68,42 +105,49 @@ def fitted(name: str, width: int) -> str:
 
 
 def _bars(seconds: Mapping[str, float], report: DailyReport) -> Iterator[str]:
-    parts_us = _parts_us(seconds, report)
-    minutes, total_us = whole_minutes(parts_us), sum(parts_us.values())
-    longest_us = max(parts_us.values(), default=0)
-    for name, part_us in parts_us.items():
+    parts = parts_us(seconds, report)
+    minutes, total_us = whole_minutes(parts), sum(parts.values())
+    longest_us = max(parts.values(), default=0)
+    for name, part_us in parts.items():
         share = f"{part_us / total_us:.0%}" if total_us else "0%"
         bar = "#" * (round(_BAR * part_us / longest_us) if longest_us else 0)
         shown = duration(minutes[name]) if minutes[name] or not part_us else "<1 min"
-        yield f"{fitted(name, _NAME)} {shown:>{_TIME}} {share:>5}  {bar}".rstrip()
+        yield f"{_shown(name, _NAME)} {shown:>{_TIME}} {share:>5}  {bar}".rstrip()
     yield f"{TOTAL:<{_NAME}} {duration(sum(minutes.values())):>{_TIME}}"
-
-
-def _parts_us(seconds: Mapping[str, float], report: DailyReport | WeeklyReport) -> dict[str, int]:
-    """With what is not among the labels as a part of its own."""
-    parts_us = {name: seconds_to_us(value) for name, value in seconds.items()}
-    if report.rejected_seconds and not report.is_rejected_included:
-        parts_us[NOT_SURE] = parts_us.get(NOT_SURE, 0) + seconds_to_us(report.rejected_seconds)
-    return parts_us
 
 
 # -- several days -----------------------------------------------------------------------------------------------
 
 
-def _columns(report: WeeklyReport, seconds: list[Mapping[str, float]], total: Mapping[str, float]) -> Iterator[str]:
+def _columns(
+    report: WeeklyReport, seconds_of: Callable[[DailyReport | WeeklyReport], Mapping[str, float]]
+) -> Iterator[str]:
+    """A column for each day, their sum, and what has changed against the week before."""
+    days, total = [_minutes(day, seconds_of) for day in report.days], _minutes(report, seconds_of)
+    before = None if report.before is None else _minutes(report.before, seconds_of)
     heads = "".join(f"{day.date:%a}".rjust(_DAY) for day in report.days)
-    yield f"{'':<{_WEEK_NAME}}{heads}{TOTAL:>8}"
-    days = [whole_minutes(_parts_us(part, day)) for part, day in zip(seconds, report.days, strict=True)]
-    whole = whole_minutes(_parts_us(total, report))
-    for name in whole:
+    yield f"{'':<{_WEEK_NAME}}{heads}{TOTAL:>8}" + ("" if before is None else f"{'Change':>{_CHANGE}}")
+    for name in sorted({**total, **(before or {})}, key=lambda name: name is None):
         cells = "".join(_cell(day.get(name, 0)).rjust(_DAY) for day in days)
-        yield f"{fitted(name, _WEEK_NAME)}{cells}{_cell(whole[name]):>8}"
+        change = "" if before is None else f"{_signed(total.get(name, 0) - before.get(name, 0)):>{_CHANGE}}"
+        yield f"{_shown(name, _WEEK_NAME)}{cells}{_cell(total.get(name, 0)):>8}{change}"
     cells = "".join(_cell(sum(day.values())).rjust(_DAY) for day in days)
-    yield f"{TOTAL:<{_WEEK_NAME}}{cells}{_cell(sum(whole.values())):>8}"
+    change = "" if before is None else f"{_signed(sum(total.values()) - sum(before.values())):>{_CHANGE}}"
+    yield f"{TOTAL:<{_WEEK_NAME}}{cells}{_cell(sum(total.values())):>8}{change}"
+
+
+def _minutes(
+    report: DailyReport | WeeklyReport, seconds_of: Callable[[DailyReport | WeeklyReport], Mapping[str, float]]
+) -> dict[Name, int]:
+    return whole_minutes(parts_us(seconds_of(report), report))
 
 
 def _cell(minutes: int) -> str:
     return f"{minutes // 60}:{minutes % 60:02}" if minutes else "-"
+
+
+def _signed(minutes: int) -> str:
+    return f"{'+' if minutes > 0 else '-'}{_cell(abs(minutes))}" if minutes else "="
 
 
 # -- both -------------------------------------------------------------------------------------------------------
@@ -113,10 +157,12 @@ def _facts(report: DailyReport | WeeklyReport) -> Iterator[str]:
     if report.labelled_seconds:
         yield f"You labelled       {_time(report.labelled_seconds)} of it yourself"
     if report.labelled_away_seconds:
-        away = ", ".join(f"{label} {_time(seconds)}" for label, seconds in report.labelled_away_seconds.items())
+        away = ", ".join(
+            f"{printable(label)} {_time(seconds)}" for label, seconds in report.labelled_away_seconds.items()
+        )
         yield f"Not on record      {away}: labelled by you"
     if report.longest_focus is not None:
-        yield f"Longest focus      {_focus(report.longest_focus, with_day=isinstance(report, WeeklyReport))}"
+        yield f"Longest focus      {focus_text(report.longest_focus, with_day=isinstance(report, WeeklyReport))}"
     if report.bucket_count:
         yield f"Context switches   {report.context_switches}"
         yield (
@@ -125,14 +171,8 @@ def _facts(report: DailyReport | WeeklyReport) -> Iterator[str]:
         )
 
 
-def _focus(focus: FocusBlock, *, with_day: bool) -> str:
-    start, end = (_local(moment, focus) for moment in (focus.start_ts, focus.end_ts))
-    day = f"{start:%a} " if with_day else ""
-    return f"{focus.label}, {_time(focus.covered_seconds)}, {day}{start:%H:%M}–{end:%H:%M}"
-
-
-def _local(moment: datetime, focus: FocusBlock) -> datetime:
-    return moment.astimezone(zone(focus.time_zone))
+def _shown(name: Name, width: int) -> str:
+    return fitted(NOT_SURE if name is None else name, width)
 
 
 def _time(seconds: float) -> str:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.requests import AskRecord
 
-_DECIMALS = 6
-_SAFE_ID = re.compile(r"[0-9A-Fa-f-]{1,64}", re.ASCII)
+_DECIMALS: Final = 6
+_SAFE_ID: Final = re.compile(r"[0-9A-Fa-f-]{1,64}", re.ASCII)
+_OUTCOMES: Final = ("answered", "skipped", "dismissed", "other", "never", "none")
+"""What came of a question; `none`: nothing (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,8 @@ class DayTelemetry:
 
     `core_label_*` count the answers before smoothing, rejected ones included. Means and `reject_rate` are over the
     buckets that the model decided, None without any; the entropy is that of the eight probabilities, in bits.
-    `missing_input_share`: of all buckets, those no sample of keyboard or mouse touched.
+    `missing_input_share`: of all buckets, those no sample of keyboard or mouse touched; `missing_title_share`: those
+    whose window had no title. `ask_count`: questions put that day, `ask_outcome_counts` what came of them.
     """
 
     date: date
@@ -36,24 +42,25 @@ class DayTelemetry:
     reject_rate: float | None
     mean_entropy_bits: float | None
     missing_input_share: float
+    missing_title_share: float
+    ask_count: int
+    ask_outcome_counts: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, shares and means rounded to 6 decimals."""
-        answer = asdict(self)
+        answer: dict[str, Any] = _rounded(asdict(self))
         answer["date"] = self.date.isoformat()
-        answer["core_label_shares"] = {name: round(v, _DECIMALS) for name, v in self.core_label_shares.items()}
-        for name in ("mean_confidence", "reject_rate", "mean_entropy_bits", "missing_input_share"):
-            answer[name] = None if answer[name] is None else round(answer[name], _DECIMALS)
         return answer
 
 
-def day_telemetry(day: date, records: Sequence[BucketRecord]) -> DayTelemetry:
-    """The telemetry of a day's buckets. Raises ValueError without any."""
+def day_telemetry(day: date, records: Sequence[BucketRecord], asks: Sequence[AskRecord] = ()) -> DayTelemetry:
+    """The telemetry of a day's buckets and questions. Raises ValueError without a bucket."""
     if not records:
         raise ValueError("a day without buckets has no telemetry")
     labels = Counter(record.core_label for record in records)
     by_model = [record for record in records if record.decided_by == "model"]
-    without_input = sum(unpack_row(record.feature_row).keys_per_min is None for record in records)
+    rows = [unpack_row(record.feature_row) for record in records]
+    outcomes = Counter(ask.outcome or "none" for ask in asks)
     return DayTelemetry(
         date=day,
         bucket_count=len(records),
@@ -63,8 +70,37 @@ def day_telemetry(day: date, records: Sequence[BucketRecord]) -> DayTelemetry:
         mean_confidence=_mean([record.confidence for record in by_model]),
         reject_rate=_mean([float(record.is_rejected) for record in by_model]),
         mean_entropy_bits=_mean([record.entropy_bits for record in by_model]),
-        missing_input_share=without_input / len(records),
+        missing_input_share=sum(row.keys_per_min is None for row in rows) / len(rows),
+        missing_title_share=sum(row.title_char_count == 0 for row in rows) / len(rows),
+        ask_count=len(asks),
+        ask_outcome_counts={outcome: outcomes[outcome] for outcome in _OUTCOMES},
     )
+
+
+def asks_on(database: Database, user_id: str, day: date, since_us: int) -> list[AskRecord]:
+    """The questions put on a local day, none of which is older than `since_us`. Raises StoreError."""
+    with database.reading():
+        return [ask for ask in database.asks.since(user_id, since_us) if ask.local_day == day.isoformat()]
+
+
+def with_line(text: str, line: str) -> str:
+    """A file of telemetry with one day's line put in, in order of the dates; the day's old line is gone.
+
+    What is no whole line of a day (torn by a crash, damaged) is left out: it can be written again from the record.
+    """
+    lines = {day: found for found in text.split("\n") if (day := line_date(found)) is not None}
+    day = line_date(line)
+    assert day is not None
+    lines[day] = line
+    return "".join(f"{lines[day]}\n" for day in sorted(lines))
+
+
+def line_date(line: str | bytes) -> date | None:
+    """The date of a line of the file; None where it cannot be read."""
+    try:
+        return date.fromisoformat(json.loads(line)["date"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def telemetry_name(user_id: str) -> str:
@@ -75,3 +111,9 @@ def telemetry_name(user_id: str) -> str:
 
 def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, _DECIMALS) if isinstance(value, float) else value

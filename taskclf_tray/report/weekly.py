@@ -18,7 +18,8 @@ DAYS_A_WEEK = 7
 class WeeklyReport:
     """The days, and their totals, which mean what they mean in a `DailyReport`.
 
-    Switches and flaps are those inside the days: midnight is neither.
+    Switches and flaps are those inside the days: midnight is neither. `before`: the days a week earlier to compare
+    with; of a week that is not over only as far as it has come.
     """
 
     days: tuple[DailyReport, ...]
@@ -34,6 +35,7 @@ class WeeklyReport:
     longest_focus: FocusBlock | None
     flap_rate_raw: float
     flap_rate_smoothed: float
+    before: WeeklyReport | None = None
 
     def __bool__(self) -> bool:
         return any(self.days)
@@ -46,8 +48,11 @@ class WeeklyReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `end_date` is the last day."""
+        before = None if self.before is None else self.before._totals()
+        return {"week": self.week, **self._totals(), "before": before, "days": [day.to_dict() for day in self.days]}
+
+    def _totals(self) -> dict[str, Any]:
         return {
-            "week": self.week,
             "start_date": self.days[0].date.isoformat(),
             "end_date": self.days[-1].date.isoformat(),
             "bucket_count": self.bucket_count,
@@ -62,7 +67,6 @@ class WeeklyReport:
             "longest_focus": None if self.longest_focus is None else self.longest_focus.to_dict(),
             "flap_rate_raw": self.flap_rate_raw,
             "flap_rate_smoothed": self.flap_rate_smoothed,
-            "days": [day.to_dict() for day in self.days],
         }
 
 
@@ -72,14 +76,19 @@ def week_of(day: date) -> tuple[date, ...]:
     return tuple(monday + timedelta(days=number) for number in range(DAYS_A_WEEK))
 
 
+def days_before(week: Iterable[date], today: date) -> tuple[date, ...]:
+    """The same days a week earlier, as far as the week has come."""
+    return tuple(day - timedelta(days=DAYS_A_WEEK) for day in week if day <= today and day.toordinal() > DAYS_A_WEEK)
+
+
 def week_name(day: date) -> str:
     """`2026-W10`: the year is the one that most of the week lies in (ISO 8601)."""
     year, week, _ = day.isocalendar()
     return f"{year:04}-W{week:02}"
 
 
-def weekly_report(days: Sequence[DailyReport]) -> WeeklyReport:
-    """The report of the days given, in order of time. Raises ValueError without any."""
+def weekly_report(days: Sequence[DailyReport], before: Sequence[DailyReport] = ()) -> WeeklyReport:
+    """The report of the days given, in order of time, beside those `before`. Raises ValueError without any."""
     if not days:
         raise ValueError("a report needs a day")
     return WeeklyReport(
@@ -96,6 +105,7 @@ def weekly_report(days: Sequence[DailyReport]) -> WeeklyReport:
         longest_focus=longest(day.longest_focus for day in days if day.longest_focus is not None),
         flap_rate_raw=_rate(days, lambda day: day.flap_rate_raw),
         flap_rate_smoothed=_rate(days, lambda day: day.flap_rate_smoothed),
+        before=weekly_report(before) if any(before) else None,
     )
 
 
