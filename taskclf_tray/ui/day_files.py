@@ -12,7 +12,7 @@ from taskclf_tray.core.atomic import json_text, write_text_atomic
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import Day
-from taskclf_tray.report.telemetry import day_telemetry, telemetry_name
+from taskclf_tray.report.telemetry import DayTelemetry, line_date, telemetry_name, with_line
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.ui.append_file import appending, last_line
 from taskclf_tray.ui.timeline import Timeline, segments_text
@@ -40,15 +40,18 @@ def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord]
     write_if_new(out_dir / f"segments_{day.isoformat()}.json", segments_text(timeline.lines()))
 
 
-def append_telemetry(out_dir: Path, user_id: str, day: date, records: Sequence[BucketRecord]) -> None:
-    """Add the day's line, unless the file has come as far already. Raises OSError."""
+def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> None:
+    """Put the day's line into the user's file; one that says something else of the day makes room. Raises OSError."""
     path = out_dir / "telemetry" / telemetry_name(user_id)
     path.parent.mkdir(exist_ok=True)
-    written = _last_date(path)
-    if written is None or written < day:
-        line = json.dumps({"user_id": user_id, **day_telemetry(day, records).to_dict()}, ensure_ascii=False)
+    line = json.dumps({"user_id": user_id, **telemetry.to_dict()}, ensure_ascii=False, allow_nan=False)
+    newest = line_date(last_line(path))
+    if newest is not None and newest < telemetry.date:
         with appending(path) as file:
             file.write(line.encode() + b"\n")
+    else:
+        known = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        write_if_new(path, with_line(known, line))
 
 
 def write_if_new(path: Path, text: str) -> None:
@@ -59,11 +62,3 @@ def write_if_new(path: Path, text: str) -> None:
     except FileNotFoundError:
         pass
     write_text_atomic(path, text)
-
-
-def _last_date(path: Path) -> date | None:
-    """The date of the last line; None without one that can be read."""
-    try:
-        return date.fromisoformat(json.loads(last_line(path))["date"])
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -17,10 +17,11 @@ from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import from_us, zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
-from taskclf_tray.report.days import dates_near, load_day, local_date, read_day
+from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, read_day
+from taskclf_tray.report.telemetry import asks_on, day_telemetry
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark
-from taskclf_tray.ui.day_files import append_telemetry, reported_days, write_day_segments, write_report
+from taskclf_tray.ui.day_files import reported_days, write_day_segments, write_report, write_telemetry
 from taskclf_tray.ui.predictions_file import append_predictions
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
@@ -58,7 +59,6 @@ class OutputWriter:
         self._seen: int | None = None
         self._labels_seen = LabelMark()
         self._days: set[date] = set()
-        self._told_until = date.min
         self._open_from_us: int | None = None
         self._today: date | None = None
         self._timeline = Timeline(bucket_seconds)
@@ -172,9 +172,8 @@ class OutputWriter:
         if loaded.records:
             write_day_segments(self._out_dir, day, loaded.records, self._bucket_seconds)
             write_report(self._out_dir, loaded, self._taxonomy())
-            if day > self._told_until:
-                append_telemetry(self._out_dir, self._user_id, day, loaded.records)
-                self._told_until = day
+            asks = asks_on(self._database, self._user_id, day, near_us(day)[0])
+            write_telemetry(self._out_dir, self._user_id, day_telemetry(day, loaded.records, asks))
         return True
 
     def _write_open_reports(self, zone_name: str, max_days: int) -> None:
@@ -191,14 +190,12 @@ class OutputWriter:
         state: dict[str, Any] = json.loads(saved) if saved else {"seen": 0, "days": ()}
         self._seen = int(state["seen"])
         self._days = {date.fromisoformat(day) for day in state["days"]}
-        self._told_until = date.fromisoformat(state.get("told_until", date.min.isoformat()))
         self._labels_seen = LabelMark(*state.get("labels", (0, 0)))
 
     def _save(self) -> None:
         state = {
             "seen": self._seen,
             "days": sorted(day.isoformat() for day in self._days),
-            "told_until": self._told_until.isoformat(),
             "labels": [self._labels_seen.newest, self._labels_seen.in_force],
         }
         with self._database.transaction():

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.report.telemetry import day_telemetry, telemetry_name
+from taskclf_tray.report.telemetry import day_telemetry, line_date, telemetry_name, with_line
 from tests.report.records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -31,6 +31,8 @@ def test_a_day_by_hand() -> None:
     assert line["decided_by_counts"] == {"idle_rule": 1, "model": 2, "no_window": 1}
     assert (line["mean_confidence"], line["reject_rate"], line["mean_entropy_bits"]) == (0.6, 0.5, 1.5)
     assert line["missing_input_share"] == 0.5
+    assert line["missing_title_share"] == 0
+    assert line["ask_count"] == sum(line["ask_outcome_counts"].values()) == 0
     json.dumps(line, allow_nan=False)
 
 
@@ -48,3 +50,13 @@ def test_no_user_id_becomes_a_path() -> None:
     names = [telemetry_name(user_id) for user_id in hostile]
     assert all(re.fullmatch(r"telemetry_[0-9a-f]{32}\.jsonl", name) for name in names)
     assert len(set(names)) == len(names)
+
+
+def test_a_line_is_put_in_its_place_and_nothing_else_is_lost() -> None:
+    one, two, three = (json.dumps({"date": f"2026-03-0{n}", "n": n}) for n in (1, 2, 3))
+    assert with_line("", two) == f"{two}\n"
+    assert with_line(f"{one}\n{three}", two) == f"{one}\n{two}\n{three}\n"
+    other = json.dumps({"date": "2026-03-02", "n": 9})
+    assert with_line(f"{one}\n{other}\n", two) == with_line(f"{one}\n{other}\n{two}\n", two) == f"{one}\n{two}\n"
+    assert with_line(f"[]\n{one}\n7\n\0\n{{\n", two) == f"{one}\n{two}\n"
+    assert line_date(b"\xff") is None
