@@ -291,14 +291,16 @@ def auto_enqueue_drift_labels(
 ) -> int:
     """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
 
-    Nothing without an alert. Confidences are `cur_confidences`, else a column `confidence`; a bucket without one
-    comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
+    Nothing without an alert; contiguous buckets are one entry, and the day's limit does not count them. Confidences are
+    `cur_confidences`, else a column `confidence`; a bucket without one comes last. Raises LabelError for rows without
+    a user, StoreError, and ValueError when lengths differ.
     """
     affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
     if not affected:
         return 0
-    rows = [row for row in frame_rows(cur_features_df, cur_confidences) if row.user_id in affected]
-    least = sorted(rows, key=lambda row: row.urgency)[: max(0, limit)]
+    rows = {(row.user_id, row.start_us): row for row in frame_rows(cur_features_df, cur_confidences)}
+    theirs = [rows[key] for key in sorted(rows) if key[0] in affected]
+    least = sorted(theirs, key=lambda row: row.urgency)[: max(0, limit)]
     queue = ActiveLabelingQueue(queue_path)
     try:
         return queue._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")

@@ -56,8 +56,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def run_drift_check(
     ref_features_df: Any,
     cur_features_df: Any,
-    ref_labels: Sequence[str],
-    cur_labels: Sequence[str],
+    ref_labels: Sequence[str] | None,
+    cur_labels: Sequence[str] | None,
     *,
     ref_probs: Any = None,
     cur_probs: Any = None,
@@ -72,10 +72,12 @@ def run_drift_check(
 ) -> DriftReport:
     """Compare feature rows (schema v1–v3, with `bucket_start_ts`; `time_zone` and `decided_by` count where present).
 
+    A frame: a DataFrame, or a dict of columns. The rows may come in any order.
+
     Labels and probabilities: one for each row, as predicted, rejected ones as `reject_label`; empty or None where
     they are not known. `user_ids`: of the current rows, in place of their column. `ks_alpha`: the false-discovery
     rate over all questions, not only the KS ones. The same input gives the same report. Raises ValueError when
-    lengths differ or a feature holds no numbers.
+    lengths differ, a row has no time or a feature holds no numbers.
     """
     reference = read_window(ref_features_df, ref_labels, probs=ref_probs)
     current = read_window(cur_features_df, cur_labels, probs=cur_probs, confidences=cur_confidences, user_ids=user_ids)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.time import US_PER_SECOND, zone
 from taskclf_tray.infer.coded import CodedTexts
-from taskclf_tray.infer.frames import as_numbers, column_of, has_column, starts_us
+from taskclf_tray.infer.frames import MissingColumnError, as_numbers, column_of, has_column, starts_us
 from taskclf_tray.infer.monitor import DayKind
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +37,7 @@ LEAST_ROWS_A_DAY: Final = 60
 _ZONE_STEP_US: Final = 900 * US_PER_SECOND
 """Every zone's offset is a multiple of 15 min, and so are its changes."""
 _WEEKEND: Final = 5
+_NOT_A_TIME: Final = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,7 @@ class UserDays:
 
 def read_window(
     frame: Any,
-    labels: Sequence[str],
+    labels: Sequence[str] | None,
     *,
     probs: Any = None,
     confidences: Any = None,
@@ -84,11 +85,12 @@ def read_window(
 ) -> Window:
     """A window from a DataFrame (or dict of columns) with what a model said of its rows.
 
-    Without rows of probabilities there is no entropy; an empty `labels` means that none are known. Raises ValueError
-    when lengths differ.
+    Without rows of probabilities there is no entropy; `labels` empty or None means that none are known. Raises
+    ValueError when lengths differ, for a row without a time, and for an unknown zone; TypeError for no frame.
     """
-    starts = starts_us(frame) if has_column(frame, "bucket_start_ts") else np.empty(0, dtype=np.int64)
+    starts = _starts(frame)
     count = len(starts)
+    labels = [] if labels is None else labels
     _check_length("labels", labels, count, may_be_empty=True)
     if user_ids is None:
         users = _texts(frame, "user_id", "", count)
@@ -110,16 +112,34 @@ def read_window(
 
 
 def days_of(window: Window, user: str, kind: DayKind) -> UserDays:
-    """The user's active days of this kind."""
+    """The user's active days of this kind; of a bucket that is there twice the last row counts."""
     is_theirs = window.users.table((value == user for value in window.users.values), np.bool_)
     is_weekend = (window.ordinals - 1) % 7 >= _WEEKEND
     rows = np.flatnonzero(is_theirs & window.is_models & (is_weekend == (kind == "weekend")))
+    rows = rows[np.argsort(window.ends_us[rows], kind="stable")]
+    rows = rows[np.diff(window.ends_us[rows], append=_NOT_A_TIME) != 0]
     ordinals, counts = np.unique(window.ordinals[rows], return_counts=True)
     active = ordinals[counts >= LEAST_ROWS_A_DAY]
     rows = rows[np.isin(window.ordinals[rows], active)]
-    rows = rows[np.argsort(window.ends_us[rows], kind="stable")]
     days = tuple(date.fromordinal(int(day)) for day in active)
     return UserDays(window, rows, days, np.searchsorted(active, window.ordinals[rows]))
+
+
+def _starts(frame: Any) -> IntArray:
+    """(N,) when each row's bucket begins; none of a frame without columns."""
+    if not hasattr(frame, "keys"):
+        raise TypeError(f"feature rows must be a DataFrame or a dict of columns, not {type(frame).__name__}")
+    if len(frame.keys()) == 0:
+        return np.empty(0, dtype=np.int64)
+    try:
+        starts = starts_us(frame)
+    except MissingColumnError:
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError("the column bucket_start_ts holds a value that is no time") from error
+    if (starts == _NOT_A_TIME).any():
+        raise ValueError(f"row {int(np.argmin(starts))} has no bucket_start_ts")
+    return starts
 
 
 def _check_length(name: str, values: Sequence[Any], count: int, *, may_be_empty: bool = False) -> None:
@@ -159,6 +179,8 @@ def _entropy_bits(probs: Any, count: int) -> FloatArray | None:
     if count == 0:
         return np.empty(0)
     matrix = np.asarray(probs, dtype=np.float64)
+    if matrix.ndim != 2:
+        raise ValueError(f"probs must have a row of probabilities for each row, not the shape {matrix.shape}")
     positive = np.where(matrix > 0, matrix, 1.0)
     return np.asarray(-(matrix * np.log2(positive)).sum(axis=1), dtype=np.float64)
 

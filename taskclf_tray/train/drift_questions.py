@@ -6,6 +6,7 @@ little of a week.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -60,13 +61,20 @@ _FAMILIES: Final[Mapping[DriftTrigger, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The least effects that count, and the false-discovery rate."""
+    """The least effects that count, and the false-discovery rate. Raises ValueError for what is none."""
 
     psi: float
     false_discovery_rate: float
     reject_increase: float
     entropy_multiplier: float
     class_shift: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_discovery_rate <= 1:
+            raise ValueError(f"ks_alpha must lie between 0 and 1, not at {self.false_discovery_rate}")
+        for least in (self.psi, self.reject_increase, self.entropy_multiplier, self.class_shift):
+            if not 0 <= least < math.inf:
+                raise ValueError(f"a threshold must be a number from 0 on, not {least}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -305,13 +313,14 @@ def _value_shares(
     both = CodedTexts.joined([before, after])
     codes = both.codes[: len(before)][pair.reference.rows], both.codes[len(before) :][pair.current.rows]
     counts = [np.bincount(side, minlength=len(both.values)) for side in codes]
-    frequent = np.argsort(-(counts[0] / max(1, counts[0].sum()) + counts[1] / max(1, counts[1].sum())), kind="stable")
+    names = np.array([str(value) for value in both.values])
+    frequent = np.lexsort((names, -sum(side / max(1, side.sum()) for side in counts)))
     cell_of = np.full(len(both.values), _MOST_VALUES, dtype=np.int64)
     cell_of[frequent[:_MOST_VALUES]] = np.arange(min(_MOST_VALUES, len(frequent)))
     table = _table(pair, cell_of[codes[0]], cell_of[codes[1]], _MOST_VALUES + 1)
-    names = [str(both.values[code]) for code in frequent[:_MOST_VALUES].tolist()]
-    shares = tuple(side[frequent[:_MOST_VALUES]] / max(1, side.sum()) for side in counts)
-    return table[:, : len(names)], names, (shares[0], shares[1])
+    kept = frequent[:_MOST_VALUES]
+    shares = tuple(side[kept] / max(1, side.sum()) for side in counts)
+    return table[:, : len(kept)], names[kept].tolist(), (shares[0], shares[1])
 
 
 def _only(days: UserDays, kept: BoolArray) -> UserDays:

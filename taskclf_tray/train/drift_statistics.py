@@ -28,6 +28,8 @@ _TAIL_DRAWS: Final = 50
 """The largest of them that stand for the tail."""
 _ATOM_SHARE: Final = 0.05
 """A value that so many rows of the reference have is a bin of its own."""
+_DECIMALS: Final = 9
+"""Differences below these are the arithmetic's, not the person's."""
 _LEAST_SHARE: Final = 1e-3
 """In place of an empty bin's share, so that the index stays finite."""
 MOST_INDEPENDENT: Final = 30
@@ -74,6 +76,8 @@ def ks_of_values(reference: FloatArray, current: FloatArray) -> tuple[float, flo
     reference, current = reference[np.isfinite(reference)], current[np.isfinite(current)]
     if len(reference) == 0 or len(current) == 0:
         return float("nan"), float("nan")
+    if len(reference) == len(current) == 1:
+        return float(reference[0] != current[0]), 1.0
     answer = stats.ks_2samp(reference, current, method="asymp")
     return float(answer.statistic), float(answer.pvalue)
 
@@ -125,8 +129,8 @@ class Resampling:
         means = shares[:n].mean(axis=0), shares[n:].mean(axis=0)
         mean = np.clip(shares.mean(axis=0), _LEAST_SHARE, 1 - _LEAST_SHARE)
         scale = np.sqrt(mean * (1 - mean) / independent_a_day)  # what chance alone does to a day's share
-        change = (means[1] - means[0]) / scale
-        residuals = np.concatenate([shares[:n] - means[0], shares[n:] - means[1]]) / scale
+        change = ((means[1] - means[0]) / scale).round(_DECIMALS)
+        residuals = (np.concatenate([shares[:n] - means[0], shares[n:] - means[1]]) / scale).round(_DECIMALS)
         cells = shares.shape[1]
         spread = (residuals**2).sum() / degrees
         if 0 < spread < cells:

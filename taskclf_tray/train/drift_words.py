@@ -31,6 +31,7 @@ _STEMS: Final = (
     (("app_switch", "app_change", "app_entropy", "top2_app"), "how often you switch programs"),
     (("title_",), "the kind of window titles"),
 )
+_NO_VALUE: Final = ("", "None", "nan", "<NA>")
 _INPUT_STEMS: Final = ("keys_", "clicks_", "scroll_", "mouse_", "active_seconds", "max_idle", "event_density")
 
 
@@ -41,10 +42,10 @@ def words(finding: Finding, *, with_names: bool) -> str:
 
 def too_little(when: str, days: int, needed: int, kind: DayKind) -> str:
     """Why nothing can be said."""
-    name = "working day" if kind == "weekday" else "day of a weekend"
-    have = "none" if days == 0 else "one" if days == 1 else str(days)
-    where = "the time to compare with" if when == "before" else "the last days"
-    return f"Too little to compare: {where} has {have} with an hour of work or more, and {needed} are needed ({name}s)."
+    name = "working days" if kind == "weekday" else "days of a weekend"
+    where = "to compare with" if when == "before" else "in the last days"
+    have = "there is one" if days == 1 else f"there are {days or 'none'}"
+    return f"Too little to compare: {needed} {name} with an hour of work or more are needed {where}, and {have}."
 
 
 def summary_of(alerts: Sequence[DriftAlert], users: Sequence[UserDrift]) -> str:
@@ -67,6 +68,8 @@ def _since(day: date | None) -> str:
 def _category(finding: Finding, since: str, with_names: bool) -> str:
     details = finding.details
     grows = details["current_share"] > details["reference_share"]
+    if details["value"] in _NO_VALUE:
+        return _lost_or_back(finding, since, is_lost=grows)
     what = _value(finding.feature, str(details["value"])) if with_names else None
     noun = "site" if finding.feature == "domain_category" else "program"
     if grows and details["reference_share"] < 0.01:
@@ -85,10 +88,20 @@ def _value(feature: str, value: str) -> str:
 
 
 def _missing(finding: Finding, since: str, _with_names: bool) -> str:
-    source = "keyboard and mouse counts" if finding.feature.startswith(_INPUT_STEMS) else "a part of the data"
-    if finding.details["current_share"] > finding.details["reference_share"]:
-        return f"The {source} are missing {since}; the model was used to having them.".replace("The a part", "A part")
-    return f"The {source} are there {since}; the model was used to doing without.".replace("The a part", "A part")
+    return _lost_or_back(finding, since, is_lost=finding.details["current_share"] > finding.details["reference_share"])
+
+
+def _lost_or_back(finding: Finding, since: str, *, is_lost: bool) -> str:
+    if finding.feature.startswith(_INPUT_STEMS):
+        what, them = "The keyboard and mouse counts are", "them"
+    else:
+        what, them = "A part of the data is", "it"
+    ending = (
+        f"missing {since}; the model was used to having {them}"
+        if is_lost
+        else f"there {since}; the model was used to doing without"
+    )
+    return f"{what} {ending}."
 
 
 def _classes(finding: Finding, since: str, _with_names: bool) -> str:

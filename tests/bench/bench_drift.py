@@ -73,17 +73,22 @@ def run(people_each: int = 1, weeks: int = 1, first_seed: int = FIRST_SEED, tabl
     tally = Tally()
     seeds = range(first_seed, first_seed + people_each * len(PERSONAS))
     for seed, persona in zip(seeds, list(PERSONAS) * people_each, strict=True):
-        first = FIRST_MONDAY + timedelta(weeks=seed % 20)
-        life = Life(persona, seed)
-        for week in range(weeks):
-            _count_quiet_week(tally, life, first + timedelta(days=7 * (2 + week)))
-        for drift in life.drifts:
-            begins = first + timedelta(days=14 + seed % 5)
-            tally.found_after[drift].append(_days_until_found(tally, life.drifting(drift, begins)))
+        count_person(tally, persona, seed, weeks)
     figures = _figures(tally)
     table.parent.mkdir(parents=True, exist_ok=True)
     table.write_text(_markdown(figures))
     return {**figures, "people": len(seeds), "table": str(table), "seconds": round(time.monotonic() - began)}
+
+
+def count_person(tally: Tally, persona: str, seed: int, weeks: int) -> None:
+    """This person's quiet weeks, then what may happen to them."""
+    life = Life(persona, seed)
+    first = FIRST_MONDAY + timedelta(weeks=2 + seed % 20)
+    for week in range(weeks):
+        _count_quiet_week(tally, life, first + timedelta(weeks=week))
+    begins = first + timedelta(days=seed % 5)
+    for drift in life.drifts:
+        tally.found_after[drift].append(_days_until_found(tally, life.drifting(drift, begins)))
 
 
 def check_at(life: Life, last: date) -> DriftReport:
