@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from taskclf_tray.core.atomic import json_text, write_text_atomic
+from taskclf_tray.core.atomic import json_text, write_bytes_atomic
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import Day
@@ -21,9 +22,17 @@ _REPORT = re.compile(r"report_(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\
 
 
 def write_report(out_dir: Path, day: Day, taxonomy: TaxonomyConfig | None) -> None:
-    """Write report_<date>.json where it says something new. Raises OSError."""
+    """Write report_<date>.json, and a picture of it beside, where they say something new. Raises OSError.
+
+    The picture only where the process has Pillow loaded for its icon: to load it would cost a terminal app 8 MiB of 60.
+    """
     report = daily_report(day, taxonomy)
-    write_if_new(out_dir / f"report_{day.date.isoformat()}.json", json_text(report.to_dict()))
+    name = f"report_{day.date.isoformat()}"
+    write_if_new(out_dir / f"{name}.json", json_text(report.to_dict()).encode())
+    if "PIL.Image" in sys.modules:
+        from taskclf_tray.report.picture import picture_png
+
+        write_if_new(out_dir / f"{name}.png", picture_png([day], report, taxonomy))
 
 
 def reported_days(out_dir: Path) -> list[date]:
@@ -37,7 +46,7 @@ def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord]
     timeline = Timeline(bucket_seconds)
     for record in records:
         timeline.put(record)
-    write_if_new(out_dir / f"segments_{day.isoformat()}.json", segments_text(timeline.lines()))
+    write_if_new(out_dir / f"segments_{day.isoformat()}.json", segments_text(timeline.lines()).encode())
 
 
 def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> None:
@@ -51,14 +60,14 @@ def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> Non
             file.write(line.encode() + b"\n")
     else:
         known = path.read_bytes().decode(errors="replace") if path.exists() else ""
-        write_if_new(path, with_line(known, line))
+        write_if_new(path, with_line(known, line).encode())
 
 
-def write_if_new(path: Path, text: str) -> None:
+def write_if_new(path: Path, data: bytes) -> None:
     """Replace the file, atomically, unless it says just that. Raises OSError."""
     try:
-        if path.read_bytes() == text.encode():
+        if path.read_bytes() == data:
             return
     except FileNotFoundError:
         pass
-    write_text_atomic(path, text)
+    write_bytes_atomic(path, data)
