@@ -13,6 +13,7 @@ import numpy as np
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
+from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import DecidedBy, FeatureRow, LabelSpan
@@ -51,20 +52,61 @@ class PackedBucket:
         )  # fmt: skip
 
 
+def labelled_minutes(
+    paths: HomePaths,
+    config: Config,
+    *,
+    exports: Sequence[Path] = (),
+    label_files: Sequence[Path] = (),
+    adopt: bool = False,
+    start_us: int = -_FAR_US,
+    end_us: int = _FAR_US,
+    weak: WeakRule | None = weak_label,
+    at: datetime | None = None,
+) -> Dataset:
+    """All that is known of this home's user: the record and the exports, under the labels given here and in the files.
+
+    So months before the app was there count too. What was private or excluded stays out. A minute that both know
+    counts once. `adopt` takes over labels of other users; `at`: now, labels of later times are refused. Raises
+    StoreError (also where there is neither a record nor an export), ExportFormatError, IdentityError, LabelError.
+    """
+    if not exports and not paths.database.exists():
+        raise StoreError(
+            f"There is no record in {paths.home} yet.", "Start the app first, or name an export of its events."
+        )
+    user_id = load_or_create_identity(paths.home).user_id
+    at = at or datetime.now(UTC)
+    spans = [s for file in label_files for s in read_label_csv(file, user_id=user_id, adopt=adopt, at=at)]
+    parts = []
+    if paths.database.exists():
+        database = Database(paths.database, read_only=True)
+        try:
+            parts.append(from_record(database, user_id, start_us=start_us, end_us=end_us, more_spans=spans, weak=weak))
+            spans += _spans_of(database, user_id)
+        finally:
+            database.close()
+    for export in exports:
+        rows = export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS)
+        inside = (row for row in rows if start_us <= to_us(row.bucket_start_ts) < end_us)
+        parts.append(from_rows(inside, spans, weak=weak))
+    return Dataset.joined(parts)
+
+
 def from_record(
     database: Database,
     user_id: str,
     *,
     start_us: int = -_FAR_US,
     end_us: int = _FAR_US,
+    more_spans: Sequence[LabelSpan] = (),
     weak: WeakRule | None = weak_label,
     provenance: Provenance = "real",
 ) -> Dataset:
-    """The record's buckets that start in [start, end), as the label spans in force say. Raises StoreError.
+    """The record's buckets that start in [start, end), as the label spans in force and `more_spans` say.
 
-    `weak`: the rule for minutes without any word of a person; None for none.
+    `weak`: the rule for minutes without any word of a person; None for none. Raises StoreError.
     """
-    spans = [label_span(record) for record in LabelStore(database, user_id).everything()]
+    spans = [*_spans_of(database, user_id), *more_spans]
     with database.reading():
         found = database.buckets.iterate(user_id, start_us, end_us)
         packed = (
@@ -73,23 +115,8 @@ def from_record(
         return labelled_dataset(packed, spans, weak=weak, provenance=provenance)
 
 
-def from_export(
-    paths: HomePaths,
-    export: Path,
-    labels: Path,
-    config: Config,
-    *,
-    adopt: bool = False,
-    weak: WeakRule | None = weak_label,
-    at: datetime | None = None,
-) -> Dataset:
-    """An ActivityWatch export and a CSV of labels, as this home's user; what was private or excluded stays out.
-
-    Raises ExportFormatError, IdentityError, StoreError, LabelError.
-    """
-    user_id = load_or_create_identity(paths.home).user_id
-    spans = read_label_csv(labels, user_id=user_id, adopt=adopt, at=at or datetime.now(UTC))
-    return from_rows(export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS), spans, weak=weak)
+def _spans_of(database: Database, user_id: str) -> list[LabelSpan]:
+    return [label_span(record) for record in LabelStore(database, user_id).everything()]
 
 
 def from_rows(
