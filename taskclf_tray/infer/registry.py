@@ -21,6 +21,9 @@ from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_obj
 ACTIVE_FILE: Final = "active.json"
 HISTORY_FILE: Final = "active_history.jsonl"
 ROLL_BACK: Final = "roll back"
+REJECTED: Final = "rejected"
+POLICY_HISTORY: Final = "policy_history"
+"""Folders beside the bundles that are none: models that were refused, and earlier policies."""
 _PICK_AGAIN: Final = "Choose a model again, which writes the file anew."
 _MAX_HISTORY_LINE: Final = 100_000
 
@@ -77,7 +80,7 @@ def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
 
 
 def _looks_like_bundle(path: Path) -> bool:
-    return not path.name.startswith(".") and path.is_dir()
+    return not path.name.startswith(".") and path.name not in (REJECTED, POLICY_HISTORY) and path.is_dir()
 
 
 def best_bundle(models_dir: Path) -> BundleInfo | None:
