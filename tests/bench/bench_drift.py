@@ -76,7 +76,7 @@ def run(people_each: int = 1, weeks: int = 1, first_seed: int = FIRST_SEED, tabl
         count_person(tally, persona, seed, weeks)
     figures = _figures(tally)
     table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text(_markdown(figures))
+    table.write_text(table_of(tally), encoding="utf-8")
     return {**figures, "people": len(seeds), "table": str(table), "seconds": round(time.monotonic() - began)}
 
 
@@ -160,7 +160,9 @@ def _interval(count: int, of: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def _markdown(figures: dict[str, Any]) -> str:
+def table_of(tally: Tally) -> str:
+    """What the documentation shows, as Markdown."""
+    figures = _figures(tally)
     rate = figures["false_alarms_in_20_weeks"]
     lines = [
         "| Quiet weeks | with a false alarm | in 20 weeks | a test of rows, KS at α 0.05 |",

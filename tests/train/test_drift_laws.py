@@ -26,8 +26,8 @@ from taskclf_tray.train.drift_statistics import (
 from tests.train.drift_frames import MONDAY, Week, check_arguments, week
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)
-FEW = settings(max_examples=12, deadline=None)
-MANY = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
+MANY = settings(max_examples=40, deadline=None)
 
 SEEDS = st.integers(0, 10_000)
 COUNTS = st.lists(st.integers(0, 500), min_size=2, max_size=12).filter(any)
