@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -135,7 +135,7 @@ def _renamed(event: RawEvent, main: str, is_moved: Callable[[RawEvent], bool]) -
     return replace(event, data={**event.data, "app": name})
 
 
-@cache
+@lru_cache(maxsize=16)
 def _person(persona: str, seed: int, drift: str | None) -> SimulatedPerson:
     zone = ZONES[seed % len(ZONES)]
     if drift == "new job":
@@ -157,7 +157,7 @@ def _person(persona: str, seed: int, drift: str | None) -> SimulatedPerson:
     return person
 
 
-@cache
+@lru_cache(maxsize=16)
 def _main_program(persona: str, seed: int) -> str:
     """The program in front for longest on an ordinary day."""
     person = _person(persona, seed, None)
