@@ -152,13 +152,14 @@ def least_sure(records: Iterable[BucketRecord], report: DriftReport, most: int) 
 
 
 def write_report(paths: HomePaths, last: date, report: DriftReport) -> Path:
-    """Write `drift_<date>.json`; the newest 60 are kept. Raises StoreError."""
+    """Write `drift_<date>.json`; this one and the newest 60 are kept. Raises StoreError."""
     path = paths.drift / f"drift_{last.isoformat()}.json"
     try:
         write_drift_report(report, path)
         reports = sorted(found for found in paths.drift.iterdir() if _REPORT.fullmatch(found.name))
         for old in reports[:-REPORTS_KEPT]:
-            old.unlink()
+            if old != path:
+                old.unlink()
     except OSError as error:
         raise StoreError(
             f"The report cannot be written to {paths.drift} ({error.strerror or type(error).__name__}).",

@@ -67,7 +67,8 @@ def take_in(
 
 def _is_another(story: Story, known: Iterable[str], told: Sequence[Told]) -> bool:
     is_other_cause = story.kind in CAUSES and not any(key.startswith(story.kind) for key in known)
-    return is_other_cause or (story.since is not None and bool(told) and story.since > told[-1].day)
+    is_later = story.since is not None and story.is_begin_seen and bool(told) and story.since > told[-1].day
+    return is_other_cause or is_later
 
 
 def load_memory(database: Database, user_id: str) -> DriftMemory:

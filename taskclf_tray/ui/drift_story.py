@@ -34,7 +34,10 @@ _NEW_BELOW_SHARE: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`subject`: an app id or a label. `plain`: the check's own words, which name no program."""
+    """`subject`: an app id or a label. `plain`: the check's own words, which name no program.
+
+    `is_begin_seen`: the days before `since` are in the window, and unlike it; else it may have begun earlier.
+    """
 
     kind: StoryKind
     subject: str
@@ -42,6 +45,7 @@ class Story:
     before: float
     after: float
     plain: str
+    is_begin_seen: bool = True
 
     @property
     def key(self) -> str:
@@ -50,10 +54,17 @@ class Story:
 
 
 def stories_of(report: Mapping[str, Any]) -> list[Story]:
-    """The stories of a report (as JSON), one for each key, the most telling first."""
+    """The stories of a report (as JSON), one for each key, the most telling first.
+
+    That another kind of program is used is no story of its own beside the one of the program.
+    """
     found: dict[str, Story] = {}
+    of_app = any("app_id" in alert["affected_features"] for alert in report["alerts"])
+    first = min((user["current_days"][0] for user in report["users"] if user["current_days"]), default=None)
     for alert in report["alerts"]:
-        story = _story(alert)
+        if of_app and "app_category" in alert["affected_features"]:
+            continue
+        story = _story(alert, first)
         found.setdefault(story.key, story)
     return sorted(found.values(), key=lambda story: _ORDER[story.kind])
 
@@ -66,14 +77,14 @@ def too_little_data(report: Mapping[str, Any]) -> str | None:
     return None if any(user["too_little_data"] is None for user in users) else str(users[0]["too_little_data"])
 
 
-def _story(alert: Mapping[str, Any]) -> Story:
+def _story(alert: Mapping[str, Any], first_day: str | None) -> Story:
     details, feature = alert["details"], str(alert["affected_features"][0])
     before = float(details.get("reference_share", details.get("reference_rate", 0.0)))
     after = float(details.get("current_share", details.get("current_rate", 0.0)))
     since = None if alert["since"] is None else date.fromisoformat(alert["since"])
     kind = _kind(str(alert["trigger"]), feature, before, after)
     subject = feature if kind == "classes" else str(details.get("value", ""))
-    return Story(kind, subject, since, before, after, str(alert["text"]))
+    return Story(kind, subject, since, before, after, str(alert["text"]), alert["since"] != first_day)
 
 
 def _kind(trigger: str, feature: str, before: float, after: float) -> StoryKind:

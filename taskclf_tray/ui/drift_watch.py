@@ -6,12 +6,12 @@ it found, over a database connection of its own, so nothing here can hold up the
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.time import zone
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
-from taskclf_tray.report.days import iterate_day, near_us
+from taskclf_tray.report.days import local_date, near_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui import text
 from taskclf_tray.ui.audience import Audience
@@ -41,7 +41,26 @@ ACTIVE_MINUTES: Final = 30
 """A day's check waits for half an hour of activity: not in the rush of logging in, and not for a day of absence."""
 RETRY_SECONDS: Final = 3600.0
 TRIES_A_DAY: Final = 3
+_DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _ActiveMinutes:
+    """How many minutes of a day the person was active; each is read once."""
+
+    day: date
+    count: int = 0
+    seen_us: int = 0
+
+    def count_on(self, database: Database, user_id: str) -> int:
+        """With what the record has got since. Raises StoreError."""
+        start_us, end_us = near_us(self.day)
+        with database.reading():
+            for record in database.buckets.iterate(user_id, max(start_us, self.seen_us), end_us):
+                self.seen_us = record.start_us + 1
+                self.count += record.decided_by != "idle_rule" and local_date(record) == self.day
+        return self.count
 
 
 class DriftWatch:
@@ -57,6 +76,7 @@ class DriftWatch:
         self._thread: threading.Thread | None = None
         self._tried: tuple[date | None, int] = (None, 0)
         self._retry_at = 0.0
+        self._active = _ActiveMinutes(date.min)
 
     @property
     def is_checking(self) -> bool:
@@ -73,8 +93,8 @@ class DriftWatch:
             return
         now, zone_name = self._session.now(), self._session.time_zone()
         today = now.astimezone(zone(zone_name)).date()
-        if self._is_due(today - timedelta(days=1)) and self._has_begun(today):
-            self._start(today - timedelta(days=1))
+        if self._is_due(today - _DAY) and self._has_begun(today):
+            self._start(today - _DAY)
 
     def close(self) -> None:
         """End a check that is under way; it is made again after the next start."""
@@ -85,19 +105,20 @@ class DriftWatch:
     # -- when -------------------------------------------------------------------------------------------------
 
     def _is_due(self, day: date) -> bool:
-        """Once for each day that is over; a check that failed is tried again, not without end."""
-        if self._checked == day or time.monotonic() < self._retry_at:
+        """Once for each day that is over, also for somebody who flies west and has a date twice.
+
+        A check that failed is tried again, not without end; one of a clock that was wrong by days does not count.
+        """
+        is_checked = self._checked is not None and day <= self._checked <= day + _DAY
+        if is_checked or time.monotonic() < self._retry_at:
             return False
         return self._tried[0] != day or self._tried[1] < TRIES_A_DAY
 
     def _has_begun(self, today: date) -> bool:
         """Whether the person was active for half an hour of the day."""
-        active = (
-            record
-            for record in iterate_day(self._session.database, self._user_id, today)
-            if record.decided_by != "idle_rule"
-        )
-        return sum(1 for _ in itertools.islice(active, ACTIVE_MINUTES)) == ACTIVE_MINUTES
+        if self._active.day != today:
+            self._active = _ActiveMinutes(today)
+        return self._active.count_on(self._session.database, self._user_id) >= ACTIVE_MINUTES
 
     # -- the check --------------------------------------------------------------------------------------------
 
@@ -175,12 +196,12 @@ class DriftWatch:
             return after.noting(news[-1])
 
         update_memory(database, self._user_id, change)
-        log.info("Checked for a drift up to %s: %d found, %d told.", day, len(stories), len(news))
+        log.info("Checked for a drift up to %s: %s", day, lacking or f"{len(stories)} found, {len(news)} told.")
         self._audience.tell([(told.title, told.body) for told in news])
 
     def _told(self, story: Story, day: date, now: datetime, queued: int) -> Told:
         names_apps = not self._session.config.privacy_notifications
-        sentence = words(story, day + timedelta(days=1), names_apps=names_apps)
+        sentence = words(story, day + _DAY, names_apps=names_apps)
         return Told(now, day, story.key, *text.drift_notice(sentence, queued))
 
     def _queued(self, database: Database, blocks: Sequence[Block], now: datetime) -> int:

@@ -341,15 +341,6 @@ def test_the_words_of_each_story() -> None:
 
 
 def test_alerts_become_stories() -> None:
-    def alert(trigger: str, feature: str, **details: Any) -> dict[str, Any]:
-        return {
-            "trigger": trigger,
-            "affected_features": [feature],
-            "since": "2026-03-13",
-            "text": "plain",
-            "details": details,
-        }
-
     new = {"value": "com.figma.Desktop", "reference_share": 0.0, "current_share": 0.4}
     less = {"value": "com.figma.Desktop", "reference_share": 0.5, "current_share": 0.1}
     alerts = [
@@ -365,10 +356,38 @@ def test_alerts_become_stories() -> None:
         alert("missingness", "mouse_distance", reference_share=1.0, current_share=0.0),
         alert("missingness", "title_char_count", reference_share=0.0, current_share=1.0),
     ]
-    found = stories_of(json.loads(json.dumps({"alerts": alerts})))
+    found = stories_of(report(alerts))
     assert [s.key for s in found] == [
-        "no_input", "new_app:com.figma.Desktop", "rejects", "classes", "app_shift", "category", "unsure", "habits",
-        "data", "input_back",
+        "no_input", "new_app:com.figma.Desktop", "rejects", "classes", "app_shift", "unsure", "habits", "data",
+        "input_back",
     ]  # fmt: skip
     assert found[2].after == found[3].after == 0.5
     assert found[3].subject == "Meet"
+    assert [s.key for s in stories_of(report(alerts[2:3]))] == ["category"]  # no one program is behind it
+
+
+def test_what_is_so_in_the_whole_window_may_have_begun_before_it() -> None:
+    day, earlier = FRIDAY.isoformat(), (FRIDAY - DAY).isoformat()
+    assert [s.is_begin_seen for s in stories_of(report([alert("feature_psi", "is_editor")], earlier))] == [True]
+    (whole,) = stories_of(report([alert("feature_psi", "is_editor")], day))
+    assert not whole.is_begin_seen
+    days = Days()
+    days.memory = DriftMemory(
+        told=(Told(AT, FRIDAY - 2 * DAY, "no_input", "title", "body"),), last_seen={"no_input": LAST}
+    )
+    assert days.find(whole) is None
+
+
+def alert(trigger: str, feature: str, **details: Any) -> dict[str, Any]:
+    return {
+        "trigger": trigger,
+        "affected_features": [feature],
+        "since": FRIDAY.isoformat(),
+        "text": "plain",
+        "details": details,
+    }
+
+
+def report(alerts: list[dict[str, Any]], *current_days: str) -> dict[str, Any]:
+    users = [{"current_days": list(current_days), "too_little_data": None}]
+    return json.loads(json.dumps({"alerts": alerts, "users": users}))  # type: ignore[no-any-return]

@@ -1,0 +1,238 @@
+"""`taskclf-tray monitor`: whether the work still looks as it did to the model, and how sure the model was each day."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from taskclf_tray.cli import when
+from taskclf_tray.cli.record import Record, opened
+from taskclf_tray.cli.show import add_action, add_actions, tell
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.report.telemetry import DayTelemetry
+    from taskclf_tray.ui.drift_memory import DriftMemory, Told
+    from taskclf_tray.ui.drift_story import Story
+
+_JOB: Final = "taskclf_tray.train.drift_job"
+_DAY: Final = timedelta(days=1)
+_SHOWN_DAYS: Final = 7
+_MOST_DAYS: Final = 400
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command."""
+    actions = add_actions(commands.add_parser("monitor", help="whether the model still fits your work"))
+    check = add_action(actions, "drift-check", handle_drift_check, "compare the last seven days with the seven before")
+    check.add_argument(
+        "--day", type=_date, metavar="DAY", help="the last of the days: a date, or today (default: yesterday)"
+    )
+    add_action(actions, "show", handle_show, "what the daily checks have found, and what you were told of it")
+    telemetry = add_action(actions, "telemetry", handle_telemetry, "how sure the model was, day by day")
+    telemetry.add_argument("--day", type=_date, metavar="DAY", help="one day: a date, today or yesterday")
+    telemetry.add_argument(
+        "--from", dest="first", type=_date, metavar="DAY", help=f"the first day (default: {_SHOWN_DAYS} days in all)"
+    )
+    telemetry.add_argument("--to", dest="last", type=_date, metavar="DAY", help="the last day (default: today)")
+
+
+def _date(word: str) -> date:
+    return when.local(when.day(word)[0]).date()
+
+
+# -- drift ----------------------------------------------------------------------------------------------------
+
+
+def handle_drift_check(options: argparse.Namespace) -> int:
+    """Check now; it tells nobody and queues nothing, as the app's own check does."""
+    from taskclf_tray.ui.child_job import run_child
+    from taskclf_tray.ui.drift_story import too_little_data
+
+    with opened(options) as record:
+        day = options.day or _today(record) - _DAY
+        names_apps = _names_apps(record)
+    request = {"home": str(record.paths.home), "last_day": day.isoformat(), "is_debug": options.debug}
+    answer = run_child(_JOB, request, _warn, is_debug=options.debug)
+    report = _read_report(Path(answer["report"]))
+    facts = {
+        "day": day.isoformat(),
+        "too_little_data": too_little_data(report),
+        "found": _found(report, day, names_apps=names_apps),
+        "report": answer["report"],
+    }
+    heading = f"The seven days up to {day} beside the seven before:"
+    tell(options, facts, [heading, *_check_lines(facts), f"Written to {facts['report']}."])
+    return 0
+
+
+def handle_show(options: argparse.Namespace) -> int:
+    """Print what is remembered of the daily checks."""
+    from taskclf_tray.ui.drift_memory import load_memory
+
+    with opened(options) as record:
+        memory = load_memory(record.database, record.user_id)
+        names_apps = _names_apps(record)
+        with record.database.reading():
+            waiting = sum(request.reason == "drift" for request in record.database.requests.pending(record.user_id))
+    facts = {
+        "day": None if memory.checked_day is None else memory.checked_day.isoformat(),
+        "checked_at": None if memory.checked_at is None else when.iso(memory.checked_at),
+        "too_little_data": memory.too_little_data,
+        "found": _found_lately(record, memory, names_apps=names_apps),
+        "told": [_told_fact(told) for told in reversed(memory.told)],
+        "waiting": waiting,
+    }
+    tell(options, facts, _show_lines(facts, memory))
+    return 0
+
+
+def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    from taskclf_tray.ui import text
+
+    if facts["too_little_data"] is not None:
+        yield facts["too_little_data"]
+    elif not facts["found"]:
+        yield text.DRIFT_NONE
+    for story in facts["found"]:
+        yield f"· {story['text']}"
+
+
+def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
+    from taskclf_tray.ui import text
+
+    if memory.checked_day is None or memory.checked_at is None:
+        yield text.DRIFT_NEVER
+        return
+    yield f"Checked on {when.local(memory.checked_at):%Y-%m-%d %H:%M}, with the days up to {memory.checked_day}:"
+    yield from (f"  {line}" for line in _check_lines(facts))
+    if memory.told:
+        yield "You were told, the newest first:"
+        yield from (f"  {when.local(told.at):%Y-%m-%d %H:%M}  {told.body}" for told in reversed(memory.told))
+    if facts["waiting"]:
+        blocks = "1 block waits" if facts["waiting"] == 1 else f"{facts['waiting']} blocks wait"
+        yield f"{blocks} for a label because of a drift: `taskclf-tray queue list`."
+
+
+def _told_fact(told: Told) -> dict[str, str]:
+    return {"at": when.iso(told.at), "day": told.day.isoformat(), "text": told.body}
+
+
+def _found_lately(record: Record, memory: DriftMemory, *, names_apps: bool) -> list[dict[str, Any]]:
+    """What the newest check has found; nothing where its report is gone or damaged."""
+    day = memory.checked_day
+    if day is None or memory.too_little_data is not None:
+        return []
+    try:
+        report = _read_report(record.paths.drift / f"drift_{day.isoformat()}.json")
+        return _found(report, day, names_apps=names_apps)
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+
+
+def _found(report: Mapping[str, Any], day: date, *, names_apps: bool) -> list[dict[str, Any]]:
+    from taskclf_tray.ui.drift_story import stories_of, words
+
+    def fact(story: Story) -> dict[str, Any]:
+        return {
+            "kind": story.kind,
+            "since": None if story.since is None else story.since.isoformat(),
+            "text": words(story, day + _DAY, names_apps=names_apps),
+        }
+
+    return [fact(story) for story in stories_of(report)]
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+def _names_apps(record: Record) -> bool:
+    from taskclf_tray.core.config import load_config
+
+    return not load_config(record.paths.config)[0].privacy_notifications
+
+
+def _warn(event: Mapping[str, Any]) -> None:
+    if event["event"] == "warning":
+        print(f"taskclf-tray: {event['text']}", file=sys.stderr)
+
+
+def _today(record: Record) -> date:
+    return when.local(record.now).date()
+
+
+# -- telemetry ------------------------------------------------------------------------------------------------
+
+
+def handle_telemetry(options: argparse.Namespace) -> int:
+    """Print the telemetry of days, as the record has it now."""
+    with opened(options) as record:
+        days = _days(options, _today(record))
+        if isinstance(days, str):
+            print(f"taskclf-tray monitor: {days}", file=sys.stderr)
+            return 2
+        found = list(_telemetry_of(record, days))
+    facts = {"user_id": record.user_id, "days": [telemetry.to_dict() for telemetry in found]}
+    tell(options, facts, _table(found) if found else [_nothing(days)])
+    return 0
+
+
+def _days(options: argparse.Namespace, today: date) -> Sequence[date] | str:
+    """The days that are meant, or what is wrong with them."""
+    if options.day is not None:
+        if options.first is not None or options.last is not None:
+            return "--day does not go with --from and --to. Leave one of them out."
+        return [options.day]
+    last = options.last or today
+    first = options.first or last - (_SHOWN_DAYS - 1) * _DAY
+    count = (last - first).days + 1
+    if count < 1:
+        return f"the first day, {first}, is after the last, {last}. Change one of them."
+    if count > _MOST_DAYS:
+        return f"from {first} to {last} are {count} days; {_MOST_DAYS} can be shown at once. Choose a later first day."
+    return [first + number * _DAY for number in range(count)]
+
+
+def _telemetry_of(record: Record, days: Sequence[date]) -> Iterator[DayTelemetry]:
+    """Of each day with a minute on record."""
+    from taskclf_tray.report.days import near_us, read_day
+    from taskclf_tray.report.telemetry import asks_on, day_telemetry
+
+    for day in days:
+        records = read_day(record.database, record.user_id, day)
+        if records:
+            yield day_telemetry(day, records, asks_on(record.database, record.user_id, day, near_us(day)[0]))
+
+
+def _nothing(days: Sequence[date]) -> str:
+    if len(days) == 1:
+        return f"Nothing is on record of {days[0]}."
+    return f"Nothing is on record from {days[0]} to {days[-1]}."
+
+
+def _table(found: Sequence[DayTelemetry]) -> Iterator[str]:
+    yield "day         minutes  sure  rejected  entropy  no input  no title  asked  answered  labels"
+    for one in found:
+        shares = sorted(one.core_label_shares.items(), key=lambda item: -item[1])
+        labels = ", ".join(f"{label} {share:.0%}" for label, share in shares[:3] if share > 0)
+        yield (
+            f"{one.date}  {one.bucket_count:>7}  {_percent(one.mean_confidence):>4}  {_percent(one.reject_rate):>8}  "
+            f"{_bits(one.mean_entropy_bits):>7}  {one.missing_input_share:>8.0%}  {one.missing_title_share:>8.0%}  "
+            f"{one.ask_count:>5}  {one.ask_outcome_counts['answered']:>8}  {labels}"
+        )
+    yield "sure, rejected, entropy (bits): over the minutes the model decided. Nothing of this leaves the computer."
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _bits(bits: float | None) -> str:
+    return "–" if bits is None else f"{bits:.2f}"
