@@ -11,8 +11,8 @@ from taskclf_tray.report.daily import DailyReport
 
 COLUMNS = ("date", "measure", "name", "value")
 _LONGEST_NAME = 200
-_FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet takes text that begins so for something to compute."""
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes text that begins so for something to compute; some do with the wide forms of Japanese too."""
 
 
 def csv_text(days: Iterable[DailyReport]) -> str:

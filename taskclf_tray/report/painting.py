@@ -19,7 +19,11 @@ TROUGH: Final = "#eef0f3"
 FRAME: Final = "#b9c1c9"
 UNSURE: Final = "#dde1e6"
 UNSURE_LINES: Final = "#98a3ae"
-_SPARE: Final = ("#7f8c8d", "#a56b2c", "#e07a96", "#3f7f86", "#8e7cc3", "#4d4d4d", "#b3c41a", "#c0392b")
+_SPARE: Final = (
+    "#7f8c8d", "#a56b2c", "#e07a96", "#3f7f86", "#8e7cc3", "#4d4d4d", "#b3c41a", "#c0392b",
+    "#9ad0f5", "#5e8c31", "#d4a5e8", "#7a4a2b", "#1f3a5f", "#f2b5a7", "#00a3a3", "#b08900",
+    "#c71585", "#6b8e9f", "#a8e6a1", "#800000", "#556b2f", "#ff7f50", "#4169e1", "#d2b48c",
+)  # fmt: skip
 """For names without a colour, or with one that another has."""
 _HATCH_STEP: Final = 10
 NAME_LENGTH: Final = 60
