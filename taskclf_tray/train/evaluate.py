@@ -63,6 +63,18 @@ class Answers:
             self.confidences[which],
         )
 
+    @classmethod
+    def none(cls, count: int) -> Answers:
+        """Room for the answers of so many lines, to be `put`."""
+        whole, share = np.zeros((2, count), dtype=np.int64), np.zeros((count, len(LABEL_SET_V1)))
+        return cls(share, whole[0], np.zeros(count, dtype=np.bool_), whole[1], np.zeros(count))
+
+    def put(self, which: IntArray, found: Answers) -> None:
+        """Write the answers of some lines into their places."""
+        self.probs[which], self.label_ids[which] = found.probs, found.label_ids
+        self.is_rejected[which], self.smoothed_ids[which] = found.is_rejected, found.smoothed_ids
+        self.confidences[which] = found.confidences
+
     @property
     def raw_ids(self) -> IntArray:
         """(N,) label ids before smoothing, `REJECTED_ID` where rejected."""

@@ -159,13 +159,14 @@ def fit(
     options: FitOptions = FitOptions(),
     progress: Progress | None = None,
     is_cancelled: Callable[[], bool] | None = None,
+    least_blocks: int = MIN_BLOCKS,
 ) -> TrainedModel:
     """Train on these minutes; on `validation`, later days, growing stops where it no longer helps.
 
-    `prior`: the model whose trees come first. Raises TooFewLabelsError, TrainingCancelledError, and
-    ModelIncompatibleError for a prior of another schema.
+    `prior`: the model whose trees come first. `least_blocks`: below so many labelled ones it refuses. Raises
+    TooFewLabelsError, TrainingCancelledError, and ModelIncompatibleError for a prior of another schema.
     """
-    check_enough(training)
+    check_enough(training, least_blocks)
     schema = SCHEMAS[options.schema_version]
     words = vocabularies(training, schema, options.unknown_category_freq_threshold)
     if prior is not None:

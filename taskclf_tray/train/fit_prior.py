@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.model_io import MODEL_FILE, CatEncoders, load_model_bundle
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
+from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
 from taskclf_tray.train.dataset import Provenance
 
@@ -43,6 +45,17 @@ class Prior:
             )
         text = (bundle / MODEL_FILE).read_text("utf-8")
         return cls(text, words, SCHEMAS[metadata.schema_version], metadata.data_provenance, bundle.name)
+
+    @property
+    def rounds(self) -> int:
+        """How many it was trained in: a tree for each label in each of them."""
+        return self.text.count("\nTree=") // len(LABEL_SET_V1)
+
+    @classmethod
+    def starter(cls) -> Prior:
+        """The model that is shipped."""
+        with resources.as_file(resources.files("taskclf_tray") / "data" / "starter") as shipped:
+            return cls.load(next(path for path in sorted(shipped.iterdir()) if path.is_dir()))
 
     def words_with(self, words: Mapping[str, Sequence[str]]) -> CatEncoders:
         """Its vocabularies and these."""
