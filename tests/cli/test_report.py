@@ -6,13 +6,19 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image
 
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.ui.outputs import OutputWriter
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.report.records import MINUTE
 from tests.report.records import bucket as plain_bucket
@@ -99,3 +105,113 @@ def test_usage(line: RecordHome) -> None:
         assert line.refused("report", *words, code=2)
     with clock_of("Asia/Tokyo", pytest.MonkeyPatch()):
         assert json.loads(line.call("report", "daily", "--json")[1])["date"] == "2026-03-02"
+
+
+# -- which day, which week ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2025-10-26", 25), ("2026-03-02", 24)])
+def test_a_day_of_the_clock_change_is_whole(line: RecordHome, day: str, hours: int) -> None:
+    midnight = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(BERLIN)).astimezone(UTC)
+    line.now = midnight + timedelta(days=3)
+    put(line, midnight - timedelta(hours=1), 60 * (hours + 2))
+    assert line.json("report", "daily", "--day", day)["covered_seconds"] == hours * 3600
+    assert f"{hours} h 00 min" in line.call("report", "daily", "--day", day)[1]
+
+
+def test_the_dates_of_a_traveller_are_those_of_the_places(line: RecordHome) -> None:
+    put(line, MONDAY, 60, zone="Asia/Tokyo")  # Monday 08:00 in Tokyo
+    put(line, MONDAY + timedelta(hours=26), 60, zone="Pacific/Honolulu")  # Monday 15:00 in Honolulu
+    report = line.json("report", "daily", "--day", "2026-03-02")
+    assert (report["covered_seconds"], report["time_zones"]) == (7200, ["Asia/Tokyo", "Pacific/Honolulu"])
+    out = line.call("report", "daily", "--day", "2026-03-02")[1]
+    assert out.startswith("Monday, 2 March 2026 (Asia/Tokyo, Pacific/Honolulu)")
+    with clock_of("America/Los_Angeles", pytest.MonkeyPatch()):
+        assert line.json("report", "daily", "--day", "2026-03-02") == report
+
+
+def test_any_day_of_the_past_is_there(line: RecordHome) -> None:
+    put(line, MONDAY - timedelta(days=399), 30)
+    put(line, MONDAY - timedelta(days=1), 10, "Meet")
+    assert line.json("report", "daily", "--day", "2025-01-27")["core_label_seconds"] == {"Build": 1800}
+    assert line.json("report", "daily", "--day", "yesterday")["core_label_seconds"] == {"Meet": 600}
+    assert line.json("report", "weekly", "--week", "2025-W05")["covered_seconds"] == 1800
+    assert line.call("report", "daily", "--day", "2031-01-01") == (
+        0,
+        "Nothing is on record of Wednesday, 1 January 2031.\n",
+        "",
+    )
+
+
+def test_a_week_beside_the_one_before(line: RecordHome) -> None:
+    """It is Monday: what is compared is a Monday with a Monday."""
+    put(line, MONDAY - timedelta(days=7), 30)
+    put(line, MONDAY - timedelta(days=3), 600)
+    put(line, MONDAY, 90)
+    report = line.json("report", "weekly")
+    assert (report["week"], report["start_date"], report["end_date"]) == ("2026-W10", "2026-03-02", "2026-03-08")
+    assert [day["covered_seconds"] for day in report["days"]] == [5400, 0, 0, 0, 0, 0, 0]
+    assert (report["before"]["covered_seconds"], report["before"]["end_date"]) == (1800, "2026-02-23")
+    out = line.call("report", "weekly", "--day", "2026-03-08")[1]
+    assert "Recorded           1 h 00 min more than Mon of the week before" in out.splitlines()
+    assert line.json("report", "weekly", "--week", "2026-W09")["before"] is None
+
+
+# -- files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["daily", "weekly"])
+def test_the_ending_of_a_file_says_what_is_written(line: RecordHome, command: str, tmp_path: Path) -> None:
+    a_day(line)
+    for name in ("a.json", "a.CSV", "a.png", "a.txt", "deep/er/a.csv"):
+        assert line.call("report", command, "--out", str(tmp_path / name)) == (
+            0,
+            f"Written to {tmp_path / name}.\n",
+            "",
+        )
+    assert json.loads((tmp_path / "a.json").read_text()) == line.json("report", command)
+    assert (tmp_path / "a.CSV").read_text() == line.call("report", command, "--csv")[1]
+    assert (tmp_path / "a.txt").read_text() == line.call("report", command)[1]
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert line.call("report", command, "--json", "--out", str(tmp_path / "b"))[0] == 0
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_a_file_that_cannot_be_written_is_named(line: RecordHome, tmp_path: Path) -> None:
+    a_day(line)
+    (tmp_path / "file").write_text("")
+    assert "cannot be read or written" in line.refused("report", "daily", "--out", str(tmp_path / "file" / "a.csv"))
+
+
+def test_what_the_app_wrote_is_what_the_command_says(line: RecordHome) -> None:
+    a_day(line)
+    with line.database() as database:
+        OutputWriter(database, USER, line.home / "tray" / "out").write(NOW, BERLIN, is_last=True)
+    written = json.loads((line.home / "tray" / "out" / "report_2026-03-02.json").read_text())
+    assert line.json("report", "daily") == written
+
+
+# -- categories -----------------------------------------------------------------------------------------------
+
+
+def test_the_categories_of_the_home_name_the_persons_labels(line: RecordHome) -> None:
+    a_day(line)
+    taxonomy = line.home / "configs" / "user_taxonomy.yaml"
+    config = TaxonomyConfig((TaxonomyBucket("=1+1", ("Review",)),), include_rejected_in_reports=True)
+    save_taxonomy(config, taxonomy)
+    report = line.json("report", "daily")
+    assert report["ui_label_seconds"]["=1+1"] == 1200
+    assert (report["is_rejected_included"], report["ui_label_seconds"][MIXED_UNKNOWN]) == (True, 1800)
+    assert "'=1+1" in line.call("report", "daily", "--csv")[1]
+    assert "Not sure" not in line.call("report", "daily")[1]
+    taxonomy.write_text("buckets: 7")
+    code, out, err = line.call("report", "daily")
+    assert (code, "Review" in out, err.startswith("taskclf-tray: Taxonomy user_taxonomy.yaml")) == (0, True, True)
+
+
+@pytest.mark.parametrize("words", [[], ["daily"], ["weekly"]])
+def test_help_says_what_each_option_does(line: RecordHome, words: list[str]) -> None:
+    code, out, err = line.call("report", *words, "--help")
+    assert (code, err) == (0, "")
+    for option in ("--day", "--json", "--csv", "--png", "--out") if words else ("daily", "weekly"):
+        assert option in out
