@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from taskclf_tray.report.weekly import WeeklyReport
 
 _FORMATS = ("json", "csv", "png")
-_WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII | re.IGNORECASE)
+_WEEK = re.compile(r"(19[7-9]\d|20\d\d|21\d\d)-W(\d\d)", re.ASCII | re.IGNORECASE)
 
 
 def add_parser(commands: Commands) -> None:

@@ -100,11 +100,36 @@ def test_time_without_a_record_is_one_sentence(line: RecordHome, command: tuple[
     assert not (line.home / "tray" / "out").exists()
 
 
-def test_usage(line: RecordHome) -> None:
-    for words in (["daily", "--day", "soon"], ["weekly", "--week", "2026-W54"], ["daily", "--json", "--csv"]):
-        assert line.refused("report", *words, code=2)
-    with clock_of("Asia/Tokyo", pytest.MonkeyPatch()):
-        assert json.loads(line.call("report", "daily", "--json")[1])["date"] == "2026-03-02"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["daily", "--day", "soon"],
+        ["daily", "--day", "0001-01-01"],
+        ["daily", "--week", "2026-W10"],
+        ["weekly", "--week", "2026-W54"],
+        ["weekly", "--week", "2026-10"],
+        ["weekly", "--week", "0001-W01"],
+        ["weekly", "--week", "9999-W52"],
+        ["weekly", "--week", "2026-W10", "--day", "today"],
+        ["daily", "--json", "--csv"],
+        ["weekly", "--png", "--csv", "--json"],
+        ["monthly"],
+        [],
+    ],
+)
+def test_wrong_usage_is_2_with_a_sentence(line: RecordHome, words: list[str]) -> None:
+    assert line.refused("report", *words, code=2).strip()
+
+
+def test_the_first_and_the_last_day_there_can_be(line: RecordHome) -> None:
+    for day in ("1970-01-01", "2199-12-31"):
+        for command in ("daily", "weekly"):
+            assert line.json("report", command, "--day", day)["covered_seconds"] == 0
+
+
+def test_without_a_home_it_says_how_to_get_one(line: RecordHome) -> None:
+    line.home = line.home / "elsewhere"
+    assert "Start the app there first" in line.refused("report", "daily")
 
 
 # -- which day, which week ------------------------------------------------------------------------------------
