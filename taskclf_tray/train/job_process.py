@@ -1,7 +1,8 @@
 """What every job's process does the same way: it takes a request, and says in JSON lines how far it is.
 
 `{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, and at last `{"event": "done", …}` or
-`{"event": "error", "title", "next_step"}`. `ui/child_job.py` is the other end.
+`{"event": "error", "title", "next_step"}`. `ui/child_job.py` is the other end. A job works on files and on the record:
+it is kept off the network, whatever a library in it may try.
 """
 
 from __future__ import annotations
@@ -10,15 +11,25 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
 
 Say = Callable[[dict[str, Any]], None]
 Run = Callable[[dict[str, Any], Say], dict[str, Any]]
+
+_CONTACTS: Final = frozenset({"socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto"})
+_QUESTIONS: Final = frozenset(
+    {"socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname", "socket.getnameinfo"}
+)
+
+
+class NetworkRefusedError(TaskclfError):
+    """Something in a job wanted to reach the network."""
 
 
 def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
@@ -27,6 +38,7 @@ def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints by itself is no line of ours
     logging.getLogger().addHandler(logging.NullHandler())
+    sys.addaudithook(_refuse_network)
 
     def say(event: dict[str, Any]) -> None:
         lines.write(json.dumps(event, ensure_ascii=False) + "\n")
@@ -46,3 +58,9 @@ def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
         title = f"Something unexpected went wrong in the {what} ({type(error).__name__})."
         say({"event": "error", "title": title, "next_step": "--debug shows where."})
     return 1
+
+
+def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """The interpreter's own hook before each such call. Sockets between processes of this machine stay allowed."""
+    if event in _QUESTIONS or (event in _CONTACTS and arguments[0].family in (socket.AF_INET, socket.AF_INET6)):
+        raise NetworkRefusedError(f"The work was stopped: something in it wanted to reach the network ({event}).")

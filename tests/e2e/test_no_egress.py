@@ -1,8 +1,12 @@
-"""Nothing leaves the machine: every connect and send of the running app, seen by the kernel's tracer."""
+"""Nothing leaves the machine: every connect and send of the app and of each process it starts, as the kernel sees them.
+
+The tracer follows children of children; a job that is new is in the trace as soon as a test makes the app run it.
+"""
 
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,26 +14,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.app_process import AppProcess, app_environment, running_app
+from tests.e2e.app_process import AppProcess, app_command, app_environment, running_app
 from tests.e2e.server_days import Desk, Typist
 from tests.fakes.aw_server import AWServer, run_aw_server
+from tests.fakes.processes import wait_until
+from tests.fakes.reaching_job import NOWHERE
+from tests.ui.drift_home import DAY, working_days, write_days
+from tests.ui.worker_home import copy_home
 
 pytestmark = pytest.mark.server
 
 _ADDRESS = re.compile(r"\{sa_family=AF_INET6?, ([^}]*)\}")
 _PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
+_PROGRAM = re.compile(r"execve\([^[]*\[(.*?)\]")
 _HOST = re.compile(r'inet_(?:addr\("([^"]+)"\)|pton\(AF_INET6, "([^"]+)")')
 
 
 def tracer(trace: Path) -> tuple[str, ...]:
     """strace as a grandchild (-D), so that the process a test signals is the app itself."""
-    return ("strace", "-D", "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o", str(trace))
+    calls = "trace=execve,connect,sendto,sendmsg,sendmmsg"
+    return ("strace", "-D", "-f", "-qq", "-s", "1000", "-e", calls, "-o", str(trace))
 
 
 def contacted(trace: Path) -> set[tuple[str, int]]:
     """Every (host, port) of the internet families that a traced process connected or sent to."""
     found = set()
     for line in trace.read_text().splitlines():
+        if "execve(" in line:
+            continue
         for address in _ADDRESS.findall(line):
             host, port = _HOST.search(address), _PORT.search(address)
             assert host is not None, line
@@ -37,6 +49,11 @@ def contacted(trace: Path) -> set[tuple[str, int]]:
             found.add((host[1] or host[2], int(port[1])))
         assert ("AF_INET" in line) == bool(_ADDRESS.search(line)), line
     return found
+
+
+def programs(trace: Path) -> list[str]:
+    """The words of every program that was started, in order."""
+    return [match[1] for line in trace.read_text().splitlines() if (match := _PROGRAM.search(line)) is not None]
 
 
 @pytest.fixture
@@ -62,6 +79,26 @@ def test_the_tracer_sees_what_it_should(tmp_path: Path) -> None:
     child.process.wait(20)
     child.close()
     assert {("192.0.2.1", 9), ("2001:db8::1", 9)} <= contacted(trace)
+
+
+@pytest.mark.parametrize(("way", "expected"), [("grandchild", {(NOWHERE, 11)}), ("stream", set())])
+def test_the_tracer_sees_what_a_job_and_its_children_do(
+    tmp_path: Path, way: str, expected: set[tuple[str, int]]
+) -> None:
+    """A job that reaches out itself is stopped before the kernel hears of it; what it starts is found out here."""
+    trace = tmp_path / "trace"
+    code = (
+        "from taskclf_tray.ui.child_job import JobError, run_child\n"
+        "try:\n"
+        f"    run_child('tests.fakes.reaching_job', {{'way': {way!r}}}, id)\n"
+        "except JobError:\n"
+        "    pass\n"
+    )
+    child = AppProcess([*tracer(trace), sys.executable, "-c", code], app_environment())
+    assert child.process.wait(30) == 0
+    child.close()
+    assert any("tests.fakes.reaching_job" in program for program in programs(trace))
+    assert contacted(trace) == expected
 
 
 def test_a_quarter_of_a_minute_at_a_real_server(server: AWServer, tmp_path: Path) -> None:
@@ -104,3 +141,25 @@ def test_an_unasked_simulation_contacts_the_configured_server_only(tmp_path: Pat
         assert app.wait_for_label(30.0)["simulated"] is True
         assert app.end()[0] == 0
     assert contacted(trace) == {("127.0.0.1", 9)}
+
+
+def test_jobs_of_the_app_and_of_a_terminal_contact_nothing(server: AWServer, tmp_path: Path) -> None:
+    """A person with two weeks on record and most of an hour of today, whose app checks in a process of its own."""
+    now = datetime.now(UTC)
+    yesterday = now.date() - DAY
+    home = copy_home(tmp_path / "home")
+    (home / "tray").mkdir()
+    write_days(home / "tray" / "tray.db", working_days(yesterday - 13 * DAY, yesterday))
+    Desk(server).work("firefox", "https://example.com/a - Mozilla Firefox", now - timedelta(minutes=50), now)
+    trace, report = tmp_path / "trace", home / "tray" / "drift" / f"drift_{yesterday}.json"
+    arguments = ("run", "--headless", "--json", "--aw-host", server.url, "--source", "activitywatch")
+    with running_app(*arguments, "--home", home, prefix=tracer(trace)) as app:
+        wait_until(report.exists, "the report of the check", 90)
+        assert app.end()[0] == 0
+    assert any("taskclf_tray.train.drift_job" in program for program in programs(trace))
+    assert contacted(trace) == {("127.0.0.1", server.port)}
+    trace = tmp_path / "batch_trace"
+    command = app_command("infer", "batch", "--from", str(yesterday - 3 * DAY), "--home", home)
+    subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, check=True, timeout=60)
+    assert any("taskclf_tray.train.batch_job" in program for program in programs(trace))
+    assert contacted(trace) == set()
