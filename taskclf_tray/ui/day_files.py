@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -24,15 +25,19 @@ _REPORT = re.compile(r"report_(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\
 def write_report(out_dir: Path, day: Day, taxonomy: TaxonomyConfig | None) -> None:
     """Write report_<date>.json, and a picture of it beside, where they say something new. Raises OSError.
 
-    The picture only where the process has Pillow loaded for its icon: to load it would cost a terminal app 8 MiB of 60.
+    A day with nothing in it has a report only if it had one. The picture is drawn where the process has Pillow loaded
+    for its icon: to load it would cost a terminal app 8 MiB of 60.
     """
+    path = out_dir / f"report_{day.date.isoformat()}.json"
+    if not day and not path.exists():
+        return
     report = daily_report(day, taxonomy)
-    name = f"report_{day.date.isoformat()}"
-    write_if_new(out_dir / f"{name}.json", json_text(report.to_dict()).encode())
+    write_if_new(path, json_text(report.to_dict()).encode())
     if "PIL.Image" in sys.modules:
-        from taskclf_tray.report.picture import picture_png
+        with suppress(ImportError):  # a Pillow without letters
+            from taskclf_tray.report.picture import picture_png
 
-        write_if_new(out_dir / f"{name}.png", picture_png([day], report, taxonomy))
+            write_if_new(path.with_suffix(".png"), picture_png([day], report, taxonomy))
 
 
 def reported_days(out_dir: Path) -> list[date]:

@@ -169,18 +169,16 @@ class OutputWriter:
         loaded = load_day(self._database, self._user_id, day, zone_name)
         if not all(record.is_settled for record in loaded.records):
             return False
+        write_report(self._out_dir, loaded, self._taxonomy())
         if loaded.records:
             write_day_segments(self._out_dir, day, loaded.records, self._bucket_seconds)
-            write_report(self._out_dir, loaded, self._taxonomy())
             asks = asks_on(self._database, self._user_id, day, near_us(day)[0])
             write_telemetry(self._out_dir, self._user_id, day_telemetry(day, loaded.records, asks))
         return True
 
     def _write_open_reports(self, zone_name: str, max_days: int) -> None:
         for day in sorted(self._days)[-max_days:]:
-            loaded = load_day(self._database, self._user_id, day, zone_name)
-            if loaded.records:
-                write_report(self._out_dir, loaded, self._taxonomy())
+            write_report(self._out_dir, load_day(self._database, self._user_id, day, zone_name), self._taxonomy())
 
     # -- how far it has come ----------------------------------------------------------------------------------
 

@@ -17,8 +17,10 @@ from taskclf_tray.infer.smooth import flap_rate
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.report.daily import FocusBlock, daily_report
 from taskclf_tray.report.days import Day, local_date, read_day
+from taskclf_tray.report.pieces import pieces_of, whole
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
+from taskclf_tray.store.labels import SpanRecord
 from tests.report.records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -54,6 +56,18 @@ def test_two_minute_blocks_are_not_merged_into_one() -> None:
     assert report.core_label_seconds == {"Build": 3600.0, "Meet": 3600.0}
     assert report.longest_focus is not None
     assert report.longest_focus.covered_seconds == 120
+
+
+def test_a_label_beside_a_minute_is_no_part_of_it() -> None:
+    """One that ends where the minute begins, and one that begins where it ends."""
+    record = bucket(NINE)
+    beside = [(record.start_us - 60_000_000, record.start_us), (record.end_us, record.end_us + 60_000_000)]
+    spans = [
+        SpanRecord(number, "u", start_us, end_us, "Meet", "manual", None, end_us, False)
+        for number, (start_us, end_us) in enumerate(beside)
+    ]
+    assert pieces_of([record], spans, None) == [whole(record)]
+    assert daily_report(Day(DAY, [record], spans)).core_label_seconds == {"Build": 60.0}
 
 
 def includes(rejected: bool) -> TaxonomyConfig:

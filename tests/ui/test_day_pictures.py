@@ -24,10 +24,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import taskclf_tray.ui.app, taskclf_tray.ui.headless, taskclf_tray.ui.session
-from taskclf_tray.report.days import Day
+from taskclf_tray.report.days import Day, LabelledTime
 from taskclf_tray.ui.day_files import write_report
 
-write_report(Path(sys.argv[1]), Day(datetime(2026, 3, 2).date(), []), None)
+write_report(Path(sys.argv[1]), Day(datetime(2026, 3, 2).date(), [], (), [LabelledTime(0, 1, "Meet")]), None)
 print("PIL.Image" in sys.modules)
 """
 
