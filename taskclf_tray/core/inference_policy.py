@@ -19,6 +19,7 @@ from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.policy_checks import bundle_problems, store_problems, value_problems, wrong
+from taskclf_tray.core.smoothing import SMOOTHING_KEY, Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
 
 _log = logging.getLogger(__name__)
@@ -68,7 +69,12 @@ class InferencePolicy:
         labels: object = self.model_label_set
         if isinstance(labels, list):
             object.__setattr__(self, "model_label_set", tuple(labels))
-        _raise_first(value_problems({name: getattr(self, name) for name in _KNOWN}))
+        _raise_first(value_problems(dict(self.extra) | {name: getattr(self, name) for name in _KNOWN}))
+
+    @property
+    def transitions(self) -> Transitions | None:
+        """How labels follow each other, as learnt from this person's; in the extra key `smoothing`."""
+        return transitions_in(self.extra.get(SMOOTHING_KEY))
 
     def to_dict(self) -> dict[str, Any]:
         """As in the file: the contract's keys in its order, then the extra ones."""
@@ -108,8 +114,9 @@ def build_inference_policy(
     calibrator_store_dir: str | None = None,
     calibration_method: str | None = None,
     source: str = "manual",
+    transitions: Transitions | None = None,
 ) -> InferencePolicy:
-    """A policy made now. Raises PolicyValidationError for wrong values.
+    """A policy made now, with the `transitions` learnt, if any. Raises PolicyValidationError for wrong values.
 
     `git_commit` says "unknown": an installed program has no repository to ask.
     """
@@ -124,6 +131,7 @@ def build_inference_policy(
         created_at=datetime.now(UTC).isoformat(),
         source=source,
         git_commit="unknown",
+        extra={} if transitions is None else {SMOOTHING_KEY: smoothing_entry(transitions)},
     )
 
 

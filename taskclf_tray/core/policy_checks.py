@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.core.model_io import check_compatible, read_metadata
+from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_problem
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
 from taskclf_tray.core.time import parse_time
 
@@ -24,7 +25,10 @@ def wrong(key: str, what: str, remedy: str) -> PolicyValidationError:
 
 
 def value_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
-    """Every known key of a wrong type or out of range, in the order of the file, without looking at the disk."""
+    """Every known key of a wrong type or out of range, in the order of the file, without looking at the disk.
+
+    `smoothing` is an extra key that may be missing.
+    """
     if values["policy_version"] != "v1":
         yield _not("policy_version", values["policy_version"], 'write "v1"')
     yield from _path_problems("model_dir", values["model_dir"], "such as models/2026-01-31_120000_run-1A2B")
@@ -41,6 +45,9 @@ def value_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]
         yield _not("reject_threshold", values["reject_threshold"], _THRESHOLD)
     yield from _user_threshold_problems(values["per_user_reject_thresholds"])
     yield from _note_problems(values)
+    smoothing = smoothing_problem(values.get(SMOOTHING_KEY))
+    if smoothing is not None:
+        yield wrong(SMOOTHING_KEY, *smoothing)
 
 
 def _path_problems(key: str, value: object, example: str) -> Iterator[PolicyValidationError]:

@@ -19,6 +19,7 @@ from taskclf_tray.core.defaults import (
     MIXED_UNKNOWN,
 )
 from taskclf_tray.core.schema import NEWEST_SCHEMA
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch_files import CSV_COLUMNS as CSV_COLUMNS
@@ -33,6 +34,7 @@ from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import Encoder, FrameEncoder, TimeBasis
 from taskclf_tray.infer.frames import column_of, has_column
+from taskclf_tray.infer.hmm import hmm_codes, shown_limit
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
 from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
@@ -166,11 +168,13 @@ def run_batch_inference(
     schema_version: str = NEWEST_SCHEMA,
     per_user_reject_thresholds: Mapping[str, float] | None = None,
     time_basis: TimeBasis = "utc",
+    transitions: Transitions | None = None,
 ) -> BatchInferenceResult:
     """Stages 2–9 of a DataFrame, a dict of columns, or a list of `FeatureRow`.
 
     Rows are grouped by `user_id` and sorted by time for smoothing and segments; the answer is in input order. A
-    column (or attribute) `decided_by` is honoured. Raises ValueError for missing columns or an even window.
+    column (or attribute) `decided_by` is honoured. `transitions`: smooth by `hmm` with these instead of the majority
+    of `smooth_window`. Raises ValueError for missing columns or an even window.
     """
     config = PipelineConfig(
         model=model,
@@ -183,6 +187,7 @@ def run_batch_inference(
         per_user_reject_thresholds=per_user_reject_thresholds,
         taxonomy=taxonomy,
         smooth_window=smooth_window,
+        transitions=transitions,
         bucket_seconds=bucket_seconds,
     )
     return run_batch(config, features_df)
@@ -203,7 +208,7 @@ def run_batch(
     decided = _decide(config, source, chunk_rows, on_progress)
     order, fresh = by_user_and_time(decided.users, decided.starts_us, config.bucket_seconds)
     smoothed = np.empty_like(decided.raw)
-    smoothed[order] = majority_codes(decided.raw[order], np.cumsum(fresh), config.smooth_window)
+    smoothed[order] = _smoothed(config, decided, order, np.cumsum(fresh))
     mapped_labels, mapped_probs = None, MappedProbabilities(LABEL_SET_V1, decided.core_probs)
     if config.resolver is not None:
         mapped_labels, mapped_probs = _mapped(config.resolver, smoothed, decided, chunk_rows)
@@ -219,6 +224,15 @@ def run_batch(
         users=decided.users,
         starts_us=decided.starts_us,
     )
+
+
+def _smoothed(config: PipelineConfig, decided: _Decided, order: IntArray, run_of: IntArray) -> IntArray:
+    """Stage 7 of the rows in this order."""
+    if config.transitions is None:
+        return majority_codes(decided.raw[order], run_of, config.smooth_window)
+    users = decided.users
+    limits = users.table((shown_limit(config.threshold_for(user)) for user in users.values), np.float64)[order]
+    return hmm_codes(decided.core_probs[order], decided.is_rejected[order], run_of, config.transitions, limits)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from taskclf_tray.core.inference_policy import InferencePolicy, build_inference_policy, validate_policy
+from taskclf_tray.core.inference_policy import (
+    InferencePolicy,
+    build_inference_policy,
+    load_inference_policy,
+    validate_policy,
+)
 from taskclf_tray.core.policy_checks import CALIBRATION_METHODS
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.infer.registry import bundle_at, relative_to_home
 from taskclf_tray.infer.resolution import (
     Explicit,
@@ -32,10 +38,12 @@ def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
 def policy_for_bundle(models_dir: Path, bundle_dir: Path, source: str) -> InferencePolicy:
     """The policy for a picked bundle, with its own threshold and bound store, so that a pick loses neither.
 
-    Writes nothing. Raises ModelError when the bundle cannot be served, PolicyValidationError.
+    What was learnt of how this person's labels follow each other is no matter of the model and stays. Writes nothing.
+    Raises ModelError when the bundle cannot be served, PolicyValidationError.
     """
     models_dir = Path(models_dir)
-    return _policy_of(build_config(models_dir, Path(bundle_dir), "best", None, Explicit()), models_dir, source)
+    config = build_config(models_dir, Path(bundle_dir), "best", None, Explicit())
+    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, source)
 
 
 def policy_by_hand(
@@ -59,7 +67,13 @@ def policy_by_hand(
         config = build_config(models_dir, folder, "best", None, load_explicit(reject_threshold, store, None))
     if without_calibrators:
         config = replace(config, calibrator_store=None, calibrator_store_dir=None)
-    return _policy_of(config, models_dir, "manual")
+    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, "manual")
+
+
+def _learnt(models_dir: Path) -> Transitions | None:
+    """The transitions of the policy there is."""
+    policy = load_inference_policy(models_dir)
+    return None if policy is None else policy.transitions
 
 
 def _store_at(home: Path, store_dir: Path) -> Path:
@@ -79,6 +93,7 @@ def _policy_of(config: ResolvedInferenceConfig, models_dir: Path, source: str) -
         calibrator_store_dir=relative_to_home(home, store_dir) if store_dir is not None else None,
         calibration_method=method if method in CALIBRATION_METHODS else None,
         source=source,
+        transitions=config.transitions,
     )
     validate_policy(policy, models_dir)
     return policy

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.past import Past, past_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
@@ -29,6 +31,8 @@ class _UserState:
     settled: int = 0
     """How many at the head of `tail` are in `segments` already; they stay as context."""
     segments: list[Segment] = field(default_factory=list)
+    past: Past | None = None
+    """What `hmm` needs of the buckets before `tail`."""
 
 
 class OnlinePredictor:
@@ -51,10 +55,11 @@ class OnlinePredictor:
         calibrator: Calibrator | None = None,
         calibrator_store: CalibratorStore | None = None,
         per_user_reject_thresholds: Mapping[str, float] | None = None,
+        transitions: Transitions | None = None,
     ) -> None:
         """`metadata`: the bundle's; of it `schema_version`, `time_basis` and `sha256` (the model's version) count.
 
-        `taxonomy`: a TaxonomyConfig. Raises ValueError for an even window.
+        `taxonomy`: a TaxonomyConfig. `transitions`: smooth by `hmm` with these. Raises ValueError for an even window.
         """
         self.config = PipelineConfig(
             model=model,
@@ -67,10 +72,12 @@ class OnlinePredictor:
             per_user_reject_thresholds=per_user_reject_thresholds,
             taxonomy=taxonomy,
             smooth_window=smooth_window,
+            transitions=transitions,
             bucket_seconds=bucket_seconds,
             model_version=getattr(metadata, "sha256", None) or getattr(metadata, "dataset_hash", None) or "",
         )
-        self._half = context_buckets(smooth_window)
+        self._ahead = self.config.ahead_buckets
+        self._behind = context_buckets(smooth_window) if transitions is None else 0
         self._step = timedelta(seconds=bucket_seconds)
         self._users: dict[str, _UserState] = {}
         self._revised: OrderedDict[tuple[str, datetime], WindowPrediction] = OrderedDict()
@@ -84,7 +91,7 @@ class OnlinePredictor:
         if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
             raise ValueError("a bucket must come after the newest one of its user")
         before = state.tail
-        state.tail = self._finish([*before, *decide_rows(self.config, [row])])
+        state.tail = self._finish([*before, *decide_rows(self.config, [row])], state.past)
         for old, new in zip(before, state.tail, strict=False):
             if new != old:
                 self._note_revision(new)
@@ -107,26 +114,33 @@ class OnlinePredictor:
             answer += merge_short_segments(segments)
         return answer
 
-    def _finish(self, tail: list[WindowPrediction]) -> list[WindowPrediction]:
-        """The newest buckets with their neighbours' votes; the settled ones are context and keep their answer."""
+    def _finish(self, tail: list[WindowPrediction], past: Past | None) -> list[WindowPrediction]:
+        """The newest buckets smoothed with their neighbours; the settled ones are context and keep their answer."""
         fresh = finish(
             tail,
             smooth_window=self.config.smooth_window,
             bucket_seconds=self.config.bucket_seconds,
             resolver_of=lambda _config_id: self.config.resolver,
+            transitions_of=self._transitions_of,
+            past=past,
         )
-        open_from = max(0, len(tail) - 1 - self._half)
+        open_from = max(0, len(tail) - 1 - self._ahead)
         return [*tail[:open_from], *fresh[open_from:]]
 
     def _settle(self, state: _UserState) -> None:
         """Move buckets whose window is complete into the segments; keep as many as later windows look at."""
-        complete = max(state.settled, len(state.tail) - self._half)
+        complete = max(state.settled, len(state.tail) - self._ahead)
         self._extend(state.segments, state.tail[state.settled : complete])
         if len(state.segments) > MAX_SEGMENTS_PER_USER:
             del state.segments[0]
-        surplus = max(0, len(state.tail) - 2 * self._half - 1)
+        surplus = max(0, len(state.tail) - self._behind - self._ahead - 1)
+        dropped = state.tail[:surplus]
+        state.past = past_after(dropped, step=self._step, transitions_of=self._transitions_of, past=state.past)
         state.tail = state.tail[surplus:]
         state.settled = complete - surplus
+
+    def _transitions_of(self, _config_id: str) -> Transitions | None:
+        return self.config.transitions
 
     def _extend(self, segments: list[Segment], predictions: Sequence[WindowPrediction]) -> None:
         """Continue segments (before hysteresis) by predictions."""

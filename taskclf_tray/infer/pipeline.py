@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
 from taskclf_tray.core.schema import NEWEST_SCHEMA
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherName, Transitions, chosen_transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import Encoder, TimeBasis
+from taskclf_tray.infer.past import Past, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.smooth import check_window, rolling_majority
+from taskclf_tray.infer.smooth import check_window
 from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED as LABELS_AND_MIXED
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
 
@@ -48,7 +50,8 @@ class PipelineConfig:
     """Everything stages 2–9 need besides rows; built whole and swapped whole on a hot reload.
 
     `cat_encoders`: column → list of texts. Of `calibrator` and `calibrator_store` the store wins.
-    `reject_threshold` None rejects nothing; a user's own comes first. `config_id` names this very combination.
+    `reject_threshold` None rejects nothing; a user's own comes first. `transitions` None smooths by the majority of
+    `smooth_window` buckets, else the hidden Markov model does. `config_id` names this very combination.
     """
 
     model: Model
@@ -61,6 +64,7 @@ class PipelineConfig:
     per_user_reject_thresholds: Mapping[str, float] | None = None
     taxonomy: TaxonomyConfig | None = None
     smooth_window: int = DEFAULT_SMOOTH_WINDOW
+    transitions: Transitions | None = None
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS
     model_version: str = ""
     config_id: str = ""
@@ -80,9 +84,14 @@ class PipelineConfig:
         *,
         taxonomy: TaxonomyConfig | None,
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        smoother: SmootherName = DEFAULT_SMOOTHER,
         bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     ) -> PipelineConfig:
-        """From what `infer.resolve` found (a `ResolvedInferenceConfig`)."""
+        """From what `infer.resolve` found (a `ResolvedInferenceConfig`).
+
+        `smoother` decides how labels are smoothed; for `hmm` the transitions are those that the policy holds.
+        """
+        transitions = chosen_transitions(smoother, getattr(resolved, "transitions", None))
         return cls(
             model=resolved.model,
             schema_version=resolved.metadata.schema_version,
@@ -94,19 +103,29 @@ class PipelineConfig:
             per_user_reject_thresholds=resolved.per_user_reject_thresholds,
             taxonomy=taxonomy,
             smooth_window=smooth_window,
+            transitions=transitions,
             bucket_seconds=bucket_seconds,
             model_version=resolved.model_version,
-            config_id=make_config_id(resolved.config_digest, taxonomy, smooth_window),
+            config_id=make_config_id(resolved.config_digest, taxonomy, smooth_window, transitions),
         )
 
     def threshold_for(self, user_id: str) -> float | None:
         """The user's own reject threshold, else the global one."""
         return (self.per_user_reject_thresholds or _NO_THRESHOLDS).get(user_id, self.reject_threshold)
 
+    @property
+    def ahead_buckets(self) -> int:
+        """How many later buckets a label waits for."""
+        return ahead_buckets(self.smooth_window, self.transitions)
 
-def make_config_id(config_digest: str, taxonomy: TaxonomyConfig | None, smooth_window: int) -> str:
-    """16 hex digits that name a combination of model, calibrators, thresholds, taxonomy and window."""
-    parts = [config_digest, None if taxonomy is None else taxonomy.digest, smooth_window]
+
+def make_config_id(
+    config_digest: str, taxonomy: TaxonomyConfig | None, smooth_window: int, transitions: Transitions | None = None
+) -> str:
+    """16 hex digits that name a combination of model, calibrators, thresholds, taxonomy and smoother."""
+    parts: list[Any] = [config_digest, None if taxonomy is None else taxonomy.digest, smooth_window]
+    if transitions is not None:
+        parts += ["hmm", transitions.to_lists()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -277,7 +296,7 @@ def redecide(
 
 
 def context_buckets(smooth_window: int) -> int:
-    """How many buckets `finish` needs before the first whose answer is used (and after the last)."""
+    """How many buckets the majority vote looks at before a bucket, and after it."""
     return check_window(smooth_window)
 
 
@@ -287,29 +306,27 @@ def finish(
     smooth_window: int = DEFAULT_SMOOTH_WINDOW,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     resolver_of: ResolverOf,
+    transitions_of: TransitionsOf = by_majority,
+    past: Past | None = None,
 ) -> list[WindowPrediction]:
     """Stages 7–9 over consecutive predictions of one user in order of time.
 
     A missing bucket is a gap: smoothing never crosses it. `resolver_of` gives the taxonomy of a config id (None
-    when there was none), so a bucket is mapped as when it was predicted. The answer of a bucket depends on the
-    `context_buckets` before and after it and on nothing else.
+    when there was none) and `transitions_of` how it smoothed, so a bucket is smoothed and mapped as when it was
+    predicted. The answer of a bucket depends on the `ahead_buckets` after it and, by majority, on as many before it
+    (`context_buckets`); by `hmm` on its whole run so far, which is `past` where the run began before these.
     """
-    answer: list[WindowPrediction] = []
-    for run in _contiguous(predictions, timedelta(seconds=bucket_seconds)):
-        smoothed = rolling_majority([prediction.raw_label for prediction in run], smooth_window)
-        for prediction, label in zip(run, smoothed, strict=True):
-            answer.append(_finished(prediction, label, resolver_of(prediction.config_id)))
-    return answer
-
-
-def _contiguous(predictions: Sequence[WindowPrediction], step: timedelta) -> list[list[WindowPrediction]]:
-    runs: list[list[WindowPrediction]] = []
-    for prediction in predictions:
-        if runs and prediction.bucket_start_ts - runs[-1][-1].bucket_start_ts == step:
-            runs[-1].append(prediction)
-        else:
-            runs.append([prediction])
-    return runs
+    labels = smoothed_labels(
+        predictions,
+        smooth_window=smooth_window,
+        step=timedelta(seconds=bucket_seconds),
+        transitions_of=transitions_of,
+        past=past,
+    )
+    return [
+        _finished(prediction, label, resolver_of(prediction.config_id))
+        for prediction, label in zip(predictions, labels, strict=True)
+    ]
 
 
 def _finished(prediction: WindowPrediction, smoothed: str, resolver: TaxonomyResolver | None) -> WindowPrediction:

@@ -26,6 +26,7 @@ from taskclf_tray.core.inference_policy import (
     validate_policy,
 )
 from taskclf_tray.core.model_io import CatEncoders, ModelMetadata
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
@@ -68,7 +69,8 @@ class ResolvedInferenceConfig:
 
     `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. `config_digest` is equal for two configs
     exactly when they answer alike. `warnings`: what stood in the way of an earlier step. `calibrator` is set where
-    one was named explicitly; a store goes before it.
+    one was named explicitly; a store goes before it. `transitions`: those the policy holds; whether they are used is
+    the person's choice.
     """
 
     model: Forest
@@ -86,6 +88,7 @@ class ResolvedInferenceConfig:
     policy: InferencePolicy | None
     warnings: tuple[str, ...]
     config_digest: str
+    transitions: Transitions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,7 @@ def build_config(
     store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, told, parts)
     threshold = _threshold(metadata, policy, explicit)
     per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
+    transitions = None if policy is None else policy.transitions
     return ResolvedInferenceConfig(
         model=model,
         metadata=metadata,
@@ -261,7 +265,9 @@ def build_config(
             encoders,
             [store.digest if store is not None else None, explicit.calibrator_sha256],
             [threshold, per_user],
+            *([] if transitions is None else [transitions.to_lists()]),
         ),
+        transitions=transitions,
     )
 
 

@@ -53,20 +53,21 @@ def close_blocks(
     user_id: str,
     *,
     until_us: int,
-    smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+    ahead_buckets: int = DEFAULT_SMOOTH_WINDOW // 2,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
 ) -> ClosedBlocks:
     """The closed blocks since the cursor; the cursor then moves past the final ones.
 
-    `until_us`: the high-water mark; before it the record is complete. Call it inside the transaction that uses the
+    `until_us`: the high-water mark; before it the record is complete. `ahead_buckets`: how many later buckets a label
+    waits for. Call it inside the transaction that uses the
     answer, else a kill in between loses the final blocks. Raises StoreError.
     """
     with database.reading():
         start_us = _cursor(database, user_id, until_us)
         records = database.buckets.between(user_id, start_us, until_us)
         unsettled_us = database.buckets.first_unsettled_us(user_id)
-    half_us = smooth_window // 2 * bucket_seconds * US_PER_SECOND
-    known_us = _known_until(records, until_us, half_us)
+    ahead_us = ahead_buckets * bucket_seconds * US_PER_SECOND
+    known_us = _known_until(records, until_us, ahead_us)
     blocks = _blocks([record for record in records if record.start_us < known_us], bucket_seconds)
     fixed_us = known_us if unsettled_us is None else min(known_us, unsettled_us)
     closed = tuple(
@@ -89,14 +90,14 @@ def _cursor(database: Database, user_id: str, until_us: int) -> int:
     return until_us - FIRST_LOOK_BACK_SECONDS * US_PER_SECOND if saved is None else int(saved)
 
 
-def _known_until(records: list[BucketRecord], until_us: int, half_us: int) -> int:
+def _known_until(records: list[BucketRecord], until_us: int, ahead_us: int) -> int:
     """Where the first bucket begins whose smoothed label lacks a neighbour that may still come.
 
     Only the run of buckets that reaches up to `until_us` has such: smoothing never crosses a gap.
     """
     known_us = run_end_us = until_us
     for record in reversed(records):
-        if record.end_us != run_end_us or record.end_us + half_us <= until_us:
+        if record.end_us != run_end_us or record.end_us + ahead_us <= until_us:
             break
         known_us = run_end_us = record.start_us
     return known_us

@@ -97,6 +97,23 @@ class BucketRepository:
         rows = self._connection.execute(query, (user_id, start_us, count)).fetchall()
         return [_record(values) for values in reversed(rows)]
 
+    def run_start_us(self, user_id: str, start_us: int) -> int:
+        """Where the contiguous buckets begin that reach up to `start_us`, or the newest of them that was idle by rule.
+
+        From there on a smoother that looks at all of the past needs to look, and no further: what the idle rule said
+        is certain. `start_us` itself when a gap lies before it.
+        """
+        query = (
+            "SELECT start_us, end_us, decided_by FROM buckets WHERE user_id = ? AND start_us < ? ORDER BY start_us DESC"
+        )
+        for begin_us, end_us, decided_by in self._connection.execute(query, (user_id, start_us)):
+            if end_us != start_us:
+                break
+            start_us = begin_us
+            if decided_by == "idle_rule":
+                break
+        return start_us
+
     def first_unsettled_us(self, user_id: str) -> int | None:
         """Start of the oldest bucket that may still be revised, None when all are settled."""
         # left to itself SQLite walks the primary key from its beginning, past every settled bucket

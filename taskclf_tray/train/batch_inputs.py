@@ -56,11 +56,14 @@ def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: Pipeline
             f"There is no record in {paths.home} yet.", "Start the app first, or name an export with --input."
         )
     user_id = load_or_create_identity(paths.home).user_id
-    reach_us = config.smooth_window * config.bucket_seconds * 1_000_000
+    bucket_us = config.bucket_seconds * 1_000_000
     database = Database(paths.database, read_only=True)
     try:
         with database.reading():
-            found = database.buckets.iterate(user_id, start_us - reach_us, end_us + reach_us)
+            begin_us = start_us - config.smooth_window * bucket_us
+            if config.transitions is not None:
+                begin_us = database.buckets.run_start_us(user_id, -(-start_us // bucket_us) * bucket_us)
+            found = database.buckets.iterate(user_id, begin_us, end_us + config.ahead_buckets * bucket_us)
             return RecordedRows([record.feature_row for record in found])
     finally:
         database.close()

@@ -64,7 +64,10 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
         if warning != MISSING_POLICY:
             say({"event": "warning", "text": warning})
     config = PipelineConfig.from_resolved(
-        resolved, taxonomy=_taxonomy(paths, request, say), smooth_window=settings.smooth_window
+        resolved,
+        taxonomy=_taxonomy(paths, request, say),
+        smooth_window=settings.smooth_window,
+        smoother=settings.smoother,
     )
     start_us = _FIRST_US if request.start_us is None else request.start_us
     end_us = _LAST_US if request.end_us is None else request.end_us

@@ -105,9 +105,9 @@ class Asker:
         recorder = self._session.recorder
         if recorder is None or recorder.high_water_mark is None:
             return
-        until_us, window = to_us(recorder.high_water_mark), self._session.config.smooth_window
+        until_us, ahead = to_us(recorder.high_water_mark), recorder.ahead_buckets
         with self._database.transaction():
-            closed = close_blocks(self._database, self._user_id, until_us=until_us, smooth_window=window)
+            closed = close_blocks(self._database, self._user_id, until_us=until_us, ahead_buckets=ahead)
             askable = [item.block for item in closed if is_long_enough(item.block) and item.block.is_askable]
             waiting = self._database.requests.pending(self._user_id)
             audits = {request.start_us for request in waiting if request.reason == "audit"}

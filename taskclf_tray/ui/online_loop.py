@@ -140,7 +140,7 @@ class _QueueFeeder:
         zone = tzlocal.get_localzone_name()
         with self._database.transaction():
             closed = close_blocks(
-                self._database, self._user_id, until_us=to_us(until), smooth_window=self._smooth_window
+                self._database, self._user_id, until_us=to_us(until), ahead_buckets=self._smooth_window // 2
             )
             low = [block for block in (self._judged(item.block) for item in closed) if block.is_low]
             self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone)

@@ -23,11 +23,13 @@ from taskclf_tray.core.defaults import (
     SETTLE_SECONDS,
 )
 from taskclf_tray.core.intervals import Interval
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import floor_bucket, from_us, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
 from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, advance, live_row
 from taskclf_tray.features.idle import away_intervals, decide
+from taskclf_tray.infer.past import Past, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyResolver
@@ -35,6 +37,7 @@ from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.config_memory import ConfigMemory
 from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.past_memory import PastMemory
 
 CHUNK = timedelta(hours=6)
 MAX_BLOCK = timedelta(minutes=30)
@@ -107,6 +110,7 @@ class Recorder:
         self._database = database
         self._reader = reader
         self._memory = ConfigMemory(database)
+        self._past = PastMemory(database, user_id, self._transitions_of, config.bucket_seconds)
         self._config = config
         self._user_id = user_id
         self._time_zone = time_zone
@@ -134,6 +138,11 @@ class Recorder:
         """End of the last finalised stretch; None before the first step."""
         return self._state.until
 
+    @property
+    def ahead_buckets(self) -> int:
+        """How many later buckets a label waits for."""
+        return self._config.ahead_buckets
+
     def use(self, config: PipelineConfig) -> None:
         """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
         self._config = config
@@ -159,16 +168,18 @@ class Recorder:
         new_state, rows = advance(state, events, until, skip=skip)
         away = away_intervals(events.away)
         context, tail = self._stored_tail(until)
+        past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
         fresh = [_with_decision(row, away) for row in rows]
         decided = decide_rows(self._config, fresh)
         before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
         buckets = [self._reconsidered(bucket, away, begin + _LOOK_BACK) for bucket in tail]
         buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
-        buckets = self._finished(context, buckets)
+        buckets = self._finished(context, buckets, past)
         report_end = max((_end_us(e.timestamp, e.duration_seconds) for e in events.away), default=None)
         buckets = [self._settled(bucket, until, now, report_end, settle_all=settle_all) for bucket in buckets]
         changed = [b for b in buckets if before.get(b.prediction.bucket_start_ts) != b]
         self._commit(changed, new_state, events, now)
+        self._keep_past(context, buckets, past)
         finalised = tuple(b.prediction for b in changed if b.prediction.bucket_start_ts not in before)
         revised = tuple(
             b.prediction
@@ -227,15 +238,13 @@ class Recorder:
     # -- deciding ---------------------------------------------------------------------------------------------
 
     def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
-        """The unsettled buckets, and before them the predictions their smoothing looks at."""
-        reach = self._config.smooth_window
+        """The buckets that later ones may still change, and before them those whose votes their smoothing looks at."""
         with self._database.reading():
-            oldest = self._database.buckets.first_unsettled_us(self._user_id)
-            if oldest is None:
-                last = self._database.buckets.before(self._user_id, to_us(until), reach)
-                oldest = last[-1].start_us if last else to_us(until)
+            last = self._database.buckets.before(self._user_id, to_us(until), max(1, self._config.ahead_buckets))
+            unsettled = self._database.buckets.first_unsettled_us(self._user_id)
+            oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
             stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
-            context = self._database.buckets.before(self._user_id, oldest, reach)
+            context = self._database.buckets.before(self._user_id, oldest, self._config.smooth_window)
         tail = [
             _Bucket(unpack_row(r.feature_row), WindowPrediction.unpack(json.loads(r.prediction)), r.is_settled)
             for r in stored
@@ -254,32 +263,50 @@ class Recorder:
             return bucket
         return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
 
-    def _finished(self, context: list[WindowPrediction], buckets: list[_Bucket]) -> list[_Bucket]:
+    def _finished(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> list[_Bucket]:
         predictions = finish(
             [*context, *(bucket.prediction for bucket in buckets)],
             smooth_window=self._config.smooth_window,
             bucket_seconds=self._config.bucket_seconds,
             resolver_of=self._resolver_of,
+            transitions_of=self._transitions_of,
+            past=past,
         )
         finished = predictions[len(context) :]
         return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
+
+    def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> None:
+        """The next step's smoothing begins `smooth_window` before the buckets that may still change."""
+        ahead = max(1, self._config.ahead_buckets)
+        unsettled = next((i for i, bucket in enumerate(buckets) if not bucket.is_settled), len(buckets))
+        fixed = len(context) + min(unsettled, len(buckets) - ahead) - self._config.smooth_window
+        predictions = [*context, *(bucket.prediction for bucket in buckets)]
+        self._past.move(past, predictions[: max(0, fixed)])
 
     def _resolver_of(self, config_id: str) -> TaxonomyResolver | None:
         if config_id == self._config.config_id:
             return self._config.resolver
         return self._memory.resolver(config_id)
 
+    def _transitions_of(self, config_id: str) -> Transitions | None:
+        if config_id == self._config.config_id:
+            return self._config.transitions
+        return self._memory.transitions(config_id)
+
     def _settled(
         self, bucket: _Bucket, until: datetime, now: datetime, report_end_us: int | None, *, settle_all: bool
     ) -> _Bucket:
-        """Settled: nothing lawful can change it any more (contract, section 3)."""
+        """Settled: nothing lawful can change it any more, neither it nor those later ones its label waits for."""
         if bucket.is_settled:
             return bucket
         end = bucket.prediction.bucket_end_ts
-        is_smooth = until >= end + self._bucket * (self._config.smooth_window // 2)
+        ahead = ahead_buckets(self._config.smooth_window, self._transitions_of(bucket.prediction.config_id))
+        is_smooth = until >= end + self._bucket * ahead
+        # an away run is known 300 s after it began, and one over the next bucket begins at this one's end at the latest
+        last = end + self._bucket * max(0, ahead - 1)
         is_told = (
-            report_end_us is not None and report_end_us >= to_us(end) + seconds_to_us(AWAY_RUN_SECONDS)
-        ) or end + timedelta(seconds=SETTLE_SECONDS) <= now
+            report_end_us is not None and report_end_us >= to_us(last) + seconds_to_us(AWAY_RUN_SECONDS)
+        ) or last + timedelta(seconds=SETTLE_SECONDS) <= now
         if settle_all or self._is_closed or (is_smooth and is_told):
             return dataclasses.replace(bucket, is_settled=True)
         return bucket

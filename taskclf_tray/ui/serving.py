@@ -10,6 +10,7 @@ from pathlib import Path
 
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherName
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import (
     MISSING_POLICY,
@@ -49,12 +50,14 @@ class Serving:
         *,
         overrides: Overrides | None = None,
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        smoother: SmootherName = DEFAULT_SMOOTHER,
         bucket_seconds: int = 60,
     ) -> None:
         self._models_dir = models_dir
         self._taxonomy_path = taxonomy_path
         self._overrides = overrides or Overrides()
         self._smooth_window = smooth_window
+        self._smoother: SmootherName = smoother
         self._bucket_seconds = bucket_seconds
         self._reloader: InferencePolicyReloader | None = None
         self._taxonomy: TaxonomyConfig | None = None
@@ -196,6 +199,7 @@ class Serving:
             resolved,
             taxonomy=self._taxonomy,
             smooth_window=self._smooth_window,
+            smoother=self._smoother,
             bucket_seconds=self._bucket_seconds,
         )
 
@@ -235,4 +239,6 @@ def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig
     if before.calibrator_store_dir != after.calibrator_store_dir:
         store = after.calibrator_store_dir
         changes.append(f"calibrators {store.name}" if store else "no calibrators")
+    if before.transitions != after.transitions:
+        changes.append("how labels follow each other")
     return changes or ["the content of the calibrators or of the vocabularies"]

@@ -70,7 +70,11 @@ class Session:
                 install_starter_model(paths, self.database)
             self.source = make_source(self.identity)
             self.serving = Serving(
-                self.models_dir, paths.taxonomy, overrides=overrides, smooth_window=config.smooth_window
+                self.models_dir,
+                paths.taxonomy,
+                overrides=overrides,
+                smooth_window=config.smooth_window,
+                smoother=config.smoother,
             )
             self.messages: list[Message] = self.serving.load()
         except BaseException:

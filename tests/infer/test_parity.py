@@ -13,6 +13,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_inference
 from taskclf_tray.infer.calibration import TemperatureCalibrator
@@ -28,6 +29,9 @@ STORES = [
     load_calibrator_store(HOME / "artifacts" / name) for name in ("calibrator_store", "calibrator_store_isotonic")
 ]
 TAXONOMIES = [None, default_taxonomy(), load_taxonomy(HOME / "configs/user_taxonomy.yaml")]
+LEARNT = Transitions(
+    tuple(tuple(0.3 + 0.01 * i if i == j else (0.7 - 0.01 * i) / 7 for j in range(8)) for i in range(8))
+)
 WAYS = ["model"] * 6 + ["idle_rule", "no_window"]
 
 
@@ -60,6 +64,7 @@ def settings_of_a_run(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "cat_encoders": vocabularies(),
         "smooth_window": draw(st.sampled_from([1, 3, 3, 5, 7])),
+        "transitions": draw(st.sampled_from([None, None, BUILT_IN_TRANSITIONS, LEARNT])),
         "reject_threshold": draw(st.sampled_from([None, 0.0, 0.55, 0.9, 1.0])),
         "per_user_reject_thresholds": draw(st.sampled_from([None, {USERS[0]: 0.99, "stranger": 0.0}])),
         "calibrator": draw(st.sampled_from([None, TemperatureCalibrator(1.7)])),
@@ -110,7 +115,12 @@ def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: d
     record: Record = {}
     for user in {row.user_id for row in rows}:
         own = [p for p in decided if p.user_id == user]
-        done = finish(own, smooth_window=config.smooth_window, resolver_of=lambda _config_id: config.resolver)
+        done = finish(
+            own,
+            smooth_window=config.smooth_window,
+            resolver_of=lambda _config_id: config.resolver,
+            transitions_of=lambda _config_id: config.transitions,
+        )
         record |= {(p.user_id, p.bucket_start_ts): p for p in done}
     assert_equal(record, rows, run_batch_inference(forest(), rows, **run))
 

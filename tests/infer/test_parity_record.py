@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1, AWAwayEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.batch import run_batch
-from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.infer.hmm import hmm_codes, shown_limit
+from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import merge_short_segments, rolling_majority, segmentize
 from taskclf_tray.store.buckets import unpack_row
@@ -106,13 +108,16 @@ class Configs(list[PipelineConfig]):
     """With a short way to be told in a failure."""
 
     def __repr__(self) -> str:
-        told = [(c.smooth_window, c.reject_threshold, c.per_user_reject_thresholds, c.calibrator) for c in self]
+        told = [
+            (c.smooth_window, c.transitions, c.reject_threshold, c.per_user_reject_thresholds, c.calibrator)
+            for c in self
+        ]
         return f"Configs({told})"
 
 
 @st.composite
 def two_configs(draw: st.DrawFn) -> Configs:
-    """What is served before and after a reload; the window is the app's and stays."""
+    """What is served before and after a reload; the window is the app's and stays, the transitions are the policy's."""
     first, second = (draw(settings_of_a_run()) for _ in range(2))
     second["smooth_window"] = first["smooth_window"]
     before = PipelineConfig(model=Remembering(), config_id="before", **first)
@@ -125,14 +130,25 @@ polls = st.lists(st.tuples(moments, actions), min_size=2, max_size=9, unique_by=
 
 
 def expected(rows: Sequence[FeatureRow], served: Sequence[PipelineConfig], chunk_rows: int) -> list[tuple[Any, ...]]:
-    """What batch says of each row: stages 2–6 and 8 of its own config, stage 7 over all raw labels."""
+    """What batch says of each row: stages 2–6 and 8 of its own config, stage 7 over all of one smoother's run."""
     if not rows:
         return []
     batches = {config.config_id: run_batch(config, rows, chunk_rows=chunk_rows) for config in served}
     raw = [batches[config.config_id].raw_labels[i] for i, config in enumerate(served)]
     starts = [row.bucket_start_ts for row in rows]
-    borders = [0, *(i for i in range(1, len(rows)) if starts[i] - starts[i - 1] != MINUTE), len(rows)]
-    smoothed = [label for a, b in pairwise(borders) for label in rolling_majority(raw[a:b], served[0].smooth_window)]
+    cuts = (
+        i
+        for i in range(1, len(rows))
+        if starts[i] - starts[i - 1] != MINUTE or served[i].transitions != served[i - 1].transitions
+    )
+    borders = [0, *cuts, len(rows)]
+    smoothed = [
+        label
+        for a, b in pairwise(borders)
+        for label in joined_run(
+            raw[a:b], served[a:b], [batches[served[i].config_id].core_probs[i] for i in range(a, b)]
+        )
+    ]
     answers = []
     for i, config in enumerate(served):
         batch = batches[config.config_id]
@@ -150,6 +166,17 @@ def expected(rows: Sequence[FeatureRow], served: Sequence[PipelineConfig], chunk
         assert list(batch.mapped_probs) == [a[6] for a in answers]
         assert batch.segments == merge_short_segments(segmentize(starts, smoothed))
     return answers
+
+
+def joined_run(raw: list[str], served: Sequence[PipelineConfig], probs: list[np.ndarray]) -> list[str]:
+    """Stage 7 of the batch over one contiguous run of this record's user."""
+    transitions = served[0].transitions
+    if transitions is None:
+        return rolling_majority(raw, served[0].smooth_window)
+    is_rejected = np.array([label == MIXED_UNKNOWN for label in raw])
+    limits = np.array([shown_limit(config.threshold_for(USER)) for config in served])
+    codes = hmm_codes(np.array(probs), is_rejected, np.zeros(len(raw), dtype=np.int64), transitions, limits)
+    return [LABELS_AND_MIXED[code] for code in codes]
 
 
 def told(p: WindowPrediction) -> tuple[Any, ...]:

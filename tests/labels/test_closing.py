@@ -63,7 +63,7 @@ class Day:
     def close(self, database: Database, high_water: int) -> ClosedBlocks:
         with database.transaction():
             until_us = START_US + high_water * MINUTE_US
-            return close_blocks(database, "u", until_us=until_us, smooth_window=self.window)
+            return close_blocks(database, "u", until_us=until_us, ahead_buckets=self.window // 2)
 
     def _smoothed(self, known: Sequence[int], high_water: int) -> list[str]:
         labels: list[str] = []

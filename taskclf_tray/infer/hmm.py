@@ -1,0 +1,155 @@
+"""Stage 7 by a hidden Markov model: the label of a bucket given all buckets of its run up to five later.
+
+Fixed-lag smoothing (B. D. O. Anderson & J. B. Moore, “Optimal Filtering”, 1979, chapter 7; the forward and backward
+sums are those of L. R. Rabiner, “A tutorial on hidden Markov models”, Proc. IEEE 77(2), 1989, section III). A bucket's
+emission is its eight calibrated probabilities (one-hot where the idle rule decided); a rejected bucket says nothing,
+so its emission is uniform, and it shows a label only where its neighbours alone are sure enough of one.
+
+Every sum runs over the labels in their order, written out, and sums of plain floats and of arrays are made of the same
+operations in the same order: the functions for one run and for a table give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
+from taskclf_tray.core.smoothing import Shares, Transitions
+from taskclf_tray.core.types import LABEL_SET_V1
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+LAG_BUCKETS: Final = 5
+"""How many later buckets a label waits for."""
+LABEL_COUNT: Final = len(LABEL_SET_V1)
+MIXED_CODE: Final = LABEL_COUNT
+"""The number of `Mixed/Unknown`."""
+UNIFORM: Final[Shares] = (1 / LABEL_COUNT,) * LABEL_COUNT
+_CHUNK: Final = 4_096
+_ONES: Final[Shares] = (1.0,) * LABEL_COUNT
+
+
+def shown_limit(reject_threshold: float | None) -> float:
+    """How sure the neighbours must be of a rejected bucket's label: as sure as the bucket itself had to be.
+
+    At least 0.55, also for a bucket without a window where nothing is rejected.
+    """
+    return DEFAULT_REJECT_THRESHOLD if reject_threshold is None else max(DEFAULT_REJECT_THRESHOLD, reject_threshold)
+
+
+def forward(before: Shares | None, emission: Sequence[float], transitions: Transitions) -> Shares:
+    """What a bucket and all before it in its run say of its label.
+
+    `before`: the same of the bucket before, None at the start of a run, where every label is as likely.
+    """
+    if before is None:
+        scores = list(emission)
+    else:
+        a, b, c, d, e, f, g, h = before
+        scores = [
+            s * (a * p + b * q + c * r + d * t + e * u + f * v + g * w + h * x)
+            for s, (p, q, r, t, u, v, w, x) in zip(emission, transitions.columns, strict=True)
+        ]
+    a, b, c, d, e, f, g, h = scores
+    total = a + b + c + d + e + f + g + h
+    return (a / total, b / total, c / total, d / total, e / total, f / total, g / total, h / total)
+
+
+def _backward(after: Sequence[float], emission: Sequence[float], transitions: Transitions) -> Sequence[float]:
+    """How well each label of a bucket explains the ones after it, from how well the next one's explain theirs."""
+    a, b, c, d, e, f, g, h = (s * x for s, x in zip(emission, after, strict=True))
+    return [
+        a * p + b * q + c * r + d * t + e * u + f * v + g * w + h * x for p, q, r, t, u, v, w, x in transitions.rows
+    ]
+
+
+def hmm_run(
+    emissions: Sequence[Sequence[float]],
+    is_rejected: Sequence[bool],
+    limits: Sequence[float],
+    transitions: Transitions,
+    before: Shares | None = None,
+) -> list[int]:
+    """The label numbers (8 is `Mixed/Unknown`) of one run of contiguous buckets, or of its end.
+
+    `before`: `forward` of the bucket before the first, None where the run begins. `limits`: `shown_limit` of each.
+    """
+    codes = []
+    for i, emission in enumerate(emissions):
+        before = forward(before, emission, transitions)
+        after: Sequence[float] = _ONES
+        for later in reversed(emissions[i + 1 : i + 1 + LAG_BUCKETS]):
+            after = _backward(after, later, transitions)
+        a, b, c, d, e, f, g, h = scores = [s * x for s, x in zip(before, after, strict=True)]
+        best = max(scores)
+        is_shown = not is_rejected[i] or best / (a + b + c + d + e + f + g + h) >= limits[i]
+        codes.append(scores.index(best) if is_shown else MIXED_CODE)
+    return codes
+
+
+def hmm_codes(
+    probs: FloatArray,
+    is_rejected: BoolArray,
+    run_of: IntArray,
+    transitions: Transitions,
+    limits: FloatArray | float = DEFAULT_REJECT_THRESHOLD,
+) -> IntArray:
+    """`hmm_run` over a table, never across a change of run: (N,) label numbers, 8 for `Mixed/Unknown`.
+
+    `probs`: (N, 8) calibrated, one-hot where the idle rule decided (`Decisions.core_probs`); `is_rejected`: (N,);
+    `run_of`: (N,) non-decreasing numbers of contiguous runs; `limits`: `shown_limit` of each row, or one for all.
+    O(N) time; 5 µs a row, most of it the forward sums, which have to be made one after the other.
+    """
+    n = len(probs)
+    if n == 0:
+        return np.zeros(0, dtype=np.int64)
+    emissions = np.where(is_rejected[:, None], UNIFORM[0], probs)
+    before, after = _forward_all(emissions, run_of, transitions), _backward_all(emissions, run_of, transitions)
+    scores = [a * b for a, b in zip(before, after, strict=True)]
+    total = _total(scores)
+    table = np.stack(scores, axis=1)
+    best = table.max(axis=1)
+    codes = np.asarray(table.argmax(axis=1), dtype=np.int64)
+    codes[is_rejected & ~(best / total >= limits)] = MIXED_CODE
+    return codes
+
+
+def _forward_all(emissions: FloatArray, run_of: IntArray, transitions: Transitions) -> list[FloatArray]:
+    """`forward` of every row: eight columns of (N,)."""
+    shares = np.empty_like(emissions)
+    firsts = np.diff(run_of, prepend=run_of[0] - 1) != 0
+    before: Shares | None = None
+    for start in range(0, len(emissions), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        told = []
+        for emission, is_first in zip(emissions[part].tolist(), firsts[part].tolist(), strict=True):
+            before = forward(None if is_first else before, emission, transitions)
+            told.append(before)
+        shares[part] = told
+    return [shares[:, i] for i in range(LABEL_COUNT)]
+
+
+def _backward_all(emissions: FloatArray, run_of: IntArray, transitions: Transitions) -> list[FloatArray]:
+    """How well each label of a row explains the next five of its run: eight columns of (N,)."""
+    n = len(emissions)
+    after = np.ones((LABEL_COUNT, n))
+    for ahead in range(LAG_BUCKETS, 0, -1):
+        here = np.flatnonzero(run_of[ahead:] == run_of[: n - ahead]) if n > ahead else np.zeros(0, dtype=np.int64)
+        told = [emissions[here + ahead, j] * after[j, here] for j in range(LABEL_COUNT)]
+        for i, row in enumerate(transitions.rows):
+            after[i, here] = _total([x * share for x, share in zip(told, row, strict=True)])
+    return list(after)
+
+
+def _total(parts: Sequence[FloatArray]) -> FloatArray:
+    """The sum of columns from left to right."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
