@@ -58,7 +58,7 @@ def take_in(
         return dataclasses.replace(
             memory, checked_day=day, checked_at=at, too_little_data=lacking, last_seen=standing
         ), None
-    known = {key: seen for key, seen in memory.last_seen.items() if day - seen <= GONE_AFTER}
+    known = {key: seen for key, seen in memory.last_seen.items() if abs(day - seen) <= GONE_AFTER}
     fresh = [story for story in stories if story.key not in known]
     news = [story for story in fresh if not known or _is_another(story, known, memory.told)]
     last_seen = known | {story.key: day for story in stories}

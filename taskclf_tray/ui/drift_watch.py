@@ -134,11 +134,10 @@ class DriftWatch:
         self._thread.start()
 
     def _is_old_enough(self, day: date) -> bool:
-        """Whether there is anything to compare with."""
-        start_us, end_us = near_us(day - 2 * _WEEK)[0], near_us(day - _WEEK)[1]
+        """Whether the record begins before the days that are compared with those before them."""
         with self._session.database.reading():
-            found = self._session.database.buckets.iterate(self._user_id, start_us, end_us)
-            return next(found, None) is not None
+            reach = self._session.database.buckets.reach(self._user_id)
+        return reach is not None and reach[0] < near_us(day - _WEEK)[1]
 
     def _request(self, day: date) -> dict[str, Any]:
         serving = self._session.serving

@@ -1,4 +1,4 @@
-"""Drift jobs that go wrong: `python -m tests.fakes.drift_jobs REQUEST`; the home has a file that says how."""
+"""Drift jobs of a test's making: `python -m tests.fakes.drift_jobs REQUEST`; the home has a file that says how."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path
 
 
 def main(home: Path) -> int:
-    """As the file `way` in the home says; each start is noted beside it."""
+    """As the file `way` in the home says; each start is noted beside it.
+
+    `answer`: what was put into `report.json` and `blocks.json`; `gate`: the same, once there is a file `go`.
+    """
     with (home / "started").open("a") as file:
         file.write(f"{os.getpid()}\n")
     way = (home / "way").read_text()
@@ -22,7 +25,11 @@ def main(home: Path) -> int:
     if way == "refused":
         print(json.dumps({"event": "error", "title": "It is no use.", "next_step": "Do something else."}))
         return 1
-    print(json.dumps({"event": "done", "report": str(home / "nowhere.json"), "blocks": []}))
+    while way == "gate" and not (home / "go").exists():
+        time.sleep(0.01)
+    blocks = home / "blocks.json"
+    found = json.loads(blocks.read_text()) if blocks.exists() else []
+    print(json.dumps({"event": "done", "report": str(home / "report.json"), "blocks": found}))
     return 0
 
 

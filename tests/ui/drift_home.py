@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import to_us
@@ -100,3 +101,20 @@ def in_figma(row: FeatureRow) -> FeatureRow:
 def without_input(row: FeatureRow) -> FeatureRow:
     """The watcher of keyboard and mouse is broken."""
     return dataclasses.replace(row, **dict.fromkeys([*_INPUTS, "max_idle_run_seconds", "event_density"]))
+
+
+def alert(trigger: str, feature: str, **details: Any) -> dict[str, Any]:
+    """Of a report as JSON."""
+    return {
+        "trigger": trigger,
+        "affected_features": [feature],
+        "since": FRIDAY.isoformat(),
+        "text": "plain",
+        "details": details,
+    }
+
+
+def report(alerts: list[dict[str, Any]], *current_days: str, lacking: str | None = None) -> dict[str, Any]:
+    """A report as JSON, as far as the app reads it."""
+    users = [{"current_days": list(current_days), "too_little_data": lacking}]
+    return json.loads(json.dumps({"alerts": alerts, "users": users}))  # type: ignore[no-any-return]
