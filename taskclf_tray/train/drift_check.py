@@ -76,8 +76,9 @@ def run_drift_check(
 
     Labels and probabilities: one for each row, as predicted, rejected ones as `reject_label`; empty or None where
     they are not known. `user_ids`: of the current rows, in place of their column. `ks_alpha`: the false-discovery
-    rate over all questions, not only the KS ones. The same input gives the same report. Raises ValueError when
-    lengths differ, a row has no time or a feature holds no numbers.
+    rate among the questions of each kind (numbers, the clock, what is missing, categories, the model's answers), not
+    only the KS ones. The same input gives the same report. Raises ValueError when lengths differ, a row has no time or
+    a feature holds no numbers.
     """
     reference = read_window(ref_features_df, ref_labels, probs=ref_probs)
     current = read_window(cur_features_df, cur_labels, probs=cur_probs, confidences=cur_confidences, user_ids=user_ids)

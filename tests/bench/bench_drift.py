@@ -20,6 +20,9 @@ A drift is found when the check alarms at the end of its first, second or third 
 works are not counted, and in the last column they are. The thresholds were chosen on people with the seeds 1000–1047;
 those here are others. Intervals are Clopper–Pearson's, 95 %.
 
+Simulated people are steadier than real ones. So the check also looks at made-up weeks of somebody whose days lie as
+far apart as the minutes of a day do, without any trend (`tests/train/drift_frames.py`): how often does one check alarm?
+
 The naive check beside it asks, once a week, whether KS over rows at α 0.05 flags any feature.
 """
 
@@ -43,12 +46,14 @@ from taskclf_tray.train.drift_check import run_drift_check
 from taskclf_tray.train.drift_days import LEAST_ROWS_A_DAY
 from taskclf_tray.train.starter_rows import FIRST_MONDAY
 from tests.bench.drift_people import DRIFTS, Life, windows_of
+from tests.train.drift_frames import MONDAY, check_arguments, week
 
 FIRST_SEED: Final = 3000
 WINDOW_DAYS: Final = 7
 WITHIN_DAYS: Final = 3
 LATEST_DAYS: Final = 6
 """Calendar days in which even a drift that begins on a Friday has had its three working days."""
+RESTLESS_CHECKS: Final = 200
 TABLE: Final = Path(__file__).parents[2] / ".artefacts" / "drift.md"
 _NEVER: Final = 99
 
@@ -62,6 +67,8 @@ class Tally:
     naive_alarms: int = 0
     too_little: int = 0
     checks: int = 0
+    restless_checks: int = 0
+    restless_alarms: int = 0
     blamed: Counter[str] = field(default_factory=Counter)
     found_after: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: {drift: [] for drift in DRIFTS})
     """(working days, calendar days) until the first alert."""
@@ -71,6 +78,7 @@ def run(people_each: int = 1, weeks: int = 1, first_seed: int = FIRST_SEED, tabl
     """False alarms and finds, with the table written beside."""
     began = time.monotonic()
     tally = Tally()
+    count_restless(tally)
     seeds = range(first_seed, first_seed + people_each * len(PERSONAS))
     for seed, persona in zip(seeds, list(PERSONAS) * people_each, strict=True):
         count_person(tally, persona, seed, weeks)
@@ -84,11 +92,21 @@ def count_person(tally: Tally, persona: str, seed: int, weeks: int) -> None:
     """This person's quiet weeks, then what may happen to them."""
     life = Life(persona, seed)
     first = FIRST_MONDAY + timedelta(weeks=2 + seed % 20)
-    for week in range(weeks):
-        _count_quiet_week(tally, life, first + timedelta(weeks=week))
+    for k in range(weeks):
+        _count_quiet_week(tally, life, first + timedelta(weeks=k))
     begins = first + timedelta(days=seed % 5)
     for drift in life.drifts:
         tally.found_after[drift].append(_days_until_found(tally, life.drifting(drift, begins)))
+
+
+def count_restless(tally: Tally, count: int = RESTLESS_CHECKS) -> None:
+    """Five days against five, whose features have moved by a standard deviation each day."""
+    for seed in range(count):
+        before = week(2 * seed, day_spread=1.0)
+        after = week(2 * seed + 1, day_spread=1.0, first=MONDAY + timedelta(days=WINDOW_DAYS))
+        arguments, options = check_arguments(before, after)
+        tally.restless_checks += 1
+        tally.restless_alarms += bool(run_drift_check(*arguments, **options).alerts)
 
 
 def check_at(life: Life, last: date) -> DriftReport:
@@ -129,6 +147,8 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "false_alarms_in_20_weeks": _in_20(tally.false_alarms, tally.quiet_weeks),
         "naive_alarms": tally.naive_alarms,
         "checks": tally.checks,
+        "restless_checks": tally.restless_checks,
+        "restless_alarms": tally.restless_alarms,
         "checks_with_too_little_data": tally.too_little,
         "blamed": dict(tally.blamed.most_common()),
         "drifts": {drift: _found(days) for drift, days in tally.found_after.items() if days},
@@ -169,6 +189,8 @@ def table_of(tally: Tally) -> str:
         "| ---: | ---: | ---: | ---: |",
         f"| {figures['quiet_weeks']} | {figures['false_alarms']} | {rate['rate']} ({rate['low']} to {rate['high']}) "
         f"| alarms in {figures['naive_alarms']} |",
+        "",
+        f"Days as far apart as minutes: {figures['restless_alarms']} of {figures['restless_checks']} checks alarm.",
         "",
         "| What was planted | times | found by the 2nd working day | by the 3rd | 95 % | within 3 calendar days |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
