@@ -1,0 +1,255 @@
+"""A challenger for the model in use: trained, calibrated, tuned and judged, with nothing written.
+
+The labelled days are cut by time (`splits.py`): the last 15 % judge what was made of those before. Where these are
+fewer than 20 labelled stretches, and with fewer than eight days, every day is left out once instead (cross-fitting):
+all labels judge, and the model served is made of all of them.
+
+Calibration and the reject threshold need minutes of days the model was not trained on, as many as there are: nearly 30
+labelled stretches without a mistake are the least that prove a threshold, and 15 % of a month of answers hold ten. So
+both learn from out-of-fold answers: each day before the judging ones is left out once, and answered by a model of the
+others. The threshold is tuned on probabilities calibrated without the day they are about, for those are what a new day
+will get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.infer.calibration import CalibratorStore
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.train.calibrate import Calibration, calibrate
+from taskclf_tray.train.dataset import Dataset, FloatArray
+from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
+from taskclf_tray.train.fit import FitOptions, Progress, TooFewLabelsError, TrainedModel, check_enough, fit
+from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.gates import MIN_MINUTES, Duel, UserDay, leaked_days
+from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, Fold, folds_by_day, needs_cross_fit, split_by_time
+from taskclf_tray.train.train_model import Stages, fit_by_days
+from taskclf_tray.train.tune import TunedReject, thresholds, tune_reject
+
+SYNTHETIC: Final = "synthetic"
+MIN_TEST_BLOCKS: Final = 20
+"""Of the last days: with fewer, which labels happen to be in them decides more than the model does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Challenger:
+    """A new model with all that would be served with it, and its answers for days it was not trained on."""
+
+    model: TrainedModel
+    calibration: Calibration
+    tuned: TunedReject
+    reject_threshold: float
+    held_out: Dataset
+    answers: Answers
+    leaked: frozenset[UserDay]
+    is_cross_fit: bool
+
+    @property
+    def store(self) -> CalibratorStore:
+        """Its calibrators."""
+        return self.calibration.store
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a challenger is made."""
+
+    options: FitOptions = field(default_factory=FitOptions)
+    target_accuracy: float = 0.90
+    smooth_window: int = DEFAULT_SMOOTH_WINDOW
+    created_at: str | None = None
+
+
+def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS) -> Dataset:
+    """The last so many days, and as many earlier ones as it takes to have eight labelled days."""
+    first = today.toordinal() - days + 1
+    labelled = np.unique(dataset.days[~dataset.is_weak])
+    if len(labelled[labelled >= first]) < MIN_DAYS_BY_TIME and len(labelled):
+        first = min(first, int(labelled[-MIN_DAYS_BY_TIME:][0]))
+    return dataset.take(dataset.days >= first)
+
+
+def make_challenger(
+    dataset: Dataset, prior: Prior | None, recipe: Recipe, progress: Progress | None = None
+) -> Challenger:
+    """Train, calibrate, tune, and answer for the held-out days. The same dataset and recipe give the same challenger.
+
+    Raises TooFewLabelsError, and LabelError for labels on a single day.
+    """
+    check_enough(dataset)
+    early, test = _early_and_test(dataset)
+    folds = folds_by_day(early)
+    stages = Stages(progress, len(folds) + 1, recipe.options.rounds)
+    model = fit_by_days(early, prior=prior, options=recipe.options, progress=stages.stage(0))
+    parts = [
+        part
+        for number, fold in enumerate(folds, 1)
+        if (part := _left_out(early, fold, prior, model.options, stages.stage(number))) is not None
+    ]
+    out = _OutOfFold.of(parts)
+    calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
+    stores = [out.calibrated(out.fold != k, recipe.created_at).store for k in range(len(parts))]
+    tuned = out.tuned(stores, recipe.target_accuracy)
+    threshold = cautious_threshold(tuned, *out.confident(stores)) if tuned.threshold is None else tuned.threshold
+    if test is None:
+        configs = [_config(part.model, store, threshold, recipe) for part, store in zip(parts, stores, strict=True)]
+        held_out, answers = _joined(early, parts, configs)
+        leaked = frozenset(day for part in parts for day in part.leaked)
+    else:
+        held_out, answers = test, answer(_config(model, calibration.store, threshold, recipe), test)
+        leaked = frozenset(leaked_days(early, test))
+    return Challenger(model, calibration, tuned, threshold, held_out, answers, leaked, is_cross_fit=test is None)
+
+
+def _left_out(
+    dataset: Dataset, fold: Fold, prior: Prior | None, options: FitOptions, progress: Progress | None
+) -> _Part | None:
+    """A model of the days not left out; None where these have a single label."""
+    training = dataset.take(fold.training)
+    try:
+        model = fit(training, prior=prior, options=options, progress=progress, least_blocks=1)
+    except TooFewLabelsError:
+        return None
+    return _Part(fold.held_out, dataset.take(fold.held_out), model, leaked_days(training, dataset.take(fold.held_out)))
+
+
+def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
+    """What to learn from and what to judge on; None to judge on days left out of the first."""
+    if needs_cross_fit(dataset):
+        return dataset, None
+    split = split_by_time(dataset)
+    test = dataset.take(split.test)
+    if test.block_count < MIN_TEST_BLOCKS:
+        return dataset, None
+    return dataset.take(np.union1d(split.training, split.tuning)), test
+
+
+def cautious_threshold(tuned: TunedReject, confidence: FloatArray, is_right: BoolArray) -> float:
+    """What to serve while nothing is proven: the lowest threshold that kept the target so far, at least the default.
+
+    None kept it: the target itself, which accepts what promises as much. The app goes on asking.
+    """
+    for threshold in sorted(thresholds(tuned.target_accuracy)):
+        accepted = confidence >= threshold
+        if accepted.any() and is_right[accepted].mean() >= tuned.target_accuracy:
+            return max(DEFAULT_REJECT_THRESHOLD, threshold)
+    return tuned.target_accuracy
+
+
+def champion_duel(
+    challenger: Challenger, evaluation: Evaluation, champion: PipelineConfig, known: BoolArray
+) -> tuple[Duel, bool]:
+    """Both models on the same held-out minutes, and whether the champion was trained on some of them.
+
+    `known`: (N,) the minutes the champion may have been trained on. They are left out while enough others remain.
+    """
+    held_out, answers, is_fair = challenger.held_out, challenger.answers, not known.any()
+    if not is_fair and (~known).sum() >= MIN_MINUTES:
+        held_out, answers, is_fair = held_out.take(~known), answers.take(~known), True
+        evaluation = evaluate(held_out, answers, resamples=0)
+    other = evaluate(held_out, answer(champion, held_out), resamples=0)
+    return Duel(evaluation, other), is_fair
+
+
+def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool) -> BoolArray:
+    """(N,) the minutes of days a model was trained on: those of its dates, where it was trained on this person."""
+    try:
+        first, last = (date.fromisoformat(at[:10]) for at in (metadata.train_date_from, metadata.train_date_to))
+    except ValueError:
+        return np.zeros(len(held_out), dtype=np.bool_)
+    if not is_personal and metadata.data_provenance == SYNTHETIC:
+        return np.zeros(len(held_out), dtype=np.bool_)
+    return np.asarray((held_out.days >= first.toordinal()) & (held_out.days <= last.toordinal()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Days left out, by position and as lines, and the model of the others."""
+
+    places: IntArray
+    held_out: Dataset
+    model: TrainedModel
+    leaked: set[UserDay]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OutOfFold:
+    """Minutes the model decides, each answered by a model that was not trained on its day."""
+
+    probs: FloatArray
+    y: IntArray
+    days: IntArray
+    blocks: IntArray
+    users: tuple[str, ...]
+    fold: IntArray
+
+    @classmethod
+    def of(cls, parts: Sequence[_Part]) -> _OutOfFold:
+        own = [part.held_out.take(part.held_out.is_models) for part in parts]
+        return cls(
+            probs=np.concatenate([part.model.predict(rows) for part, rows in zip(parts, own, strict=True)]),
+            y=np.concatenate([rows.labels for rows in own]),
+            days=np.concatenate([rows.days for rows in own]),
+            blocks=np.concatenate([rows.block_ids for rows in own]),
+            users=tuple(user for rows in own for user in rows.user_ids.tolist()),
+            fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(own)]),
+        )
+
+    def calibrated(self, rows: BoolArray, created_at: str | None) -> Calibration:
+        """Calibrators learnt from these rows."""
+        return calibrate(
+            self.probs[rows],
+            self.y[rows],
+            days=self.days[rows],
+            block_ids=self.blocks[rows],
+            user_ids=[user for user, is_in in zip(self.users, rows.tolist(), strict=True) if is_in],
+            created_at=created_at,
+        )
+
+    def served(self, stores: Sequence[CalibratorStore]) -> FloatArray:
+        """The probabilities, calibrated with the calibrators learnt without their fold."""
+        served = np.empty_like(self.probs)
+        for k, store in enumerate(stores):
+            rows = self.fold == k
+            users = [user for user, is_in in zip(self.users, rows.tolist(), strict=True) if is_in]
+            served[rows] = store.calibrate_batch(self.probs[rows], users)
+        return served
+
+    def tuned(self, stores: Sequence[CalibratorStore], target_accuracy: float) -> TunedReject:
+        return tune_reject(self.served(stores), self.y, self.blocks, target_accuracy=target_accuracy)
+
+    def confident(self, stores: Sequence[CalibratorStore]) -> tuple[FloatArray, BoolArray]:
+        """How sure each answer is, and whether it is right."""
+        served = self.served(stores)
+        return served.max(axis=1, initial=0.0), np.asarray(served.argmax(axis=1) == self.y)
+
+
+def _config(model: TrainedModel, store: CalibratorStore, threshold: float, recipe: Recipe) -> PipelineConfig:
+    """What would be served."""
+    return PipelineConfig(
+        model=model.forest(),
+        schema_version=model.schema.version,
+        time_basis=model.encoder().time_basis,
+        cat_encoders=model.cat_encoders,
+        calibrator_store=store,
+        reject_threshold=threshold,
+        smooth_window=recipe.smooth_window,
+    )
+
+
+def _joined(dataset: Dataset, parts: Sequence[_Part], configs: Sequence[PipelineConfig]) -> tuple[Dataset, Answers]:
+    """The days left out, each answered by the model of the others."""
+    answers, is_judged = Answers.none(len(dataset)), np.zeros(len(dataset), dtype=np.bool_)
+    for part, config in zip(parts, configs, strict=True):
+        answers.put(part.places, answer(config, part.held_out))
+        is_judged[part.places] = True
+    return dataset.take(is_judged), answers.take(is_judged)
