@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, timedelta
+
+import pytest
 
 from taskclf_tray.ui.drift_memory import DriftMemory, Told, take_in
 from taskclf_tray.ui.drift_story import Story, StoryKind, stories_of, words
@@ -49,6 +52,22 @@ def test_a_drift_is_told_again_only_after_it_had_gone() -> None:
     for _ in range(7):
         assert days.find() is None
     assert days.find(story("habits")) == "habits"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_found_nothing_is_told_again_before_a_week_without_it(seed: int) -> None:
+    dice, days = random.Random(seed), Days()
+    kinds: tuple[StoryKind, ...] = ("no_input", "new_app", "classes", "habits", "unsure")
+    found: dict[str, date] = {}
+    for _ in range(120):
+        day = days.day
+        stories = [
+            story(kind, dice.choice("ab"), day - dice.randrange(7) * DAY) for kind in kinds if dice.random() < 0.08
+        ]
+        told = days.find(*stories)
+        assert told is None or told not in found or day - found[told] > timedelta(days=7)
+        assert told is not None or not stories or any(day - seen <= timedelta(days=7) for seen in found.values())
+        found |= {one.key: day for one in stories}
 
 
 def test_days_without_data_let_nothing_go() -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import logging
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -352,6 +353,24 @@ def test_what_is_queued_is_within_the_budget(desk: Watch) -> None:
     desk.find(HABITS, FIGMA, blocks=tuple(block(number) for number in range(50, 60)))
     desk.check()
     assert (len(desk.queued()), len(desk.told)) == (60, 2)
+
+
+def test_a_fault_while_queueing_leaves_nothing_half_done(desk: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    desk.find(HABITS, blocks=tuple(block(number) for number in range(5)))
+    with contextlib.closing(sqlite3.connect(desk.rig.paths.database)) as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON label_requests WHEN (SELECT count(*) FROM label_requests) = 3 "
+            "BEGIN SELECT RAISE(ABORT, 'no more'); END"
+        )
+        connection.commit()
+        desk.check()
+        assert "The drift check failed" in caplog.text
+        assert (desk.told, desk.queued(), desk.memory()) == ([], [], DriftMemory())
+        connection.execute("DROP TRIGGER full")
+        connection.commit()
+    desk.watch._retry_at = 0.0
+    desk.check()
+    assert (len(desk.told), len(desk.queued())) == (1, 5)
 
 
 # -- failures -------------------------------------------------------------------------------------------------
