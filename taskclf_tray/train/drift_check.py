@@ -21,16 +21,8 @@ from taskclf_tray.infer.monitor import (
     UserDrift,
 )
 from taskclf_tray.train.drift_days import UserDays, Window, days_of, read_window
-from taskclf_tray.train.drift_questions import (
-    LEAST_CURRENT_DAYS,
-    LEAST_REFERENCE_DAYS,
-    Finding,
-    Pair,
-    Question,
-    Thresholds,
-    discoveries,
-    findings,
-)
+from taskclf_tray.train.drift_findings import Finding, Question, Thresholds, discoveries
+from taskclf_tray.train.drift_questions import LEAST_CURRENT_DAYS, LEAST_REFERENCE_DAYS, Pair, findings
 from taskclf_tray.train.drift_statistics import ks_of_values, psi_of_values
 from taskclf_tray.train.drift_words import summary_of, too_little, words
 

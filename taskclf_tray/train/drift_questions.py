@@ -6,9 +6,8 @@ little of a week.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -17,11 +16,11 @@ import numpy as np
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.monitor import DayKind, DriftTrigger
 from taskclf_tray.train.drift_days import BoolArray, FloatArray, IntArray, UserDays
+from taskclf_tray.train.drift_findings import CLOCK, Finding, Thresholds
 from taskclf_tray.train.drift_statistics import (
     MOST_INDEPENDENT,
     Distance,
     Resampling,
-    adjusted,
     bin_of,
     day_shares,
     independent_a_day,
@@ -42,73 +41,6 @@ _NEW_BELOW_SHARE: Final = 0.01
 _MOST_VALUES: Final = 30
 """Values of a category with a cell of their own; the rest share one."""
 _KS_CELLS: Final = 20
-_CLOCK: Final = "hour_of_day"
-"""It runs the same way every day, so that it rarely turns says nothing about how well a day is known."""
-
-
-Question = tuple[DriftTrigger, str]
-_FAMILIES: Final[Mapping[DriftTrigger, str]] = {
-    DriftTrigger.feature_psi: "numbers",
-    DriftTrigger.feature_ks: "numbers",
-    DriftTrigger.missingness: "missing",
-    DriftTrigger.category_shift: "categories",
-    DriftTrigger.reject_rate_increase: "model",
-    DriftTrigger.entropy_spike: "model",
-    DriftTrigger.class_shift: "model",
-}
-"""Questions among which false discoveries are counted together: seventy about numbers drown three about the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The least effects that count, and the false-discovery rate. Raises ValueError for what is none."""
-
-    psi: float
-    false_discovery_rate: float
-    reject_increase: float
-    entropy_multiplier: float
-    class_shift: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.false_discovery_rate <= 1:
-            raise ValueError(f"ks_alpha must lie between 0 and 1, not at {self.false_discovery_rate}")
-        for least in (self.psi, self.reject_increase, self.entropy_multiplier, self.class_shift):
-            if not 0 <= least < math.inf:
-                raise ValueError(f"a threshold must be a number from 0 on, not {least}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Finding:
-    """The answer to one question: `effect` against `threshold`, both in the question's unit."""
-
-    trigger: DriftTrigger
-    feature: str
-    effect: float
-    threshold: float
-    p_value: float
-    since: date | None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def question(self) -> Question:
-        """What was asked, of whichever days."""
-        return self.trigger, self.feature
-
-    @property
-    def family(self) -> str:
-        """The questions it is counted with. *When* somebody works is asked apart from how."""
-        family = _FAMILIES[self.trigger]
-        return "clock" if self.feature == _CLOCK and family == "numbers" else family
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the effect is large enough to matter."""
-        return self.effect >= self.threshold
-
-    @property
-    def strength(self) -> float:
-        """The effect in units of its threshold."""
-        return self.effect / self.threshold if self.threshold > 0 else self.effect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,21 +89,6 @@ def findings(pair: Pair, thresholds: Thresholds, reject_label: str) -> Iterator[
         yield from _of_entropy(pair, before.entropy_bits, after.entropy_bits, thresholds)
 
 
-def discoveries(looks: Sequence[Sequence[Finding]]) -> list[Finding]:
-    """All answers with p-values adjusted for the questions of the family, and for how often each was asked."""
-    adjusted_answers: list[Finding] = []
-    for look in looks:
-        families: dict[str, list[Finding]] = {}
-        for answer in look:
-            families.setdefault(answer.family, []).append(answer)
-        for members in families.values():
-            p_values = np.minimum(1.0, len(looks) * adjusted(np.array([answer.p_value for answer in members])))
-            adjusted_answers += [
-                replace(answer, p_value=p_value) for answer, p_value in zip(members, p_values.tolist(), strict=True)
-            ]
-    return adjusted_answers
-
-
 def _of_number(pair: Pair, name: str, thresholds: Thresholds) -> Iterator[Finding]:
     before, after = pair.reference.numbers(name), pair.current.numbers(name)
     known = np.isfinite(before), np.isfinite(after)
@@ -187,7 +104,7 @@ def _of_number(pair: Pair, name: str, thresholds: Thresholds) -> Iterator[Findin
     psi = population_stability_index(*counts)
     medians = float(np.median(before)), float(np.median(after))
     details = {"reference_median": medians[0], "current_median": medians[1]}
-    independent = MOST_INDEPENDENT if name == _CLOCK else _independent(part, before, after, medians[0])
+    independent = MOST_INDEPENDENT if name == CLOCK else _independent(part, before, after, medians[0])
     yield _finding(part, DriftTrigger.feature_psi, name, table, "sum", psi, thresholds.psi, details, independent)
     fine = quantile_edges(before, _KS_CELLS)
     steps = _table(part, bin_of(before, fine), bin_of(after, fine), len(fine) + 1).cumsum(axis=1)

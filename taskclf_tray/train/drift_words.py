@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 from taskclf_tray.infer.monitor import DayKind, DriftAlert, DriftTrigger, UserDrift
-from taskclf_tray.train.drift_questions import Finding
+from taskclf_tray.train.drift_findings import Finding
 
 _SUBJECTS: Final[dict[str, str]] = {
     "app_foreground_time_ratio": "how long one program stays in front",

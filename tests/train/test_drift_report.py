@@ -16,7 +16,7 @@ import pytest
 
 from taskclf_tray.infer import monitor
 from taskclf_tray.infer.monitor import DriftReport, DriftTrigger, write_drift_report
-from taskclf_tray.train.drift_questions import Finding
+from taskclf_tray.train.drift_findings import Finding
 from taskclf_tray.train.drift_words import words
 from tests.train.drift_frames import MONDAY, check_arguments, week
 
