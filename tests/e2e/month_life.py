@@ -85,7 +85,7 @@ class MovedHome:
         self._set(moment)
 
     def move(self, moment: datetime) -> None:
-        """It is later now; returns when the app has noticed."""
+        """It is later now; returns when the app is caught up."""
         seen = self.clock.with_suffix(SEEN)
         self._set(moment)
         wait_until(lambda: seen.read_text() == moment.isoformat(), f"the app at {moment}", LONG_SECONDS)
