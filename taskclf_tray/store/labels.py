@@ -95,6 +95,14 @@ class LabelRepository:
         )
         return {str(label): int(count) for label, count in self._connection.execute(query, (user_id, *wanted))}
 
+    def count_since(self, user_id: str, created_us: int) -> int:
+        """How many spans in force the person gave after this moment."""
+        query = (
+            f"SELECT count(*) FROM label_spans WHERE user_id = ? AND {_IN_FORCE} "  # noqa: S608 - constants
+            "AND provenance != 'auto' AND created_us > ?"
+        )
+        return int(self._connection.execute(query, (user_id, created_us)).fetchone()[0])
+
     def newest_change(self, user_id: str) -> LabelChange | None:
         """The newest change that was not undone."""
         query = (

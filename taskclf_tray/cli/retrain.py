@@ -1,0 +1,64 @@
+"""`taskclf-tray train retrain`: what “Retrain now” in the tray does, from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from taskclf_tray.cli.show import add_action, paths_of, tell
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.show import Actions
+
+_JOB: Final = "taskclf_tray.train.retrain_job"
+
+
+def add_retrain(actions: Actions) -> None:
+    """`train retrain`."""
+    add_action(
+        actions,
+        "retrain",
+        handle,
+        "train a model on your labels and, when it passes the gates and is no worse than the one in use, serve it",
+    )
+
+
+def handle(options: argparse.Namespace) -> int:
+    """Run the job, tell how it goes; 0 whether the new model was promoted or refused."""
+    from taskclf_tray.ui.child_job import ProgressBar, run_child
+
+    bar = ProgressBar()
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            bar.show(event["done"], event["total"])
+        elif event["event"] in ("step", "warning") and not options.json:
+            bar.clear()
+            print(event["text"], file=sys.stderr)
+
+    request = {"home": str(paths_of(options).home), "time_zone": _time_zone(), "is_debug": options.debug}
+    try:
+        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
+    finally:
+        bar.clear()
+    facts = {key: value for key, value in answer.items() if key != "event"}
+    tell(options, facts, _lines(facts))
+    return 0
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    if facts["outcome"] == "promoted":
+        return [
+            f"{facts['model']} is in use now.",
+            *facts["sentences"],
+            "`taskclf-tray model rollback` goes back to what was in use before.",
+        ]
+    stays = f"{facts['previous_model']} stays in use" if facts["previous_model"] else "Nothing is in use"
+    return [f"{stays}; the new model was refused and put aside in {facts['folder']}.", *facts["sentences"]]
+
+
+def _time_zone() -> str:
+    import tzlocal
+
+    return str(tzlocal.get_localzone_name())

@@ -1,0 +1,104 @@
+"""What the app remembers of learning, in the database: the newest training, and a history that is to be answered anew.
+
+Whoever trains, the tray or a command, writes here, so that a weekly training is a week after the last one of any kind.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.store.database import Database
+
+Outcome = Literal["promoted", "refused"]
+BEFORE_ALL_US: Final = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class LastTraining:
+    """How the newest training ended that had labels enough. `run`: the name of the bundle it made."""
+
+    at_us: int
+    outcome: Outcome
+    run: str
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def at(self) -> datetime:
+        """When it ended, by the clock of the source."""
+        return from_us(self.at_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Reinference:
+    """The record is to be answered anew by the model `bundle_id`; every bucket that starts before `done_us` is.
+
+    It waits while another model is served.
+    """
+
+    bundle_id: str
+    done_us: int = BEFORE_ALL_US
+
+
+def load_last_training(database: Database, user_id: str) -> LastTraining | None:
+    """How the newest training ended; None before the first. Raises StoreError."""
+    saved = _get(database, _training(user_id))
+    return None if saved is None else LastTraining(**saved | {"sentences": tuple(saved["sentences"])})
+
+
+def save_last_training(database: Database, user_id: str, last: LastTraining) -> None:
+    """Raises StoreError."""
+    with database.transaction():
+        database.state.set(_training(user_id), json.dumps(asdict(last), ensure_ascii=False))
+
+
+def load_reinference(database: Database, user_id: str) -> Reinference | None:
+    """What is to be done, or half done; None when nothing is. Raises StoreError."""
+    saved = _get(database, _reinference(user_id))
+    return None if saved is None else Reinference(**saved)
+
+
+def save_reinference(database: Database, user_id: str, reinference: Reinference | None) -> None:
+    """Raises StoreError."""
+    with database.transaction():
+        database.state.set(_reinference(user_id), "null" if reinference is None else json.dumps(asdict(reinference)))
+
+
+def new_blocks(database: Database, user_id: str) -> int:
+    """How many blocks the person labelled since the newest training. Raises StoreError."""
+    last = load_last_training(database, user_id)
+    with database.reading():
+        return database.labels.count_since(user_id, BEFORE_ALL_US if last is None else last.at_us)
+
+
+def is_training_due(database: Database, user_id: str, now: datetime) -> bool:
+    """A week after the last training, or after the record began, when enough blocks have been labelled since.
+
+    Raises StoreError.
+    """
+    last = load_last_training(database, user_id)
+    with database.reading():
+        reach = database.buckets.reach(user_id)
+    since_us = last.at_us if last is not None else None if reach is None else reach[0]
+    if since_us is None or to_us(now) - since_us < timedelta(days=DEFAULT_RETRAIN_DAYS) // timedelta(microseconds=1):
+        return False
+    return new_blocks(database, user_id) >= DEFAULT_RETRAIN_BLOCKS
+
+
+def _get(database: Database, name: str) -> dict[str, Any] | None:
+    with database.reading():
+        saved = database.state.get(name)
+    found: dict[str, Any] | None = None if saved is None else json.loads(saved)
+    return found
+
+
+def _training(user_id: str) -> str:
+    return f"training:{user_id}"
+
+
+def _reinference(user_id: str) -> str:
+    return f"reinference:{user_id}"

@@ -1,0 +1,98 @@
+"""The process behind “Retrain now”: `python -m taskclf_tray.train.retrain_job REQUEST`, REQUEST as JSON.
+
+It trains a challenger on the labelled record, judges it against the model in use, and promotes it or puts it aside.
+Until the one step that switches, killing it changes nothing; labels are only read. One at a time for each home. What it
+prints: `job_process.py`, and `{"event": "step", "text"}` for the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.job_process import Say, serve
+
+LOCK_FILE: Final = "retrain.lock"
+
+
+class RetrainingError(TaskclfError):
+    """A training is going on already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """What to train on and for whom.
+
+    `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
+    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`: None as in config.toml.
+    `niceness`: how far to stand back behind other programs.
+    """
+
+    home: str
+    models_dir: str | None = None
+    now_us: int | None = None
+    time_zone: str = "UTC"
+    target_accuracy: float | None = None
+    smooth_window: int | None = None
+    is_synthetic: bool = False
+    niceness: int = 0
+    is_debug: bool = False
+
+
+def run(request: RetrainRequest, say: Say) -> dict[str, Any]:
+    """Train, judge, and promote or put aside; says which. Raises TaskclfError."""
+    if request.niceness and hasattr(os, "nice"):
+        os.nice(request.niceness)
+    try:
+        from taskclf_tray.train.retrain_run import Retraining
+    except ImportError as error:
+        raise TaskclfError(
+            f"Training needs {error.name}, which is not installed.",
+            "Install it with: pip install 'taskclf-tray[train]'",
+        ) from error
+    paths = HomePaths(Path(request.home))
+    if not paths.database.exists():
+        raise StoreError(f"There is no record in {paths.home} yet.", "Start the app first, and label some blocks.")
+    with _alone(paths):
+        try:
+            return Retraining(request, paths, say).run()
+        except OSError as error:
+            what = error.filename2 or error.filename or "A file"
+            raise StoreError(
+                f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+                "The model in use stays. Check the permissions of the home and the free space on its disk.",
+            ) from error
+
+
+@contextlib.contextmanager
+def _alone(paths: HomePaths) -> Iterator[None]:
+    """Hold the training lock of the home; the operating system frees it when we die. Raises RetrainingError."""
+    lock = FileLock(paths.tray / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RetrainingError(
+            "A model is being trained already for this home.", "Wait until it is done, or stop it, then try again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done (promoted or refused), 1 after an error that was said."""
+    return serve(lambda request, say: run(RetrainRequest(**request), say), arguments, what="training")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

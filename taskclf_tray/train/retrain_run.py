@@ -1,0 +1,242 @@
+"""What a retraining does: from the labelled record to a model in use, or one put aside with the reasons."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from taskclf_tray.core.atomic import write_json_atomic
+from taskclf_tray.core.config import load_config
+from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.infer.promotion import clear_staging, keep_rejected, promote, served_now, staging_dir
+from taskclf_tray.infer.resolution import ResolvedInferenceConfig
+from taskclf_tray.labels.learning import (
+    LastTraining,
+    Reinference,
+    load_reinference,
+    save_last_training,
+    save_reinference,
+)
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train import retrain_words as words
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset_sources import from_record
+from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
+from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
+from taskclf_tray.train.job_process import Say
+from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
+from taskclf_tray.train.retrain_job import RetrainRequest
+
+TRAINING_FILE: Final = "training.json"
+"""Beside a bundle: how it was calibrated, tuned and judged. Only models of this person's have it."""
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """A challenger and all that speaks for and against it."""
+
+    dataset: Dataset
+    challenger: Challenger
+    evaluation: Evaluation
+    champion: ResolvedInferenceConfig | None
+    duel: Duel | None
+    is_fair: bool
+
+    @property
+    def judged(self) -> Evaluation:
+        """On the minutes that it was compared on; on all of them where nothing is in use."""
+        return self.evaluation if self.duel is None else self.duel.challenger
+
+    def verdict(self, staged: Path) -> Verdict:
+        """By the gates; `staged`: its bundle."""
+        return judge(
+            self.evaluation,
+            self.duel,
+            leaked=self.challenger.leaked,
+            idle_minutes=unlabelled_breaks(self.dataset, self.challenger.held_out),
+            bundle=bundle_gate(staged),
+        )
+
+    def facts(self) -> Facts:
+        """JSON-ready."""
+        challenger = self.challenger
+        return {
+            "labelled_minutes": int(np.count_nonzero(~self.dataset.is_weak)),
+            "labelled_blocks": self.dataset.block_count,
+            "labelled_days": self.dataset.day_count,
+            "previous_model": None if self.champion is None else self.champion.bundle_id,
+            "reject_threshold": challenger.reject_threshold,
+            "tuned_reject": challenger.tuned.to_dict(),
+            "judged_on": "each day left out" if challenger.is_cross_fit else "later days",
+            "macro_f1": gated_macro_f1(self.judged.confusion),
+            "previous_macro_f1": None if self.duel is None else gated_macro_f1(self.duel.champion.confusion),
+        }
+
+
+class Retraining:
+    """One training, from the record to the outcome. For who holds the training lock."""
+
+    def __init__(self, request: RetrainRequest, paths: HomePaths, say: Say) -> None:
+        settings, _ = load_config(paths.config)
+        self._request = request
+        self._paths = paths
+        self._say = say
+        self._models = paths.models if request.models_dir is None else Path(request.models_dir)
+        self._user_id = load_or_create_identity(paths.home).user_id
+        self._now_us = to_us(datetime.now(UTC)) if request.now_us is None else request.now_us
+        self._target = settings.target_accuracy if request.target_accuracy is None else request.target_accuracy
+        self._window = settings.smooth_window if request.smooth_window is None else request.smooth_window
+
+    def run(self) -> Facts:
+        """Train, judge, promote or put aside. Raises TaskclfError, OSError."""
+        clear_staging(self._models)
+        try:
+            trial = self._trial(served_now(self._models))
+            staged = self._staged(trial)
+            verdict = trial.verdict(staged)
+            self._describe(trial, verdict, staged)
+            facts = {**trial.facts(), "notes": list(verdict.notes)}
+            ending = self._promote(trial, staged) if verdict.is_accepted else self._refuse(trial, verdict, staged)
+            return {**ending, **facts}
+        finally:
+            clear_staging(self._models)
+
+    # -- making and judging -----------------------------------------------------------------------------------
+
+    def _trial(self, champion: ResolvedInferenceConfig | None) -> _Trial:
+        dataset = self._dataset()
+        recipe = Recipe(
+            target_accuracy=self._target, smooth_window=self._window, created_at=datetime.now(UTC).isoformat()
+        )
+        challenger = make_challenger(dataset, Prior.starter(), recipe, self._progress)
+        evaluation = evaluate(challenger.held_out, challenger.answers)
+        if champion is None:
+            return _Trial(dataset, challenger, evaluation, None, None, is_fair=True)
+        is_personal = (champion.bundle_dir / TRAINING_FILE).exists()
+        known = known_days(challenger.held_out, champion.metadata, is_personal=is_personal)
+        config = PipelineConfig.from_resolved(champion, taxonomy=None, smooth_window=self._window)
+        duel, is_fair = champion_duel(challenger, evaluation, config, known)
+        return _Trial(dataset, challenger, evaluation, champion, duel, is_fair)
+
+    def _dataset(self) -> Dataset:
+        """The labelled minutes that count. Raises StoreError."""
+        database = Database(self._paths.database, read_only=True)
+        try:
+            provenance: Any = "synthetic" if self._request.is_synthetic else "real"
+            everything = from_record(database, self._user_id, provenance=provenance)
+        finally:
+            database.close()
+        today = from_us(self._now_us).astimezone(zone(self._request.time_zone)).date()
+        dataset = look_back(everything, today)
+        said, blocks, days = np.count_nonzero(~dataset.is_weak), dataset.block_count, dataset.day_count
+        self._step(f"Training on {said} labelled minutes in {blocks} blocks on {days} days.")
+        return dataset
+
+    def _staged(self, trial: _Trial) -> Path:
+        """The bundle as it would be served."""
+        staging_dir(self._models).mkdir(parents=True, exist_ok=True)
+        staged = trial.challenger.model.save(
+            staging_dir(self._models),
+            trial.evaluation.bundle_metrics(),
+            trial.evaluation.confusion.tolist(),
+            reject_threshold=trial.challenger.reject_threshold,
+        )
+        write_evaluation(trial.evaluation, staged)
+        return staged
+
+    def _describe(self, trial: _Trial, verdict: Verdict, staged: Path) -> None:
+        """Write down how it was judged, and say it."""
+        challenger, duel = trial.challenger, trial.duel
+        description = {
+            "calibration": challenger.calibration.to_dict(),
+            "tuned_reject": challenger.tuned.to_dict(),
+            "reject_threshold": challenger.reject_threshold,
+            "is_cross_fit": challenger.is_cross_fit,
+            "verdict": verdict.to_dict(),
+            "champion": None if duel is None else duel.champion.to_dict(),
+        }
+        write_json_atomic(staged / TRAINING_FILE, description)
+        old = None if duel is None else gated_macro_f1(duel.champion.confusion)
+        new = gated_macro_f1(trial.judged.confusion)
+        self._step(words.judged(trial.judged.figures, new, old, challenger.is_cross_fit))
+        self._step(words.sureness(challenger.tuned, challenger.reject_threshold))
+        for note in verdict.notes:
+            self._step(note)
+
+    # -- how it ends ------------------------------------------------------------------------------------------
+
+    def _promote(self, trial: _Trial, staged: Path) -> Facts:
+        """Switch to it. Who stops the process now is too late, and hears what was done."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        challenger = trial.challenger
+        sentences = words.promoted(
+            trial.duel, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
+        )
+        with _Record(self._paths, self._user_id) as record:
+            before = load_reinference(record.database, self._user_id)
+            record.reinfer(Reinference(staged.name))
+            try:
+                bundle = promote(
+                    self._models,
+                    staged,
+                    challenger.store,
+                    reject_threshold=challenger.reject_threshold,
+                    replaces=None if trial.champion is None else trial.champion.bundle_id,
+                    notes={"tuned_reject": challenger.tuned.to_dict()},
+                )
+            except BaseException:
+                record.reinfer(before)
+                raise
+            with contextlib.suppress(StoreError):  # it is in use: that a note of it is missing must not deny it
+                record.remember(LastTraining(self._now_us, "promoted", bundle.name, tuple(sentences)))
+        self._step(f"Promoted {bundle.name}. {' '.join(sentences)}")
+        return {"outcome": "promoted", "model": bundle.name, "folder": str(bundle), "sentences": sentences}
+
+    def _refuse(self, trial: _Trial, verdict: Verdict, staged: Path) -> Facts:
+        sentences = words.refused(verdict, is_fair=trial.is_fair)
+        kept = keep_rejected(self._models, staged, {"run": staged.name, "sentences": sentences, **verdict.to_dict()})
+        with _Record(self._paths, self._user_id) as record:
+            record.remember(LastTraining(self._now_us, "refused", kept.name, tuple(sentences)))
+        self._step(f"Refused {kept.name}. {' '.join(sentences)}")
+        return {"outcome": "refused", "model": kept.name, "folder": str(kept), "sentences": sentences}
+
+    # -- telling ----------------------------------------------------------------------------------------------
+
+    def _progress(self, done: int, total: int) -> None:
+        self._say({"event": "progress", "done": done, "total": total})
+
+    def _step(self, sentence: str) -> None:
+        self._say({"event": "step", "text": sentence})
+
+
+class _Record:
+    """The database, open for the few words a training writes down."""
+
+    def __init__(self, paths: HomePaths, user_id: str) -> None:
+        self.database = Database(paths.database)
+        self._user_id = user_id
+
+    def __enter__(self) -> _Record:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+
+    def remember(self, last: LastTraining) -> None:
+        save_last_training(self.database, self._user_id, last)
+
+    def reinfer(self, reinference: Reinference | None) -> None:
+        save_reinference(self.database, self._user_id, reinference)
