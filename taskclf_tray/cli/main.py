@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from taskclf_tray import __version__
-from taskclf_tray.cli import demo, doctor, infer, labels, model, monitor, policy, queue, report, run, taxonomy
+from taskclf_tray.cli import demo, doctor, infer, labels, model, monitor, policy, queue, report, run, taxonomy, train
 from taskclf_tray.core.errors import TaskclfError
 
-_GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, model, policy, taxonomy)
+_GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy)
 _HIGH = frozenset({"-h", "--help", "--version"})
 
 

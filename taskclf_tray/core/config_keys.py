@@ -17,7 +17,7 @@ UNUSED_KEYS: Final = frozenset({"title_salt", "suggestion_banner_ttl_seconds", "
 WITHOUT_EFFECT: Final = frozenset(
     {
         "username", "poll_seconds", "transition_minutes", "idle_transition_minutes", "gap_fill_escalation_minutes",
-        "target_accuracy", "ui_port", "retention_days",
+        "ui_port", "retention_days",
         "autostart",
     }
 )  # fmt: skip

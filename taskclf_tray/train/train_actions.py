@@ -1,0 +1,241 @@
+"""The actions of the training process: train a model, choose calibrators, tune the threshold, judge what is served.
+
+What is made appears whole or not at all, with a note of the days it comes from; nothing is served that was not before,
+but for a threshold that was asked to be written. Heavy libraries load where an action needs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from taskclf_tray.core.atomic import write_json_atomic
+from taskclf_tray.core.config import load_config
+from taskclf_tray.core.errors import CalibratorError
+from taskclf_tray.core.schema import SCHEMAS
+from taskclf_tray.infer.calibrator_files import save_calibrator_store
+from taskclf_tray.infer.registry import bundle_at
+from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.evaluate import answer, evaluate, write_evaluation
+from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.job_process import Say
+from taskclf_tray.train.splits import later_days
+from taskclf_tray.train.train_minutes import (
+    CALIBRATION_FILE,
+    calibrated_until,
+    extent,
+    minutes_of,
+    models_own,
+    pipeline_of,
+    progress_of,
+    resolved_of,
+    unseen_minutes,
+)
+from taskclf_tray.train.train_policy import (
+    check_nothing_switches,
+    keep_what_is_served,
+    served_bundle_id,
+    write_threshold,
+)
+from taskclf_tray.train.train_request import TrainRequest
+from taskclf_tray.train.tune import tune_reject
+from taskclf_tray.train.weak import weak_label
+
+if TYPE_CHECKING:
+    from taskclf_tray.train.calibrate import Calibration
+    from taskclf_tray.train.train_model import JudgedModel
+
+_CALIBRATING_SHARE: Final = 0.5
+"""Of the days after training, unless somebody says which: the others are left for the threshold."""
+Outcome = dict[str, Any]
+
+
+# -- a model --------------------------------------------------------------------------------------------------
+
+
+def train(request: TrainRequest, say: Say) -> Outcome:
+    """Train, judge, and write a bundle, which nothing begins to serve."""
+    paths = HomePaths(Path(request.home))
+    base_dir = Path(request.out_dir) if request.out_dir else paths.models
+    is_ours = base_dir.resolve() == paths.models.resolve()
+    if is_ours:
+        check_nothing_switches(paths.models)
+    prior, minutes = _prior(paths, request), minutes_of(request, paths, weak=weak_label)
+    from taskclf_tray.train.fit import FitOptions
+    from taskclf_tray.train.train_model import train_and_judge
+
+    judged = train_and_judge(
+        minutes,
+        prior=prior,
+        options=FitOptions(request.schema_version, request.rounds, seed=request.seed),
+        progress=progress_of(say),
+    )
+    if is_ours:
+        keep_what_is_served(paths.models)
+    figures = judged.evaluation.figures
+    metrics = {**judged.evaluation.bundle_metrics(), **_judgement(judged)}
+    folder = judged.model.save(base_dir, metrics, judged.evaluation.confusion.tolist(), git_commit="unknown")
+    return {
+        "model": folder.name,
+        "folder": str(folder),
+        "schema_version": judged.model.schema.version,
+        "seed": request.seed,
+        "rounds": judged.model.best_iteration - (0 if prior is None else prior.rounds),
+        "prior": None if prior is None else prior.name,
+        "data_provenance": judged.model.metadata().data_provenance,
+        "dataset_hash": judged.model.dataset_hash,
+        "trained": {**extent(judged.training), "weak_minutes": int(judged.training.is_weak.sum())},
+        "judged": {**_judgement(judged), **figures.to_dict()},
+        "served": served_bundle_id(paths.models) if is_ours else None,
+    }
+
+
+def _prior(paths: HomePaths, request: TrainRequest) -> Prior | None:
+    """What is asked for; by itself the starter, where the schemas agree. Raises ModelError."""
+    match request.prior:
+        case "none":
+            return None
+        case None | "starter":
+            starter = Prior.starter()
+            fits = starter.schema is SCHEMAS[request.schema_version]
+            return starter if fits or request.prior is not None else None
+        case name:
+            return Prior.load(bundle_at(paths.models, name))
+
+
+def _judgement(judged: JudgedModel) -> Outcome:
+    first, last = judged.evaluation.date_range
+    return {
+        "judged_on": "each day left out" if judged.is_crossed else "later days",
+        "judged_from": first,
+        "judged_to": last,
+    }
+
+
+# -- calibrators ----------------------------------------------------------------------------------------------
+
+
+def choose_calibrators(request: TrainRequest, say: Say) -> Outcome:
+    """Choose calibrators on days after those the model was trained on, and write a store bound to it."""
+    paths = HomePaths(Path(request.home))
+    resolved = resolved_of(request, paths, say)
+    later = models_own(unseen_minutes(request, paths, resolved, say))
+    if not request.is_limited and later.day_count > 1:
+        later = later.take(later_days(later, 1 - _CALIBRATING_SHARE).training)
+    from taskclf_tray.train.calibrate import calibrate
+
+    bare = dataclasses.replace(resolved, calibrator=None, calibrator_store=None)
+    found = calibrate(
+        answer(pipeline_of(bare, paths), later, progress_of(say)).probs,
+        later.labels,
+        days=later.days,
+        block_ids=later.block_ids,
+        user_ids=later.user_ids.tolist(),
+        model_bundle_id=resolved.bundle_id,
+        model_schema_hash=resolved.metadata.schema_hash,
+        created_at=datetime.now(UTC).isoformat(),
+    )
+    notes = {**extent(later), "dataset_hash": later.dataset_hash, **found.to_dict()}
+    folder = _write_store(found, notes, _store_dir(request, paths, resolved.bundle_id))
+    return {
+        "model": resolved.bundle_id,
+        "store": str(folder),
+        "method": found.global_choice.method,
+        "reason": found.global_choice.reason,
+        "personal": list(found.store.user_ids),
+        **notes,
+        "is_served": _is_served(paths, folder),
+    }
+
+
+def _store_dir(request: TrainRequest, paths: HomePaths, bundle_id: str) -> Path:
+    """A folder of its own for each: what a policy names never changes. Raises CalibratorError for one in use."""
+    now = datetime.now(UTC)
+    usual = paths.artifacts / "calibrators" / f"{bundle_id}_{now:%Y-%m-%d_%H%M%S}"
+    folder = Path(request.out_dir) if request.out_dir else usual
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CalibratorError(f"There is something in {folder} already.", "Choose another --out-dir.")
+    return folder
+
+
+def _write_store(found: Calibration, notes: Mapping[str, Any], folder: Path) -> Path:
+    """The directory appears whole."""
+    hidden = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(hidden, ignore_errors=True)
+    try:
+        save_calibrator_store(found.store, hidden)
+        write_json_atomic(hidden / CALIBRATION_FILE, notes)
+        hidden.rename(folder)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    return folder
+
+
+def _is_served(paths: HomePaths, folder: Path) -> bool:
+    try:
+        store = resolve_inference_config(paths.models).calibrator_store_dir
+    except ModelResolutionError:  # the model lies elsewhere, and the home has none
+        return False
+    return store is not None and store.resolve() == folder.resolve()
+
+
+# -- the threshold --------------------------------------------------------------------------------------------
+
+
+def tune(request: TrainRequest, say: Say) -> Outcome:
+    """Find the threshold that keeps the target, on days after those of model and calibrators; write it if asked."""
+    paths = HomePaths(Path(request.home))
+    resolved = resolved_of(request, paths, say)
+    later = models_own(unseen_minutes(request, paths, resolved, say, with_calibrators=True))
+    answers = answer(pipeline_of(resolved, paths), later, progress_of(say))
+    target = request.target_accuracy or load_config(paths.config)[0].target_accuracy
+    tuned = tune_reject(answers.probs, later.labels, later.block_ids, target_accuracy=target)
+    is_written = request.is_to_be_written and tuned.threshold is not None
+    if is_written:
+        write_threshold(paths.models, resolved, tuned, later.user_ids.tolist())
+    return {
+        "model": resolved.bundle_id,
+        "calibrators": None if resolved.calibrator_store_dir is None else str(resolved.calibrator_store_dir),
+        **tuned.to_dict(),
+        **extent(later),
+        "threshold_before": resolved.reject_threshold,
+        "written": str(paths.policy) if is_written else None,
+    }
+
+
+# -- judging --------------------------------------------------------------------------------------------------
+
+
+def judge(request: TrainRequest, say: Say) -> Outcome:
+    """Judge what is served, or another bundle, on days it was not trained on; write evaluation.json and pictures."""
+    paths = HomePaths(Path(request.home))
+    resolved = resolved_of(request, paths, say)
+    later = unseen_minutes(request, paths, resolved, say)
+    if (known := calibrated_until(resolved)) is not None and (later.days <= known.toordinal()).any():
+        text = f"Calibrators were chosen on days up to {known}: the calibration error of these days looks too good."
+        say({"event": "warning", "text": text})
+    answers = answer(pipeline_of(resolved, paths), later, progress_of(say))
+    is_seen = resolved.metadata.data_provenance != "synthetic"
+    evaluation = evaluate(later, answers, seen_users=set(later.user_ids.tolist()) if is_seen else ())
+    folder = Path(request.out_dir) if request.out_dir else paths.artifacts / "evaluation" / resolved.bundle_id
+    files = write_evaluation(evaluation, folder)
+    return {
+        "model": resolved.bundle_id,
+        "reject_threshold": resolved.reject_threshold,
+        "files": {name: str(path) for name, path in files.items()},
+        **evaluation.to_dict(),
+    }
+
+
+ACTIONS: Final[Mapping[str, Callable[[TrainRequest, Say], Outcome]]] = {
+    "lgbm": train,
+    "calibrate": choose_calibrators,
+    "tune-reject": tune,
+    "evaluate": judge,
+}

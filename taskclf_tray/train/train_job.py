@@ -1,0 +1,65 @@
+"""The process behind `train`: `python -m taskclf_tray.train.train_job REQUEST`, REQUEST as JSON.
+
+It runs apart from the app because it loads LightGBM, SciPy and matplotlib. What it prints: `job_process.py`. When it is
+told to end it takes away what is half written; bundles, calibrator stores and policies appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.train.job_process import Say, serve
+from taskclf_tray.train.train_request import TrainRequest
+
+_HEAVY: Final = ("lightgbm", "matplotlib", "scipy")
+_STOPPED_CODE: Final = 130
+
+
+def run(request: TrainRequest, say: Say) -> dict[str, Any]:
+    """Do what is asked and say what was done. Raises TaskclfError."""
+    from taskclf_tray.train.train_actions import ACTIONS
+
+    try:
+        return ACTIONS[request.action](request, say)
+    except ImportError as error:
+        if error.name not in _HEAVY:
+            raise
+        raise TaskclfError(
+            f"Training needs {error.name}, which is not installed.",
+            "Install it with: pip install 'taskclf-tray[train]'",
+        ) from error
+    except OSError as error:
+        what = error.filename2 or error.filename or "A file"
+        raise TaskclfError(
+            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check its name, its permissions and the free space on its disk.",
+        ) from error
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    """An exit that runs what cleans up."""
+    raise SystemExit(_STOPPED_CODE)
+
+
+def _request_of(values: dict[str, Any]) -> TrainRequest:
+    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
+    return TrainRequest(**{**values, **lists})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done, 1 after an error that was said."""
+
+    def begin(values: dict[str, Any], say: Say) -> dict[str, Any]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+        return run(_request_of(values), say)
+
+    return serve(begin, arguments, what="training")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Which labelled minutes an action of the training process works on, and what is served for them.
+
+Every step looks at days that the step before has not seen: calibrators are chosen on days later than those the model
+was trained on, the threshold is tuned on days later than those again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.config import load_config
+from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.core.strict_json import BadJsonError, read_json_object
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
+from taskclf_tray.train.job_process import Say
+from taskclf_tray.train.train_request import TrainRequest
+
+CALIBRATION_FILE: Final = "calibration.json"
+"""Beside store.json: which days the calibrators come from, and why these were chosen."""
+_FIRST_US: Final = -(2**61)
+_LAST_US: Final = 2**61
+_LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
+
+
+def minutes_of(request: TrainRequest, paths: HomePaths, *, weak: WeakRule | None) -> Dataset:
+    """What the request means. Raises LabelError where nobody labelled any of it, and what `labelled_minutes` does."""
+    found = labelled_minutes(
+        paths,
+        load_config(paths.config)[0],
+        exports=[Path(name) for name in request.inputs],
+        label_files=[Path(name) for name in request.label_files],
+        adopt=request.adopt,
+        start_us=_FIRST_US if request.start_us is None else request.start_us,
+        end_us=_LAST_US if request.end_us is None else request.end_us,
+        weak=weak,
+    )
+    if not found.block_count:
+        where = "in this range" if request.is_limited else "yet"
+        raise LabelError(f"No recorded minute has a label {where}.", "Label some blocks, or name a file with --labels.")
+    return found
+
+
+def unseen_minutes(
+    request: TrainRequest,
+    paths: HomePaths,
+    resolved: ResolvedInferenceConfig,
+    say: Say,
+    *,
+    with_calibrators: bool = False,
+) -> Dataset:
+    """Labelled minutes of days after those the model (and its calibrators) come from. Raises LabelError for none."""
+    found = minutes_of(request, paths, weak=None)
+    known = [("the model was trained on", learnt_until(resolved.metadata))]
+    known += [("its calibrators were chosen on", calibrated_until(resolved))] if with_calibrators else []
+    for words, last in known:
+        if last is None:
+            continue
+        later = found.take(found.days > last.toordinal())
+        if not len(later):
+            raise LabelError(f"There is no labelled minute after {last}, the last day {words}.", _LABEL_LATER)
+        if request.start_us is not None and len(later) < len(found):
+            text = f"{len(found) - len(later)} minutes up to {last}, the last day {words}, are left out."
+            say({"event": "warning", "text": text})
+        found = later
+    return found
+
+
+def learnt_until(metadata: ModelMetadata) -> date | None:
+    """The last of the person's days a model was trained on; None for one made of simulated people alone."""
+    return None if metadata.data_provenance == "synthetic" else _date(metadata.train_date_to)
+
+
+def calibrated_until(resolved: ResolvedInferenceConfig) -> date | None:
+    """The last day the served calibrators were chosen on; None where nobody wrote it down."""
+    if resolved.calibrator_store_dir is None:
+        return None
+    try:
+        return _date(read_json_object(resolved.calibrator_store_dir / CALIBRATION_FILE).get("date_to"))
+    except BadJsonError:
+        return None
+
+
+def _date(word: object) -> date | None:
+    try:
+        return date.fromisoformat(word) if isinstance(word, str) else None
+    except ValueError:
+        return None
+
+
+def models_own(dataset: Dataset) -> Dataset:
+    """The minutes that the model decides. Raises LabelError where there are none."""
+    own = dataset.take(dataset.is_models)
+    if not len(own):
+        raise LabelError("All labelled minutes here are decided by the idle rule.", "Label some blocks of work.")
+    return own
+
+
+def resolved_of(request: TrainRequest, paths: HomePaths, say: Say) -> ResolvedInferenceConfig:
+    """The bundle that is meant, with the calibrators and threshold it is served with. Raises ModelResolutionError."""
+    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir)
+    for warning in resolved.warnings:
+        if warning != MISSING_POLICY:
+            say({"event": "warning", "text": warning})
+    return resolved
+
+
+def pipeline_of(resolved: ResolvedInferenceConfig, paths: HomePaths) -> PipelineConfig:
+    """As it is served; categories change no core label."""
+    settings, _ = load_config(paths.config)
+    return PipelineConfig.from_resolved(
+        resolved, taxonomy=None, smooth_window=settings.smooth_window, smoother=settings.smoother
+    )
+
+
+def extent(dataset: Dataset) -> dict[str, Any]:
+    """How much of what time a person labelled, JSON-ready."""
+    first, last = dataset.date_range
+    said = int((~dataset.is_weak).sum())
+    return {
+        "date_from": first,
+        "date_to": last,
+        "minutes": said,
+        "days": dataset.day_count,
+        "blocks": dataset.block_count,
+    }
+
+
+def progress_of(say: Say) -> Callable[[int, int], None]:
+    """Says how far it is."""
+    return lambda done, total: say({"event": "progress", "done": done, "total": total})

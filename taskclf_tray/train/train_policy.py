@@ -1,0 +1,107 @@
+"""What training by hand does to what is served: a new bundle changes nothing, and a tuned threshold only that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from taskclf_tray.core.errors import PolicyValidationError
+from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.inference_policy import InferencePolicy, policy_path, save_inference_policy, validate_policy
+from taskclf_tray.infer.draft_policy import draft_policy_for_edit
+from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.train.tune import TunedReject
+
+PINNED: Final = "pinned"
+"""The source of a policy that only writes down what was served without one."""
+TUNED: Final = "tune-reject"
+
+
+def served_bundle_id(models_dir: Path) -> str | None:
+    """The name of the bundle that is served; None when none can be."""
+    served = _served(models_dir)
+    return None if served is None else served.bundle_id
+
+
+def check_nothing_switches(models_dir: Path) -> None:
+    """Raise PolicyValidationError where a new bundle would be served at once, and no policy can be put before it."""
+    served = _served(models_dir)
+    if served is not None and served.origin == "best" and _is_there(models_dir):
+        raise PolicyValidationError(
+            "The inference policy is not in force, so a new model would be served at once.",
+            "`taskclf-tray policy validate` says what is wrong with it, `taskclf-tray policy remove` removes it.",
+        )
+
+
+def keep_what_is_served(models_dir: Path) -> None:
+    """Where the best model is served, as nothing names one, write that down: a new one may be better.
+
+    Raises PolicyValidationError, OSError, HomeBusyError.
+    """
+    with home_lock(models_dir.parent):
+        check_nothing_switches(models_dir)
+        served = _served(models_dir)
+        if served is not None and served.origin == "best":
+            save_inference_policy(replace(draft_policy_for_edit(models_dir), source=PINNED), models_dir)
+
+
+def write_threshold(
+    models_dir: Path, resolved: ResolvedInferenceConfig, tuned: TunedReject, users: Collection[str]
+) -> InferencePolicy:
+    """Serve what was tuned with the threshold found; thresholds of these users' own give way to it.
+
+    Raises PolicyValidationError where something else is served, or a policy is there that is not in force; OSError,
+    HomeBusyError.
+    """
+    assert tuned.threshold is not None
+    with home_lock(models_dir.parent):
+        served = _served(models_dir)
+        if served is None or not _is_alike(served, resolved):
+            raise PolicyValidationError(
+                f"{resolved.bundle_id} is not what is served, so its threshold was not written.",
+                f"Serve it first: taskclf-tray policy create --model-dir {resolved.bundle_id} --force",
+            )
+        if served.origin != "policy" and _is_there(models_dir):
+            raise PolicyValidationError(
+                "The inference policy is not in force, so nothing was written to it.",
+                "`taskclf-tray policy validate` says what is wrong with it.",
+            )
+        policy = served.policy if served.policy is not None else draft_policy_for_edit(models_dir)
+        policy = _with_threshold(policy, tuned, users)
+        validate_policy(policy, models_dir)
+        save_inference_policy(policy, models_dir)
+    return policy
+
+
+def _with_threshold(policy: InferencePolicy, tuned: TunedReject, users: Collection[str]) -> InferencePolicy:
+    assert tuned.threshold is not None
+    others = {user: limit for user, limit in (policy.per_user_reject_thresholds or {}).items() if user not in users}
+    return replace(
+        policy,
+        reject_threshold=tuned.threshold,
+        per_user_reject_thresholds=others or None,
+        source=TUNED,
+        created_at=datetime.now(UTC).isoformat(),
+        extra={**policy.extra, "tuned_reject": tuned.to_dict()},
+    )
+
+
+def _is_alike(served: ResolvedInferenceConfig, resolved: ResolvedInferenceConfig) -> bool:
+    """The same bundle with the same calibrators."""
+    stores = [one.calibrator_store.digest if one.calibrator_store else None for one in (served, resolved)]
+    return served.model_version == resolved.model_version and stores[0] == stores[1]
+
+
+def _served(models_dir: Path) -> ResolvedInferenceConfig | None:
+    try:
+        return resolve_inference_config(models_dir)
+    except ModelResolutionError:
+        return None
+
+
+def _is_there(models_dir: Path) -> bool:
+    path = policy_path(models_dir)
+    return path.exists() or path.is_symlink()

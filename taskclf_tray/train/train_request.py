@@ -1,0 +1,41 @@
+"""What the command line asks of the process that trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
+from taskclf_tray.core.schema import NEWEST_SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """One of the actions, and which labelled minutes it is about; times in microseconds since 1970 UTC, None for open.
+
+    `inputs`: ActivityWatch exports beside the record; `label_files`: label CSVs beside the record's labels; `adopt`:
+    labels of other users in them too. `model_dir`: the bundle that is calibrated, tuned or judged, None for the one
+    that is served. `rounds`: at most. `prior`: what a model begins with, a bundle, `starter` or `none`; None: the
+    starter if it has the schema.
+    """
+
+    action: str
+    home: str
+    inputs: tuple[str, ...] = ()
+    label_files: tuple[str, ...] = ()
+    adopt: bool = False
+    start_us: int | None = None
+    end_us: int | None = None
+    model_dir: str | None = None
+    out_dir: str | None = None
+    schema_version: str = NEWEST_SCHEMA
+    rounds: int = DEFAULT_NUM_BOOST_ROUND
+    seed: int = 7
+    prior: str | None = None
+    target_accuracy: float | None = None
+    is_to_be_written: bool = False
+    is_debug: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether somebody said which days are meant."""
+        return self.start_us is not None or self.end_us is not None

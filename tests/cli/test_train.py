@@ -1,0 +1,175 @@
+"""`train`: what it prints, what it refuses, and that Ctrl-C leaves nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.core.model_io import MODEL_FILE
+from taskclf_tray.train.train_job import run
+from taskclf_tray.train.train_request import TrainRequest
+from tests.cli.homes import CommandLine
+from tests.train.worked_days import make_home, record_days
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of nine days, and a model of the first of them."""
+    home = tmp_path_factory.mktemp("trained") / "home"
+    record_days(make_home(home), range(9))
+    run(TrainRequest("lgbm", str(home), rounds=20, prior="none"), lambda _event: None)
+    return home
+
+
+class Line(CommandLine):
+    """Calls commands in a copy of it."""
+
+    def __init__(self, original: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self.models, self._capsys = home, home / "models", capsys
+        shutil.copytree(original, home)
+        (self.bundle,) = self.models.iterdir()
+
+    def said(self, *words: str, code: int = 0) -> str:
+        """What it prints; nothing beside it."""
+        found, out, err = self.call("train", *words)
+        assert (found, err) == (code, "")
+        return out
+
+    def files(self) -> list[str]:
+        """All files; the record's own, which reading may touch, left out."""
+        found = (str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+        return sorted(name for name in found if not name.startswith("tray/"))
+
+
+@pytest.fixture
+def line(original: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Line:
+    return Line(original, tmp_path / "home", capsys)
+
+
+def test_from_labels_to_a_threshold(line: Line) -> None:
+    """The commands one after the other, as somebody would."""
+    out = line.said("lgbm", "--rounds", "20", "--prior", "none")
+    (new,) = (folder for folder in line.models.glob("2*") if folder != line.bundle)
+    assert f"Trained {new.name} on 900 labelled minutes of 6 days (2026-03-02 – 2026-03-07)" in out
+    assert "Judged on later days, 450 minutes (2026-03-08 – 2026-03-10): macro F1 0." in out
+    assert f"{line.bundle.name} is still served." in out
+    assert (new / MODEL_FILE).read_bytes() == (line.bundle / MODEL_FILE).read_bytes()  # made by another process
+    answer = line.json("train", "calibrate", "--to", "2026-03-08")
+    assert (answer["model"], answer["minutes"], answer["is_served"]) == (line.bundle.name, 150, False)
+    store = Path(answer["store"]).relative_to(line.home)
+    words = ("--model-dir", line.bundle.name, "--calibrator-store", str(store))
+    assert line.call("policy", "create", "--force", *words)[0] == 0
+    out = line.said("tune-reject", "--target-accuracy", "0.6", "--write")
+    assert "Looked at 300 labelled minutes of 2 days (2026-03-09 – 2026-03-10)" in out
+    assert "(before: 0.55): with 95% confidence at least 60% of what is accepted is right" in out
+    assert f"Written: {line.models / 'inference_policy.json'}" in out
+    out = line.said("tune-reject", "--target-accuracy", "0.99", "--write", code=1)
+    assert "and the app goes on asking" in out
+    code, out, err = line.call("train", "evaluate")
+    assert code == 0
+    assert f"{line.bundle.name} on 450 labelled minutes of 3 days" in out
+    assert "  label          precision  recall     F1  minutes" in out
+    assert "evaluation.json" in out
+    assert err == (
+        "taskclf-tray: Calibrators were chosen on days up to 2026-03-08: the calibration error of these days looks too "
+        "good.\n"
+    )
+
+
+def test_the_only_model_is_served(line: Line) -> None:
+    shutil.rmtree(line.models)
+    assert "There is no other model here, so it is served." in line.said("lgbm", "--rounds", "2", "--prior", "none")
+
+
+def test_the_list(line: Line) -> None:
+    (line.models / "broken").mkdir()
+    rows = {row["model"]: row for row in line.json("train", "list")["models"]}
+    row = rows[line.bundle.name]
+    assert (row["data_provenance"], row["train_date_to"], row["seed"]) == ("real", "2026-03-07", 7)
+    assert rows["broken"]["problem"]
+    out = line.said("list")
+    assert "real data 2026-03-02 – 2026-03-07, schema v3, seed 7" in out
+    assert f"dataset {row['dataset_hash'][:12]}, calibrators: none" in out
+    assert "cannot be served" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["lgbm", "--to", "2026-03-02"], "There are labels on 1 day; on at least 2 they are needed."),
+        (["lgbm", "--input", "absent.json"], "absent.json cannot be opened"),
+        (["lgbm", "--prior", "starter", "--schema", "v1"], "cannot be continued in v1"),
+        (["evaluate", "--from", "2030-01-01"], "No recorded minute has a label in this range."),
+        (["tune-reject", "--labels", "absent.csv"], "absent.csv cannot be opened"),
+        (["calibrate", "--model-dir", "nowhere"], "The chosen model cannot be served"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "says",
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_and_changes_nothing(line: Line, words: Sequence[str], sentence: str) -> None:
+    before = line.files()
+    error = line.refused("train", *words)
+    assert sentence in error
+    assert error.count("\n") <= 2
+    assert line.files() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["lgbm", "--schema", "v9"],
+        ["lgbm", "--seed", "-1"],
+        ["lgbm", "--rounds", "0"],
+        ["tune-reject", "--target", "2"],
+    ],
+    ids=lambda words: " ".join(words) or "nothing",
+)
+def test_wrong_usage(line: Line, words: Sequence[str]) -> None:
+    assert "error:" in line.refused("train", *words, code=2)
+
+
+def test_stopping_the_process_leaves_nothing_half_written(line: Line) -> None:
+    before = line.files()
+    request = {"action": "lgbm", "home": str(line.home), "rounds": 5000, "prior": "none"}
+    command = [sys.executable, "-m", "taskclf_tray.train.train_job", json.dumps(request)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "progress"
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert {json.loads(event)["event"] for event in out.splitlines()} <= {"progress"}
+    assert line.files() == before
+
+
+def test_ctrl_c_ends_the_command_and_its_process(line: Line) -> None:
+    before = line.files()
+    command = [sys.executable, "-m", "taskclf_tray.cli.main", "train", "lgbm", "--home", str(line.home)]
+    command += ["--rounds", "5000", "--prior", "none"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        child = child_of(process.pid)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
+    assert not Path(f"/proc/{child}").exists()
+    assert line.files() == before
+
+
+def child_of(process_id: int) -> int:
+    """The process that trains, as soon as there is one."""
+    listed = Path(f"/proc/{process_id}/task/{process_id}/children")
+    for _ in range(3000):
+        for child in listed.read_text().split():
+            if b"train_job" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+        time.sleep(0.01)
+    raise AssertionError("no process began to train")
