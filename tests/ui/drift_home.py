@@ -38,7 +38,7 @@ def as_it_was(row: FeatureRow) -> FeatureRow:
 
 @functools.cache
 def _two_days() -> tuple[tuple[BucketRecord, ...], ...]:
-    """A Monday and a Tuesday as the app records them."""
+    """A Monday and a Tuesday as the app records them, until two in the afternoon."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "tray.db")
         clock = ManualClock(MORNING.replace(hour=23))
@@ -49,7 +49,7 @@ def _two_days() -> tuple[tuple[BucketRecord, ...], ...]:
             while not recorder.step(clock.now(), settle_all=True).is_caught_up:
                 pass
             midnight_us = to_us(MORNING.replace(hour=0) + number * DAY)
-            days.append(tuple(database.buckets.between(USER, midnight_us, midnight_us + 86_400_000_000)))
+            days.append(tuple(database.buckets.between(USER, midnight_us, midnight_us + 14 * 3_600_000_000)))
         database.close()
     return tuple(days)
 
