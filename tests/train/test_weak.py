@@ -37,11 +37,11 @@ def test_a_meeting_program_all_the_minute_is_a_meeting(share: float, label: int)
     assert weak_label(replace(meeting, decided_by="no_window")) == NO_LABEL
 
 
-@pytest.mark.parametrize("persona", ["developer", "manager"])
-def test_the_rules_are_right_about_simulated_people(persona: str) -> None:
-    rows, truth = simulated_days(persona)
+@pytest.mark.parametrize(("persona", "days"), [("developer", 3), ("manager", 2)])
+def test_the_rules_are_right_about_simulated_people(persona: str, days: int) -> None:
+    rows, truth = simulated_days(persona, days)
     made = from_rows(rows, truth)
     said = [(weak_label(r), int(label)) for r, label in zip(made.rows(), made.labels, strict=True)]
     right = [weak == label for weak, label in said if weak != NO_LABEL]
-    assert len(right) >= 20
+    assert len(right) >= 10
     assert sum(right) >= 0.97 * len(right)
