@@ -37,7 +37,9 @@ def add_lgbm(actions: Actions) -> None:
     parser = add_action(actions, "lgbm", handle_lgbm, "train a model on your labels; nothing begins to use it")
     _add_minutes(parser)
     parser.add_argument("--schema", choices=sorted(SCHEMAS), default=NEWEST_SCHEMA, help="the features it is to use")
-    parser.add_argument("--rounds", type=_rounds, default=DEFAULT_NUM_BOOST_ROUND, metavar="NUMBER", help="at most")
+    parser.add_argument(
+        "--rounds", type=_rounds, default=DEFAULT_NUM_BOOST_ROUND, metavar="NUMBER", help="of boosting, at most"
+    )
     parser.add_argument(
         "--seed", type=_seed, default=7, metavar="NUMBER", help="the same labels and seed, the same model"
     )
