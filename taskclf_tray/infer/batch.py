@@ -34,7 +34,7 @@ from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import Encoder, FrameEncoder, TimeBasis
 from taskclf_tray.infer.frames import column_of, has_column
-from taskclf_tray.infer.hmm import hmm_codes, shown_limit
+from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
 from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
@@ -230,9 +230,7 @@ def _smoothed(config: PipelineConfig, decided: _Decided, order: IntArray, run_of
     """Stage 7 of the rows in this order."""
     if config.transitions is None:
         return majority_codes(decided.raw[order], run_of, config.smooth_window)
-    users = decided.users
-    limits = users.table((shown_limit(config.threshold_for(user)) for user in users.values), np.float64)[order]
-    return hmm_codes(decided.core_probs[order], decided.is_rejected[order], run_of, config.transitions, limits)
+    return hmm_codes(decided.core_probs[order], decided.is_rejected[order], run_of, config.transitions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

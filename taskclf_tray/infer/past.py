@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from taskclf_tray.core.smoothing import Shares, Transitions
-from taskclf_tray.infer.hmm import LAG_BUCKETS, UNIFORM, forward, hmm_run, shown_limit
+from taskclf_tray.infer.hmm import LAG_BUCKETS, UNIFORM, forward, hmm_run
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window, rolling_majority
 from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED
@@ -62,7 +62,6 @@ def smoothed_labels(
             codes = hmm_run(
                 [_emission(prediction) for prediction in run],
                 [prediction.is_rejected for prediction in run],
-                [shown_limit(prediction.reject_threshold) for prediction in run],
                 transitions,
                 None if past is None else past.shares_for(run[0], transitions),
             )

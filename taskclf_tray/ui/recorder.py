@@ -176,7 +176,10 @@ class Recorder:
         buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
         buckets = self._finished(context, buckets, past)
         report_end = max((_end_us(e.timestamp, e.duration_seconds) for e in events.away), default=None)
-        buckets = [self._settled(bucket, until, now, report_end, settle_all=settle_all) for bucket in buckets]
+        run_start = _run_start([bucket.prediction for bucket in buckets], until)
+        buckets = [
+            self._settled(bucket, until, run_start, now, report_end, settle_all=settle_all) for bucket in buckets
+        ]
         changed = [b for b in buckets if before.get(b.prediction.bucket_start_ts) != b]
         self._commit(changed, new_state, events, now)
         self._keep_past(context, buckets, past)
@@ -294,14 +297,24 @@ class Recorder:
         return self._memory.transitions(config_id)
 
     def _settled(
-        self, bucket: _Bucket, until: datetime, now: datetime, report_end_us: int | None, *, settle_all: bool
+        self,
+        bucket: _Bucket,
+        until: datetime,
+        run_start: datetime,
+        now: datetime,
+        report_end_us: int | None,
+        *,
+        settle_all: bool,
     ) -> _Bucket:
-        """Settled: nothing lawful can change it any more, neither it nor those later ones its label waits for."""
+        """Settled: nothing lawful can change it any more, neither it nor those later ones its label waits for.
+
+        `run_start`: where the buckets begin that later ones may join.
+        """
         if bucket.is_settled:
             return bucket
         end = bucket.prediction.bucket_end_ts
         ahead = ahead_buckets(self._config.smooth_window, self._transitions_of(bucket.prediction.config_id))
-        is_smooth = until >= end + self._bucket * ahead
+        is_smooth = end <= run_start or end + self._bucket * ahead <= until
         # an away run is known 300 s after it began, and one over the next bucket begins at this one's end at the latest
         last = end + self._bucket * max(0, ahead - 1)
         is_told = (
@@ -317,7 +330,7 @@ class Recorder:
         newest = _latest(self._newest_end, events.newest_end)
         if changed or state.until != self._state.until:
             with self._database.transaction():
-                self._database.buckets.put(_record(bucket) for bucket in changed)
+                self._database.buckets.put(record_of(b.row, b.prediction, is_settled=b.is_settled) for b in changed)
                 self._database.state.set(self._name("builder"), state.to_json())
                 if newest is not None:
                     self._database.state.set(self._name("newest_end_us"), str(to_us(newest)))
@@ -375,19 +388,28 @@ class Recorder:
         return start
 
 
+def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> datetime:
+    """Where the contiguous buckets begin that reach up to `until`."""
+    for prediction in reversed(predictions):
+        if prediction.bucket_end_ts != until:
+            break
+        until = prediction.bucket_start_ts
+    return until
+
+
 def _with_decision(row: FeatureRow, away: Sequence[Interval]) -> FeatureRow:
     verdict = decide(row, away)
     return row if verdict == row.decided_by else dataclasses.replace(row, decided_by=verdict)
 
 
-def _record(bucket: _Bucket) -> BucketRecord:
-    prediction = bucket.prediction
+def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:
+    """A bucket as it is stored."""
     return BucketRecord(
         prediction.user_id,
         to_us(prediction.bucket_start_ts),
         to_us(prediction.bucket_end_ts),
-        bucket.row.time_zone,
-        bucket.row.covered_seconds,
+        row.time_zone,
+        row.covered_seconds,
         prediction.config_id,
         prediction.decided_by,
         prediction.ui_label,
@@ -397,8 +419,8 @@ def _record(bucket: _Bucket) -> BucketRecord:
         prediction.is_rejected,
         prediction.confidence,
         _entropy_bits(prediction.core_probs),
-        bucket.is_settled,
-        pack_row(bucket.row),
+        is_settled,
+        pack_row(row),
         json.dumps(prediction.pack(), separators=(",", ":")),
     )
 

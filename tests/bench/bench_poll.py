@@ -19,6 +19,7 @@ from typing import Any
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -64,13 +65,13 @@ class _BusySource(ActivitySource):
 
 
 class Worker:
-    """A record of `size` buckets and its files, up to date."""
+    """A record of `size` buckets and its files, up to date; smoothed by `hmm` where it has transitions."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, transitions: Transitions | None = None) -> None:
         today = min(size, _OF_TODAY)
         self.clock = ManualClock(_MIDNIGHT + today * _MINUTE + timedelta(seconds=30))
         self.database = Database(folder / "tray.db")
-        self._recorder = recorder_of(self.database, _BusySource(self.clock), pipeline_config())
+        self._recorder = recorder_of(self.database, _BusySource(self.clock), pipeline_config(transitions=transitions))
         while not self._recorder.step(self.clock.now()).is_caught_up:
             pass
         self._fill(size - self.database.buckets.count(USER))

@@ -22,7 +22,7 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1, AWAwayEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.batch import run_batch
-from taskclf_tray.infer.hmm import hmm_codes, shown_limit
+from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import merge_short_segments, rolling_majority, segmentize
@@ -174,8 +174,7 @@ def joined_run(raw: list[str], served: Sequence[PipelineConfig], probs: list[np.
     if transitions is None:
         return rolling_majority(raw, served[0].smooth_window)
     is_rejected = np.array([label == MIXED_UNKNOWN for label in raw])
-    limits = np.array([shown_limit(config.threshold_for(USER)) for config in served])
-    codes = hmm_codes(np.array(probs), is_rejected, np.zeros(len(raw), dtype=np.int64), transitions, limits)
+    codes = hmm_codes(np.array(probs), is_rejected, np.zeros(len(raw), dtype=np.int64), transitions)
     return [LABELS_AND_MIXED[code] for code in codes]
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import pytest
+
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from tests.bench.bench_poll import Worker, run
 
 POLLS = 15
@@ -37,10 +40,11 @@ def counted_poll(worker: Worker) -> tuple[int, int]:
     return calls, steps
 
 
-def test_a_poll_costs_no_more_after_a_long_day_and_many_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transitions", [None, BUILT_IN_TRANSITIONS], ids=["majority", "hmm"])
+def test_a_poll_costs_no_more_after_a_long_day_and_many_others(tmp_path: Path, transitions: Transitions | None) -> None:
     costs = []
     for size in (60, 6_000):
-        worker = Worker(tmp_path / str(size), size)
+        worker = Worker(tmp_path / str(size), size, transitions)
         polls = [counted_poll(worker) for _ in range(POLLS)]
         worker.database.close()
         costs.append((median(calls for calls, _ in polls), median(steps for _, steps in polls)))

@@ -12,6 +12,7 @@ from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
 from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.forest import Forest
@@ -39,7 +40,12 @@ def copy_home(target: Path) -> Path:
 
 
 def pipeline_config(
-    *, threshold: float = 0.5, config_id: str = "config-a", smooth_window: int = 3, with_taxonomy: bool = True
+    *,
+    threshold: float = 0.5,
+    config_id: str = "config-a",
+    smooth_window: int = 3,
+    with_taxonomy: bool = True,
+    transitions: Transitions | None = None,
 ) -> PipelineConfig:
     """The bundle of the taskclf home, with or without its taxonomy."""
     bundle = next((TASKCLF_HOME / "models").glob("2*"))
@@ -49,6 +55,7 @@ def pipeline_config(
         reject_threshold=threshold,
         taxonomy=load_taxonomy(TASKCLF_HOME / "configs" / "user_taxonomy.yaml") if with_taxonomy else None,
         smooth_window=smooth_window,
+        transitions=transitions,
         config_id=config_id,
         model_version="test",
     )
@@ -98,4 +105,5 @@ def batch_predictions(config: PipelineConfig, rows: list[FeatureRow]) -> list[Wi
         smooth_window=config.smooth_window,
         bucket_seconds=config.bucket_seconds,
         resolver_of=lambda _: config.resolver,
+        transitions_of=lambda _: config.transitions,
     )
