@@ -16,7 +16,7 @@ from taskclf_tray.store.database import Database
 class PastMemory:
     """Goes with the record from step to step, so that no poll has to go back to where the run began.
 
-    Only the first step of a process does, and one after somebody else has rewritten the buckets before the tail.
+    Only the first step of a process does, and one after somebody else has written to the record.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class PastMemory:
         self._user_id = user_id
         self._transitions_of = transitions_of
         self._step = timedelta(seconds=bucket_seconds)
-        self._kept: tuple[Past, str] | None = None
-        """With the config id of the bucket it ends with."""
+        self._kept: tuple[Past, int] | None = None
+        """With the number of the newest change to the record then."""
 
     def before(self, predictions: Sequence[WindowPrediction]) -> Past | None:
         """The past of these, which are in the record. Raises StoreError."""
@@ -42,20 +42,22 @@ class PastMemory:
             last = self._database.buckets.before(self._user_id, start_us, 1)
             if not last or last[0].end_us != start_us:
                 return None
-            config_id = last[0].config_id
-            if self._kept is not None and (to_us(self._kept[0].end), self._kept[1]) == (start_us, config_id):
+            change = self._database.buckets.last_change()
+            if self._kept is not None and (to_us(self._kept[0].end), self._kept[1]) == (start_us, change):
                 return self._kept[0]
             begin_us = self._database.buckets.run_start_us(self._user_id, start_us)
             run = self._database.buckets.between(self._user_id, begin_us, start_us)
         past = self._after([WindowPrediction.unpack(json.loads(record.prediction)) for record in run], None)
-        self._kept = None if past is None else (past, config_id)
+        self._kept = None if past is None else (past, change)
         return past
 
     def move(self, past: Past | None, predictions: Sequence[WindowPrediction]) -> None:
-        """Keep the past of what follows these; `past` is theirs."""
-        if predictions:
-            past = self._after(predictions, past)
-            self._kept = None if past is None else (past, predictions[-1].config_id)
+        """Keep the past of what follows these, which are written down; `past` is theirs. Raises StoreError."""
+        past = self._after(predictions, past) if predictions else past
+        self._kept = None
+        if past is not None:
+            with self._database.reading():
+                self._kept = past, self._database.buckets.last_change()
 
     def _after(self, predictions: Sequence[WindowPrediction], past: Past | None) -> Past | None:
         return past_after(predictions, step=self._step, transitions_of=self._transitions_of, past=past)

@@ -27,6 +27,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.past_memory import PastMemory
 from taskclf_tray.ui.recorder import Recorder
 from tests.ui.worker_home import (
     MORNING,
@@ -262,26 +263,20 @@ def test_a_change_of_the_smoother_in_the_middle_rewrites_nothing(database: Datab
 
 
 def test_a_past_that_was_rewritten_is_read_again(database: Database) -> None:
-    """Somebody predicts the settled minutes anew while the recorder runs."""
+    """Somebody predicts older minutes anew while the recorder runs, and leaves the newest alone."""
     clock = ManualClock(MORNING + 2 * HOUR)
-    recorder = recorder_of(database, simulated_source(clock), HMM)
-    catch_up(recorder, clock.now())
-    rows = [r for r in database.buckets.between(USER, 0, 1 << 62) if r.is_settled]
+    catch_up(recorder_of(database, simulated_source(clock), HMM), clock.now())
+    memory, fresh = (PastMemory(database, USER, lambda _: HMM.transitions, 60) for _ in range(2))
+    tail = recorded(database)[-3:]
+    past = memory.before(tail)
+    assert past is not None
+    assert memory.before(tail) is past
     turned = []
-    for record in rows:
+    for record in database.buckets.between(USER, 0, to_us(tail[0].bucket_start_ts))[-6:-3]:
         old = WindowPrediction.unpack(json.loads(record.prediction))
-        new = dataclasses.replace(old, config_id="anew", core_probs=tuple(reversed(old.core_probs)), is_rejected=False)
-        packed = json.dumps(new.pack(), separators=(",", ":"))
-        turned.append(dataclasses.replace(record, config_id="anew", prediction=packed))
+        assert old.decided_by == "model"
+        new = dataclasses.replace(old, core_probs=tuple(reversed(old.core_probs)), is_rejected=False)
+        turned.append(dataclasses.replace(record, prediction=json.dumps(new.pack(), separators=(",", ":"))))
     with database.transaction():
         database.buckets.put(turned)
-        database.configs.remember(
-            "anew", json.dumps({"taxonomy": None, "transitions": BUILT_IN_TRANSITIONS.to_lists()}), 0
-        )
-    for _ in range(8):
-        clock.advance(61)
-        catch_up(recorder, clock.now())
-    seen = [r.prediction for r in database.buckets.between(USER, 0, 1 << 62) if r.config_id == "hmm"]
-    fresh = recorder_of(database, simulated_source(clock), HMM)
-    catch_up(fresh, clock.now())
-    assert [r.prediction for r in database.buckets.between(USER, 0, 1 << 62) if r.config_id == "hmm"] == seen
+    assert memory.before(tail) == fresh.before(tail) != past
