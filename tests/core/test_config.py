@@ -87,6 +87,8 @@ BAD = [
     ("aw_host", '"http://[::1"'),
     ("aw_api_key", '"a\\nb"'),
     ("smooth_window", "4"),
+    ("smoother", '"median"'),
+    ("smoother", "true"),
     ("asks_per_day", "7"),
     ("asks_per_day", "-1"),
     ("quiet_hours", '["25:00-07:00"]'),

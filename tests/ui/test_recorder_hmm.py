@@ -20,12 +20,14 @@ from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, SourceEvents
-from taskclf_tray.infer.batch import run_batch
+from taskclf_tray.infer.batch import cut_batch, run_batch
 from taskclf_tray.infer.hmm import LAG_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.batch_inputs import recorded_rows
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.past_memory import PastMemory
 from taskclf_tray.ui.recorder import Recorder
@@ -34,6 +36,7 @@ from tests.ui.worker_home import (
     USER,
     batch_predictions,
     batch_rows,
+    copy_home,
     pipeline_config,
     recorded,
     recorder_of,
@@ -280,3 +283,23 @@ def test_a_past_that_was_rewritten_is_read_again(database: Database) -> None:
     with database.transaction():
         database.buckets.put(turned)
     assert memory.before(tail) == fresh.before(tail) != past
+
+
+def test_any_stretch_of_the_record_in_a_batch_is_that_of_all(tmp_path: Path) -> None:
+    """A batch from any moment on reads as far back, and as far on, as its labels depend on."""
+    paths = HomePaths(copy_home(tmp_path / "home"))
+    paths.database.parent.mkdir(parents=True, exist_ok=True)
+    database = Database(paths.database)
+    clock = ManualClock(MORNING + 2 * HOUR)
+    catch_up(recorder_of(database, simulated_source(clock), HMM), clock.now())
+    starts = [record.start_us for record in database.buckets.between(USER, 0, 1 << 62)]
+    database.close()
+    whole = dict(zip(starts, run_batch(HMM, recorded_rows(paths, 0, 1 << 62, HMM)).smoothed_labels, strict=True))
+    read = []
+    for start_us in range(starts[0] - 90_000_000, starts[-1], 410_000_000):
+        end_us = start_us + 900_000_000
+        rows = recorded_rows(paths, start_us, end_us, HMM)
+        read.append(len(rows))
+        part = cut_batch(run_batch(HMM, rows), start_us, end_us)
+        assert part.smoothed_labels == [whole[at] for at in starts if start_us <= at < end_us]
+    assert min(read) < len(starts) // 2

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SmootherName, Transitions, smoothing_entry
 from taskclf_tray.infer.resolve import ModelResolutionError
 from taskclf_tray.ui import serving as serving_module
 from taskclf_tray.ui.serving import Message, Overrides, Serving
@@ -30,8 +31,8 @@ class Home:
         self.taxonomy = self.folder / "configs" / "user_taxonomy.yaml"
         self.saves = 0
 
-    def serving(self, overrides: Overrides | None = None) -> Serving:
-        return Serving(self.models, self.taxonomy, overrides=overrides)
+    def serving(self, overrides: Overrides | None = None, smoother: SmootherName = "majority") -> Serving:
+        return Serving(self.models, self.taxonomy, overrides=overrides, smoother=smoother)
 
     def save(self, path: Path, words: str) -> None:
         """As an editor, some time ago: so old that nobody is still writing, and new each time."""
@@ -81,6 +82,24 @@ def test_a_good_save_is_said_with_what_changed(home: Home) -> None:
     assert serving.check() == []
 
 
+def test_learnt_transitions_take_effect_where_the_person_chose_hmm(home: Home) -> None:
+    learnt = Transitions.sticky(0.9)
+    servings = home.serving(smoother="hmm"), home.serving()
+    for serving in servings:
+        serving.load()
+    by_hmm, by_majority = (serving.config for serving in servings)
+    assert by_hmm is not None
+    assert by_majority is not None
+    assert (by_hmm.transitions, by_majority.transitions) == (BUILT_IN_TRANSITIONS, None)
+    assert by_hmm.config_id != by_majority.config_id
+    home.edit_policy(lambda data: data.update(smoothing=smoothing_entry(learnt)))
+    for serving, expected in zip(servings, (learnt, None), strict=True):
+        assert told(serving.check()) == "Inference policy applied: how labels follow each other"
+        assert serving.config is not None
+        assert serving.config.transitions == expected
+        assert serving.config.config_id not in (by_hmm.config_id, by_majority.config_id)
+
+
 @pytest.mark.parametrize(
     ("edit", "key"),
     [
@@ -92,6 +111,7 @@ def test_a_good_save_is_said_with_what_changed(home: Home) -> None:
         (lambda data: data.update(calibrator_store_dir="artifacts/none"), "calibrator_store_dir"),
         (lambda data: data.pop("model_dir"), "model_dir"),
         (lambda data: data.update(policy_version="v9"), "policy_version"),
+        (lambda data: data.update(smoothing={"smoother": "hmm", "transitions": [[1] * 8] * 8}), "smoothing"),
     ],
 )
 def test_a_bad_save_keeps_the_old_one_names_the_key_and_is_said_once(home: Home, edit: Edit, key: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.config import load_config
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import sources
@@ -136,6 +137,12 @@ def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(
     assert "1 more in the log" in session.messages[0][1]
     assert session.serving.config is not None
     assert session.serving.config.smooth_window == 5
+    assert session.serving.config.transitions is None
+    save(paths, 'source = "activitywatch"\nsmoother = "hmm"\n')
+    assert switch.should_switch()
+    config = open_one(switch, opened).serving.config
+    assert config is not None
+    assert config.transitions == BUILT_IN_TRANSITIONS
 
 
 def test_a_file_that_is_being_written_waits_and_a_comment_is_no_change(paths: HomePaths, opened: list[Session]) -> None:
