@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.infer.batch import run_batch_inference
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.online import OnlinePredictor
+from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.infer.sample_rows import HOME, START, forest, golden_frame, golden_rows, vocabularies
 
@@ -37,7 +40,7 @@ class _InstantModel:
 
 def run(table_rows: int = 100_000) -> dict[str, Any]:
     """Microseconds a row online (model included, and each part), and seconds for a table in one batch."""
-    return {"one_row_us": _one_row(), "batch": _batch(table_rows)}
+    return {"one_row_us": _one_row(), "batch": _batch(table_rows), "smoothing_us_a_row": _smoothing(table_rows)}
 
 
 def _options() -> dict[str, Any]:
@@ -87,6 +90,20 @@ def _batch(table_rows: int) -> dict[str, float]:
         "seconds_without_model": round(seconds, 3),
         "us_a_row_without_model": round(seconds / table_rows * 1e6, 2),
     }
+
+
+def _smoothing(table_rows: int) -> dict[str, float]:
+    """Stage 7 alone, over days of an answer a minute."""
+    probs = np.random.default_rng(1).dirichlet([0.3] * 8, table_rows)
+    is_rejected = probs.max(axis=1) < 0.5
+    codes = np.where(is_rejected, 8, probs.argmax(axis=1))
+    run_of = np.arange(table_rows) // 600
+    began = time.perf_counter()
+    majority_codes(codes, run_of, 3)
+    between = time.perf_counter()
+    hmm_codes(probs, is_rejected, run_of, BUILT_IN_TRANSITIONS)
+    seconds = {"majority": between - began, "hmm": time.perf_counter() - between}
+    return {name: round(taken / table_rows * 1e6, 2) for name, taken in seconds.items()}
 
 
 if __name__ == "__main__":
