@@ -1,7 +1,8 @@
 """Train a model: the same labelled minutes and the same seed give the same bytes.
 
-The model always answers for all eight labels. What the person has not labelled (yet) comes from the prior: minutes of
-simulated people mixed in at little weight, or the starter's own trees.
+The model always answers for all eight labels. What the person has not labelled (yet) comes from the prior, the
+starter's own trees, which have the less of a say the more blocks are labelled, and from guesses about the minutes
+between the labelled ones (`fit_guesses.py`). The defaults were chosen on days unseen (`docs/learning.md`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.fit_guesses import has_unsaid, said_only, unsaid_only, with_guesses
 from taskclf_tray.train.fit_prior import Prior
 
 MIN_BLOCKS: Final = 10
@@ -34,6 +36,7 @@ MIN_LABELS: Final = 2
 REPORT_ROUNDS: Final = 5
 _TIME_BASIS: Final = "local"
 _CLASSES: Final = len(LABEL_SET_V1)
+_CLOCK: Final = ("hour_of_day", "day_of_week")
 
 Progress = Callable[[int, int], None]
 """(rounds done, most rounds)."""
@@ -43,9 +46,9 @@ BASE_PARAMS: Final[Mapping[str, Any]] = {
     "metric": "multi_logloss",
     "num_class": _CLASSES,
     "num_leaves": 15,
-    "learning_rate": 0.1,
+    "learning_rate": 0.04,
     "min_data_in_leaf": 10,
-    "feature_fraction": 0.3,
+    "feature_fraction": 0.1,
     "lambda_l2": 5.0,
     "cat_l2": 10.0,
     "cat_smooth": 10.0,
@@ -81,6 +84,12 @@ class FitOptions:
     `unknown_category_freq_threshold`: a value seen in fewer labelled minutes has no code of its own.
     `unknown_category_mask_rate`: this share of values is learnt as `__unknown__`, so that it means something.
     `recency_half_life_days`: after so many days a minute counts half; None for never.
+    `block_minutes`: a labelled block weighs as much as so many minutes, for all its minutes are one sample; None for
+    as many as it has.
+    `prior_blocks`: with so many labelled blocks the prior's trees have half their say.
+    `guess_weight`: of a minute nobody labelled, beside 1.0; 0 to learn from none.
+    `guess_rounds_per_block`: the model that guesses is grown for so many rounds a labelled block, at most `rounds`.
+    `clock_days`: with fewer labelled days hour and weekday teach nothing; they would only name the labelled blocks.
     """
 
     schema_version: str = NEWEST_SCHEMA
@@ -90,6 +99,11 @@ class FitOptions:
     unknown_category_freq_threshold: int = 5
     unknown_category_mask_rate: float = 0.05
     recency_half_life_days: float | None = None
+    block_minutes: float | None = 2.0
+    prior_blocks: float = 50.0
+    guess_weight: float = 0.1
+    guess_rounds_per_block: float = 2.0
+    clock_days: int = 10
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -167,35 +181,76 @@ def fit(
     TooFewLabelsError, TrainingCancelledError, and ModelIncompatibleError for a prior of another schema.
     """
     check_enough(training, least_blocks)
-    schema = SCHEMAS[options.schema_version]
-    words = vocabularies(training, schema, options.unknown_category_freq_threshold)
-    if prior is not None:
-        words = _words_with_prior(prior, words, schema)
-    data, later = _lgb_datasets(training, validation, Encoder(schema.version, words, _TIME_BASIS), options)
-    params = {**BASE_PARAMS, **options.params, **_FIXED_PARAMS, "seed": options.seed}
-    callbacks: list[Callable[..., Any]] = [_Watch(progress, is_cancelled)]
-    if later is not None:
-        callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
-    booster = lgb.train(
-        dict(params),
-        data,
-        options.rounds,
-        valid_sets=[] if later is None else [later],
-        init_model=None if prior is None else lgb.Booster(model_str=prior.under(words)),
-        callbacks=callbacks,
-    )
-    best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+    learnt = said_only(training)
+    watch = _Watch(progress, is_cancelled, options.rounds)
+    task = _Task(validation, prior, options, training.block_count, watch)
+    if options.guess_weight > 0 and has_unsaid(training):
+        watch.before = min(options.rounds, max(1, round(options.guess_rounds_per_block * training.block_count)))
+        first = task.grown(learnt, watch.before)
+        probs = Forest.from_text(first.text).predict(unsaid_only(training).matrix(first.encoder))
+        learnt = with_guesses(training, probs, options.guess_weight)
+        watch.done_before = watch.before
+    grown = task.grown(learnt, options.rounds)
     return TrainedModel(
-        text=str(booster.model_to_string(num_iteration=best)),
-        cat_encoders=words,
-        schema=schema,
-        params=_recorded_params(params, options, prior),
-        best_iteration=best,
+        text=grown.text,
+        cat_encoders=grown.words,
+        schema=SCHEMAS[options.schema_version],
+        params=_recorded_params(task.params, options, prior),
+        best_iteration=grown.best_iteration,
         options=options,
         dataset_hash=training.dataset_hash,
         provenance=training.provenance if prior is None else prior.mixed_with(training.provenance),
         date_range=training.date_range,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    text: str
+    words: CatEncoders
+    encoder: Encoder
+    best_iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is the same for the first and the second model."""
+
+    validation: Dataset | None
+    prior: Prior | None
+    options: FitOptions
+    blocks: int
+    watch: _Watch
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {**BASE_PARAMS, **self.options.params, **_FIXED_PARAMS, "seed": self.options.seed}
+
+    def grown(self, training: Dataset, rounds: int) -> _Grown:
+        options, prior = self.options, self.prior
+        schema = SCHEMAS[options.schema_version]
+        words = vocabularies(training, schema, options.unknown_category_freq_threshold)
+        if prior is not None:
+            words = _words_with_prior(prior, words, schema)
+        encoder = Encoder(schema.version, words, _TIME_BASIS)
+        data, later = _lgb_datasets(training, self.validation, encoder, options)
+        callbacks: list[Callable[..., Any]] = [self.watch]
+        if later is not None:
+            callbacks.append(lgb.early_stopping(options.early_stopping_rounds, verbose=False))
+        booster = lgb.train(
+            self.params,
+            data,
+            rounds,
+            valid_sets=[] if later is None else [later],
+            init_model=None if prior is None else lgb.Booster(model_str=prior.under(words, self._prior_share)),
+            callbacks=callbacks,
+        )
+        best = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+        return _Grown(str(booster.model_to_string(num_iteration=best)), words, encoder, best)
+
+    @property
+    def _prior_share(self) -> float:
+        return self.options.prior_blocks / (self.options.prior_blocks + self.blocks)
 
 
 def _words_with_prior(prior: Prior, words: CatEncoders, schema: FeatureSchema) -> CatEncoders:
@@ -253,12 +308,24 @@ def mask_categories(matrix: FloatArray, dataset: Dataset, encoder: Encoder, opti
 
 
 def line_weights(dataset: Dataset, options: FitOptions) -> FloatArray:
-    """(N,) the lines' own weights, rarer labels heavier by the root of their rarity, older minutes lighter."""
+    """(N,) the lines' own weights, rarer labels heavier by the root of their rarity, older minutes lighter.
+
+    They are 1 on average, before a block's are limited to what counts as `block_minutes` of them.
+    """
     weights = dataset.weights * class_weights(dataset.labels, dataset.weights)[dataset.labels]
     if options.recency_half_life_days is not None:
         age_days = dataset.days.max() - dataset.days
         weights = weights * 0.5 ** (age_days / options.recency_half_life_days)
-    return np.asarray(weights * (len(dataset) / weights.sum()))
+    weights = weights * (len(dataset) / weights.sum())
+    return np.asarray(weights if options.block_minutes is None else weights * _block_shares(dataset, options))
+
+
+def _block_shares(dataset: Dataset, options: FitOptions) -> FloatArray:
+    """(N,) what is left of a minute's weight where its block has more of them than count."""
+    assert options.block_minutes is not None
+    _, block, lengths = np.unique(dataset.block_ids, return_inverse=True, return_counts=True)
+    shares = np.minimum(1.0, options.block_minutes / lengths)[block]
+    return np.where(dataset.is_weak, 1.0, shares)
 
 
 def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
@@ -276,6 +343,8 @@ def _lgb_datasets(
     """What LightGBM learns from, and what it is stopped by (None without validation)."""
     matrix = training.matrix(encoder)
     mask_categories(matrix, training, encoder, options)
+    if training.day_count < options.clock_days:
+        matrix[:, [encoder.place[column] for column in _CLOCK]] = 0.0  # nothing to split on
     more: dict[str, Any] = {"feature_name": list(encoder.columns), "categorical_feature": list(encoder.vocabularies)}
     data = lgb.Dataset(
         matrix,
@@ -298,9 +367,14 @@ class _Watch:
     order = 0
     before_iteration = False
 
-    def __init__(self, progress: Progress | None, is_cancelled: Callable[[], bool] | None) -> None:
+    def __init__(self, progress: Progress | None, is_cancelled: Callable[[], bool] | None, rounds: int) -> None:
+        self.before = 0
+        """Rounds of the model that guesses, which is grown first, and …"""
+        self.done_before = 0
+        """… of these the ones that are over."""
         self._progress = progress
         self._is_cancelled = is_cancelled
+        self._rounds = rounds
 
     def __call__(self, env: Any) -> None:
         if self._is_cancelled is not None and self._is_cancelled():
@@ -308,4 +382,4 @@ class _Watch:
         done = env.iteration + 1 - env.begin_iteration
         total = env.end_iteration - env.begin_iteration
         if self._progress is not None and (done % REPORT_ROUNDS == 0 or done == total):
-            self._progress(done, total)
+            self._progress(self.done_before + done, self.before + self._rounds)

@@ -63,9 +63,13 @@ class Prior:
             column: sorted({UNKNOWN_VALUE, *self.cat_encoders.get(column, ()), *own}) for column, own in words.items()
         }
 
-    def under(self, words: CatEncoders) -> str:
-        """The model's text for rows encoded with other vocabularies, which hold all of its own."""
-        return recoded(self.text, self.schema.model_columns, self.cat_encoders, words)
+    def under(self, words: CatEncoders, share: float = 1.0) -> str:
+        """The model's text for rows encoded with other vocabularies, which hold all of its own.
+
+        `share`: its raw scores are so many times its own, so that below 1 it is less sure.
+        """
+        text = self.text if share == 1.0 else scaled(self.text, share)
+        return recoded(text, self.schema.model_columns, self.cat_encoders, words)
 
     def mixed_with(self, provenance: Provenance) -> Provenance:
         """What a model made of both is made of."""
@@ -78,6 +82,18 @@ def recoded(
     """LightGBM text in which every set of categories names the same values by the codes of other vocabularies."""
     sources = {column: _old_codes(old.get(column, ()), words) for column, words in new.items()}
     return "\n".join(_recoded_lines(text.split("\n"), columns, sources))
+
+
+def scaled(text: str, share: float) -> str:
+    """LightGBM text in which every tree answers so many times what it did."""
+    return "\n".join(_scaled_line(line, share) for line in text.split("\n"))
+
+
+def _scaled_line(line: str, share: float) -> str:
+    key, _, values = line.partition("=")
+    if key not in ("leaf_value", "internal_value"):
+        return line
+    return f"{key}=" + " ".join(repr(float(value) * share) for value in values.split())
 
 
 def _old_codes(old: Sequence[str], new: Sequence[str]) -> list[int]:

@@ -131,6 +131,18 @@ def test_older_minutes_can_weigh_less() -> None:
     assert recent.text != quick_model().text
 
 
+def test_hour_and_weekday_teach_nothing_until_there_are_enough_days() -> None:
+    soon = fit(days(), options=dataclasses.replace(FitOptions(rounds=20), clock_days=0))
+    later = fit(days(), options=FitOptions(rounds=20))
+    hour = list(later.schema.model_columns).index("hour_of_day")
+    assert [_uses(model, hour) for model in (soon, later)] == [True, False]
+
+
+def _uses(model: TrainedModel, column: int) -> bool:
+    splits = (line.partition("=")[2] for line in model.text.split("\n") if line.startswith("split_feature="))
+    return any(str(column) in line.split() for line in splits)
+
+
 def test_the_bundle_is_whole_and_says_what_it_is_made_of(tmp_path: Path) -> None:
     model = quick_model()
     metrics = {"macro_f1": 0.5, "weighted_f1": 0.5, "confusion_matrix": [], "label_names": list(LABEL_SET_V1)}

@@ -93,6 +93,23 @@ def test_only_a_verified_model_of_local_time_is_continued(tmp_path: Path) -> Non
         Prior.load(BUNDLE)
 
 
+def test_a_share_of_it_answers_so_many_times_less() -> None:
+    prior, rows = starter(), rows_with(["app3"])
+    matrix = Encoder("v3", prior.cat_encoders, "local").encode_rows(rows)
+    whole, third = (
+        Forest.from_text(text).predict_raw(matrix) for text in (prior.text, prior.under(prior.cat_encoders, 1 / 3))
+    )
+    assert np.abs(third - whole / 3).max() < 1e-12
+
+
+def test_the_more_blocks_are_labelled_the_less_the_prior_says() -> None:
+    often = dataclasses.replace(QUICK, prior_blocks=1e12)
+    never = dataclasses.replace(QUICK, prior_blocks=1e-12)
+    said = [fit(days(), prior=starter(), options=options).predict(days()) for options in (often, never)]
+    shipped = Forest.from_text(starter().text).predict(days().matrix(Encoder("v3", starter().cat_encoders, "local")))
+    assert np.abs(said[0] - shipped).mean() < np.abs(said[1] - shipped).mean()
+
+
 def test_another_schema_is_refused() -> None:
     with pytest.raises(ModelIncompatibleError, match="is of schema v3 and cannot be continued in v2"):
         fit(days(), prior=starter(), options=dataclasses.replace(QUICK, schema_version="v2"))
