@@ -229,7 +229,8 @@ def _evaluation(facts: Mapping[str, Any]) -> list[str]:
         if one["support"] or one["predicted"]:
             numbers = (_number(one[key]) for key in ("precision", "recall", "f1"))
             lines.append(f"  {one['label']:14} {'  '.join(f'{number:>7}' for number in numbers)}  {one['support']:7d}")
-    return [*lines, "", f"Written: {', '.join(facts['files'].values())}"]
+    files = [Path(name) for name in facts["files"].values()]
+    return [*lines, "", f"Written to {files[0].parent}: {', '.join(path.name for path in files)}"]
 
 
 def handle_list(options: argparse.Namespace) -> int:

@@ -48,6 +48,7 @@ from taskclf_tray.train.weak import weak_label
 
 if TYPE_CHECKING:
     from taskclf_tray.train.calibrate import Calibration
+    from taskclf_tray.train.dataset import Dataset
     from taskclf_tray.train.train_model import JudgedModel
 
 _CALIBRATING_SHARE: Final = 0.5
@@ -89,10 +90,15 @@ def train(request: TrainRequest, say: Say) -> Outcome:
         "prior": None if prior is None else prior.name,
         "data_provenance": judged.model.metadata().data_provenance,
         "dataset_hash": judged.model.dataset_hash,
-        "trained": {**extent(judged.training), "weak_minutes": int(judged.training.is_weak.sum())},
+        "trained": {**extent(judged.training), "weak_minutes": _weak_minutes(judged.training)},
         "judged": {**_judgement(judged), **figures.to_dict()},
         "served": served_bundle_id(paths.models) if is_ours else None,
     }
+
+
+def _weak_minutes(dataset: Dataset) -> int:
+    """How many minutes have their label from a rule."""
+    return int((dataset.is_weak & (dataset.labels >= 0)).sum())
 
 
 def _prior(paths: HomePaths, request: TrainRequest) -> Prior | None:
