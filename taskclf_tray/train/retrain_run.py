@@ -15,6 +15,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.promotion import clear_staging, keep_rejected, promote, served_now, staging_dir
@@ -37,6 +38,8 @@ from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1,
 from taskclf_tray.train.job_process import Say
 from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
 from taskclf_tray.train.retrain_job import RetrainRequest
+from taskclf_tray.train.transitions import learn_transitions
+from taskclf_tray.train.weak import weak_or_unsaid
 
 TRAINING_FILE: Final = "training.json"
 """Beside a bundle: how it was calibrated, tuned and judged. Only models of this person's have it."""
@@ -136,7 +139,7 @@ class Retraining:
         database = Database(self._paths.database, read_only=True)
         try:
             provenance: Any = "synthetic" if self._request.is_synthetic else "real"
-            everything = from_record(database, self._user_id, provenance=provenance)
+            everything = from_record(database, self._user_id, weak=weak_or_unsaid, provenance=provenance)
         finally:
             database.close()
         today = from_us(self._now_us).astimezone(zone(self._request.time_zone)).date()
@@ -181,7 +184,7 @@ class Retraining:
     def _promote(self, trial: _Trial, staged: Path) -> Facts:
         """Switch to it. Who stops the process now is too late, and hears what was done."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        challenger = trial.challenger
+        challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
         sentences = words.promoted(
             trial.duel, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
         )
@@ -195,7 +198,7 @@ class Retraining:
                     challenger.store,
                     reject_threshold=challenger.reject_threshold,
                     replaces=None if trial.champion is None else trial.champion.bundle_id,
-                    notes={"tuned_reject": challenger.tuned.to_dict()},
+                    notes={"tuned_reject": challenger.tuned.to_dict(), SMOOTHING_KEY: smoothing_entry(learnt)},
                 )
             except BaseException:
                 record.reinfer(before)

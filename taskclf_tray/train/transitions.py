@@ -37,6 +37,7 @@ def change_counts(dataset: Dataset) -> FloatArray:
     """(8, 8): how often the label of the column followed that of the row, in adjoining minutes of one user."""
     counts = np.zeros((len(LABEL_SET_V1), len(LABEL_SET_V1)))
     adjoin = (dataset.user_ids[1:] == dataset.user_ids[:-1]) & (dataset.start_us[1:] == dataset.end_us[:-1])
+    adjoin &= (dataset.labels[1:] >= 0) & (dataset.labels[:-1] >= 0)  # the others are minutes nobody labelled
     weights = np.minimum(dataset.weights[1:], dataset.weights[:-1])
     np.add.at(counts, (dataset.labels[:-1][adjoin], dataset.labels[1:][adjoin]), weights[adjoin])
     return counts

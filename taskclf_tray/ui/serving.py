@@ -239,6 +239,6 @@ def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig
     if before.calibrator_store_dir != after.calibrator_store_dir:
         store = after.calibrator_store_dir
         changes.append(f"calibrators {store.name}" if store else "no calibrators")
-    if before.transitions != after.transitions:
+    if before.transitions != after.transitions and not changes:
         changes.append("how labels follow each other")
     return changes or ["the content of the calibrators or of the vocabularies"]

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions, smoothing_entry, transitions_in
+from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.resolution import resolve_inference_config
+from taskclf_tray.store.database import Database
 from taskclf_tray.train.dataset import Dataset, LabelledBucket
+from taskclf_tray.train.dataset_sources import from_record
+from taskclf_tray.train.retrain_job import RetrainRequest
+from taskclf_tray.train.retrain_run import Retraining
 from taskclf_tray.train.transitions import PRIOR_MINUTES, change_counts, learn_transitions
+from taskclf_tray.train.weak import UNSAID
+from tests.train.worked_days import FIRST, make_home, record_days
+from tests.ui.worker_home import USER
 
 MINUTE_US = 60_000_000
 BUILD, MEET, WRITE = (LABEL_SET_V1.index(name) for name in ("Build", "Meet", "Write"))
@@ -81,3 +93,23 @@ def test_it_finds_how_a_person_works() -> None:
     learnt = learn_transitions(said(labels))
     assert isinstance(learnt, Transitions)
     assert np.abs(np.array(learnt.rows) - true).max() < 0.02
+
+
+def test_a_minute_nobody_labelled_is_followed_by_nothing() -> None:
+    unsaid = said([UNSAID, UNSAID], start=2, weight=0.2)
+    counts = change_counts(Dataset.joined([said([BUILD, BUILD]), unsaid, said([MEET, MEET], start=4)]))
+    assert counts.sum() == 2
+    assert counts[BUILD, BUILD] == counts[MEET, MEET] == 1
+
+
+def test_a_promotion_writes_down_what_was_learnt(tmp_path: Path) -> None:
+    paths = make_home(tmp_path / "home")
+    record_days(paths, range(12), labelled=range(12))
+    now_us = to_us(FIRST + timedelta(days=13))
+    request = RetrainRequest(str(paths.home), now_us=now_us, time_zone="UTC")
+    assert Retraining(request, paths, lambda _event: None).run()["outcome"] == "promoted"
+    with contextlib.closing(Database(paths.database, read_only=True)) as database:
+        learnt = learn_transitions(from_record(database, USER))
+    served = resolve_inference_config(paths.models)
+    assert (served.origin, served.transitions) == ("policy", learnt)
+    assert learnt.rows[BUILD][WRITE] > learnt.rows[BUILD][MEET]
