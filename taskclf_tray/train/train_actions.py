@@ -44,7 +44,7 @@ from taskclf_tray.train.train_policy import (
 )
 from taskclf_tray.train.train_request import TrainRequest
 from taskclf_tray.train.tune import tune_reject
-from taskclf_tray.train.weak import weak_label
+from taskclf_tray.train.weak import weak_or_unsaid
 
 if TYPE_CHECKING:
     from taskclf_tray.train.calibrate import Calibration
@@ -66,7 +66,7 @@ def train(request: TrainRequest, say: Say) -> Outcome:
     is_ours = base_dir.resolve() == paths.models.resolve()
     if is_ours:
         check_nothing_switches(paths.models)
-    prior, minutes = _prior(paths, request), minutes_of(request, paths, weak=weak_label)
+    prior, minutes = _prior(paths, request), minutes_of(request, paths, weak=weak_or_unsaid)
     from taskclf_tray.train.fit import FitOptions
     from taskclf_tray.train.train_model import train_and_judge
 

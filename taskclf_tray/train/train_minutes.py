@@ -122,14 +122,14 @@ def pipeline_of(resolved: ResolvedInferenceConfig, paths: HomePaths) -> Pipeline
 
 def extent(dataset: Dataset) -> dict[str, Any]:
     """How much of what time a person labelled, JSON-ready."""
-    first, last = dataset.date_range
-    said = int((~dataset.is_weak).sum())
+    said = dataset.person_said()
+    first, last = said.date_range
     return {
         "date_from": first,
         "date_to": last,
-        "minutes": said,
-        "days": dataset.day_count,
-        "blocks": dataset.block_count,
+        "minutes": len(said),
+        "days": said.day_count,
+        "blocks": said.block_count,
     }
 
 
