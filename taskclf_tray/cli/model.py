@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
     choose = add_action(actions, "set-active", handle_set_active, "serve a model, where no policy names another")
     choose.add_argument("name", help=_NAME_HELP)
     choose.add_argument("--reason", metavar="TEXT", help="why, for the history")
-    add_action(actions, "rollback", handle_rollback, "make the model active that was so before")
+    add_action(actions, "rollback", handle_rollback, "take the last promotion back, or the last model set active")
 
 
 def handle_list(options: argparse.Namespace) -> int:
@@ -134,12 +134,39 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 
 def handle_rollback(options: argparse.Namespace) -> int:
-    """Write the pointer that was in force before, which is a switch like any other in the history."""
+    """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
+    from taskclf_tray.infer.promotion import earlier_choice
     from taskclf_tray.infer.registry import roll_back_active
 
     paths = paths_of(options)
+    if earlier_choice(paths.models) is not None:
+        _roll_back_policy(options, paths)
+        return 0
     _tell_switch(options, paths, roll_back_active(paths.models))
     return 0
+
+
+def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
+    """A running app answers its record anew, now or at its next start."""
+    from taskclf_tray.core.identity import load_or_create_identity
+    from taskclf_tray.infer.promotion import roll_back
+    from taskclf_tray.labels.learning import Reinference, save_reinference
+    from taskclf_tray.store.database import Database
+
+    def remember(bundle_id: str) -> None:
+        if not paths.database.exists():
+            return
+        database = Database(paths.database)
+        try:
+            save_reinference(database, load_or_create_identity(paths.home).user_id, Reinference(bundle_id))
+        finally:
+            database.close()
+
+    earlier = roll_back(paths.models, before_switch=remember)
+    served, policy = Served(paths), earlier.policy
+    how = "its policy is as it was" if policy is not None else "there is no policy, as it was"
+    facts = {"rolled_back_to": earlier.bundle_id, "has_policy": policy is not None, "served": served.facts()}
+    tell(options, facts, [f"Rolled back to {earlier.bundle_id}; {how}.", *served.lines()])
 
 
 def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActivePointer) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.retrain import add_retrain
 from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
@@ -86,6 +87,7 @@ COMMANDS: Final[tuple[Callable[[Actions], None], ...]] = (
     add_calibrate,
     add_tune_reject,
     add_evaluate,
+    add_retrain,
     add_list,
 )
 """Each adds one command of the group."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from taskclf_tray.core.config import ensure_config
@@ -32,16 +34,23 @@ from taskclf_tray.ui.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 
-def perform(session: Session, command: Command) -> list[Message]:
-    """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+@contextlib.contextmanager
+def file_trouble() -> Iterator[None]:
+    """An OSError of the block becomes a sentence. Raises SystemToolError."""
     try:
-        return _perform(session, command)
+        yield
     except OSError as error:
         where = "A file" if error.filename is None else str(error.filename)
         raise SystemToolError(
             f"{where} cannot be read or written ({error.strerror or type(error).__name__}).",
             "Check the free space on the disk and the permissions of the data folder.",
         ) from error
+
+
+def perform(session: Session, command: Command) -> list[Message]:
+    """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+    with file_trouble():
+        return _perform(session, command)
 
 
 def _perform(session: Session, command: Command) -> list[Message]:

@@ -74,6 +74,26 @@ class TellStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrainNow:
+    """Train a model on the person's labels, and serve it when it is no worse."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRetraining:
+    """End the training that goes on; nothing has changed by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """Serve what was served before the last promotion."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellModel:
+    """Say in a notification which model is in use, and how the last training ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelBlock:
     """Give the block that began at `start` a label; it holds while the block goes on."""
 
@@ -124,10 +144,12 @@ class NoticePressed:
 
 
 PrivacyCommand = Pause | Resume | PrivateMode
+LearningCommand = RetrainNow | StopRetraining | RollBack | TellModel
 LabelCommand = LabelBlock | AnswerRequest | SkipRequest | UndoLabel | SetAsking | NoticePressed
 Command = (
     PrivacyCommand
     | LabelCommand
+    | LearningCommand
     | PickModel
     | EditPolicy
     | EditConfig

@@ -23,8 +23,12 @@ from taskclf_tray.ui.commands import (
     PrivateMode,
     ReloadNow,
     Resume,
+    RetrainNow,
+    RollBack,
     SetAsking,
     SkipRequest,
+    StopRetraining,
+    TellModel,
     TellStatus,
     UndoLabel,
 )
@@ -69,7 +73,7 @@ class MenuBuilder:
             self._item(text.MENU_PRIVATE, self._toggle_private, checked=lambda _: self._see().is_private),
             self._item(text.MENU_ASK, self._ask_menu()),
             separator,
-            self._item(text.MENU_MODEL, self._api.Menu(self._models)),
+            self._item(lambda _: text.menu_model(self._see().learning.training_percent), self._api.Menu(self._models)),
             self._item(text.MENU_ADVANCED, self._advanced_menu()),
             separator,
             self._item(text.MENU_QUIT, lambda *_: self._quit()),
@@ -181,6 +185,15 @@ class MenuBuilder:
                 radio=True,
                 enabled=choice.problem is None,
             )
+        yield self._api.Menu.SEPARATOR
+        learning = self._see().learning
+        if learning.can_retrain:
+            yield self._api.KeyedItem("retrain", text.MENU_RETRAIN, self._sending(RetrainNow()))
+        if learning.training_percent is not None:
+            yield self._api.KeyedItem("stop", text.MENU_STOP_RETRAINING, self._sending(StopRetraining()))
+        if learning.can_roll_back:
+            yield self._api.KeyedItem("back", text.MENU_ROLL_BACK, self._sending(RollBack()))
+        yield self._api.KeyedItem("status", text.MENU_MODEL_STATUS, self._sending(TellModel()))
 
     @staticmethod
     def _is_active(choice: ModelChoice) -> Callable[[Any], bool]:

@@ -26,12 +26,12 @@ from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
-from taskclf_tray.ui.asking import Asker
 from taskclf_tray.ui.audience import Audience, Listener
 from taskclf_tray.ui.bugs import as_problem
 from taskclf_tray.ui.commands import (
     Command,
     LabelCommand,
+    LearningCommand,
     NoticePressed,
     Pause,
     PickModel,
@@ -41,14 +41,14 @@ from taskclf_tray.ui.commands import (
     Resume,
     TellStatus,
 )
-from taskclf_tray.ui.drift_watch import DriftWatch
+from taskclf_tray.ui.companions import Companions
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.icon import IconState
-from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.ui.label_desk import LabelCommands
 from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.snapshot import Snapshot, TodayView
+from taskclf_tray.ui.snapshot import LearningView, Snapshot, TodayView
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
 from taskclf_tray.ui.troubles import NamelessWatch, Troubles
@@ -104,9 +104,7 @@ class TrayRuntime:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._session: Session | None = None
-        self._desk: LabelDesk | None = None
-        self._asker: Asker | None = None
-        self._drift: DriftWatch | None = None
+        self._companions: Companions | None = None
         self._is_patient = False
         self._step: Step | None = None
         self._blackouts: list[Blackout] = []
@@ -214,37 +212,11 @@ class TrayRuntime:
         """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
         self._is_patient = True
         try:
-            self._open_desk(session)
+            self._companions = Companions(session, self._audience, self._said)
             self._greet(session)
             self._loop(session)
         finally:
             self._close_session()
-
-    def _open_desk(self, session: Session) -> None:
-        """Labels are taken from here on, and the record is asked about."""
-        around = DeskSurroundings(
-            session.paths.database,
-            session.identity.user_id,
-            session.time_zone,
-            session.taxonomy,
-            self._audience.tell,
-            self._audience.show_labels,
-        )
-        self._asker = Asker(session, self._audience)
-        self._drift = DriftWatch(session, self._audience)
-        self._desk = LabelDesk(around, self._said)
-        self._desk.start()
-
-    def _close_desk(self) -> None:
-        drift, self._drift = self._drift, None
-        if drift is not None:
-            drift.close()
-        desk, self._desk = self._desk, None
-        if desk is not None:
-            desk.stop()
-        asker, self._asker = self._asker, None
-        if asker is not None:
-            asker.close()
 
     def _greet(self, session: Session) -> None:
         try:
@@ -256,7 +228,9 @@ class TrayRuntime:
 
     def _close_session(self) -> None:
         session, self._session = self._session, None
-        self._close_desk()
+        companions, self._companions = self._companions, None
+        if companions is not None:
+            companions.close()
         if session is not None:
             is_caught_up = self._step is not None and self._step.is_caught_up
             self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
@@ -300,6 +274,8 @@ class TrayRuntime:
                 self._take_privacy_or_say()
             elif isinstance(command, TellStatus):
                 self._audience.tell([actions.tell_status(session, self._audience.snapshot)])
+            elif isinstance(command, LearningCommand):
+                self._audience.tell(self._companions.obey(command) if self._companions is not None else [])
             else:
                 self._audience.tell(actions.perform(session, command))
         except Exception as error:  # noqa: BLE001 - a click must never end the record
@@ -329,7 +305,8 @@ class TrayRuntime:
         was_open = bool(self._audience.snapshot.is_paused or self._audience.snapshot.is_private)
         try:
             is_open = bool(session.open_blackouts())
-            messages = session.serving.check()
+            is_caught_up = self._step is not None and self._step.is_caught_up and not is_open
+            messages = [] if self._companions is None else self._companions.tick(is_caught_up=is_caught_up)
             self._follow_labels(session)
         except TaskclfError as error:
             if self._troubles.problem is None:
@@ -339,9 +316,9 @@ class TrayRuntime:
         if self._take_raise_request():
             self._audience.tell([(text.APP_NAME, self._audience.snapshot.line)])
         self._audience.tell(messages)
-        if was_open and not is_open and self._asker is not None:
-            self._asker.resumed()
-        if messages or was_open != is_open:
+        if was_open and not is_open and self._companions is not None:
+            self._companions.resumed()
+        if messages or was_open != is_open or self._learning_view() != self._audience.snapshot.learning:
             self._refresh(session)
         return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
 
@@ -351,8 +328,8 @@ class TrayRuntime:
         if version != self._labels_seen:
             self._labels_seen = version
             self._refresh(session)
-            if self._asker is not None:
-                self._asker.withdraw_answered()
+            if self._companions is not None:
+                self._companions.labels_changed()
 
     # -- polling ----------------------------------------------------------------------------------------------
 
@@ -382,21 +359,15 @@ class TrayRuntime:
             self._audience.stepped(step)
         if not step.is_caught_up:
             return 0.0
-        self._ask(session, step)
+        self._go_along(step)
         self._tidy_up(session)
         return self._seconds_to_wait(is_away=step.live is not None and step.live.is_away)
 
-    def _ask(self, session: Session, step: Step) -> None:
-        """The person's label grows with its block, a question may come, and once a day the look for a drift.
-
-        Failing, it costs no minute.
-        """
+    def _go_along(self, step: Step) -> None:
+        """What goes along with the record. Failing, it costs no minute."""
         try:
-            session.grow_label(step.live)
-            if self._asker is not None:
-                self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
-            if self._drift is not None:
-                self._drift.after_step(has_new_minutes=bool(step.finalised))
+            if self._companions is not None:
+                self._companions.after_step(step)
         except TaskclfError as error:
             self._fail(error)
 
@@ -444,9 +415,12 @@ class TrayRuntime:
             problem=self._troubles.problem,
             banner=self._banner(),
         )
-        self._audience.publish(dataclasses.replace(snapshot, today=self._today))
+        self._audience.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
         with contextlib.suppress(TaskclfError):
             self._audience.show_labels(session.label_view)
+
+    def _learning_view(self) -> LearningView:
+        return LearningView() if self._companions is None else self._companions.learning()
 
 
 def __getattr__(name: str) -> Any:

@@ -79,6 +79,15 @@ class TodayView:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningView:
+    """What of learning the menu shows. `training_percent`: how far a training is, None while none goes on."""
+
+    can_retrain: bool = False
+    can_roll_back: bool = False
+    training_percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The app as it stands. `line` is the status sentence of title, tooltip and terminal."""
 
@@ -102,3 +111,4 @@ class Snapshot:
     """The person said so."""
     labels: LabelView = field(default_factory=LabelView)
     today: TodayView = field(default_factory=TodayView)
+    learning: LearningView = field(default_factory=LearningView)

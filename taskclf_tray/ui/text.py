@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.time import from_us
+from taskclf_tray.labels.learning import LastTraining
 from taskclf_tray.report.minutes import duration
 from taskclf_tray.ui.notify.plain import plain_text
 
@@ -95,6 +98,10 @@ MENU_RESUME = "Resume"
 MENU_PRIVATE = "Private mode"
 MENU_MODEL = "Prediction Model"
 MENU_NO_MODELS = "No model found"
+MENU_RETRAIN = "Retrain now"
+MENU_STOP_RETRAINING = "Stop retraining"
+MENU_ROLL_BACK = "Roll back"
+MENU_MODEL_STATUS = "Status"
 MENU_ADVANCED = "Advanced"
 MENU_EDIT_POLICY = "Edit Inference Policy"
 MENU_EDIT_CONFIG = "Edit Config"
@@ -139,6 +146,11 @@ def stretch(start: datetime, end: datetime) -> str:
     local = start.astimezone()
     day = "" if local.date() == datetime.now(UTC).astimezone().date() else f"{local.strftime('%d %b')} "
     return f"{day}{clock(start)}–{clock(end)}"
+
+
+def menu_model(training_percent: int | None) -> str:
+    """`Prediction Model`, and how far a training is."""
+    return MENU_MODEL if training_percent is None else f"{MENU_MODEL} — retraining {training_percent} %"
 
 
 def model_entry(name: str, problem: str | None) -> str:
@@ -321,6 +333,75 @@ def model_in_use(name: str) -> tuple[str, str]:
 def model_named_at_start() -> tuple[str, str]:
     """A pick while the command line names the model."""
     return "The model was named on the command line", "Start without --model-dir to choose it in the menu."
+
+
+def model_promoted(name: str, sentences: list[str]) -> tuple[str, str]:
+    """A new model is in use; the sentences say what has changed."""
+    return "A model trained on your labels is in use", f"{' '.join(sentences)} {MENU_ROLL_BACK} undoes it. ({name})"
+
+
+def model_refused(sentences: list[str]) -> tuple[str, str]:
+    """A training that ended in nothing better; the sentences say why, and what would help."""
+    return "The new model was refused, the one in use stays", " ".join(sentences)
+
+
+def training_failed(title: str, next_step: str) -> tuple[str, str]:
+    """Too few labels, a full disk, or a process that died: nothing was changed."""
+    return "No model was trained", f"{title} {next_step}".strip()
+
+
+def training_stopped() -> tuple[str, str]:
+    """Stop retraining."""
+    return "Retraining was stopped", "Nothing was changed; the model in use stays."
+
+
+def training_already() -> tuple[str, str]:
+    """Retrain now or Roll back while a training goes on."""
+    return "A model is being trained", f"Wait until it is done; {MENU_STOP_RETRAINING} ends it."
+
+
+def rolled_back(model: str | None, *, has_policy: bool) -> tuple[str, str]:
+    """Roll back."""
+    policy = "its policy is as it was" if has_policy else "without a policy, as it was"
+    return "The earlier model is in use again", f"{model or 'None'}, {policy}."
+
+
+def model_status(
+    model: str | None,
+    metadata: ModelMetadata | None,
+    threshold: float | None,
+    last: LastTraining | None,
+    new_blocks: int,
+) -> tuple[str, str]:
+    """Status: the model in use, the last training, and how far it is to the next."""
+    title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
+    return title, f"{_made_of(metadata)}{_last_training(last, model)}{_to_the_next(new_blocks)}"
+
+
+def _made_of(metadata: ModelMetadata | None) -> str:
+    if metadata is None:
+        return ""
+    if metadata.data_provenance == "synthetic":
+        return "It was trained on simulated people. "
+    return f"It was trained on your labels of {metadata.train_date_from[:10]} to {metadata.train_date_to[:10]}. "
+
+
+def _last_training(last: LastTraining | None, model: str | None) -> str:
+    if last is None:
+        return ""
+    day = f"{last.at.astimezone():%d %b}"
+    if last.outcome == "promoted":
+        again = "" if last.run == model else ", and is not in use any more"
+        return f"The last training, on {day}, put a model in use{again}. "
+    return f"The last training, on {day}, was refused: {' '.join(last.sentences)} "
+
+
+def _to_the_next(new_blocks: int) -> str:
+    blocks = "1 block" if new_blocks == 1 else f"{new_blocks} blocks"
+    return (
+        f"{blocks} labelled since; it trains by itself with {DEFAULT_RETRAIN_BLOCKS}, "
+        f"{DEFAULT_RETRAIN_DAYS} days after the last time."
+    )
 
 
 def taxonomy_refused(reason: str) -> tuple[str, str]:

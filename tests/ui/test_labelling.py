@@ -175,6 +175,6 @@ def test_what_is_said_between_two_sessions_is_written_by_the_next(rig: Rig) -> N
     runtime = rig.runtime()
     runtime.send(LabelBlock(rig.clock.now() - timedelta(minutes=9), "Meet", rig.clock.now()))
     runtime.start()
-    until(lambda: rig.paths.database.exists() and spans(rig), "the label")
+    until(lambda: runtime.now() is not None and spans(rig), "the label")
     runtime.stop()
     assert [span.label for span in spans(rig)] == ["Meet"]

@@ -28,14 +28,18 @@ from taskclf_tray.ui.commands import (
     PrivateMode,
     ReloadNow,
     Resume,
+    RetrainNow,
+    RollBack,
     SetAsking,
     SkipRequest,
+    StopRetraining,
+    TellModel,
     TellStatus,
     UndoLabel,
 )
 from taskclf_tray.ui.icon import LABEL_LOOKS, IconState
 from taskclf_tray.ui.menu import MenuBuilder
-from taskclf_tray.ui.snapshot import LabelView, ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.ui.snapshot import LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MODELS = (ModelChoice("good", True), ModelChoice("other", False), ModelChoice("bad", False, "is damaged"))
@@ -101,6 +105,7 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         "Prediction Model/good",
         "Prediction Model/other",
         "Prediction Model/bad — is damaged",
+        "Prediction Model/Status",
         "Advanced",
         "Advanced/Edit Inference Policy",
         "Advanced/Edit Config",
@@ -126,6 +131,7 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         ("Ask me/Not again today", SetAsking("not_today", NOW)),
         ("Prediction Model/good", PickModel("good")),
         ("Prediction Model/other", PickModel("other")),
+        ("Prediction Model/Status", TellModel()),
         ("Advanced/Edit Inference Policy", EditPolicy()),
         ("Advanced/Edit Config", EditConfig()),
         ("Advanced/Edit Taxonomy", EditTaxonomy()),
@@ -185,6 +191,21 @@ def test_review_offers_the_guess_the_other_labels_and_skip(front: Front) -> None
     assert [name.rpartition("/")[2] for name in away][2:4] == ["Meeting", "Break"]
 
 
+def test_learning_shows_what_can_be_done_and_how_far_a_training_is(front: Front) -> None:
+    def offered() -> list[str]:
+        return [name for name, _ in front.entries() if name.startswith("Prediction Model")][4:]
+
+    front.show(learning=LearningView(can_retrain=True, can_roll_back=True))
+    assert offered() == ["Prediction Model/Retrain now", "Prediction Model/Roll back", "Prediction Model/Status"]
+    front.click("Prediction Model/Retrain now")
+    front.click("Prediction Model/Roll back")
+    front.show(learning=LearningView(training_percent=40))
+    title = "Prediction Model — retraining 40 %"
+    assert offered() == [f"{title}/Stop retraining", f"{title}/Status"]
+    front.click(f"{title}/Stop retraining")
+    assert front.sent == [RetrainNow(), RollBack(), StopRetraining()]
+
+
 def test_undo(front: Front) -> None:
     front.show(labels=WAITING)
     front.click(f"Undo “Build {FROM_TO}”")
@@ -205,7 +226,13 @@ def test_ask_me_shows_how_it_stands_and_switches_back_on(front: Front) -> None:
 
 
 def test_no_enabled_entry_is_dead(front: Front) -> None:
-    front.show(is_paused=True, banner="Simulated person", block_start=START, labels=WAITING)
+    front.show(
+        is_paused=True,
+        banner="Simulated person",
+        block_start=START,
+        labels=WAITING,
+        learning=LearningView(can_retrain=True, can_roll_back=True, training_percent=3),
+    )
     for name, item in front.entries():
         if item.submenu is None and item.enabled:
             before = len(front.sent) + front.quits

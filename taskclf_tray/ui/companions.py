@@ -1,0 +1,68 @@
+"""What goes along with a session beside its record: labels, questions, the look for a drift, and learning."""
+
+from __future__ import annotations
+
+from taskclf_tray.ui.asking import Asker
+from taskclf_tray.ui.audience import Audience
+from taskclf_tray.ui.commands import LearningCommand
+from taskclf_tray.ui.drift_watch import DriftWatch
+from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.ui.learning import LearningWatch
+from taskclf_tray.ui.recorder import Step
+from taskclf_tray.ui.serving import Message
+from taskclf_tray.ui.session import Session
+from taskclf_tray.ui.snapshot import LearningView
+
+
+class Companions:
+    """Opened after a session, closed before it; every method runs in the worker's thread. Raises StoreError."""
+
+    def __init__(self, session: Session, audience: Audience, said: LabelCommands) -> None:
+        self._session = session
+        self._asker = Asker(session, audience)
+        self._drift = DriftWatch(session, audience)
+        self._learning = LearningWatch(session, audience)
+        around = DeskSurroundings(
+            session.paths.database,
+            session.identity.user_id,
+            session.time_zone,
+            session.taxonomy,
+            audience.tell,
+            audience.show_labels,
+        )
+        self._desk = LabelDesk(around, said)
+        self._desk.start()
+
+    def after_step(self, step: Step) -> None:
+        """The person's label grows with its block, a question may come, and once a day the look for a drift."""
+        self._session.grow_label(step.live)
+        self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
+        self._drift.after_step(has_new_minutes=bool(step.finalised))
+
+    def tick(self, *, is_caught_up: bool) -> list[Message]:
+        """About once a second: what served files and a training have to say."""
+        served = self._learning.without_own(self._session.serving.check())
+        return [*served, *self._learning.tick(is_caught_up=is_caught_up)]
+
+    def labels_changed(self) -> None:
+        """The label desk or another process has written."""
+        self._asker.withdraw_answered()
+
+    def resumed(self) -> None:
+        """A pause or private mode has ended."""
+        self._asker.resumed()
+
+    def obey(self, command: LearningCommand) -> list[Message]:
+        """A click under Prediction Model. Raises TaskclfError."""
+        return self._learning.obey(command)
+
+    def learning(self) -> LearningView:
+        """What of learning the menu shows."""
+        return self._learning.view()
+
+    def close(self) -> None:
+        """End what goes on; the label desk writes down what was said so far."""
+        self._learning.close()
+        self._drift.close()
+        self._desk.stop()
+        self._asker.close()
