@@ -16,7 +16,7 @@ import pytest
 
 from taskclf_tray.adapters import activitywatch
 from taskclf_tray.cli.main import main
-from taskclf_tray.ui import app, drift_watch, runtime
+from taskclf_tray.ui import app, drift_watch, learning, runtime
 from taskclf_tray.ui.session import Session
 
 SEEN = ".seen"
@@ -62,7 +62,8 @@ def run(clock: Path, arguments: list[str]) -> int:
         patch.setattr(activitywatch, "ActivityWatchSource", MovedServer)
         patch.setattr(app, "TrayRuntime", MovedRuntime)
         patch.setattr(runtime, "OUTPUT_SECONDS", 0.0)
-        patch.setattr(drift_watch, "NICENESS", 0)
+        for child in (drift_watch, learning):
+            patch.setattr(child, "NICENESS", 0)
         return main(arguments)
 
 

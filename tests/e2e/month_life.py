@@ -16,9 +16,11 @@ from taskclf_tray.adapters.feed import AWWriter
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.time import to_us, zone
+from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.labels import SpanRecord
+from taskclf_tray.store.requests import AskRecord, RequestRecord
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.drift_memory import DriftMemory, load_memory
 from tests.e2e.month_app import SEEN
@@ -111,6 +113,16 @@ class MovedHome:
         """The queue, with what is closed."""
         with self._open() as database:
             return database.requests.all(USER)
+
+    def asks(self) -> list[AskRecord]:
+        """Every question, oldest first."""
+        with self._open() as database:
+            return database.asks.since(USER, 0)
+
+    def spans(self) -> list[SpanRecord]:
+        """Every label in force, in order of time."""
+        with self._open() as database:
+            return list(LabelStore(database, USER).everything())
 
     def memory(self) -> DriftMemory:
         """What the app has told of drifts."""
