@@ -1,0 +1,334 @@
+"""The gates: what passes, what is refused, and in which words. Fifty bad challengers, each bad in its own way."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.train.batch_inputs import export_rows
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset_sources import from_rows
+from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
+from taskclf_tray.train.fit import FitOptions, TrainedModel, fit
+from taskclf_tray.train.gates import (
+    Duel,
+    Gate,
+    Verdict,
+    bundle_gate,
+    gated_macro_f1,
+    judge,
+    leaked_days,
+    overconfidence,
+    unlabelled_breaks,
+)
+from taskclf_tray.train.metrics import ReliabilityBin
+from tests.train.labelled import BUILD, DEBUG, MEET, line
+from tests.train.worked_days import make_home, spans_of, write_export
+
+QUICK = FitOptions(rounds=25)
+BREAK = LABEL_SET_V1.index("BreakIdle")
+DAYS = range(6)
+
+
+# -- a person's days ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def days() -> Dataset:
+    """Four kinds of work, and a program of another kind in front every sixth time."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = make_home(Path(folder) / "home")
+        rows = export_rows(paths, write_export(Path(folder) / "export.json", DAYS), Config(), 60)
+    return from_rows(rows, spans_of(DAYS))
+
+
+@functools.cache
+def cut() -> tuple[Dataset, Dataset]:
+    """The first four days, and the last two."""
+    last = np.unique(days().days)[3]
+    return days().take(days().days <= last), days().take(days().days > last)
+
+
+def answers_of(model: TrainedModel, rows: Dataset, temperature: float = 1.0) -> Answers:
+    config = PipelineConfig(
+        model=model.forest(),
+        time_basis="local",
+        cat_encoders=model.cat_encoders,
+        calibrator_store=CalibratorStore(TemperatureCalibrator(temperature)),
+        reject_threshold=0.3,
+    )
+    return answer(config, rows)
+
+
+def verdict_of(training: Dataset, held_out: Dataset, temperature: float = 1.0) -> Verdict:
+    """Trained, judged, and sentenced."""
+    model = fit(training, options=QUICK, least_blocks=1)
+    evaluation = evaluate(held_out, answers_of(model, held_out, temperature), resamples=0)
+    return judge(evaluation, leaked=leaked_days(training, held_out))
+
+
+def failed(verdict: Verdict) -> set[str]:
+    return {gate.name for gate in verdict.gates if not gate.holds}
+
+
+@functools.cache
+def good_model() -> TrainedModel:
+    return fit(cut()[0], options=QUICK)
+
+
+def test_a_good_challenger_passes() -> None:
+    verdict = verdict_of(*cut())
+    assert verdict.reasons == ()
+    assert verdict.is_accepted
+    assert json.loads(json.dumps(verdict.to_dict()))["is_accepted"] is True
+
+
+# -- fifty bad ones -----------------------------------------------------------------------------------------
+
+
+def relabelled(dataset: Dataset, labels: np.ndarray) -> Dataset:
+    return dataclasses.replace(dataset, labels=labels)
+
+
+def shuffled() -> Iterator[tuple[str, Verdict]]:
+    """Labels that are anybody's guess."""
+    training, held_out = cut()
+    for seed in range(11):
+        mixed = relabelled(training, np.random.default_rng(seed).permutation(training.labels))
+        yield f"shuffled {seed}", verdict_of(mixed, held_out)
+
+
+def without_a_class() -> Iterator[tuple[str, Verdict]]:
+    """It has never seen a label that the held-out days have."""
+    training, held_out = cut()
+    counts = np.bincount(held_out.labels, minlength=8)
+    for label in np.flatnonzero(counts >= 20).tolist():
+        yield f"without {LABEL_SET_V1[label]}", verdict_of(training.take(training.labels != label), held_out)
+
+
+def swapped() -> Iterator[tuple[str, Verdict]]:
+    """Two labels taken for each other."""
+    training, held_out = cut()
+    counts = np.bincount(held_out.labels, minlength=8)
+    common = np.argsort(-counts)[:4].tolist()
+    for a, b in zip(common, common[1:] + common[:1], strict=True):
+        labels = training.labels.copy()
+        labels[training.labels == a], labels[training.labels == b] = b, a
+        yield f"{LABEL_SET_V1[a]} and {LABEL_SET_V1[b]} swapped", verdict_of(relabelled(training, labels), held_out)
+
+
+def leaked() -> Iterator[tuple[str, Verdict]]:
+    """It was shown a day it is judged on."""
+    training, held_out = cut()
+    for day in np.unique(held_out.days).tolist():
+        shown = Dataset.joined([training, days().take(days().days == day)])
+        yield f"leaked {day}", verdict_of(shown, held_out)
+
+
+def tiny() -> Iterator[tuple[str, Verdict]]:
+    """Fifty rows, all told."""
+    training, held_out = cut()
+    for seed in range(5):
+        start = random.Random(seed).randrange(len(held_out) - 25)
+        yield f"50 rows {seed}", verdict_of(training.take(np.arange(25)), held_out.take(np.arange(start, start + 25)))
+
+
+def overconfident() -> Iterator[tuple[str, Verdict]]:
+    """A sharp temperature has it sure of everything, and it is right five times of six."""
+    training, held_out = cut()
+    for k in range(6):
+        yield f"over-confident {k}", verdict_of(training, held_out, 0.05 * (k + 1))
+
+
+def damaged(folder: Path) -> Iterator[tuple[str, Verdict]]:
+    """Files that cannot be served, however good the figures are."""
+    held_out = cut()[1]
+    answers = answers_of(good_model(), held_out)
+    evaluation = evaluate(held_out, answers, resamples=0)
+    whole = good_model().save(folder, evaluation.bundle_metrics(), evaluation.confusion.tolist())
+    metadata, text = json.loads((whole / "metadata.json").read_text()), (whole / "model.txt").read_bytes()
+
+    def verdict(name: str, file: str, content: bytes | None) -> tuple[str, Verdict]:
+        bundle = folder / "bad" / name.replace(" ", "-")
+        shutil.copytree(whole, bundle)
+        (bundle / file).unlink() if content is None else (bundle / file).write_bytes(content)
+        return name, judge(evaluation, bundle=bundle_gate(bundle))
+
+    def with_metadata(name: str, **changes: object) -> tuple[str, Verdict]:
+        return verdict(name, "metadata.json", json.dumps(metadata | changes).encode())
+
+    assert judge(evaluation, bundle=bundle_gate(whole)).is_accepted
+    for share in (0.0, 0.1, 0.5, 0.9, 0.999):
+        yield verdict(f"truncated at {share}", "model.txt", text[: int(share * len(text))])
+    for seed in range(4):
+        place = random.Random(seed).randrange(len(text))
+        yield verdict(f"flipped {seed}", "model.txt", text[:place] + bytes([text[place] ^ 1]) + text[place + 1 :])
+    yield with_metadata("wrong hash", schema_hash="0" * 12)
+    yield with_metadata("wrong schema", schema_version="v1")
+    yield with_metadata("unknown schema", schema_version="v9")
+    yield with_metadata("wrong labels", label_set=[*LABEL_SET_V1[:-1], "Play"])
+    yield with_metadata("seven labels", label_set=list(LABEL_SET_V1[:-1]))
+    yield with_metadata("no digest", sha256=None)
+    for file in ("model.txt", "metadata.json", "metrics.json", "categorical_encoders.json"):
+        yield verdict(f"without {file}", file, None)
+
+
+def test_fifty_bad_challengers_are_refused(tmp_path: Path) -> None:
+    found: dict[str, Verdict] = {}
+    for kind in (shuffled(), without_a_class(), swapped(), leaked(), tiny(), overconfident(), damaged(tmp_path)):
+        found.update(kind)
+    assert len(found) >= 50, sorted(found)
+    assert [name for name, verdict in found.items() if verdict.is_accepted] == []
+    for name, verdict in found.items():
+        assert verdict.reasons, name
+        assert all(reason.endswith(".") for reason in verdict.reasons), (name, verdict.reasons)
+    expected = {"leaked": "leak", "50 rows": "evidence", "over-confident": "confidence", "truncated": "bundle"}
+    for start, gate in expected.items():
+        assert all(gate in failed(verdict) for name, verdict in found.items() if name.startswith(start)), start
+
+
+# -- each gate ----------------------------------------------------------------------------------------------
+
+
+def judged(counts: list[list[int]], *, idle: int = 0, rejected: float = 0.1, confidence: float = 0.8) -> Evaluation:
+    """From a confusion of these labels: Build, Debug, Meet, BreakIdle, and what they are answered with."""
+    ids = (BUILD, DEBUG, MEET, BREAK)
+    pairs = [(ids[t], ids[a]) for t, row in enumerate(counts) for a, n in enumerate(row) for _ in range(n)]
+    pairs += [(BREAK, BREAK)] * idle
+    dataset = Dataset.of(
+        [
+            line(k, truth, day=k // 100, packed=PACKED, is_models=k < len(pairs) - idle)
+            for k, (truth, _) in enumerate(pairs)
+        ]
+    )
+    said = np.array([a for _, a in pairs])
+    probs = np.full((len(pairs), 8), (1 - confidence) / 7)
+    probs[np.arange(len(pairs)), said] = confidence
+    is_rejected = np.arange(len(pairs)) < rejected * len(pairs)
+    answers = Answers(probs, said, is_rejected, said, np.full(len(pairs), confidence))
+    return evaluate(dataset, answers, resamples=0)
+
+
+PACKED = b"x\x9c\x8b\x8e\x05\x00\x01\x15\x00\xb9"  # an empty list, as a row is packed
+FINE = [[40, 4, 0, 0], [4, 40, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]]
+
+
+def changed(row: int, values: list[int]) -> list[list[int]]:
+    return [values if k == row else old for k, old in enumerate(FINE)]
+
+
+def words_of(verdict: Verdict, name: str) -> str:
+    (gate,) = [gate for gate in verdict.gates if gate.name == name and not gate.holds]
+    return gate.words
+
+
+def test_a_label_with_few_minutes_is_not_gated_and_said() -> None:
+    counts = changed(2, [0, 19, 0, 0])  # 19 minutes of Meet, never recognised
+    counts[1] = [4, 60, 0, 0]
+    verdict = judge(judged(counts))
+    assert failed(verdict) == set()
+    assert "Too few minutes to judge: Meet (19); 20 are needed." in verdict.notes
+    counts[2] = [0, 20, 0, 0]
+    assert "missing_class" in failed(judge(judged(counts)))
+
+
+def test_a_label_both_models_miss_is_no_reason_against_the_new_one() -> None:
+    counts = changed(2, [4, 16, 0, 0])
+    counts[0], counts[1] = [80, 4, 0, 0], [4, 80, 0, 0]
+    evaluation = judged(counts)
+    assert "Meet is never recognised, though 20 of the minutes were that" in words_of(
+        judge(evaluation), "missing_class"
+    )
+    assert "missing_class" not in failed(judge(evaluation, Duel(evaluation, evaluation)))
+
+
+def test_breaks_must_be_right_and_found() -> None:
+    verdict = judge(judged(changed(0, [36, 4, 0, 4])))
+    assert "Of the minutes it calls BreakIdle 88 % are breaks; 95 % is needed." in words_of(verdict, "break_precision")
+    verdict = judge(judged(changed(3, [4, 0, 0, 26])))
+    assert "Of the breaks it recognises 87 %; 90 % is needed." in words_of(verdict, "break_recall")
+
+
+def test_minutes_of_the_idle_rule_count_for_breaks() -> None:
+    counts = changed(3, [4, 0, 0, 26])
+    assert failed(judge(judged(counts, idle=30))) == set()  # labelled ones
+    verdict = judge(judged(counts), idle_minutes=30)  # and those that nobody labelled
+    assert failed(verdict) == set()
+    assert any("30 minutes of the idle rule counted" in gate.words for gate in verdict.gates)
+    weak = [line(k, BREAK, is_weak=True, is_models=False) for k in range(7)]
+    weak += [line(2000 + k, BREAK, is_weak=True, is_models=False) for k in range(5)]  # of another day
+    weak += [line(20 + k, MEET, is_weak=True) for k in range(5)]
+    dataset = Dataset.of([*weak, line(100)])
+    assert unlabelled_breaks(dataset, dataset.take(np.array([len(dataset) - 6]))) in (0, 7)
+    assert unlabelled_breaks(dataset, dataset.take(dataset.days == dataset.days.min())) == 7
+
+
+def test_half_of_what_a_label_is_given_must_be_right() -> None:
+    verdict = judge(judged([[60, 0, 21, 0], [0, 60, 0, 0], [0, 0, 20, 0], [0, 0, 0, 30]]))
+    assert "Of the minutes it calls Meet 49 % are right; 50 % is needed." in words_of(verdict, "precision")
+
+
+def test_macro_and_weighted_f1_name_what_would_help() -> None:
+    verdict = judge(judged([[20, 20, 0, 0], [25, 15, 0, 0], [20, 0, 10, 0], [0, 0, 0, 30]]))
+    assert "more labelled blocks of these would help" in words_of(verdict, "macro_f1")
+    assert "0.70 is needed" in words_of(verdict, "weighted_f1")
+
+
+def test_too_little_to_judge_on() -> None:
+    verdict = judge(judged([[30, 0, 0, 0], [0, 29, 0, 0], [0] * 4, [0] * 4]))
+    assert "There were 59 labelled minutes to judge it on; 60 are needed." in words_of(verdict, "evidence")
+    verdict = judge(judged([[60, 0, 0, 0], [0, 19, 0, 0], [0] * 4, [0] * 4]))
+    assert "1 label had at least 20; 2 are needed" in words_of(verdict, "evidence")
+
+
+def test_the_champion_is_only_lost_to_by_the_tolerance() -> None:
+    better = judged([[44, 0, 0, 0], [0, 44, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]])
+    near, far = (judged([[44 - k, k, 0, 0], [k, 44 - k, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]]) for k in (1, 3))
+    gaps = [gated_macro_f1(better.confusion) - gated_macro_f1(one.confusion) for one in (near, far)]
+    assert gaps[0] < 0.02 < gaps[1]
+    assert failed(judge(near, Duel(near, better))) == set()
+    verdict = judge(far, Duel(far, better))
+    assert "it may lose at most 0.02. The model in use stays." in words_of(verdict, "champion")
+
+
+def test_only_models_judged_on_the_same_minutes_are_compared() -> None:
+    other = judged(changed(2, [0, 0, 29, 0]))
+    with pytest.raises(ValueError, match="different minutes"):
+        Duel(judged(FINE), other)
+
+
+def test_much_doubt_is_refused_only_where_the_champion_has_less() -> None:
+    much, more, less = (judged(FINE, rejected=share) for share in (0.4, 0.5, 0.35))
+    assert failed(judge(much, Duel(much, more))) == set()
+    assert "It is unsure of 41 % of the minutes, the model in use of 35 %" in words_of(
+        judge(much, Duel(much, less)), "reject_rate"
+    )
+    assert failed(judge(much)) == set()
+    assert any("unsure of only 0 %" in note for note in judge(judged(FINE, rejected=0.0)).notes)
+
+
+def test_overconfidence_is_averaged_over_coarse_bins() -> None:
+    small = [ReliabilityBin(0.8, 1.0, 10), ReliabilityBin(0.8, 0.6, 10), ReliabilityBin(0.8, 0.8, 40)]
+    assert overconfidence(small) == pytest.approx(0.0)  # luck in small bins is none in a large one
+    large = [ReliabilityBin(0.6, 0.9, 50), ReliabilityBin(0.95, 0.75, 50), ReliabilityBin(0.9, 0.9, 20)]
+    assert overconfidence(large) == pytest.approx((50 * 0.95 + 20 * 0.9 - 50 * 0.75 - 20 * 0.9) / 120)
+    assert overconfidence([]) == 0.0
+
+
+def test_a_verdict_needs_every_gate() -> None:
+    gates = (Gate("a", True, "Fine."), Gate("b", False, "Not fine."))
+    assert not Verdict(gates).is_accepted
+    assert Verdict(gates).reasons == ("Not fine.",)
