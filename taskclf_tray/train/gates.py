@@ -101,17 +101,20 @@ def judge(
     leaked: Collection[UserDay] = (),
     idle_minutes: int = 0,
     bundle: Gate | None = None,
+    is_news: bool = True,
     tolerance: float = DEFAULT_REGRESSION_TOLERANCE,
 ) -> Verdict:
     """Whether a new model may be put in use.
 
     `duel`: against the model in use, on minutes that model was not trained on either; None where nothing is in use.
     `leaked`: days it was both trained and judged on. `idle_minutes`: of the held-out days, those that the idle rule
-    decides and nobody labelled; they count for BreakIdle. `bundle`: the gate of its files.
+    decides and nobody labelled; they count for BreakIdle. `bundle`: the gate of its files. `is_news`: it is another
+    model than the one in use.
     """
     gated = gated_classes(challenger)
     gates = [
         *([] if bundle is None else [bundle]),
+        *([] if is_news else [Gate("news", False, "It is the model in use once more. Label some more blocks first.")]),
         _leak_gate(leaked),
         _evidence_gate(challenger, gated),
         _macro_gate(gated),

@@ -30,7 +30,7 @@ from taskclf_tray.train.dataset_projection import BoolArray, IntArray
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TooFewLabelsError, TrainedModel, check_enough, fit
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.gates import MIN_MINUTES, Duel, UserDay, leaked_days
+from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, Duel, UserDay, leaked_days
 from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, Fold, folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import Stages, fit_by_days
 from taskclf_tray.train.tune import TunedReject, thresholds, tune_reject
@@ -136,13 +136,17 @@ def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
 def cautious_threshold(tuned: TunedReject, confidence: FloatArray, is_right: BoolArray) -> float:
     """What to serve while nothing is proven: the lowest threshold that kept the target so far, at least the default.
 
-    None kept it: the target itself, which accepts what promises as much. The app goes on asking.
+    Doubt that is not proven to help must not hide most answers: no more than the gates allow is rejected for it. The
+    app goes on asking.
     """
     for threshold in sorted(thresholds(tuned.target_accuracy)):
         accepted = confidence >= threshold
+        if threshold > DEFAULT_REJECT_THRESHOLD and accepted.mean() < 1 - MAX_REJECT_RATE:
+            break
+        chosen = max(DEFAULT_REJECT_THRESHOLD, threshold)
         if accepted.any() and is_right[accepted].mean() >= tuned.target_accuracy:
-            return max(DEFAULT_REJECT_THRESHOLD, threshold)
-    return tuned.target_accuracy
+            break
+    return chosen
 
 
 def champion_duel(

@@ -15,6 +15,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.model_io import read_metadata
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -71,6 +72,7 @@ class _Trial:
             leaked=self.challenger.leaked,
             idle_minutes=unlabelled_breaks(self.dataset, self.challenger.held_out),
             bundle=bundle_gate(staged),
+            is_news=self.champion is None or self.champion.metadata.sha256 != read_metadata(staged).sha256,
         )
 
     def facts(self) -> Facts:

@@ -1,0 +1,185 @@
+"""Making a challenger: what it learns from, what it is judged on, and what is said of it."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.train import retrain_words
+from taskclf_tray.train.batch_inputs import export_rows
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset_sources import from_rows
+from taskclf_tray.train.evaluate import evaluate
+from taskclf_tray.train.fit import FitOptions
+from taskclf_tray.train.gates import Duel, Gate, Verdict, judge
+from taskclf_tray.train.retrain import (
+    Challenger,
+    Recipe,
+    cautious_threshold,
+    champion_duel,
+    known_days,
+    look_back,
+    make_challenger,
+)
+from taskclf_tray.train.tune import TunedReject
+from tests.train.labelled import BUILD, line
+from tests.train.test_gates import FINE, changed, judged
+from tests.train.worked_days import FIRST, make_home, spans_of, write_export
+
+QUICK = Recipe(FitOptions(rounds=10))
+MONDAY = FIRST.date()
+
+
+@functools.cache
+def worked(days: int) -> Dataset:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = make_home(Path(folder) / "home")
+        rows = export_rows(paths, write_export(Path(folder) / "export.json", range(days)), Config(), 60)
+    return from_rows(rows, spans_of(range(days)))
+
+
+@functools.cache
+def challenger(days: int) -> Challenger:
+    return make_challenger(worked(days), None, QUICK)
+
+
+def on_days(*days: int) -> Dataset:
+    return Dataset.of([line(1440 * day + k, BUILD) for day in days for k in range(3)])
+
+
+def test_a_month_is_looked_back_and_further_for_eight_labelled_days() -> None:
+    def found(*days: int) -> list[int]:
+        dataset = look_back(on_days(*days), date(1970, 4, 11))  # the day of number 100
+        return sorted({day - date(1970, 1, 1).toordinal() for day in dataset.days.tolist()})
+
+    assert found(*range(60, 101)) == list(range(71, 101))
+    assert found(*range(10), 90, 100) == [4, 5, 6, 7, 8, 9, 90, 100]
+    assert found(3, 100) == [3, 100]
+    assert found() == []
+
+
+def test_few_days_are_each_judged_by_a_model_of_the_others() -> None:
+    made = challenger(3)
+    assert made.is_cross_fit
+    assert not made.leaked
+    assert len(made.held_out) == len(made.answers.label_ids) == len(worked(3))
+    assert made.model.date_range == worked(3).date_range
+    assert evaluate(made.held_out, made.answers, resamples=0).figures.macro_f1 > 0.4
+    assert not made.answers.is_rejected[made.answers.confidences >= made.reject_threshold].any()
+    assert made.answers.is_rejected[made.answers.confidences < made.reject_threshold].all()
+
+
+def test_many_labelled_days_are_judged_on_the_last_ones() -> None:
+    made = challenger(14)
+    assert not made.is_cross_fit
+    assert not made.leaked
+    last_learnt = date.fromisoformat(made.model.date_range[1]).toordinal()
+    assert made.held_out.days.min() == last_learnt + 1
+    assert made.held_out.block_count >= 20
+
+
+def test_the_same_minutes_make_the_same_challenger() -> None:
+    one, other = challenger(3), make_challenger(worked(3), None, QUICK)
+    assert one.model.text == other.model.text
+    assert one.reject_threshold == other.reject_threshold
+    assert np.array_equal(one.answers.probs, other.answers.probs)
+    assert one.store.digest == other.store.digest
+
+
+def test_progress_goes_up_to_its_end() -> None:
+    seen: list[tuple[int, int]] = []
+    make_challenger(worked(2), None, QUICK, lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1]
+
+
+def test_what_a_model_was_trained_on_is_no_test_of_it() -> None:
+    made = challenger(3)
+    champion = made.model.metadata()
+    known = known_days(made.held_out, champion, is_personal=True)
+    assert known.all()
+    until_tuesday = ModelMetadata("v3", "x", ("a",), str(MONDAY), str(MONDAY.replace(day=3)), data_provenance="mixed")
+    known = known_days(made.held_out, until_tuesday, is_personal=True)
+    assert sorted(np.unique(made.held_out.days[~known])) == [MONDAY.replace(day=4).toordinal()]
+    simulated = ModelMetadata("v3", "x", ("a",), "2026-01-01", "2026-12-31", data_provenance="synthetic")
+    assert not known_days(made.held_out, simulated, is_personal=False).any()
+    assert known_days(made.held_out, simulated, is_personal=True).all()
+    assert not known_days(made.held_out, ModelMetadata("v3", "x", ("a",)), is_personal=True).any()
+
+
+def test_a_duel_is_fought_on_days_neither_knows_while_there_are_enough() -> None:
+    made = challenger(3)
+    evaluation = evaluate(made.held_out, made.answers, resamples=0)
+    config = _config(made)
+    is_last = made.held_out.days == made.held_out.days.max()
+    duel, is_fair = champion_duel(made, evaluation, config, ~is_last)
+    assert is_fair
+    assert duel.champion.figures.minutes == int(is_last.sum())
+    duel, is_fair = champion_duel(made, evaluation, config, np.ones(len(is_last), dtype=np.bool_))
+    assert not is_fair
+    assert duel.challenger is evaluation
+    assert champion_duel(made, evaluation, config, np.zeros(len(is_last), dtype=np.bool_))[1]
+
+
+def _config(made: Challenger):  # type: ignore[no-untyped-def]
+    from taskclf_tray.train.train_model import served
+
+    return served(made.model)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "threshold"),
+    [
+        ([0.75] * 10, [True] * 10, 0.55),
+        ([0.75, 0.79, *[0.815] * 8], [False, False, *[True] * 8], 0.8),
+        ([0.75, 0.79, *[0.815] * 8], [False] * 10, 0.81),  # never 90 % right, and all below is too much doubt
+        ([0.3] * 4 + [0.9] * 6, [False] * 4 + [True] * 6, 0.55),
+        ([0.56] * 4 + [0.9] * 6, [False] * 4 + [True] * 6, 0.56),
+    ],
+)
+def test_while_nothing_is_proven_the_threshold_is_cautious(
+    confidence: list[float], right: list[bool], threshold: float
+) -> None:
+    tuned = TunedReject(None, 0.9, 0.95, None, 0.0, 0.0, 10, 1)
+    assert cautious_threshold(tuned, np.array(confidence), np.array(right)) == threshold
+
+
+# -- words --------------------------------------------------------------------------------------------------
+
+
+def test_what_has_changed_is_told_by_recall() -> None:
+    old = judged([[40, 4, 0, 0], [36, 8, 0, 0], [0, 0, 30, 0], [0, 0, 8, 22]])
+    new = judged([[36, 8, 0, 0], [8, 36, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]])
+    assert retrain_words.changes(Duel(new, old)) == [
+        "Debug is now recognised: recall 0.18 → 0.82",
+        "BreakIdle is recognised better: recall 0.73 → 1.00",
+        "Build is recognised less: recall 0.91 → 0.82",
+    ]
+    assert retrain_words.changes(Duel(old, new))[0] == "Debug is hardly recognised any more: recall 0.82 → 0.18"
+    assert retrain_words.changes(Duel(new, new)) == retrain_words.changes(None) == []
+
+
+def test_promises_are_told_with_what_is_proven() -> None:
+    proven = TunedReject(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
+    unproven = TunedReject(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled stretches are too few.")
+    fine = judged(FINE)
+    sentences = retrain_words.promoted(Duel(fine, fine), 0.87, proven, 0.6)
+    assert sentences[0] == "On days it had not seen 87% of the labelled minutes are right."
+    assert "at least 90% of the labels shown are right (95% sure); 74% of the minutes get one." in sentences[1]
+    assert retrain_words.promoted(None, 0.87, unproven, 0.55)[1] == (
+        "The threshold is 0.55. 8 labelled stretches are too few."
+    )
+
+
+def test_a_refusal_tells_the_gates_and_an_unfair_duel() -> None:
+    verdict = judge(judged(changed(3, [4, 0, 0, 26])))
+    assert retrain_words.refused(verdict, is_fair=True) == list(verdict.reasons)
+    lost = Verdict((Gate("champion", False, "It lost."),))
+    assert retrain_words.refused(lost, is_fair=False)[1].startswith("That one was trained on these days")
