@@ -71,17 +71,17 @@ class OtherModelServedError(TaskclfError):
 @dataclass(frozen=True, slots=True)
 class EarlierChoice:
     """What was served before. `policy`: the bytes of its file, None when there was none; `model_dir`: relative to the
-    home, None when nothing was served; `pin`: the policy that was written in place of none."""
+    home; `pin`: the policy that was written in place of none."""
 
     path: Path
     policy: bytes | None
-    model_dir: str | None
+    model_dir: str
     pin: bytes | None = None
 
     @property
-    def bundle_id(self) -> str | None:
+    def bundle_id(self) -> str:
         """The name of the model's folder."""
-        return None if self.model_dir is None else self.model_dir.rpartition("/")[2]
+        return self.model_dir.rpartition("/")[2]
 
     def is_present(self, present: bytes | None) -> bool:
         """Whether this is what is in force, by the policy file as it is (None for no file)."""
@@ -219,8 +219,7 @@ def _remember_present(models_dir: Path) -> None:
         return
     served = served_now(models_dir)
     if served is None:
-        _write_entry(models_dir, "none", json_text({"model_dir": None}).encode())
-        return
+        return  # nothing to go back to
     pin = json_text(replace(draft_policy_for_edit(models_dir), source=PINNED).to_dict())
     model_dir = relative_to_home(models_dir.parent, served.bundle_dir)
     _write_entry(models_dir, "none", json_text({"model_dir": model_dir, "pin": pin}).encode())
@@ -254,7 +253,7 @@ def roll_back(models_dir: Path, *, before_switch: Callable[[str], None] = lambda
                 "There is no earlier choice of a model to go back to.", "Choose a model under Prediction Model."
             )
         _check_servable(models_dir, earlier)
-        before_switch(earlier.bundle_id or "")
+        before_switch(earlier.bundle_id)
         if present is not None:
             _write_entry(models_dir, "left.json", present)
         if earlier.policy is not None:
@@ -272,7 +271,7 @@ def _check_servable(models_dir: Path, earlier: EarlierChoice) -> None:
             policy = parse_policy_text(earlier.policy)
             validate_policy(policy, models_dir)
             build_config(models_dir, models_dir.parent / policy.model_dir, "policy", policy, Explicit())
-        elif earlier.model_dir is not None:
+        else:
             build_config(models_dir, models_dir.parent / earlier.model_dir, "best", None, Explicit())
     except (PolicyValidationError, ModelError, CalibratorError) as error:
         raise PolicyValidationError(
@@ -282,11 +281,9 @@ def _check_servable(models_dir: Path, earlier: EarlierChoice) -> None:
 
 def _restore_absence(models_dir: Path, earlier: EarlierChoice) -> None:
     """Remove the policy; where another model would then be the best, the pointer names the one of that time."""
-    if earlier.model_dir is not None:
-        folder = bundle_at(models_dir, earlier.model_dir)
-        without = resolve_without_policy(models_dir, Explicit())
-        if without.bundle_dir.resolve() != folder.resolve():
-            set_active(models_dir, folder, {"note": "served before there was a policy"})
+    folder = bundle_at(models_dir, earlier.model_dir)
+    if resolve_without_policy(models_dir, Explicit()).bundle_dir.resolve() != folder.resolve():
+        set_active(models_dir, folder, {"note": "served before there was a policy"})
     remove_inference_policy(models_dir)
 
 
@@ -324,11 +321,10 @@ def _read_entry(path: Path) -> EarlierChoice | None:
     data = path.read_bytes()
     try:
         if path.suffix == ".none":
-            model_dir, pin = (parse_json_object(data).get(key) for key in ("model_dir", "pin"))
-            pinned = pin.encode() if isinstance(pin, str) else None
-            return EarlierChoice(path, None, model_dir if isinstance(model_dir, str) else None, pinned)
+            entry = parse_json_object(data)
+            return EarlierChoice(path, None, str(entry["model_dir"]), str(entry["pin"]).encode())
         return EarlierChoice(path, data, parse_policy_text(data).model_dir)
-    except (BadJsonError, PolicyValidationError) as error:
+    except (BadJsonError, KeyError, PolicyValidationError) as error:
         log.warning("%s is passed over: %s", path, error)
         return None
 

@@ -360,10 +360,10 @@ def training_already() -> tuple[str, str]:
     return "A model is being trained", f"Wait until it is done; {MENU_STOP_RETRAINING} ends it."
 
 
-def rolled_back(model: str | None, *, has_policy: bool) -> tuple[str, str]:
+def rolled_back(model: str, *, has_policy: bool) -> tuple[str, str]:
     """Roll back."""
     policy = "its policy is as it was" if has_policy else "without a policy, as it was"
-    return "The earlier model is in use again", f"{model or 'None'}, {policy}."
+    return "The earlier model is in use again", f"{model}, {policy}."
 
 
 def model_status(

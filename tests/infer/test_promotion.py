@@ -104,8 +104,10 @@ def test_into_a_home_without_a_model(tmp_path: Path) -> None:
     shutil.move(models / BUNDLE.name, tmp_path / "away")
     promoted(models, FIRST)
     assert resolve_inference_config(models).bundle_id == FIRST
-    assert roll_back(models).policy is None
-    assert not policy_path(models).exists()
+    with pytest.raises(NothingEarlierError):
+        roll_back(models)
+    promoted(models, SECOND)
+    assert roll_back(models).bundle_id == FIRST
 
 
 def test_what_the_person_edits_is_never_lost(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""`train retrain` and `model rollback`: what they print, and that they do what the tray does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.infer.resolve import resolve_inference_config
+from taskclf_tray.labels.learning import Reinference, load_reinference
+from taskclf_tray.store.database import Database
+from tests.cli.homes import CommandLine
+from tests.infer.promotion_home import FIRST, make_small, promoted
+from tests.infer.sample_rows import BUNDLE
+from tests.train.worked_days import USER, make_home, record_days
+
+
+class Home(CommandLine):
+    """Calls commands in a home that is made by hand."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self.models, self._capsys = home, home / "models", capsys
+
+
+def test_retrain_says_how_it_goes_and_rollback_goes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = make_home(tmp_path / "home")
+    record_days(paths, range(3))
+    line = Home(paths.home, capsys)
+    code, out, err = line.call("train", "retrain")
+    (bundle,) = paths.models.glob("2*")
+    assert code == 0
+    assert out.startswith(f"{bundle.name} is in use now.\nOn days it had not seen ")
+    assert "`taskclf-tray model rollback`" in out
+    assert "Training on 450 labelled minutes in 33 blocks on 3 days." in err
+    facts = line.json("train", "retrain")
+    assert (facts["outcome"], facts["previous_model"]) == ("refused", bundle.name)
+    assert facts["sentences"][0].startswith("It is the model in use once more.")
+    assert "no model that was active before" in line.refused("model", "rollback")
+
+
+def test_rollback_asks_the_app_to_answer_the_record_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = CommandLine(tmp_path / "home", capsys)
+    make_small(line.models / BUNDLE.name)
+    processed = line.home / "data" / "processed"
+    processed.mkdir(parents=True, exist_ok=True)
+    (processed / ".user_id").write_text(USER)
+    (processed / ".title_secret").write_text("0" * 63 + "1")
+    Database(line.home / "tray" / "tray.db").close()
+    before = (line.models / "inference_policy.json").read_bytes()
+    promoted(line.models, FIRST)
+    code, out, err = line.call("model", "rollback")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Rolled back to {BUNDLE.name}; its policy is as it was.\nServed: {BUNDLE.name}, as")
+    assert (line.models / "inference_policy.json").read_bytes() == before
+    assert resolve_inference_config(line.models).bundle_id == BUNDLE.name
+    database = Database(line.home / "tray" / "tray.db")
+    assert load_reinference(database, USER) == Reinference(BUNDLE.name)
+    database.close()
+    # with no promotion left to take back it is the pointer's turn, as ever
+    assert "no model that was active before" in line.refused("model", "rollback")
+
+
+def test_too_few_labels_are_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = make_home(tmp_path / "home")
+    record_days(paths, range(1), labelled=())
+    line = Home(paths.home, capsys)
+    code, out, err = line.call("train", "retrain", "--json")
+    assert (code, out) == (1, "")
+    assert "There are 0 labelled blocks; a model of your own needs at least 10. Label 10 more" in err
