@@ -24,9 +24,9 @@ from taskclf_tray.train.fit import (
     TooFewLabelsError,
     TrainedModel,
     TrainingCancelledError,
-    class_weights,
     fit,
 )
+from taskclf_tray.train.fit_lines import class_weights
 from taskclf_tray.train.splits import later_days
 from taskclf_tray.train.weak import weak_label
 from tests.train.labelled import BUILD, DEBUG, simulated_days, span

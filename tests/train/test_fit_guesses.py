@@ -12,8 +12,9 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_projection import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
-from taskclf_tray.train.fit import FitOptions, fit, line_weights
+from taskclf_tray.train.fit import FitOptions, fit
 from taskclf_tray.train.fit_guesses import said_only, unsaid_only, with_guesses
+from taskclf_tray.train.fit_lines import line_weights
 from taskclf_tray.train.weak import UNSAID, weak_label, weak_or_unsaid
 from tests.train.labelled import BUILD, DEBUG, MEET, line, row, simulated_days
 from tests.train.test_fit import digest
