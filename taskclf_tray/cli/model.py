@@ -135,7 +135,7 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 def handle_rollback(options: argparse.Namespace) -> int:
     """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
-    from taskclf_tray.infer.promotion import earlier_choice
+    from taskclf_tray.infer.policy_history import earlier_choice
     from taskclf_tray.infer.registry import roll_back_active
 
     paths = paths_of(options)

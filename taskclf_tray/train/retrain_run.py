@@ -7,19 +7,20 @@ import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.model_io import read_metadata
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.infer.kept_models import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.promotion import clear_staging, keep_rejected, promote, served_now, staging_dir
+from taskclf_tray.infer.promotion import promote, served_now
 from taskclf_tray.infer.resolution import ResolvedInferenceConfig
 from taskclf_tray.labels.learning import (
     LastTraining,
@@ -41,9 +42,6 @@ from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_
 from taskclf_tray.train.retrain_job import RetrainRequest
 from taskclf_tray.train.transitions import learn_transitions
 from taskclf_tray.train.weak import weak_or_unsaid
-
-TRAINING_FILE: Final = "training.json"
-"""Beside a bundle: how it was calibrated, tuned and judged. Only models of this person's have it."""
 
 Facts = dict[str, Any]
 
@@ -208,6 +206,9 @@ class Retraining:
             with contextlib.suppress(StoreError):  # it is in use: that a note of it is missing must not deny it
                 record.remember(LastTraining(self._now_us, "promoted", bundle.name, tuple(sentences)))
         self._step(f"Promoted {bundle.name}. {' '.join(sentences)}")
+        with contextlib.suppress(OSError, TaskclfError):
+            for name in remove_replaced(self._models):
+                self._step(f"Removed {name}, which was replaced long ago.")
         return {"outcome": "promoted", "model": bundle.name, "folder": str(bundle), "sentences": sentences}
 
     def _refuse(self, trial: _Trial, verdict: Verdict, staged: Path) -> Facts:

@@ -20,7 +20,8 @@ from typing import Any, Final
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.inference_policy import policy_path
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer.promotion import SOURCE, EarlierChoice, earlier_choice, roll_back
+from taskclf_tray.infer.policy_history import EarlierChoice, earlier_choice
+from taskclf_tray.infer.promotion import SOURCE, roll_back
 from taskclf_tray.infer.registry import POLICY_HISTORY
 from taskclf_tray.labels.learning import is_training_due, load_last_training, new_blocks
 from taskclf_tray.ui import text

@@ -13,18 +13,23 @@ import pytest
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.core.inference_policy import load_inference_policy, policy_path
 from taskclf_tray.infer import promotion
+from taskclf_tray.infer.kept_models import (
+    TRAINING_FILE,
+    calibrators_of,
+    keep_rejected,
+    rejected_bundles,
+    remove_replaced,
+    staging_dir,
+)
+from taskclf_tray.infer.policy_history import earlier_choice
 from taskclf_tray.infer.promotion import (
     NothingEarlierError,
     OtherModelServedError,
-    earlier_choice,
-    keep_rejected,
     promote,
-    rejected_bundles,
     roll_back,
     served_now,
-    staging_dir,
 )
-from taskclf_tray.infer.registry import list_bundles
+from taskclf_tray.infer.registry import list_bundles, set_active
 from taskclf_tray.infer.resolve import InferencePolicyReloader, resolve_inference_config
 from tests.infer.promotion_home import FIRST, SECOND, STORE, THIRD, home_with, promoted, stage
 from tests.infer.sample_rows import BUNDLE
@@ -172,6 +177,25 @@ def test_refused_bundles_are_kept_aside_five_of_them_and_never_listed(tmp_path: 
     assert [path.name[:10] for path in rejected_bundles(models)] == [f"2026-12-0{n}" for n in range(3, 8)]
     assert json.loads((rejected_bundles(models)[0] / "reasons.json").read_text()) == {"reasons": ["too bad"]}
     assert [info.name for info in list_bundles(models)] == [BUNDLE.name]
+
+
+def test_models_replaced_long_ago_are_removed_and_never_what_is_named(tmp_path: Path) -> None:
+    """Five are kept, and with them what roll backs go to, what is active, and whatever no training made."""
+    models = home_with(tmp_path)
+    names = [f"2026-12-{n:02d}_120000_run-00AA" for n in range(1, 12)]
+    for name in names:
+        promoted(models, name)
+        (models / name / TRAINING_FILE).write_text("{}")
+    set_active(models, models / names[0])
+    assert remove_replaced(models) == names[1:5]  # 5 to 9 are what roll backs go to, 6 to 10 the newest
+    assert not calibrators_of(models, names[1]).exists()
+    left = [info.name for info in list_bundles(models)]
+    assert set(left) == {BUNDLE.name, names[0], *names[5:]}
+    assert remove_replaced(models) == []
+    for name in names[9:4:-1]:
+        assert roll_back(models).bundle_id == name
+    policy_path(models).write_text("{ broken")
+    assert remove_replaced(models, kept=1) == []
 
 
 def test_a_full_disk_leaves_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from taskclf_tray.core.errors import LabelError, PolicyValidationError, StoreErr
 from taskclf_tray.core.inference_policy import load_inference_policy, policy_path, save_inference_policy
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer import promotion
-from taskclf_tray.infer.promotion import OtherModelServedError, rejected_bundles, roll_back, staging_dir
+from taskclf_tray.infer.kept_models import rejected_bundles, staging_dir
+from taskclf_tray.infer.promotion import OtherModelServedError, roll_back
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import policy_for_bundle, resolve_inference_config
 from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
