@@ -1,8 +1,9 @@
 """What every job's process does the same way: it takes a request, and says in JSON lines how far it is.
 
-`{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, and at last `{"event": "done", …}` or
-`{"event": "error", "title", "next_step"}`. `ui/child_job.py` is the other end. A job works on files and on the record:
-it is kept off the network, whatever a library in it may try.
+`{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, `{"event": "writing"}` where it can still be
+stopped without a trace, and at last `{"event": "done", …}` or `{"event": "error", "title", "next_step"}`.
+`ui/child_job.py` is the other end. A job works on files and on the record: it is kept off the network, whatever a
+library in it may try.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _CALIBRATING_SHARE: Final = 0.5
 """Of the days after training, unless somebody says which: the others are left for the threshold."""
+WRITING: Final = {"event": "writing"}
 Outcome = dict[str, Any]
 
 
@@ -76,6 +77,7 @@ def train(request: TrainRequest, say: Say) -> Outcome:
         options=FitOptions(request.schema_version, request.rounds, seed=request.seed),
         progress=progress_of(say),
     )
+    say(WRITING)
     if is_ours:
         keep_what_is_served(paths.models)
     figures = judged.evaluation.figures
@@ -147,6 +149,7 @@ def choose_calibrators(request: TrainRequest, say: Say) -> Outcome:
         created_at=datetime.now(UTC).isoformat(),
     )
     notes = {**extent(later), "dataset_hash": later.dataset_hash, **found.to_dict()}
+    say(WRITING)
     folder = _write_store(found, notes, _store_dir(request, paths, resolved.bundle_id))
     return {
         "model": resolved.bundle_id,
@@ -204,6 +207,7 @@ def tune(request: TrainRequest, say: Say) -> Outcome:
     tuned = tune_reject(answers.probs, later.labels, later.block_ids, target_accuracy=target)
     is_written = request.is_to_be_written and tuned.threshold is not None
     if is_written:
+        say(WRITING)
         write_threshold(paths.models, resolved, tuned, later.user_ids.tolist())
     return {
         "model": resolved.bundle_id,
@@ -230,6 +234,7 @@ def judge(request: TrainRequest, say: Say) -> Outcome:
     is_seen = resolved.metadata.data_provenance != "synthetic"
     evaluation = evaluate(later, answers, seen_users=set(later.user_ids.tolist()) if is_seen else ())
     folder = Path(request.out_dir) if request.out_dir else paths.artifacts / "evaluation" / resolved.bundle_id
+    say(WRITING)
     files = write_evaluation(evaluation, folder)
     return {
         "model": resolved.bundle_id,

@@ -40,9 +40,27 @@ def run(request: TrainRequest, say: Say) -> dict[str, Any]:
         ) from error
 
 
-def _stop(_signal: int, _frame: object) -> NoReturn:
-    """An exit that runs what cleans up."""
-    raise SystemExit(_STOPPED_CODE)
+class Stoppable:
+    """Ends the process with what cleans up when it is told to end.
+
+    A handler that happens to run inside a callback of a library in C raises where the exception is dropped. So
+    whatever the job says asks once more, and it says something before it writes.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._is_told = False
+
+    def stop(self, _signal: int, _frame: object) -> NoReturn:
+        """The handler of a signal."""
+        self._is_told = True
+        raise SystemExit(_STOPPED_CODE)
+
+    def say(self, event: dict[str, Any]) -> None:
+        """Pass it on, unless it is time to end."""
+        if self._is_told:
+            raise SystemExit(_STOPPED_CODE)
+        self._say(event)
 
 
 def _request_of(values: dict[str, Any]) -> TrainRequest:
@@ -54,9 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
 
     def begin(values: dict[str, Any], say: Say) -> dict[str, Any]:
+        stoppable = Stoppable(say)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _stop)
-        return run(_request_of(values), say)
+            signal.signal(number, stoppable.stop)
+        return run(_request_of(values), stoppable.say)
 
     return serve(begin, arguments, what="training")
 
