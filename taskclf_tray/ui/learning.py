@@ -45,6 +45,8 @@ CHECK_SECONDS: Final = 600.0
 """Whether a weekly training is due is looked at this often."""
 RETRY_SECONDS: Final = 86_400.0
 """A weekly training that failed is tried again after so long."""
+REWRITE_RETRY_SECONDS: Final = 600.0
+"""A record that could not be answered anew is tried again after so long."""
 _LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
 
 
@@ -54,6 +56,7 @@ class _Running:
 
     job: ChildJob
     is_weekly: bool
+    replaces: str | None
     thread: threading.Thread | None = None
     percent: int = 0
     ending: dict[str, Any] | TaskclfError | None = None
@@ -72,6 +75,7 @@ class LearningWatch:
         self._running: _Running | None = None
         self._check_at = 0.0
         self._served: str | None = None
+        self._rewrite_at = 0.0
         self._earlier: tuple[object, EarlierChoice | None] | None = None
 
     @property
@@ -120,10 +124,10 @@ class LearningWatch:
 
     def without_own(self, messages: Sequence[Message]) -> list[Message]:
         """What is served has changed by files: where our own training did it, that is told at its end."""
-        resolved = self._session.serving.resolved
-        policy = None if resolved is None else resolved.policy
-        is_own = self._running is not None and policy is not None and policy.source == SOURCE
-        return [] if is_own else list(messages)
+        resolved, running = self._session.serving.resolved, self._running
+        if running is None or resolved is None or resolved.policy is None or resolved.policy.source != SOURCE:
+            return list(messages)
+        return list(messages) if resolved.bundle_id == running.replaces else []
 
     def close(self) -> None:
         """End a training that goes on; nothing has changed by it."""
@@ -140,7 +144,8 @@ class LearningWatch:
         if not self._session.serving.follows_policy:
             return [text.model_named_at_start()]
         job = ChildJob(self._job_module, self._request(), timeout_seconds=LONGEST_SECONDS)
-        self._running = running = _Running(job, is_weekly)
+        resolved = self._session.serving.resolved
+        self._running = running = _Running(job, is_weekly, None if resolved is None else resolved.bundle_id)
         running.thread = threading.Thread(target=_run, args=(running,), name="training")
         running.thread.start()
         log.info("Training begins (%s).", "weekly" if is_weekly else "asked for")
@@ -194,12 +199,17 @@ class LearningWatch:
 
     def _rewrite_some(self) -> None:
         config, resolved = self._session.serving.config, self._session.serving.resolved
-        if config is None or resolved is None:
+        if config is None or resolved is None or time.monotonic() < self._rewrite_at:
             return
-        if self._served != config.config_id:
-            self._served = config.config_id
-            self._history.follow()
-        revised = self._history.advance(config, resolved.bundle_id, self._session.now())
+        try:
+            if self._served != config.config_id:
+                self._history.follow()
+                self._served = config.config_id
+            revised = self._history.advance(config, resolved.bundle_id, self._session.now())
+        except Exception as error:  # noqa: BLE001 - what was recorded stays; minutes to come must not suffer
+            log.warning("The record could not be answered anew: %s", as_problem(error))
+            self._rewrite_at = time.monotonic() + REWRITE_RETRY_SECONDS
+            return
         if revised:
             self._audience.stepped(Step(revised=tuple(revised)))
 

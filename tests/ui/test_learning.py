@@ -22,6 +22,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.ui import companions, history, learning, text
 from taskclf_tray.ui import runtime as runtime_module
 from taskclf_tray.ui.commands import RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.ui.icon import IconState
 from taskclf_tray.ui.runtime import TrayRuntime
 from taskclf_tray.ui.serving import Overrides
 from taskclf_tray.ui.snapshot import LearningView
@@ -243,6 +244,31 @@ def _changed(record: Any) -> dict[str, Any]:
     values = {name: getattr(record, name) for name in record.__slots__}
     prediction = record.prediction.replace(record.config_id, "older")
     return values | {"config_id": "older", "prediction": prediction}
+
+
+def test_a_record_that_cannot_be_answered_anew_costs_no_minute(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("Quarterly Secret - Editor")
+
+    monkeypatch.setattr(history.HistoryRewriter, "advance", fail)
+    with caplog.at_level(logging.WARNING), training(rig, "promoted") as runtime:
+        rig.clock.set(START + timedelta(minutes=10))
+        until(lambda: any(p.bucket_start_ts >= START for s in rig.watcher.steps for p in s.finalised), "new minutes")
+        assert runtime.snapshot.state is not IconState.ATTENTION
+    assert caplog.text.count("could not be answered anew") == 1
+    assert "Quarterly Secret" not in caplog.text
+
+
+def test_an_edit_while_it_trains_is_told_as_ever(rig: Rig) -> None:
+    edit = {"source": "retrain", "reject_threshold": 0.77}
+    with training(rig, "slow") as runtime:
+        runtime.send(RetrainNow())
+        until(lambda: runtime.snapshot.learning.training_percent == 40, "its progress")
+        policy = json.loads(policy_path(rig.paths.models).read_text())
+        policy_path(rig.paths.models).write_text(json.dumps(policy | edit))
+        until(lambda: any("threshold" in body and "0.77" in body for _, body in rig.watcher.messages), "the edit")
 
 
 def test_status_tells_the_model_the_last_training_and_the_next(rig: Rig) -> None:
