@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.bench import learning_plot, learning_tables
-from tests.bench.bench_learning import BASELINES, Size, run
+from tests.bench.bench_learning import BASELINES, VARIANTS, Size, run
 from tests.bench.learning_curve import TARGET
 from tests.bench.learning_people import make_person
 
@@ -63,9 +63,9 @@ def test_a_page_without_a_place_is_refused(tmp_path: Path) -> None:
         learning_tables.write_tables(page, figures(), is_variants=False)
 
 
-def test_the_page_shows_every_persona() -> None:
+def test_the_page_shows_every_persona_and_every_variant() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for name in Size().personas:
+    for name in (*Size().personas, *VARIANTS):
         assert re.search(rf"^\| {re.escape(name)} \|", page, re.MULTILINE), name
     assert "](learning.png)" in page
     assert (ROOT / "docs" / "learning.png").exists()
