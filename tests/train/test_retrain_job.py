@@ -41,10 +41,10 @@ Events = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four labelled days, and the starter model in use."""
+    """Three labelled days, and the starter model in use."""
     home = tmp_path_factory.mktemp("worked") / "home"
     paths = make_home(home)
-    record_days(paths, range(4))
+    record_days(paths, range(3))
     shutil.copytree(STARTER, paths.models / STARTER.name)
     return home
 
@@ -97,7 +97,7 @@ def relabel(paths: HomePaths, labels: list[str]) -> None:
 
     def change(database: Database) -> None:
         store = LabelStore(database, USER)
-        for k in range(4 * 15):
+        for k in range(3 * 15):
             start = block_start(k // 15, k % 15)
             store.add(start, start + timedelta(minutes=10), labels[k * 7 % 11 % len(labels)], at=LATER)
 
@@ -109,7 +109,7 @@ def test_a_better_model_is_promoted_with_all_that_belongs_to_it(paths: HomePaths
     before = labels_of(paths)
     facts = trained(paths, events.append)
     assert facts["outcome"] == "promoted"
-    assert (facts["labelled_minutes"], facts["labelled_days"], facts["previous_model"]) == (600, 4, STARTER.name)
+    assert (facts["labelled_minutes"], facts["labelled_days"], facts["previous_model"]) == (450, 3, STARTER.name)
     assert facts["macro_f1"] > facts["previous_macro_f1"] + 0.2
     assert any("is now recognised: recall 0." in sentence for sentence in facts["sentences"])
     resolved = resolve_inference_config(paths.models)
