@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from taskclf_tray.core import defaults
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.config_keys import KEYS, UNUSED_KEYS, WITHOUT_EFFECT, ConfigKey
-from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherName
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_CONFIG_BYTES: Final = 1_000_000
@@ -43,7 +43,7 @@ class Config:
     idle_transition_minutes: float = defaults.DEFAULT_IDLE_TRANSITION_MINUTES
     gap_fill_escalation_minutes: int = 480
     smooth_window: int = defaults.DEFAULT_SMOOTH_WINDOW
-    smoother: SmootherName = DEFAULT_SMOOTHER
+    smoother: SmootherChoice = DEFAULT_SMOOTHER
     asks_per_day: int = defaults.DEFAULT_ASKS_PER_DAY
     ask_spacing_minutes: int = 60
     quiet_hours: tuple[str, ...] = ()

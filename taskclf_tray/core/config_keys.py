@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from taskclf_tray.core.smoothing import SMOOTHERS
+from taskclf_tray.core.smoothing import SMOOTHER_CHOICES
 from taskclf_tray.core.strict_json import is_number
 
 UNUSED_KEYS: Final = frozenset({"title_salt", "suggestion_banner_ttl_seconds", "user_id"})
@@ -128,9 +128,9 @@ KEYS: Final[dict[str, ConfigKey]] = {
     "gap_fill_escalation_minutes": _whole("Minutes without a label before the icon asks for attention.", 1, 10080),
     "smooth_window": _odd(_whole("Minutes a label is smoothed over, an odd number; 1 is not at all.", 1, 15)),
     "smoother": _text(
-        'How a minute\'s label follows its neighbours\': "majority", or "hmm", which waits 5 minutes.',
-        "majority or hmm",
-        lambda text: text in SMOOTHERS,
+        'How labels follow their neighbours: "majority", "hmm" (waits 5 minutes), or "learnt" (hmm once there is one).',
+        "learnt, majority or hmm",
+        lambda text: text in SMOOTHER_CHOICES,
     ),
     "asks_per_day": _whole("Questions a day at most; 0 is never.", 0, 6),
     "ask_spacing_minutes": _whole("Minutes between two questions at least.", 5, 1440),

@@ -1,7 +1,8 @@
 """How labels follow each other: the shares behind the smoother `hmm`, and the policy's extra key that holds them.
 
 In the policy: `"smoothing": {"smoother": "hmm", "transitions": [[…8 numbers…], …8 rows…]}`. The policy says what was
-learnt; which smoother is used is the person's choice, `smoother` in config.toml.
+learnt; which smoother is used is the person's choice, `smoother` in config.toml. By itself it is `hmm` as soon as
+something was learnt, for then it beats the majority vote on every measure but one (docs/learning.md).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Final, Literal
 from taskclf_tray.core.strict_json import describe, is_number
 from taskclf_tray.core.types import LABEL_SET_V1
 
-SmootherName = Literal["majority", "hmm"]
-SMOOTHERS: Final[tuple[SmootherName, ...]] = ("majority", "hmm")
-DEFAULT_SMOOTHER: Final[SmootherName] = "majority"
+SmootherChoice = Literal["learnt", "majority", "hmm"]
+SMOOTHERS: Final = ("majority", "hmm")
+SMOOTHER_CHOICES: Final[tuple[SmootherChoice, ...]] = ("learnt", "majority", "hmm")
+DEFAULT_SMOOTHER: Final[SmootherChoice] = "learnt"
 
 SMOOTHING_KEY: Final = "smoothing"
 MIN_SHARE: Final = 1e-9
@@ -105,8 +107,8 @@ def transitions_in(value: object) -> Transitions | None:
     return None if rows is None else Transitions(rows)
 
 
-def chosen_transitions(smoother: SmootherName, learnt: Transitions | None) -> Transitions | None:
-    """What smooths: None for the majority vote, else the shares learnt, else the built-in ones."""
+def chosen_transitions(smoother: SmootherChoice, learnt: Transitions | None) -> Transitions | None:
+    """What smooths: the shares learnt; where there are none, `hmm` takes the built-in ones. None: the majority vote."""
     if smoother == "majority":
         return None
-    return BUILT_IN_TRANSITIONS if learnt is None else learnt
+    return BUILT_IN_TRANSITIONS if learnt is None and smoother == "hmm" else learnt

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
 from taskclf_tray.core.schema import NEWEST_SCHEMA
-from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherName, Transitions, chosen_transitions
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
@@ -84,12 +84,12 @@ class PipelineConfig:
         *,
         taxonomy: TaxonomyConfig | None,
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
-        smoother: SmootherName = DEFAULT_SMOOTHER,
+        smoother: SmootherChoice = DEFAULT_SMOOTHER,
         bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     ) -> PipelineConfig:
         """From what `infer.resolve` found (a `ResolvedInferenceConfig`).
 
-        `smoother` decides how labels are smoothed; for `hmm` the transitions are those that the policy holds.
+        `smoother` decides how labels are smoothed; the transitions are those that the policy holds.
         """
         transitions = chosen_transitions(smoother, getattr(resolved, "transitions", None))
         return cls(

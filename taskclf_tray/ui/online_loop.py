@@ -92,7 +92,7 @@ def run_online_loop(
     try:
         if label_queue_path is not None:
             queue = ActiveLabelingQueue(Path(label_queue_path))
-            feeder = _QueueFeeder(database, queue, identity.user_id, smooth_window, label_confidence_threshold)
+            feeder = _QueueFeeder(database, queue, identity.user_id, serving, label_confidence_threshold)
         recorder = Recorder(
             database,
             GuardedReader(source, database, lambda: None),
@@ -126,21 +126,24 @@ class _QueueFeeder:
         database: Database,
         queue: ActiveLabelingQueue,
         user_id: str,
-        smooth_window: int,
+        serving: Serving,
         threshold: float | None,
     ) -> None:
         self._database = database
         self._queue = queue
         self._user_id = user_id
-        self._smooth_window = smooth_window
+        self._serving = serving
         self._threshold = threshold
 
     def feed(self, until: datetime, now: datetime) -> None:
         """Queue what has closed; the place in the record moves on only when the queue has it. Raises StoreError."""
+        config = self._serving.config
+        if config is None:
+            return
         zone = tzlocal.get_localzone_name()
         with self._database.transaction():
             closed = close_blocks(
-                self._database, self._user_id, until_us=to_us(until), ahead_buckets=self._smooth_window // 2
+                self._database, self._user_id, until_us=to_us(until), ahead_buckets=config.ahead_buckets
             )
             low = [block for block in (self._judged(item.block) for item in closed) if block.is_low]
             self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
-from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherName
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import (
     MISSING_POLICY,
@@ -50,14 +50,14 @@ class Serving:
         *,
         overrides: Overrides | None = None,
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
-        smoother: SmootherName = DEFAULT_SMOOTHER,
+        smoother: SmootherChoice = DEFAULT_SMOOTHER,
         bucket_seconds: int = 60,
     ) -> None:
         self._models_dir = models_dir
         self._taxonomy_path = taxonomy_path
         self._overrides = overrides or Overrides()
         self._smooth_window = smooth_window
-        self._smoother: SmootherName = smoother
+        self._smoother: SmootherChoice = smoother
         self._bucket_seconds = bucket_seconds
         self._reloader: InferencePolicyReloader | None = None
         self._taxonomy: TaxonomyConfig | None = None

@@ -63,6 +63,8 @@ def test_the_person_chooses_and_the_policy_says_what_was_learnt() -> None:
     assert chosen_transitions("majority", LEARNT) is None
     assert chosen_transitions("hmm", LEARNT) == LEARNT
     assert chosen_transitions("hmm", None) == BUILT_IN_TRANSITIONS
+    assert chosen_transitions("learnt", LEARNT) == LEARNT
+    assert chosen_transitions("learnt", None) is None
     assert transitions_in(None) is None
     assert transitions_in({"smoother": "hmm"}) is None
     assert transitions_in({"smoother": "majority", "transitions": LEARNT.to_lists()}) is None

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SMOOTHERS, Transitions
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SMOOTHER_CHOICES, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.hmm import LAG_BUCKETS, MIXED_CODE, UNIFORM, forward, hmm_codes, hmm_run
 from taskclf_tray.infer.online import OnlinePredictor
@@ -206,10 +206,11 @@ def test_how_long_a_label_waits_and_what_names_it() -> None:
         calibrator=None, calibrator_store=None, reject_threshold=0.5, per_user_reject_thresholds={},
         model_version="m", config_digest="d", transitions=Transitions.sticky(0.9),
     )  # fmt: skip
-    chosen = [PipelineConfig.from_resolved(resolved, taxonomy=None, smoother=name) for name in SMOOTHERS]
-    assert [config.transitions for config in chosen] == [None, resolved.transitions]
+    chosen = [PipelineConfig.from_resolved(resolved, taxonomy=None, smoother=name) for name in SMOOTHER_CHOICES]
+    assert [config.transitions for config in chosen] == [resolved.transitions, None, resolved.transitions]
     resolved.transitions = None
-    assert PipelineConfig.from_resolved(resolved, taxonomy=None, smoother="hmm").transitions == STICKY
+    chosen = [PipelineConfig.from_resolved(resolved, taxonomy=None, smoother=name) for name in SMOOTHER_CHOICES]
+    assert [config.transitions for config in chosen] == [None, None, STICKY]
 
 
 def test_online_revises_for_five_minutes_with_a_bounded_state() -> None:

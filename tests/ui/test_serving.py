@@ -11,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SmootherName, Transitions, smoothing_entry
+from taskclf_tray.core.smoothing import (
+    BUILT_IN_TRANSITIONS,
+    DEFAULT_SMOOTHER,
+    SmootherChoice,
+    Transitions,
+    smoothing_entry,
+)
 from taskclf_tray.infer.resolve import ModelResolutionError
 from taskclf_tray.ui import serving as serving_module
 from taskclf_tray.ui.serving import Message, Overrides, Serving
@@ -31,7 +37,7 @@ class Home:
         self.taxonomy = self.folder / "configs" / "user_taxonomy.yaml"
         self.saves = 0
 
-    def serving(self, overrides: Overrides | None = None, smoother: SmootherName = "majority") -> Serving:
+    def serving(self, overrides: Overrides | None = None, smoother: SmootherChoice = "majority") -> Serving:
         return Serving(self.models, self.taxonomy, overrides=overrides, smoother=smoother)
 
     def save(self, path: Path, words: str) -> None:
@@ -80,6 +86,19 @@ def test_a_good_save_is_said_with_what_changed(home: Home) -> None:
     assert serving.config is not None
     assert serving.config.reject_threshold == 0.6
     assert serving.check() == []
+
+
+def test_learnt_transitions_take_effect_by_themselves_and_go_with_the_policy(home: Home) -> None:
+    serving = home.serving(smoother=DEFAULT_SMOOTHER)
+    serving.load()
+    assert serving.config is not None
+    assert serving.config.transitions is None
+    home.edit_policy(lambda data: data.update(smoothing=smoothing_entry(Transitions.sticky(0.9))))
+    serving.check()
+    assert serving.config.transitions == Transitions.sticky(0.9)
+    home.edit_policy(lambda data: data.pop("smoothing"))
+    serving.check()
+    assert serving.config.transitions is None
 
 
 def test_learnt_transitions_take_effect_where_the_person_chose_hmm(home: Home) -> None:
