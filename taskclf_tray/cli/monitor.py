@@ -204,11 +204,15 @@ def _telemetry_of(record: Record, days: Sequence[date]) -> Iterator[DayTelemetry
     """Of each day with a minute on record."""
     from taskclf_tray.report.days import near_us, read_day
     from taskclf_tray.report.telemetry import asks_on, day_telemetry
+    from taskclf_tray.ui.child_job import ProgressBar
 
-    for day in days:
+    bar = ProgressBar()
+    for number, day in enumerate(days, 1):
+        bar.show(number, len(days))
         records = read_day(record.database, record.user_id, day)
         if records:
             yield day_telemetry(day, records, asks_on(record.database, record.user_id, day, near_us(day)[0]))
+    bar.clear()
 
 
 def _nothing(days: Sequence[date]) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -158,8 +158,26 @@ def test_jobs_of_the_app_and_of_a_terminal_contact_nothing(server: AWServer, tmp
         assert app.end()[0] == 0
     assert any("taskclf_tray.train.drift_job" in program for program in programs(trace))
     assert contacted(trace) == {("127.0.0.1", server.port)}
-    trace = tmp_path / "batch_trace"
-    command = app_command("infer", "batch", "--from", str(yesterday - 3 * DAY), "--home", home)
-    subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, check=True, timeout=60)
-    assert any("taskclf_tray.train.batch_job" in program for program in programs(trace))
-    assert contacted(trace) == set()
+    labels = label_file(tmp_path / "labels.csv", working_days(yesterday - 13 * DAY, yesterday)[-3:])
+    for job, *words in (
+        ("batch_job", "infer", "batch", "--from", yesterday - 3 * DAY),
+        ("train_job", "train", "lgbm", "--labels", labels, "--rounds", 3),
+        ("retrain_job", "train", "retrain"),
+    ):
+        trace = tmp_path / job
+        command = app_command(*map(str, words), "--home", home)
+        ended = subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, timeout=120)
+        assert ended.returncode == (1 if job == "retrain_job" else 0), ended.stderr  # nobody labelled: it says so
+        assert any(f"taskclf_tray.train.{job}" in program for program in programs(trace))
+        assert contacted(trace) == set()
+
+
+def label_file(path: Path, days: Sequence[date]) -> Path:
+    """Four blocks a day."""
+    lines = ["start_ts,end_ts,label,provenance"]
+    for day in days:
+        starts = [datetime(day.year, day.month, day.day, 10 + hour, tzinfo=UTC) for hour in range(4)]
+        for start, label in zip(starts, ("Build", "Write", "Review", "Build"), strict=True):
+            lines.append(f"{start.isoformat()},{(start + timedelta(minutes=10)).isoformat()},{label},manual")
+    path.write_text("\n".join(lines) + "\n")
+    return path
