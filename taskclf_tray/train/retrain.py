@@ -22,6 +22,7 @@ import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.train.calibrate import Calibration, calibrate
@@ -33,6 +34,7 @@ from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, Duel, UserDay, leaked_days
 from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, Fold, folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import Stages, fit_by_days
+from taskclf_tray.train.transitions import learn_transitions
 from taskclf_tray.train.tune import TunedReject, thresholds, tune_reject
 
 SYNTHETIC: Final = "synthetic"
@@ -66,6 +68,7 @@ class Recipe:
     options: FitOptions = field(default_factory=FitOptions)
     target_accuracy: float = 0.90
     smooth_window: int = DEFAULT_SMOOTH_WINDOW
+    smoother: SmootherChoice = DEFAULT_SMOOTHER
     created_at: str | None = None
 
 
@@ -101,11 +104,15 @@ def make_challenger(
     tuned = out.tuned(stores, recipe.target_accuracy)
     threshold = cautious_threshold(tuned, *out.confident(stores)) if tuned.threshold is None else tuned.threshold
     if test is None:
-        configs = [_config(part.model, store, threshold, recipe) for part, store in zip(parts, stores, strict=True)]
+        configs = [
+            _config(part.model, store, threshold, part.transitions, recipe)
+            for part, store in zip(parts, stores, strict=True)
+        ]
         held_out, answers = _joined(early, parts, configs)
         leaked = frozenset(day for part in parts for day in part.leaked)
     else:
-        held_out, answers = test, answer(_config(model, calibration.store, threshold, recipe), test)
+        config = _config(model, calibration.store, threshold, learn_transitions(early), recipe)
+        held_out, answers = test, answer(config, test)
         leaked = frozenset(leaked_days(early, test))
     return Challenger(model, calibration, tuned, threshold, held_out, answers, leaked, is_cross_fit=test is None)
 
@@ -119,7 +126,8 @@ def _left_out(
         model = fit(training, prior=prior, options=options, progress=progress, least_blocks=1)
     except TooFewLabelsError:
         return None
-    return _Part(fold.held_out, dataset.take(fold.held_out), model, leaked_days(training, dataset.take(fold.held_out)))
+    held_out = dataset.take(fold.held_out)
+    return _Part(fold.held_out, held_out, model, learn_transitions(training), leaked_days(training, held_out))
 
 
 def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
@@ -177,11 +185,12 @@ def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Days left out, by position and as lines, and the model of the others."""
+    """Days left out, by position and as lines, and what was learnt of the others."""
 
     places: IntArray
     held_out: Dataset
     model: TrainedModel
+    transitions: Transitions
     leaked: set[UserDay]
 
 
@@ -237,7 +246,9 @@ class _OutOfFold:
         return served.max(axis=1, initial=0.0), np.asarray(served.argmax(axis=1) == self.y)
 
 
-def _config(model: TrainedModel, store: CalibratorStore, threshold: float, recipe: Recipe) -> PipelineConfig:
+def _config(
+    model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: Recipe
+) -> PipelineConfig:
     """What would be served."""
     return PipelineConfig(
         model=model.forest(),
@@ -247,6 +258,7 @@ def _config(model: TrainedModel, store: CalibratorStore, threshold: float, recip
         calibrator_store=store,
         reject_threshold=threshold,
         smooth_window=recipe.smooth_window,
+        transitions=chosen_transitions(recipe.smoother, learnt),
     )
 
 

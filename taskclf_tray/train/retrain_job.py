@@ -18,6 +18,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.core.smoothing import SmootherChoice
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.job_process import Say, serve
 
@@ -33,8 +34,8 @@ class RetrainRequest:
     """What to train on and for whom.
 
     `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
-    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`: None as in config.toml.
-    `niceness`: how far to stand back behind other programs.
+    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
+    config.toml. `niceness`: how far to stand back behind other programs.
     """
 
     home: str
@@ -43,6 +44,7 @@ class RetrainRequest:
     time_zone: str = "UTC"
     target_accuracy: float | None = None
     smooth_window: int | None = None
+    smoother: SmootherChoice | None = None
     is_synthetic: bool = False
     niceness: int = 0
     is_debug: bool = False

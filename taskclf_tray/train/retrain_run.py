@@ -102,6 +102,7 @@ class Retraining:
         self._now_us = to_us(datetime.now(UTC)) if request.now_us is None else request.now_us
         self._target = settings.target_accuracy if request.target_accuracy is None else request.target_accuracy
         self._window = settings.smooth_window if request.smooth_window is None else request.smooth_window
+        self._smoother = request.smoother or settings.smoother
 
     def run(self) -> Facts:
         """Train, judge, promote or put aside. Raises TaskclfError, OSError."""
@@ -122,7 +123,10 @@ class Retraining:
     def _trial(self, champion: ResolvedInferenceConfig | None) -> _Trial:
         dataset = self._dataset()
         recipe = Recipe(
-            target_accuracy=self._target, smooth_window=self._window, created_at=datetime.now(UTC).isoformat()
+            target_accuracy=self._target,
+            smooth_window=self._window,
+            smoother=self._smoother,
+            created_at=datetime.now(UTC).isoformat(),
         )
         challenger = make_challenger(dataset, Prior.starter(), recipe, self._progress)
         evaluation = evaluate(challenger.held_out, challenger.answers)
@@ -130,7 +134,9 @@ class Retraining:
             return _Trial(dataset, challenger, evaluation, None, None, is_fair=True)
         is_personal = (champion.bundle_dir / TRAINING_FILE).exists()
         known = known_days(challenger.held_out, champion.metadata, is_personal=is_personal)
-        config = PipelineConfig.from_resolved(champion, taxonomy=None, smooth_window=self._window)
+        config = PipelineConfig.from_resolved(
+            champion, taxonomy=None, smooth_window=self._window, smoother=self._smoother
+        )
         duel, is_fair = champion_duel(challenger, evaluation, config, known)
         return _Trial(dataset, challenger, evaluation, champion, duel, is_fair)
 

@@ -160,6 +160,7 @@ class LearningWatch:
             "time_zone": session.time_zone(),
             "target_accuracy": session.config.target_accuracy,
             "smooth_window": session.config.smooth_window,
+            "smoother": session.config.smoother,
             "is_synthetic": session.source.name == "simulated",
             "niceness": NICENESS,
         }

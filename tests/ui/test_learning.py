@@ -95,7 +95,8 @@ def test_retrain_now_serves_the_new_model_and_answers_the_record_anew(
         revised = {p.bucket_start_ts for step in rig.watcher.steps for p in step.revised if FIRST in p.model_version}
         finalised = {p.bucket_start_ts for step in rig.watcher.steps for p in step.finalised}
         assert finalised <= revised
-        assert runtime.snapshot.learning == LearningView(can_retrain=True, can_roll_back=True)
+        done = LearningView(can_retrain=True, can_roll_back=True)
+        until(lambda: runtime.snapshot.learning == done, "the menu of who has a model of their own")
         assert [title for title, _ in rig.watcher.messages].count("Inference policy applied") == 0
         runtime.send(RollBack())
         until(lambda: told(rig, text.rolled_back(BUNDLE, has_policy=True)), "the words of the roll back")
