@@ -3,6 +3,11 @@
 A minute is not an independent sample: what is known grows with the labelled stretches. So each fit is held to where
 it starts (the probabilities as they are) by a prior that weighs as much as a few stretches, and lets go of it as
 they become many. Without that, isotonic curves on few rows promise 0 and 1, and one surprise costs them everything.
+
+Labels are wrong now and then: a block is labelled whole, glances elsewhere and its ragged ends among it. A minute that
+is sure and labelled otherwise costs so much that a fit which believes every label makes all minutes unsure. So a share
+of the labels, the noise, is taken to say nothing, and what is fitted is what probabilities p say of such labels:
+(1 - noise) p + noise / 8 (the forward correction of Patrini et al., CVPR 2017, for noise alike over the labels).
 """
 
 from __future__ import annotations
@@ -34,9 +39,42 @@ _PSEUDO_STRETCHES: Final = 3.0
 _BASE_SHARE: Final = 0.05
 """Its target is the probability as it is, and to this part how common the class is: so never quite 0 or 1."""
 _CURVE_POINTS: Final = 256
+_USUAL_NOISE: Final = 0.1
+"""What the noise is held to while there are few stretches, …"""
+_NOISE_SPREAD: Final = 1.0
+"""… with this standard deviation of its log odds."""
+_LEAST_NOISE: Final = 1e-12
+"""In place of none."""
 
 
-def fit_temperature(probs: FloatArray, y: IntArray, stretches: int) -> TemperatureCalibrator:
+def fit_noise(probs: FloatArray, y: IntArray, stretches: int) -> float:
+    """The share of labels that say nothing about their minute, found together with the temperature that fits best.
+
+    A temperature changes what is promised of minutes the model is unsure of; noise is what is wrong however sure it is.
+    """
+    logits = np.log(np.maximum(probs, FLOOR))
+    usual_odds = np.log(_USUAL_NOISE / (1 - _USUAL_NOISE))
+
+    def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
+        tempered = logits * np.exp(-parameters[0])
+        noise = 1 / (1 + np.exp(-parameters[1] - usual_odds))
+        loss, slopes, by_noise = _loss_and_slopes(tempered, y, noise)
+        by_odds = by_noise * noise * (1 - noise)
+        gradient = stretches * np.array([-(slopes * tempered).sum(), by_odds]) + spread * parameters
+        return stretches * loss + float((spread * parameters**2).sum() / 2), gradient
+
+    spread = np.array([_TEMPERATURE_SPREAD, _NOISE_SPREAD]) ** -2.0
+    found = optimize.minimize(cost, np.zeros(2), jac=True, method="L-BFGS-B").x
+    return float(1 / (1 + np.exp(-found[1] - usual_odds)))
+
+
+def label_losses(probs: FloatArray, y: IntArray, noise: float) -> FloatArray:
+    """(N,) the negative log-likelihood of labels of which this share says nothing."""
+    own = np.maximum(probs[np.arange(len(y)), y], FLOOR)
+    return np.asarray(-np.log((1 - noise) * own + noise / _CLASSES))
+
+
+def fit_temperature(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.0) -> TemperatureCalibrator:
     """The temperature of least negative log-likelihood (Guo et al., ICML 2017, section 4.2).
 
     `stretches`: how many independent ones the rows make.
@@ -44,14 +82,14 @@ def fit_temperature(probs: FloatArray, y: IntArray, stretches: int) -> Temperatu
     logits = np.log(np.maximum(probs, FLOOR))
 
     def cost(log_temperature: float) -> float:
-        loss, _ = _loss_and_slopes(logits * np.exp(-log_temperature), y)
+        loss, _, _ = _loss_and_slopes(logits * np.exp(-log_temperature), y, noise)
         return stretches * loss + (log_temperature / _TEMPERATURE_SPREAD) ** 2 / 2
 
     best = optimize.minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
     return TemperatureCalibrator(float(np.exp(best.x)))
 
 
-def fit_vector(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibrator:
+def fit_vector(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.0) -> IsotonicCalibrator:
     """Vector scaling: a temperature and a bias for each class (Guo et al., ICML 2017, section 4.2; Kull et al., NeurIPS
     2019 call its kin Dirichlet calibration).
 
@@ -63,7 +101,7 @@ def fit_vector(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibr
     def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
         common, own, bias = parameters[0], parameters[1 : 1 + _CLASSES], parameters[1 + _CLASSES :]
         weights = np.exp(common + own)
-        loss, slopes = _loss_and_slopes(logits * weights + bias, y)
+        loss, slopes, _ = _loss_and_slopes(logits * weights + bias, y, noise)
         by_weight = (slopes * logits).sum(axis=0) * weights
         gradient = stretches * np.concatenate([[by_weight.sum()], by_weight, slopes.sum(axis=0)])
         return stretches * loss + float((spread * parameters**2).sum() / 2), gradient + spread * parameters
@@ -82,7 +120,10 @@ def vector_curves(weights: FloatArray, biases: FloatArray) -> IsotonicCalibrator
 
 
 def fit_isotonic(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibrator:
-    """One class against the rest, eight times (Zadrozny & Elkan, KDD 2002), each held to its prior."""
+    """One class against the rest, eight times (Zadrozny & Elkan, KDD 2002), each held to its prior.
+
+    Labels are taken as they are: noise taken out of a curve brings its lower end to 0, where a surprise costs most.
+    """
     prior_weight = _PSEUDO_STRETCHES / max(1, stretches)
     return IsotonicCalibrator(tuple(_curve(probs[:, k], y == k, prior_weight) for k in range(_CLASSES)))
 
@@ -102,12 +143,15 @@ def _regressor(at: Sequence[float] | FloatArray, levels: Sequence[float] | Float
     return IsotonicRegressor(tuple(map(float, at)), tuple(map(float, levels)))
 
 
-def _loss_and_slopes(logits: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
-    """Mean negative log-likelihood of softmax(logits), and its derivatives by the logits."""
+def _loss_and_slopes(logits: FloatArray, y: IntArray, noise: float) -> tuple[float, FloatArray, float]:
+    """Mean negative log-likelihood of labels under softmax(logits) and noise; its derivatives by logits and noise."""
     rows = np.arange(len(y))
     shifted = logits - logits.max(axis=1, keepdims=True)
-    powers = np.exp(shifted)
-    totals = powers.sum(axis=1, keepdims=True)
-    slopes = powers / totals
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    meant = logs[rows, y] + np.log1p(-noise)
+    either = np.logaddexp(meant, np.log(max(noise, _LEAST_NOISE) / _CLASSES))
+    slopes = np.exp(logs)
     slopes[rows, y] -= 1.0
-    return float((np.log(totals[:, 0]) - shifted[rows, y]).mean()), slopes / len(y)
+    slopes *= np.exp(meant - either)[:, None] / len(y)
+    by_noise = (np.exp(logs[rows, y]) - 1 / _CLASSES) / np.exp(either)
+    return float(-either.mean()), slopes, float(by_noise.mean())
