@@ -22,6 +22,8 @@ from taskclf_tray.core.errors import ModelFormatError
 from taskclf_tray.infer.forest import Forest
 from tests.infer.forest_models import ask, train
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 TRUNCATIONS = 300
 BIT_FLIPS = 600
 CHANGED_DIGITS = 600

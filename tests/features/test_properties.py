@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,8 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWEvent, AWInputEvent, AWTabEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance, build_features_from_aw_events
 from tests.features.events import at, keys, tab, win
+
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 HORIZON = 1500
 START = BuilderState.initial("u", "d", time_zone="Europe/Berlin", idle_gap_seconds=120)

@@ -22,6 +22,8 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from tests.infer.sample_rows import FakeModel, told_row
 from tests.infer.test_pipeline import config_of, letters
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 MINUTE = timedelta(minutes=1)
 STICKY = BUILT_IN_TRANSITIONS
 

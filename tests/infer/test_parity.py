@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,8 @@ from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
 from tests.infer.sample_rows import HOME, START, forest, golden_rows, vocabularies
+
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 USERS = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "stranger"]
 STORES = [

@@ -36,6 +36,8 @@ from tests.infer.sample_rows import forest
 from tests.infer.test_parity import USERS, settings_of_a_run
 from tests.ui.worker_home import USER, recorded, recorder_of
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 MINUTE = timedelta(minutes=1)
 LAST_POLL = 7200.0
 """An hour after anything can happen: everything is finalised and settled then."""

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from taskclf_tray.labels.backoff import effective_cap
 from taskclf_tray.labels.budget import AskMemory, AskSettings, Candidate, Moment, Why, decide, silence
 from tests.labels.asking import MEMORY, MOMENT
+
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu")
 BEGIN = datetime(2026, 3, 27, tzinfo=UTC)

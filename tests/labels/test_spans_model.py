@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -22,6 +23,8 @@ from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
+
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 USER = "u"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

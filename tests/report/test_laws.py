@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,8 @@ from taskclf_tray.report.weekly import weekly_report
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from tests.report.records import MINUTE, bucket
+
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 EVENING = datetime(2026, 3, 28, 20, tzinfo=UTC)
 """Before the night in which the clocks of Berlin are set forward, and before midnight almost everywhere."""

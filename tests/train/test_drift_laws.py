@@ -25,6 +25,8 @@ from taskclf_tray.train.drift_statistics import (
 )
 from tests.train.drift_frames import MONDAY, Week, check_arguments, week
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 NEXT_MONDAY = MONDAY + timedelta(days=7)
 FEW = settings(max_examples=8, deadline=None)
 MANY = settings(max_examples=40, deadline=None)

@@ -20,6 +20,8 @@ from tests.bench.bench_drift import Tally, check_at, table_of
 from tests.bench.drift_people import Life
 from tests.train.drift_frames import MONDAY, Week, check_arguments, week
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 SEEDS = range(10)
 THREE_DAYS = (3, 4, 7, 8, 9)
 """Thursday and Friday as ever, and Monday to Wednesday with whatever began there."""

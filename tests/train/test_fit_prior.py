@@ -24,6 +24,8 @@ from tests.infer.sample_rows import BUNDLE
 from tests.train.labelled import BUILD, DEBUG, MEET, simulated_days
 from tests.train.test_fit import days, digest
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 QUICK = FitOptions(rounds=3)
 
 

@@ -16,6 +16,8 @@ from tests.bench.bench_learning import BASELINES, VARIANTS, Size, run
 from tests.bench.learning_curve import TARGET
 from tests.bench.learning_people import make_person
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "learning.md"
 SMALL = Size(personas=("writer",), people_each=1, blocks=(12,), judged_days=1)

@@ -47,6 +47,8 @@ from taskclf_tray.train.starter_rows import (
     vocabularies,
 )
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 SMALL = Size(people=2, days_each=1, unseen_people=1, rounds=4, least_people=1)
 
 

@@ -12,6 +12,8 @@ from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.weak import weak_label
 from tests.train.labelled import MEET, row, simulated_days
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 BREAK = LABEL_SET_V1.index("BreakIdle")
 
 

@@ -31,6 +31,8 @@ from tests.report.records import bucket as plain_bucket
 from tests.ui.worker_home import USER
 from tests.ui.worker_rig import Rig, until
 
+pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
+
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ZONES = ("UTC", "Asia/Tokyo", "Pacific/Honolulu")
 WORK = TaxonomyBucket("Work", ("Build", "Debug"), color="#123456")
