@@ -9,7 +9,9 @@ import sys
 COVERAGE_FLOOR_PERCENT = 80
 NO_TESTS = 5
 COVERAGE = ["--cov", "--cov-report="]
-SHARED = ["--numprocesses", str(max(2, os.cpu_count() or 2)), "--dist", "loadfile", "-m", "not alone"]
+WORKERS = str(max(2, os.cpu_count() or 2))
+IN_ORDER = "--no-loadscope-reorder"  # else the files of one long test come last, and one core waits for the other
+SHARED = ["--numprocesses", WORKERS, "--dist", "loadfile", IN_ORDER, "-m", "not alone"]
 ALONE = ["--cov-append", "-m", "alone"]
 
 

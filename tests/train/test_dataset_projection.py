@@ -65,7 +65,7 @@ def test_a_minute_that_two_spans_share_is_wholly_inside_none() -> None:
 
 
 def calls(buckets: int, spans: int) -> int:
-    """How many Python and C functions a projection calls."""
+    """How many Python and C functions a projection calls; a collection of garbage may add a few."""
     asked = minutes(range(buckets))
     given_spans = spans_of([(k * 1200, 900, k % 8) for k in range(spans)])
     count = 0
@@ -84,5 +84,5 @@ def calls(buckets: int, spans: int) -> int:
 
 def test_the_work_grows_with_the_spans_and_no_loop_runs_over_buckets() -> None:
     few = calls(4_000, 200)
-    assert calls(40_000, 200) == few
+    assert calls(40_000, 200) < 1.05 * few
     assert calls(40_000, 2_000) < 10.5 * few
