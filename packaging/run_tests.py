@@ -9,7 +9,7 @@ import sys
 COVERAGE_FLOOR_PERCENT = 80
 NO_TESTS = 5
 COVERAGE = ["--cov", "--cov-report="]
-WORKERS = str(max(2, os.cpu_count() or 2))
+WORKERS = str((os.cpu_count() or 2) + 1)  # a good part of every end-to-end test is waiting
 IN_ORDER = "--no-loadscope-reorder"  # else the files of one long test come last, and one core waits for the other
 SHARED = ["--numprocesses", WORKERS, "--dist", "loadfile", IN_ORDER, "-m", "not alone"]
 ALONE = ["--cov-append", "-m", "alone"]
