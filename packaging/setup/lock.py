@@ -17,7 +17,7 @@ COMPILE = [
     "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header",
 ]  # fmt: skip
 INPUTS = {
-    "run.txt": ["pyproject.toml", "--group", "build"],
+    "run.txt": ["pyproject.toml", "--extra", "train", "--group", "build"],
     "dev.txt": ["pyproject.toml", "--extra", "train", "--group", "dev"],
     "aw-server.txt": ["packaging/requirements/aw-server.in"],
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -44,8 +45,13 @@ def test_the_server_of_the_tests_is_the_one_the_documents_name() -> None:
     assert pins("aw-server.txt")["aw-server"] == {"0.12.0"}
 
 
-def test_training_stays_out_of_the_application() -> None:
-    assert not {"lightgbm", "pandas", "pyarrow", "scikit-learn", "scipy", "pydantic"} & set(pins("run.txt"))
+def test_what_make_run_sets_up_can_train_and_a_bare_installation_stays_small() -> None:
+    """Training and the drift check have processes of their own, so what they load costs the application no memory."""
+    heavy = {"lightgbm", "matplotlib", "pandas", "pyarrow", "scipy"}
+    assert heavy <= set(pins("run.txt"))
+    assert not {"scikit-learn", "pydantic"} & set(pins("run.txt"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert not [need for need in project["dependencies"] if re.split(r"[^a-z0-9-]", need)[0] in heavy]
 
 
 def test_an_environment_is_current_until_its_inputs_change(
