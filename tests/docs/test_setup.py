@@ -24,6 +24,13 @@ def pins(name: str) -> dict[str, set[str]]:
     return found
 
 
+def hashes(name: str) -> dict[str, frozenset[str]]:
+    """Of each pin: a resolver that keeps a line may keep the hashes of another version under it."""
+    text = (ROOT / "packaging" / "requirements" / name).read_text()
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    return {block.split()[0]: frozenset(re.findall(r"sha256:\w+", block)) for block in blocks}
+
+
 @pytest.fixture
 def environment() -> ModuleType:
     spec = importlib.util.spec_from_file_location("environment", ROOT / "packaging" / "setup" / "environment.py")
@@ -39,6 +46,7 @@ def test_the_tests_run_on_what_people_run() -> None:
     run, dev = pins("run.txt"), pins("dev.txt")
     different = {name for name in run if not run[name] <= dev.get(name, set())}
     assert different == set()
+    assert hashes("run.txt").items() <= hashes("dev.txt").items()
 
 
 def test_the_server_of_the_tests_is_the_one_the_documents_name() -> None:
