@@ -60,7 +60,7 @@ def main(name: str) -> None:
         run([sys.executable, "-m", "venv", str(plan.folder)])
     for each in names:
         stamp(each).unlink(missing_ok=True)
-    pip(plan, "--require-hashes", "-r", str(plan.requirements))
+    pip(plan, "--no-deps", "--require-hashes", "-r", str(plan.requirements))
     if plan.project:
         pip(plan, "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     stamp(name).write_text(plan.fingerprint(), encoding="ascii")
