@@ -6,11 +6,56 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskclf_tray.core.errors import TaskclfError
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_home(parser: argparse.ArgumentParser) -> None:
     """`--home` and `--debug`."""
-    parser.add_argument("--home", type=Path, metavar="DIR", help="the home (default: TASKCLF_HOME, else user data)")
+    parser.add_argument(
+        "--home", type=file_path, metavar="DIR", help="the home (default: TASKCLF_HOME, else user data)"
+    )
     parser.add_argument("--debug", action="store_true", help="show tracebacks instead of sentences")
+
+
+def file_path(word: str) -> Path:
+    """A path of an option, with `~` for the user's own folder also where no shell has replaced it: `--out=~/x.csv`.
+
+    Raises ArgumentTypeError for an empty one, and for a `~name` that is no user.
+    """
+    if not word.strip():
+        raise argparse.ArgumentTypeError("the path is empty; name a file or folder")
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"there is no user behind {word!r}; write the path in full") from error
+
+
+def name_or_path(word: str) -> str:
+    """The name of a model or a store, or the path of its folder. Raises ArgumentTypeError as `file_path` does."""
+    return str(file_path(word)) if word.startswith("~") or not word.strip() else word
+
+
+class OutputPlace:
+    """Where a command is about to write a file: nothing is replaced, and no folder is made, without being said.
+
+    Raises TaskclfError for a folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.is_dir():
+            raise TaskclfError(
+                f"{path} cannot be written: it is a folder.", f"Name a file in it, such as {path}/a.csv."
+            )
+        self._is_replaced = path.exists()
+        missing = [folder for folder in path.absolute().parents if not folder.exists()]
+        self._new_folder = missing[-1] if missing else None
+
+    @property
+    def words(self) -> str:
+        """What to say behind the path, once the file is written."""
+        if self._new_folder is not None:
+            return f"; the folder {self._new_folder} was made for it"
+        return ", in place of the file that was there" if self._is_replaced else ""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from taskclf_tray.cli.common import add_home
+from taskclf_tray.cli.show import print_answer, print_json
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
+    from taskclf_tray.ui.checkup import Finding
 
 _MARK = {"ok": "✓", "note": "·", "failed": "✗"}
 
@@ -30,10 +32,13 @@ def handle(options: argparse.Namespace) -> int:
 
     findings = check_everything(home=options.home, aw_host=options.aw_host)
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
-        for finding in findings:
-            print(f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}")
-            if finding.next_step:
-                print(f"    → {finding.next_step}")
+        print_answer("".join(f"{line}\n" for finding in findings for line in _lines(finding)))
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    yield f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}"
+    if finding.next_step:
+        yield f"    → {finding.next_step}"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
-from taskclf_tray.cli.common import add_home
+from taskclf_tray.cli.common import add_home, file_path
+from taskclf_tray.cli.show import tell
+from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -36,11 +36,14 @@ def _add_batch(ways: Commands) -> None:
     batch.add_argument("--from", dest="start", type=_start, metavar="WHEN", help="a local date, or an ISO time")
     batch.add_argument("--to", dest="end", type=_end, metavar="WHEN", help="a local date (included), or an ISO time")
     batch.add_argument(
-        "--input", type=Path, metavar="FILE", help="an ActivityWatch export (.json) or rows (.parquet); else the record"
+        "--input",
+        type=file_path,
+        metavar="FILE",
+        help="an ActivityWatch export (.json) or rows (.parquet); else the record",
     )
-    batch.add_argument("--model-dir", type=Path, metavar="DIR", help="predict with this bundle, not by the policy")
-    batch.add_argument("--taxonomy", type=Path, metavar="FILE", help="categories in place of the home's")
-    batch.add_argument("--out-dir", type=Path, metavar="DIR", help="where predictions.csv and segments.json go")
+    batch.add_argument("--model-dir", type=file_path, metavar="DIR", help="predict with this bundle, not by the policy")
+    batch.add_argument("--taxonomy", type=file_path, metavar="FILE", help="categories in place of the home's")
+    batch.add_argument("--out-dir", type=file_path, metavar="DIR", help="where predictions.csv and segments.json go")
     batch.add_argument("--json", action="store_true", help="the outcome as JSON")
     batch.set_defaults(handler=handle_batch)
 
@@ -76,7 +79,7 @@ def handle_batch(options: argparse.Namespace) -> int:
             bar.show(event["done"], event["total"])
         elif event["event"] == "warning":
             bar.clear()
-            print(f"taskclf-tray: {event['text']}", file=sys.stderr)
+            complain(f"taskclf-tray: {event['text']}")
 
     request = {
         "home": str(home_dir(options.home)),
@@ -93,11 +96,11 @@ def handle_batch(options: argparse.Namespace) -> int:
     finally:
         bar.clear()
     outcome = {key: value for key, value in answer.items() if key != "event"}
-    if options.json:
-        print(json.dumps(outcome, ensure_ascii=False, indent=2))
-    else:
-        print(f"{outcome['rows']} minutes predicted with {outcome['model']}, {outcome['rejected']} of them unsure.")
-        print(f"Written: {outcome['predictions_csv']}, {outcome['segments_json']}")
+    lines = [
+        f"{outcome['rows']} minutes predicted with {outcome['model']}, {outcome['rejected']} of them unsure.",
+        f"Written: {outcome['predictions_csv']}, {outcome['segments_json']}",
+    ]
+    tell(options, outcome, lines, is_done=True)
     return 0
 
 

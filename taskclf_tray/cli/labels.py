@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.arguments import UsageError
+from taskclf_tray.cli.common import OutputPlace, file_path
 from taskclf_tray.cli.record import Record, add_label, opened
-from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.cli.show import add_action, add_actions, print_answer, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def add_parser(commands: Commands) -> None:
     delete = add_action(actions, "delete", handle_delete, "take every label away from a stretch of time")
     _add_period(delete)
     export = add_action(actions, "export", handle_export, "all labels as CSV")
-    export.add_argument("--out", type=Path, metavar="FILE", help="where to (default: standard output)")
+    export.add_argument("--out", type=file_path, metavar="FILE", help="where to (default: standard output)")
     imported = add_action(actions, "import", handle_import, "add the labels of a CSV file, all of them or none")
-    imported.add_argument("file", type=Path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601")
+    imported.add_argument(
+        "file", type=file_path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601"
+    )
     imported.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
 
 
@@ -73,7 +75,7 @@ def handle_add(options: argparse.Namespace) -> int:
         record.labels.add(options.start, options.end, options.label, at=record.now, confidence=options.confidence)
     span = f"{when.span(options.start, options.end)} ({when.minutes(options.start, options.end)})"
     facts = {"start": when.iso(options.start), "end": when.iso(options.end), "label": options.label}
-    tell(options, facts, [f"{span} is {options.label}."])
+    tell(options, facts, [f"{span} is {options.label}."], is_done=True)
     return 0
 
 
@@ -104,7 +106,8 @@ def handle_now(options: argparse.Namespace) -> int:
         record.labels.add(*block, options.label, at=record.now, is_growing=True)
     start, end = block
     facts = {"start": when.iso(start), "end": when.iso(end), "label": options.label}
-    tell(options, facts, [f"{when.span(start, end)} is {options.label}, and what follows until the work changes."])
+    line = f"{when.span(start, end)} is {options.label}, and what follows until the work changes."
+    tell(options, facts, [line], is_done=True)
     return 0
 
 
@@ -116,7 +119,8 @@ def handle_delete(options: argparse.Namespace) -> int:
         was_there = record.labels.erase(options.start, options.end, at=record.now)
     span = when.span(options.start, options.end)
     line = f"No label is left in {span}." if was_there else f"There was no label in {span}."
-    tell(options, {"deleted": was_there, "start": when.iso(options.start), "end": when.iso(options.end)}, [line])
+    facts = {"deleted": was_there, "start": when.iso(options.start), "end": when.iso(options.end)}
+    tell(options, facts, [line], is_done=True)
     return 0
 
 
@@ -134,7 +138,7 @@ def handle_undo(options: argparse.Namespace) -> int:
         "start": when.iso(from_us(change.start_us)),
         "end": when.iso(from_us(change.end_us)),
     }
-    tell(options, facts, [_undone(change)])
+    tell(options, facts, [_undone(change)], is_done=True)
     return 0
 
 
@@ -163,10 +167,9 @@ def _undone(change: LabelChange) -> str:
 def handle_list(options: argparse.Namespace) -> int:
     """Print the labels in force of a time."""
     if options.day is not None and (options.start is not None or options.end is not None):
-        print(
-            "taskclf-tray labels list: --day does not go with --from and --to. Leave one of them out.", file=sys.stderr
+        raise UsageError(
+            "taskclf-tray labels list", "--day does not go with --from and --to.", "Leave one of them out."
         )
-        return 2
     start, end = _asked_for(options)
     with opened(options) as record:
         spans = record.labels.between(start or _EARLIEST, end or _LATEST)
@@ -228,12 +231,14 @@ def handle_export(options: argparse.Namespace) -> int:
     with opened(options) as record:
         spans = list(record.labels.everything())
     if options.out is not None:
+        place = OutputPlace(options.out)
         count = write_label_csv(options.out, spans)
-        tell(options, {"file": str(options.out), "labels": count}, [f"{_count(count)} written to {options.out}."])
+        facts = {"file": str(options.out), "labels": count}
+        tell(options, facts, [f"{_count(count)} written to {options.out}{place.words}."], is_done=True)
     elif options.json:
         tell(options, {"labels": [_fact(span) for span in spans]}, [])
     else:
-        sys.stdout.write(label_csv(spans).replace("\r\n", "\n"))
+        print_answer(label_csv(spans).replace("\r\n", "\n"))
     return 0
 
 
@@ -242,7 +247,7 @@ def handle_import(options: argparse.Namespace) -> int:
     with opened(options) as record:
         spans = _read(options, record)
         count = record.labels.import_spans(spans, at=record.now)
-    tell(options, {"file": str(options.file), "labels": count}, [f"{_count(count)} imported."])
+    tell(options, {"file": str(options.file), "labels": count}, [f"{_count(count)} imported."], is_done=True)
     return 0
 
 

@@ -12,17 +12,20 @@ from collections.abc import Sequence
 
 from taskclf_tray import __version__
 from taskclf_tray.cli import demo, doctor, infer, labels, model, monitor, policy, queue, report, run, taxonomy, train
+from taskclf_tray.cli.arguments import Parser, UsageError, parse
+from taskclf_tray.cli.show import print_error, settle_output
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.system.console import OutputError, complain, prepare_output
 
 _GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy)
-_HIGH = frozenset({"-h", "--help", "--version"})
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The whole command line; `run` is what happens when no command is named."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="taskclf-tray",
         description="A private, live label for what kind of work the last minute was.",
+        epilog="Options may stand before the command or behind it; all commands know --home DIR and --debug.",
     )
     parser.add_argument("--version", action="version", version=f"taskclf-tray {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -33,35 +36,63 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    prepare_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or (words[0].startswith("-") and words[0] not in _HIGH):
-        words.insert(0, "run")
-    options = build_parser().parse_args(words)
+    try:
+        options = parse(build_parser(), words)
+    except UsageError as error:
+        complain(str(error))
+        raise SystemExit(2) from None
+    finally:
+        settle_output()
     logging.captureWarnings(True)
     logging.getLogger().addHandler(logging.NullHandler())  # else warnings of a command without a log go to the screen
     try:
+        return _run(options)
+    finally:
+        settle_output()
+
+
+def _run(options: argparse.Namespace) -> int:
+    """The exit code; every error but those asked for with --debug is a sentence."""
+    is_json, is_stream = getattr(options, "json", False), hasattr(options, "headless")
+    try:
         return int(options.handler(options))
+    except UsageError as error:
+        complain(str(error))
+        return 2
+    except OutputError as error:
+        if not error.is_reader_gone:
+            print_error(error)
+        return 0 if error.is_done else 1
     except TaskclfError as error:
         if options.debug:
             raise
-        print(f"taskclf-tray: {error}", file=sys.stderr)
+        print_error(error, is_json=is_json, is_stream=is_stream)
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read us is gone; so is the need to say so
-        return 1
+        return 1  # whoever read us is gone; so is the need to say so
     except Exception as error:
         if options.debug:
             raise
-        from taskclf_tray.ui.bugs import describe_bug
-
-        logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
-        print(
-            f"taskclf-tray: Something unexpected went wrong ({type(error).__name__}). --debug shows where.",
-            file=sys.stderr,
-        )
+        print_error(_as_sentence(error), is_json=is_json, is_stream=is_stream)
         return 1
+
+
+def _as_sentence(error: Exception) -> TaskclfError:
+    """A file that cannot be read or written is a mistake like any other; the rest is a bug, and goes to the log."""
+    if isinstance(error, OSError) and error.errno is not None:
+        what = error.filename2 or error.filename or "A file"
+        return TaskclfError(
+            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check the permissions of the home and the free space on its disk.",
+        )
+    from taskclf_tray.ui.bugs import describe_bug
+
+    logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
+    return TaskclfError(f"Something unexpected went wrong ({type(error).__name__}).", "--debug shows where.")
 
 
 def main_windowed() -> int:

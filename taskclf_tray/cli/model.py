@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from taskclf_tray.cli.common import name_or_path
 from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tell
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def add_parser(commands: Commands) -> None:
     actions = add_actions(commands.add_parser("model", help="list, inspect and choose models"))
     add_action(actions, "list", handle_list, "the models, best first, the served and the active one marked")
     inspect = add_action(actions, "inspect", handle_inspect, "all about one model, and whether it can be served")
-    inspect.add_argument("name", nargs="?", help=f"{_NAME_HELP} (default: the served one)")
+    inspect.add_argument("name", nargs="?", type=name_or_path, help=f"{_NAME_HELP} (default: the served one)")
     choose = add_action(actions, "set-active", handle_set_active, "serve a model, where no policy names another")
-    choose.add_argument("name", help=_NAME_HELP)
+    choose.add_argument("name", type=name_or_path, help=_NAME_HELP)
     choose.add_argument("--reason", metavar="TEXT", help="why, for the history")
     add_action(actions, "rollback", handle_rollback, "take the last promotion back, or the last model set active")
 
@@ -166,7 +167,7 @@ def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
     served, policy = Served(paths), earlier.policy
     how = "its policy is as it was" if policy is not None else "there is no policy, as it was"
     facts = {"rolled_back_to": earlier.bundle_id, "has_policy": policy is not None, "served": served.facts()}
-    tell(options, facts, [f"Rolled back to {earlier.bundle_id}; {how}.", *served.lines()])
+    tell(options, facts, [f"Rolled back to {earlier.bundle_id}; {how}.", *served.lines()], is_done=True)
 
 
 def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActivePointer) -> None:
@@ -180,4 +181,4 @@ def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActiveP
             f"`taskclf-tray policy create --model-dir {pointer.model_dir} --force`."
         ]
     facts = {"active": dict(pointer.as_dict), "served": served.facts(), "notes": notes}
-    tell(options, facts, [f"Active: {pointer.model_dir}", *served.lines(), *notes])
+    tell(options, facts, [f"Active: {pointer.model_dir}", *served.lines(), *notes], is_done=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.arguments import UsageError
 from taskclf_tray.cli.record import Record, opened
 from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -67,7 +68,7 @@ def handle_drift_check(options: argparse.Namespace) -> int:
         "report": answer["report"],
     }
     heading = f"The seven days up to {day} beside the seven before:"
-    tell(options, facts, [heading, *_check_lines(facts), f"Written to {facts['report']}."])
+    tell(options, facts, [heading, *_check_lines(facts), f"Written to {facts['report']}."], is_done=True)
     return 0
 
 
@@ -161,7 +162,7 @@ def _names_apps(record: Record) -> bool:
 
 def _warn(event: Mapping[str, Any]) -> None:
     if event["event"] == "warning":
-        print(f"taskclf-tray: {event['text']}", file=sys.stderr)
+        complain(f"taskclf-tray: {event['text']}")
 
 
 def _today(record: Record) -> date:
@@ -175,28 +176,27 @@ def handle_telemetry(options: argparse.Namespace) -> int:
     """Print the telemetry of days, as the record has it now."""
     with opened(options) as record:
         days = _days(options, _today(record))
-        if isinstance(days, str):
-            print(f"taskclf-tray monitor: {days}", file=sys.stderr)
-            return 2
         found = list(_telemetry_of(record, days))
     facts = {"user_id": record.user_id, "days": [telemetry.to_dict() for telemetry in found]}
     tell(options, facts, _table(found) if found else [_nothing(days)])
     return 0
 
 
-def _days(options: argparse.Namespace, today: date) -> Sequence[date] | str:
-    """The days that are meant, or what is wrong with them."""
+def _days(options: argparse.Namespace, today: date) -> Sequence[date]:
+    """The days that are meant. Raises UsageError."""
+    program = "taskclf-tray monitor telemetry"
     if options.day is not None:
         if options.first is not None or options.last is not None:
-            return "--day does not go with --from and --to. Leave one of them out."
+            raise UsageError(program, "--day does not go with --from and --to.", "Leave one of them out.")
         return [options.day]
     last = options.last or today
     first = options.first or last - (_SHOWN_DAYS - 1) * _DAY
     count = (last - first).days + 1
     if count < 1:
-        return f"the first day, {first}, is after the last, {last}. Change one of them."
+        raise UsageError(program, f"the first day, {first}, is after the last, {last}.", "Change one of them.")
     if count > _MOST_DAYS:
-        return f"from {first} to {last} are {count} days; {_MOST_DAYS} can be shown at once. Choose a later first day."
+        title = f"from {first} to {last} are {count} days; {_MOST_DAYS} can be shown at once."
+        raise UsageError(program, title, "Choose a later first day.")
     return [first + number * _DAY for number in range(count)]
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taskclf_tray.cli.common import name_or_path
 from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import PolicyValidationError
 
@@ -17,12 +18,20 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("policy", help="write, show, check and remove the inference policy"))
     create = add_action(actions, "create", handle_create, "write the policy for what is served now, or for a model")
-    create.add_argument("--model-dir", metavar="DIR", help="the model (default: what would be served without a policy)")
+    create.add_argument(
+        "--model-dir",
+        type=name_or_path,
+        metavar="DIR",
+        help="the model (default: what would be served without a policy)",
+    )
     create.add_argument(
         "--reject-threshold", type=_threshold, metavar="NUMBER", help="from 0 to 1 (default: the model's)"
     )
     create.add_argument(
-        "--calibrator-store", metavar="DIR", help="the calibrators, or none (default: those made for the model)"
+        "--calibrator-store",
+        type=name_or_path,
+        metavar="DIR",
+        help="the calibrators, or none (default: those made for the model)",
     )
     create.add_argument("--force", action="store_true", help="replace the policy there is")
     add_action(actions, "show", handle_show, "the policy, and what is served and why")
@@ -56,7 +65,7 @@ def handle_create(options: argparse.Namespace) -> int:
     save_inference_policy(policy, paths.models)
     served = Served(paths)
     facts = {"path": str(paths.policy), "policy": policy.to_dict(), "served": served.facts()}
-    tell(options, facts, [f"Written: {paths.policy}", *served.lines()])
+    tell(options, facts, [f"Written: {paths.policy}", *served.lines()], is_done=True)
     return 0
 
 
@@ -103,7 +112,8 @@ def handle_remove(options: argparse.Namespace) -> int:
     was_there = remove_inference_policy(paths.models)
     served = Served(paths)
     first = f"Removed: {paths.policy}" if was_there else f"There was no policy at {paths.policy}."
-    tell(options, {"path": str(paths.policy), "removed": was_there, "served": served.facts()}, [first, *served.lines()])
+    facts = {"path": str(paths.policy), "removed": was_there, "served": served.facts()}
+    tell(options, facts, [first, *served.lines()], is_done=True)
     return 0
 
 

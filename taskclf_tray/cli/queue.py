@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.common import OutputPlace, file_path
 from taskclf_tray.cli.queue_ids import SHORTEST_ID, closed, find, short_ids, waiting_in
 from taskclf_tray.cli.record import Record, add_label, opened, zone_name
-from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.cli.show import add_action, add_actions, print_answer, tell
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -43,9 +42,11 @@ def add_parser(commands: Commands) -> None:
         help="snooze: for an hour; not-today: until midnight; without it the state is shown",
     )
     export = add_action(actions, "export", handle_export, "the queue as a JSON list, answered entries too")
-    export.add_argument("--out", type=Path, metavar="FILE", help="where to (default: standard output)")
+    export.add_argument("--out", type=file_path, metavar="FILE", help="where to (default: standard output)")
     imported = add_action(actions, "import", handle_import, "add the entries of a JSON list, all of them or none")
-    imported.add_argument("file", type=Path, metavar="FILE", help="a list that this or the taskclf tool has written")
+    imported.add_argument(
+        "file", type=file_path, metavar="FILE", help="a list that this or the taskclf tool has written"
+    )
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +127,7 @@ def handle_answer(options: argparse.Namespace) -> int:
     if change.label is None:
         line = f"You had labelled {span} before; those labels stay, and the question is closed."
     facts = {"id": request.request_id, "status": "labeled", "label": change.label}
-    tell(options, facts, [line, "`taskclf-tray labels undo` takes it back."])
+    tell(options, facts, [line, "`taskclf-tray labels undo` takes it back."], is_done=True)
     return 0
 
 
@@ -140,7 +141,7 @@ def handle_skip(options: argparse.Namespace) -> int:
             _settle(record, request, "skipped")
     span = when.span(request.bucket_start_ts, request.bucket_end_ts)
     facts = {"id": request.request_id, "status": "skipped", "label": None}
-    tell(options, facts, [f"{span} is skipped.", "`taskclf-tray labels undo` takes it back."])
+    tell(options, facts, [f"{span} is skipped.", "`taskclf-tray labels undo` takes it back."], is_done=True)
     return 0
 
 
@@ -161,11 +162,13 @@ def handle_export(options: argparse.Namespace) -> int:
     with opened(options) as record, record.database.reading():
         requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
     if options.out is None:
-        sys.stdout.write(export_queue(requests))
+        print_answer(export_queue(requests))
         return 0
+    place = OutputPlace(options.out)
     write_queue_file(options.out, requests)
     count = sum(request.reason != "gap" for request in requests)
-    tell(options, {"file": str(options.out), "entries": count}, [f"{_count(count)} written to {options.out}."])
+    facts = {"file": str(options.out), "entries": count}
+    tell(options, facts, [f"{_count(count)} written to {options.out}{place.words}."], is_done=True)
     return 0
 
 
@@ -182,7 +185,7 @@ def handle_import(options: argparse.Namespace) -> int:
     lines += [f"{_count(same)} stay as they are." if same > 1 else "1 entry stays as it is."] if same else []
     lines += [f"{_count(others)} of other users left out."] if others else []
     facts = {"file": str(options.file), "imported": changed, "unchanged": same, "of_others": others}
-    tell(options, facts, lines)
+    tell(options, facts, lines, is_done=True)
     return 0
 
 
@@ -206,7 +209,7 @@ def handle_asking(options: argparse.Namespace) -> int:
                 record.database, record.user_id, lambda old: switched(old, mode, record.now, zone_name())
             )
         facts = _asking_facts(record, state)
-    tell(options, facts, _asking_lines(facts, record, state))
+    tell(options, facts, _asking_lines(facts, record, state), is_done=options.mode is not None)
     return 0
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.arguments import UsageError
+from taskclf_tray.cli.common import OutputPlace, file_path
 from taskclf_tray.cli.record import Record, opened, zone_name
-from taskclf_tray.cli.show import add_action, add_actions
+from taskclf_tray.cli.show import add_action, add_actions, print_answer, print_json
 from taskclf_tray.core.errors import StoreError, TaxonomyError
+from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from taskclf_tray.report.weekly import WeeklyReport
 
 _FORMATS = ("json", "csv", "png")
+_ENDINGS = {".json": "json", ".csv": "csv", ".png": "png", ".txt": "table", "": "table"}
 _WEEK = re.compile(r"(19[7-9]\d|20\d\d|21\d\d)-W(\d\d)", re.ASCII | re.IGNORECASE)
 
 
@@ -44,9 +47,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--png", action="store_true", help="a picture: a coloured band for each day")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=file_path,
         metavar="FILE",
-        help="where to; its ending says what: .json, .csv, .png (default: printed; a picture goes to tray/out)",
+        help="where to; its ending says what: .json, .csv, .png, .txt (default: printed; a picture goes to tray/out)",
     )
 
 
@@ -70,12 +73,11 @@ def _week(word: str) -> date:
 
 def handle_daily(options: argparse.Namespace) -> int:
     """Print or write the report of a day."""
-    if _contradicts(options):
-        return 2
+    kind = _kind(options)
     from taskclf_tray.report.table import daily_lines, day_name
 
     with opened(options) as record:
-        answer = _Answer(options, record)
+        answer = _Answer(kind, options, record)
         day = options.day or answer.today
         (report,) = answer.read([day])
     if not report and answer.is_for_eyes:
@@ -92,13 +94,12 @@ def handle_daily(options: argparse.Namespace) -> int:
 
 def handle_weekly(options: argparse.Namespace) -> int:
     """Print or write the report of a week."""
-    if _contradicts(options):
-        return 2
+    kind = _kind(options)
     from taskclf_tray.report.table import day_name, weekly_lines
     from taskclf_tray.report.weekly import days_before, week_name, week_of, weekly_report
 
     with opened(options) as record:
-        answer = _Answer(options, record)
+        answer = _Answer(kind, options, record)
         dates = week_of(options.week or options.day or answer.today)
         before = answer.read(days_before(dates, answer.today))
         report = weekly_report(answer.read(dates), before)
@@ -117,8 +118,8 @@ def handle_weekly(options: argparse.Namespace) -> int:
 class _Answer:
     """Reads the days that are asked for, and gives what they say in the way that is asked for."""
 
-    def __init__(self, options: argparse.Namespace, record: Record) -> None:
-        self.kind = _kind(options)
+    def __init__(self, kind: str, options: argparse.Namespace, record: Record) -> None:
+        self.kind = kind
         self.today = when.local(record.now).date()
         self._record = record
         self._taxonomy = _taxonomy_of(record)
@@ -152,6 +153,9 @@ class _Answer:
     def json(self, facts: dict[str, Any]) -> int:
         from taskclf_tray.core.atomic import json_text
 
+        if self._out is None:
+            print_json(facts)
+            return 0
         return self.text(json_text(facts))
 
     def csv(self, days: Sequence[DailyReport]) -> int:
@@ -162,41 +166,41 @@ class _Answer:
     def text(self, text: str) -> int:
         """To the file, else to standard output."""
         if self._out is None:
-            sys.stdout.write(text)
+            print_answer(text)
             return 0
-        return _written(self._out, text.encode())
+        return self._write(self._out, text.encode())
 
     def picture(self, report: DailyReport | WeeklyReport, name: str) -> int:
         """To the file, else beside what the app writes of a day."""
         from taskclf_tray.report.picture import picture_png
 
         path = self._record.paths.outputs / f"report_{name}.png" if self._out is None else self._out
-        return _written(path, picture_png(self._days, report, self._taxonomy))
+        return self._write(path, picture_png(self._days, report, self._taxonomy))
 
+    def _write(self, path: Path, data: bytes) -> int:
+        from taskclf_tray.core.atomic import write_bytes_atomic
 
-def _written(path: Path, data: bytes) -> int:
-    from taskclf_tray.core.atomic import write_bytes_atomic
-
-    write_bytes_atomic(path, data)
-    print(f"Written to {path}.")
-    return 0
-
-
-def _contradicts(options: argparse.Namespace) -> bool:
-    """Whether two formats are asked for; says so."""
-    named = [f"--{kind}" for kind in _FORMATS if getattr(options, kind)]
-    if len(named) < 2:
-        return False
-    print(f"taskclf-tray report: {' and '.join(named)} do not go together. Ask for one of them.", file=sys.stderr)
-    return True
+        words = "" if self._out is None else OutputPlace(path).words
+        write_bytes_atomic(path, data)
+        print_answer(f"Written to {path}{words}.\n", is_done=True)
+        return 0
 
 
 def _kind(options: argparse.Namespace) -> str:
-    """The format that is meant: the one asked for, else what the name of the file ends in."""
+    """The format that is meant: the one asked for, else what the name of the file ends in. Raises UsageError."""
+    program = f"taskclf-tray report {options.action}"
+    named = [kind for kind in _FORMATS if getattr(options, kind)]
+    if len(named) > 1:
+        words = " and ".join(f"--{kind}" for kind in named)
+        raise UsageError(program, f"{words} do not go together.", "Ask for one of them.")
     ending = "" if options.out is None else options.out.suffix.casefold()
-    return next(
-        (kind for kind in _FORMATS if getattr(options, kind)), ending[1:] if ending[1:] in _FORMATS else "table"
-    )
+    meant = _ENDINGS.get(ending)
+    if named and meant in _FORMATS and meant != named[0]:
+        raise UsageError(program, f"--{named[0]} does not go with a file that ends in {ending}.", "Leave one out.")
+    if not named and meant is None:
+        known = "The ending says what is written: .json, .csv, .png, or .txt for the table."
+        raise UsageError(program, f"a {ending} file is not what a report can be written as.", known)
+    return named[0] if named else str(meant)
 
 
 def _taxonomy_of(record: Record) -> TaxonomyConfig | None:
@@ -208,5 +212,5 @@ def _taxonomy_of(record: Record) -> TaxonomyConfig | None:
     try:
         return load_taxonomy(record.paths.taxonomy)
     except TaxonomyError as error:
-        print(f"taskclf-tray: {error}", file=sys.stderr)
+        complain(f"taskclf-tray: {error}")
         return None

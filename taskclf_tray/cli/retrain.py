@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli.show import add_action, paths_of, tell
+from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.show import Actions
@@ -35,7 +35,7 @@ def handle(options: argparse.Namespace) -> int:
             bar.show(event["done"], event["total"])
         elif event["event"] in ("step", "warning") and not options.json:
             bar.clear()
-            print(event["text"], file=sys.stderr)
+            complain(event["text"])
 
     request = {"home": str(paths_of(options).home), "time_zone": _time_zone(), "is_debug": options.debug}
     try:
@@ -43,7 +43,7 @@ def handle(options: argparse.Namespace) -> int:
     finally:
         bar.clear()
     facts = {key: value for key, value in answer.items() if key != "event"}
-    tell(options, facts, _lines(facts))
+    tell(options, facts, _lines(facts), is_done=True)
     return 0
 
 

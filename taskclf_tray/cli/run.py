@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.common import add_home
+from taskclf_tray.cli.common import add_home, file_path
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -27,9 +26,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="catch up, write the results, exit")
     parser.add_argument("--source", choices=("auto", "activitywatch", "simulated"), help="where events come from")
     parser.add_argument("--aw-host", metavar="URL", help="the ActivityWatch server")
-    parser.add_argument("--models-dir", type=Path, metavar="DIR", help="models in another place than the home's")
-    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="serve this bundle; the policy is not used")
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where predictions.csv and segments.json go")
+    parser.add_argument("--models-dir", type=file_path, metavar="DIR", help="models in another place than the home's")
+    parser.add_argument("--model-dir", type=file_path, metavar="DIR", help="serve this bundle; the policy is not used")
+    parser.add_argument("--out-dir", type=file_path, metavar="DIR", help="where predictions.csv and segments.json go")
 
 
 def handle(options: argparse.Namespace) -> int:

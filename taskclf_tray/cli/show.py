@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli.common import add_home
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.system.console import OutputError, can_show, complain, give_up
 
 if TYPE_CHECKING:
     from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig
@@ -35,24 +39,8 @@ def add_action(actions: Actions, name: str, handler: Handler, help_text: str) ->
     parser = actions.add_parser(name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}.")
     add_home(parser)
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
-    parser.set_defaults(handler=lambda options: _handled(handler, options))
+    parser.set_defaults(handler=handler)
     return parser
-
-
-def _handled(handler: Handler, options: argparse.Namespace) -> int:
-    """A file that cannot be read or written is a sentence like any other mistake."""
-    from taskclf_tray.core.errors import TaskclfError
-
-    try:
-        return handler(options)
-    except BrokenPipeError:
-        raise  # no file: whoever read the output is gone
-    except OSError as error:
-        what = error.filename2 or error.filename or "A file"
-        raise TaskclfError(
-            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
-            "Check the permissions of the home and the free space on its disk.",
-        ) from error
 
 
 def paths_of(options: argparse.Namespace) -> HomePaths:
@@ -63,13 +51,56 @@ def paths_of(options: argparse.Namespace) -> HomePaths:
     return HomePaths(home_dir(options.home))
 
 
-def tell(options: argparse.Namespace, facts: Mapping[str, Any], lines: Iterable[str]) -> None:
-    """Print the facts as JSON, or the lines."""
+def tell(options: argparse.Namespace, facts: Mapping[str, Any], lines: Iterable[str], *, is_done: bool = False) -> None:
+    """Print the facts as JSON, or the lines.
+
+    `is_done`: something was changed or written before, so an answer that cannot be printed is no failure. Raises
+    OutputError.
+    """
     if options.json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        print_json(facts, is_done=is_done)
     else:
-        for line in lines:
-            print(line)
+        print_answer("".join(f"{line}\n" for line in lines), is_done=is_done)
+
+
+def print_json(value: Mapping[str, Any] | Sequence[Any], *, indent: int | None = 2, is_done: bool = False) -> None:
+    """Print the value as JSON, in escapes where the output lacks a character. Raises OutputError."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if not can_show(text, sys.stdout):
+        text = json.dumps(value, indent=indent)
+    print_answer(f"{text}\n", is_done=is_done)
+
+
+def print_answer(text: str, *, is_done: bool = False) -> None:
+    """Print to standard output, at once. Raises OutputError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        give_up(sys.stdout)
+        raise OutputError(error, is_done=is_done) from error
+
+
+def print_error(error: TaskclfError, *, is_json: bool = False, is_stream: bool = False) -> None:
+    """Print the sentence and its next step to standard error; for programs also as a JSON line to standard output.
+
+    `is_stream`: the line is one of many, which are told apart by their `event`.
+    """
+    complain(f"taskclf-tray: {error}")
+    if is_json:
+        further = str(error).removeprefix(error.title).strip()  # of a resolution also the bundles passed over
+        with contextlib.suppress(OutputError):
+            facts = {"error": error.title, "next_step": further}
+            print_json({"event": "error", **facts} if is_stream else facts, indent=None)
+
+
+def settle_output() -> None:
+    """Flush what argparse or a library printed; a reader that is gone is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            give_up(stream)
 
 
 class Served:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskclf_tray.cli.common import file_path
 from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import TaxonomyError
 
@@ -24,7 +24,7 @@ def add_parser(commands: Commands) -> None:
         ("show", handle_show, "the categories and the labels each of them holds"),
     ):
         parser = add_action(actions, name, handler, words)
-        parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="another file than the home's")
+        parser.add_argument("file", nargs="?", type=file_path, metavar="FILE", help="another file than the home's")
 
 
 def handle_init(options: argparse.Namespace) -> int:
@@ -34,7 +34,8 @@ def handle_init(options: argparse.Namespace) -> int:
     path = paths_of(options).taxonomy
     if not write_starter_taxonomy(path, overwrite=options.force):
         raise TaxonomyError(f"There is already a taxonomy: {path}.", "Add --force to replace it.")
-    tell(options, {"path": str(path)}, [f"Written: {path}", "Every label is a category of its own until you edit it."])
+    lines = [f"Written: {path}", "Every label is a category of its own until you edit it."]
+    tell(options, {"path": str(path)}, lines, is_done=True)
     return 0
 
 

@@ -6,16 +6,17 @@ The work is done in a process of its own (`train/train_job.py`); Ctrl-C ends it,
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
+from taskclf_tray.cli.common import file_path, name_or_path
 from taskclf_tray.cli.retrain import add_retrain
 from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
+from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
@@ -45,9 +46,14 @@ def add_lgbm(actions: Actions) -> None:
         "--seed", type=_seed, default=7, metavar="NUMBER", help="the same labels and seed, the same model"
     )
     parser.add_argument(
-        "--prior", metavar="MODEL", help="what it begins with: a model, starter, or none (default: starter for v3)"
+        "--prior",
+        type=name_or_path,
+        metavar="MODEL",
+        help="what it begins with: a model, starter, or none (default: starter for v3)",
     )
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where the model's folder goes (default: models/)")
+    parser.add_argument(
+        "--out-dir", type=file_path, metavar="DIR", help="where the model's folder goes (default: models/)"
+    )
 
 
 def add_calibrate(actions: Actions) -> None:
@@ -55,7 +61,9 @@ def add_calibrate(actions: Actions) -> None:
     parser = add_action(actions, "calibrate", handle_calibrate, "choose calibrators on days after a model's training")
     _add_minutes(parser)
     _add_model(parser)
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="the folder of the store (default: in artifacts/)")
+    parser.add_argument(
+        "--out-dir", type=file_path, metavar="DIR", help="the folder of the store (default: in artifacts/)"
+    )
 
 
 def add_tune_reject(actions: Actions) -> None:
@@ -74,7 +82,7 @@ def add_evaluate(actions: Actions) -> None:
     parser = add_action(actions, "evaluate", handle_evaluate, "judge what is served on days after its training")
     _add_minutes(parser)
     _add_model(parser)
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="where evaluation.json and the pictures go")
+    parser.add_argument("--out-dir", type=file_path, metavar="DIR", help="where evaluation.json and the pictures go")
 
 
 def add_list(actions: Actions) -> None:
@@ -101,11 +109,11 @@ def _add_minutes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", type=when.since, metavar="WHEN", help="a local date or a time")
     parser.add_argument("--to", dest="end", type=when.until, metavar="WHEN", help="a local date (included) or a time")
     parser.add_argument(
-        "--input", type=Path, action="append", default=[], metavar="EXPORT.json",
+        "--input", type=file_path, action="append", default=[], metavar="EXPORT.json",
         help="an ActivityWatch export whose minutes count beside the record's; may be given several times",
     )  # fmt: skip
     parser.add_argument(
-        "--labels", type=Path, action="append", default=[], metavar="LABELS.csv",
+        "--labels", type=file_path, action="append", default=[], metavar="LABELS.csv",
         help="labels that count beside those in the app; may be given several times",
     )  # fmt: skip
     parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
@@ -113,7 +121,9 @@ def _add_minutes(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model-dir", metavar="DIR", help="the model that is meant (default: the served one)")
+    parser.add_argument(
+        "--model-dir", type=name_or_path, metavar="DIR", help="the model that is meant (default: the served one)"
+    )
 
 
 def _rounds(word: str) -> int:
@@ -160,7 +170,7 @@ def handle_lgbm(options: argparse.Namespace) -> int:
             f"{facts['served']} is still served. To serve the new model: "
             f"taskclf-tray policy create --model-dir {facts['model']} --force"
         )
-    tell(options, facts, lines)
+    tell(options, facts, lines, is_done=True)
     return 0
 
 
@@ -177,7 +187,7 @@ def handle_calibrate(options: argparse.Namespace) -> int:
         else "To serve them: taskclf-tray policy create --force "
         f"--model-dir {facts['model']} --calibrator-store {facts['store']}",
     ]
-    tell(options, facts, lines)
+    tell(options, facts, lines, is_done=True)
     return 0
 
 
@@ -187,7 +197,7 @@ def handle_tune(options: argparse.Namespace) -> int:
         "model_dir": options.model_dir, "target_accuracy": options.target_accuracy, "is_to_be_written": options.write,
     }  # fmt: skip
     facts = _job(options, "tune-reject", more)
-    tell(options, facts, _tuning(facts))
+    tell(options, facts, _tuning(facts), is_done=True)
     return 1 if options.write and facts["written"] is None else 0
 
 
@@ -208,7 +218,7 @@ def _tuning(facts: Mapping[str, Any]) -> list[str]:
 def handle_evaluate(options: argparse.Namespace) -> int:
     """Judge what is served."""
     facts = _job(options, "evaluate", {"model_dir": options.model_dir})
-    tell(options, facts, _evaluation(facts))
+    tell(options, facts, _evaluation(facts), is_done=True)
     return 0
 
 
@@ -297,7 +307,7 @@ def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> d
             bar.show(event["done"], event["total"])
         elif event["event"] == "warning":
             bar.clear()
-            print(f"taskclf-tray: {event['text']}", file=sys.stderr)
+            complain(f"taskclf-tray: {event['text']}")
 
     request = {
         "action": action,

@@ -42,7 +42,7 @@ def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
     sys.addaudithook(_refuse_network)
 
     def say(event: dict[str, Any]) -> None:
-        lines.write(json.dumps(event, ensure_ascii=False) + "\n")
+        lines.write(json.dumps(event) + "\n")
         lines.flush()
 
     request: dict[str, Any] = json.loads((sys.argv[1:] if arguments is None else arguments)[0])

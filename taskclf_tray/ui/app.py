@@ -7,7 +7,6 @@ import logging
 import logging.handlers
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
@@ -59,8 +59,9 @@ def run(options: Options) -> int:
     paths = prepare_home(home_dir(options.home))
     log_to_file(paths)
     config, problems = _config(paths, options)
+    told = [] if options.is_once else problems  # which are on standard error already
     with SingleInstance(paths.home) as instance:
-        switch = _switch(paths, config, options, problems)
+        switch = _switch(paths, config, options, told)
         if options.is_once:
             return run_once(switch, is_json=options.is_json)
         return _run_app(switch, config, options, instance.take_raise_request)
@@ -121,7 +122,7 @@ def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_
 
 def _say(sentence: str) -> None:
     """To the person who started the app in a terminal; standard output belongs to the status line or JSON."""
-    print(sentence, file=sys.stderr)  # noqa: T201
+    complain(sentence)
 
 
 def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine) -> int:
@@ -143,7 +144,7 @@ def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine) -> int
     if runtime.failure is not None:
         raise runtime.failure
     if listener.failure is not None:
-        raise listener.failure
+        raise OutputError(listener.failure)
     return 0
 
 

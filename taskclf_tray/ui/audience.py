@@ -82,7 +82,7 @@ class Audience:
         """Tell the person: a notification, the log, and every view that shows messages."""
         for message in messages:
             title, body = message
-            log.info("Told: %s", plain_text(f"{title}. {body}", MAX_LOGGED_CHARACTERS))
+            log.info("Told: %s", plain_text(text.as_line(title, body), MAX_LOGGED_CHARACTERS))
             try:
                 self._notifier.notify(Notice(title, body))
             except Exception as error:  # noqa: BLE001 - a notification is never worth the record

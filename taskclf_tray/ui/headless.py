@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sys
@@ -10,6 +9,7 @@ import threading
 from typing import Any, TextIO
 
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.system.console import as_shown, degrade
 from taskclf_tray.ui.notify.plain import plain_text
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.snapshot import Snapshot
@@ -77,8 +77,7 @@ class StatusLine:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
-        if isinstance(self._out, io.TextIOWrapper):
-            self._out.reconfigure(errors="replace")
+        degrade(self._out)
         self._is_terminal = self._out.isatty()
         self.shows_messages = self._is_terminal
         self._shown = ""
@@ -115,7 +114,7 @@ class StatusLine:
     def _draw(self) -> None:
         if self._is_terminal:
             width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
-            self._write(f"{_CLEAR_LINE}{f'● {self._shown}'[:width]}")
+            self._write(f"{_CLEAR_LINE}{as_shown(f'● {self._shown}', self._out)[:width]}")
         else:
             self._write(f"{self._shown}\n")
 

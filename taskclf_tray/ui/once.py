@@ -6,6 +6,7 @@ import logging
 import sys
 
 from taskclf_tray.core.errors import ModelError
+from taskclf_tray.system.console import OutputError, complain, give_up
 from taskclf_tray.ui import text
 from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.headless import JsonLines
@@ -22,8 +23,9 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
     session = switch.open_session(lambda: None)
     try:
         for title, body in session.messages:
-            log.warning("%s. %s", title, body)
-            print(f"{title}. {body}", file=sys.stderr)  # noqa: T201 - standard output is the answer
+            told = text.as_line(title, body)
+            log.warning("%s", told)
+            complain(told)  # standard output is the answer
         recorder = session.recorder
         if recorder is None:
             raise ModelError("No model can be served.", session.serving.problem or "")
@@ -42,9 +44,18 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
             is_dark = True
         session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
-            print(text.once_done(count, session.out_dir, is_dark=is_dark))  # noqa: T201 - the answer of a command
+            _answer(text.once_done(count, session.out_dir, is_dark=is_dark))
         if lines is not None and lines.failure is not None:
-            raise lines.failure
+            raise OutputError(lines.failure, is_done=True)
         return 0
     finally:
         session.close()
+
+
+def _answer(sentence: str) -> None:
+    """Print it. Raises OutputError: by now everything is written."""
+    try:
+        print(sentence, flush=True)  # noqa: T201 - the answer of a command
+    except OSError as error:
+        give_up(sys.stdout)
+        raise OutputError(error, is_done=True) from error

@@ -77,6 +77,12 @@ NO_BUILTIN = "config.toml: this version has no built-in watcher; ActivityWatch i
 
 SIMULATION_BANNER = "Simulated person: this is not your activity"
 
+
+def as_line(title: str, body: str) -> str:
+    """A message where there is room for one line only."""
+    return f"{title.removesuffix('.')}. {body}".strip()
+
+
 # -- menu ---------------------------------------------------------------------------------------------------
 
 MENU_LABEL = "Label this as"

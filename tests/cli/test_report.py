@@ -189,9 +189,10 @@ def test_a_week_beside_the_one_before(line: RecordHome) -> None:
 def test_the_ending_of_a_file_says_what_is_written(line: RecordHome, command: str, tmp_path: Path) -> None:
     a_day(line)
     for name in ("a.json", "a.CSV", "a.png", "a.txt", "deep/er/a.csv"):
+        made = f"; the folder {tmp_path / 'deep'} was made for it" if "/" in name else ""
         assert line.call("report", command, "--out", str(tmp_path / name)) == (
             0,
-            f"Written to {tmp_path / name}.\n",
+            f"Written to {tmp_path / name}{made}.\n",
             "",
         )
     assert json.loads((tmp_path / "a.json").read_text()) == line.json("report", command)
@@ -200,6 +201,21 @@ def test_the_ending_of_a_file_says_what_is_written(line: RecordHome, command: st
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert line.call("report", command, "--json", "--out", str(tmp_path / "b"))[0] == 0
     assert (tmp_path / "b").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_a_file_that_is_replaced_and_an_ending_that_is_none_are_said(line: RecordHome, tmp_path: Path) -> None:
+    a_day(line)
+    out = tmp_path / "day.csv"
+    out.write_text("mine")
+    assert line.call("report", "daily", "--out", str(out))[1] == (
+        f"Written to {out}, in place of the file that was there.\n"
+    )
+    for name, option in (("day.pdf", None), ("day.json", "--csv"), ("day.png", "--json")):
+        words = ["report", "daily", "--out", str(tmp_path / name), *([option] if option else [])]
+        said = line.refused(*words, code=2)
+        assert "ending says what is written" in said or "does not go with a file that ends in" in said
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["day.csv"]
+    assert "it is a folder. Name a file in it" in line.refused("report", "daily", "--csv", "--out", str(tmp_path))
 
 
 def test_a_file_that_cannot_be_written_is_named(line: RecordHome, tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_terminal_without_utf_8_loses_only_the_characters_it_lacks() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
     StatusLine(out).on_snapshot(snapshot("Deep Work — Build"))
-    assert raw.getvalue() == b"Deep Work ? Build\n"
+    assert raw.getvalue() == b"Deep Work - Build\n"
 
 
 def test_json_lines() -> None:

@@ -1,0 +1,146 @@
+"""From the words of the command line to a command and its options: options anywhere, and help with mistyped words.
+
+`taskclf-tray --home X labels list`, `taskclf-tray labels --home X list` and `taskclf-tray labels list --home X` mean
+the same: options that stand before the command are moved behind it, so each command needs to know its options once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
+
+DEFAULT_COMMAND: Final = "run"
+_ALONE: Final = frozenset({"-h", "--help", "--version"})
+"""Options of the program as a whole."""
+_MOST_SUGGESTIONS: Final = 3
+_MEANT: Final[Mapping[str, str]] = {
+    "check": "doctor", "start": "run", "status": "doctor", "today": "report daily", "week": "report weekly",
+    "yesterday": "report daily --day yesterday",
+}  # fmt: skip
+"""Words people try that are no command, and what they look for."""
+
+
+class UsageError(Exception):
+    """Wrong usage: `title` says what is wrong, `next_step` what to do; `usage` is how the command is written."""
+
+    def __init__(self, program: str, title: str, next_step: str = "", usage: str = "") -> None:
+        super().__init__(title)
+        self.program, self.title, self.next_step, self.usage = program, title, next_step, usage
+
+    def __str__(self) -> str:
+        mark = "error: " if self.usage else ""
+        return f"{self.usage}{self.program}: {mark}{self.title} {self.next_step}".rstrip()
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would end the process; so do the parsers of its commands."""
+
+    def error(self, message: str, next_step: str = "") -> NoReturn:
+        """Raise UsageError with the usage of this command."""
+        raise UsageError(self.prog, message, next_step or f"`{self.prog} --help` shows how.", self.format_usage())
+
+
+def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """The options of the command that the words name, `run` where they name none. Raises UsageError, SystemExit."""
+    arranged, command = arrange(parser, words)
+    options, unknown = parser.parse_known_args(arranged)
+    if unknown:
+        command.error(f"unrecognized arguments: {' '.join(map(_shown, unknown))}.", _meant_options(command, unknown))
+    return options
+
+
+def arrange(parser: Parser, words: Sequence[str]) -> tuple[list[str], Parser]:
+    """The words with the command in front of all options, and the parser of that command. Raises UsageError."""
+    path: list[str] = []
+    ahead: list[str] = []
+    rest = list(words)
+    root = parser
+    while commands := commands_of(parser):
+        count = _count_leading_options(rest, _takes_value(parser))
+        ahead, rest = [*ahead, *rest[:count]], rest[count:]
+        if not rest:
+            break
+        if rest[0] not in commands:
+            parser.error(
+                f"invalid choice: {_shown(rest[0])} is no command.", _meant_commands(parser, rest[0], is_root=not path)
+            )
+        parser = commands[rest[0]]
+        path.append(rest.pop(0))
+    if not path:
+        alone = [word for word in ahead if word in _ALONE]
+        if alone:
+            return alone[:1], root
+        path, parser = [DEFAULT_COMMAND], commands_of(root)[DEFAULT_COMMAND]
+    return [*path, *ahead, *rest], parser
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, Parser]:
+    """The commands below this one, by name; none for one that does something itself."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def options_of(parser: argparse.ArgumentParser) -> dict[str, bool]:
+    """The parser's own options: whether each takes a value."""
+    return {name: action.nargs != 0 for action in parser._actions for name in action.option_strings}
+
+
+def _takes_value(parser: Parser) -> dict[str, bool]:
+    """The options of all commands below: whether each takes a value."""
+    known = options_of(parser)
+    for command in commands_of(parser).values():
+        known |= _takes_value(command)
+    return known
+
+
+def _count_leading_options(words: Sequence[str], takes_value: Mapping[str, bool]) -> int:
+    """How many words the options at the beginning take, with their values."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if _takes_next(words[place], takes_value) else 1
+    return min(place, len(words))
+
+
+def _takes_next(word: str, takes_value: Mapping[str, bool]) -> bool:
+    """Whether the option's value is the next word; the beginning of a name is enough, as it is for argparse."""
+    if word in takes_value:
+        return takes_value[word]
+    begun = [takes for name, takes in takes_value.items() if word.startswith("--") and name.startswith(word)]
+    return bool(begun) and all(begun)
+
+
+# -- what was meant -------------------------------------------------------------------------------------------
+
+
+def _meant_options(command: Parser, unknown: Sequence[str]) -> str:
+    known = [name for name in options_of(command) if name.startswith("--")]
+    found = [
+        close[0]
+        for word in unknown
+        if word.startswith("-") and (close := difflib.get_close_matches(word.partition("=")[0], known, 1))
+    ]
+    return f"Did you mean {' '.join(found)}?" if found else ""
+
+
+def _meant_commands(parser: Parser, word: str, *, is_root: bool) -> str:
+    """`Did you mean …?` about commands here and, at the root, one step further down; empty when nothing is close."""
+    below = {name: [name] for name in commands_of(parser)}
+    if is_root:
+        for group, command in commands_of(parser).items():
+            for name in commands_of(command):
+                below.setdefault(name, []).append(f"{group} {name}")
+    folded = word.casefold()
+    close = difflib.get_close_matches(folded, below, _MOST_SUGGESTIONS, 0.7)
+    found = [_MEANT[folded]] if is_root and folded in _MEANT else [one for name in close for one in below[name]]
+    meant = " or ".join(f"`{parser.prog} {one}`" for one in found[:_MOST_SUGGESTIONS])
+    return f"Did you mean {meant}?" if meant else f"There are {', '.join(commands_of(parser))}."
+
+
+def _shown(word: str) -> str:
+    from taskclf_tray.labels.spans import printable
+
+    return f"“{printable(word)}”"
