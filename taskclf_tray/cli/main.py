@@ -1,12 +1,18 @@
 """The command `taskclf-tray`: finds the subcommand, turns errors into one sentence and an exit code.
 
-Exit codes: 0 ok, 1 failed, 2 usage.
+Exit codes: 0 ok, 1 failed, 2 usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.__main__ import main as begin
+
+    raise SystemExit(begin())
+
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +22,7 @@ from taskclf_tray.cli.arguments import Parser, UsageError, parse
 from taskclf_tray.cli.show import print_error, settle_output
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.system.console import OutputError, complain, prepare_output
+from taskclf_tray.system.stop_signals import Unwinding, exit_code
 
 _GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy)
 
@@ -57,7 +64,8 @@ def _run(options: argparse.Namespace) -> int:
     """The exit code; every error but those asked for with --debug is a sentence."""
     is_json, is_stream = getattr(options, "json", False), hasattr(options, "headless")
     try:
-        return int(options.handler(options))
+        with Unwinding():
+            return int(options.handler(options))
     except UsageError as error:
         complain(str(error))
         return 2
@@ -71,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
         print_error(error, is_json=is_json, is_stream=is_stream)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return exit_code(signal.SIGINT)
     except BrokenPipeError:
         return 1  # whoever read us is gone; so is the need to say so
     except Exception as error:
@@ -93,12 +101,3 @@ def _as_sentence(error: Exception) -> TaskclfError:
 
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
     return TaskclfError(f"Something unexpected went wrong ({type(error).__name__}).", "--debug shows where.")
-
-
-def main_windowed() -> int:
-    """The entry without a console."""
-    return main(["run"])
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -6,9 +6,13 @@ What it prints: `job_process.py`.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.train.batch_job")
+
 import dataclasses
 import hashlib
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -168,7 +172,3 @@ class _Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
     return serve(lambda request, say: run(BatchRequest(**request), say), arguments, what="batch")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,10 +7,14 @@ and nothing else; what it prints: `job_process.py`.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.train.drift_job")
+
 import json
 import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -188,7 +192,3 @@ def _days(records: Sequence[BucketRecord], config: PipelineConfig | None) -> Day
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
     return serve(lambda request, say: run(DriftRequest(**request), say), arguments, what="drift check")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

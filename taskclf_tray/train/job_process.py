@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
 Say = Callable[[dict[str, Any]], None]
 Run = Callable[[dict[str, Any], Say], dict[str, Any]]
@@ -35,15 +36,19 @@ class NetworkRefusedError(TaskclfError):
 
 def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
     """Run the one request of the command line; 0 when done, 1 after an error that was said. `what` names the job."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in a terminal reaches us too: end without a traceback
+    end_at_once()  # Ctrl-C in a terminal reaches us too
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints by itself is no line of ours
     logging.getLogger().addHandler(logging.NullHandler())
     sys.addaudithook(_refuse_network)
 
     def say(event: dict[str, Any]) -> None:
-        lines.write(json.dumps(event) + "\n")
-        lines.flush()
+        try:
+            lines.write(json.dumps(event) + "\n")
+            lines.flush()
+        except BrokenPipeError:  # the parent has died: end, and remove what is half written
+            os.dup2(os.open(os.devnull, os.O_WRONLY), lines.fileno())  # else closing the pipe fails too, aloud
+            raise SystemExit(exit_code(signal.SIGTERM)) from None
 
     request: dict[str, Any] = json.loads((sys.argv[1:] if arguments is None else arguments)[0])
     try:

@@ -7,9 +7,13 @@ prints: `job_process.py`, and `{"event": "step", "text"}` for the log.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.train.retrain_job")
+
 import contextlib
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +98,3 @@ def _alone(paths: HomePaths) -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done (promoted or refused), 1 after an error that was said."""
     return serve(lambda request, say: run(RetrainRequest(**request), say), arguments, what="training")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -31,6 +31,7 @@ from taskclf_tray.labels.learning import (
 )
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.stop_signals import install
 from taskclf_tray.train import retrain_words as words
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_record
@@ -189,7 +190,7 @@ class Retraining:
 
     def _promote(self, trial: _Trial, staged: Path) -> Facts:
         """Switch to it. Who stops the process now is too late, and hears what was done."""
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        install(signal.SIG_IGN)
         challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
         sentences = words.promoted(
             trial.duel, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold

@@ -6,12 +6,19 @@ told to end it takes away what is half written; bundles, calibrator stores and p
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.train.train_job")
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.system.stop_signals import install, is_importing
 from taskclf_tray.train.job_process import Say, serve
 from taskclf_tray.train.train_request import TrainRequest
 
@@ -21,10 +28,8 @@ _STOPPED_CODE: Final = 130
 
 def run(request: TrainRequest, say: Say) -> dict[str, Any]:
     """Do what is asked and say what was done. Raises TaskclfError."""
-    from taskclf_tray.train.train_actions import ACTIONS
-
     try:
-        return ACTIONS[request.action](request, say)
+        return _actions()[request.action](request, say)
     except ImportError as error:
         if error.name not in _HEAVY:
             raise
@@ -40,26 +45,38 @@ def run(request: TrainRequest, say: Say) -> dict[str, Any]:
         ) from error
 
 
+def _actions() -> Mapping[str, Callable[[TrainRequest, Say], dict[str, Any]]]:
+    """What can be asked for; loads the heavy libraries."""
+    from taskclf_tray.train.train_actions import ACTIONS
+
+    return ACTIONS
+
+
 class Stoppable:
     """Ends the process with what cleans up when it is told to end.
 
-    A handler that happens to run inside a callback of a library in C raises where the exception is dropped. So
-    whatever the job says asks once more, and it says something before it writes.
+    A handler that happens to run inside a callback of a library in C, or inside an import, raises where the exception
+    is dropped. So whatever the job says asks once more, and it says something before it writes: before that, an
+    import can be cut off.
     """
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._is_told = False
+        self._is_told = self._is_writing = False
 
-    def stop(self, _signal: int, _frame: object) -> NoReturn:
+    def stop(self, _signal: int, frame: FrameType | None) -> None:
         """The handler of a signal."""
         self._is_told = True
-        raise SystemExit(_STOPPED_CODE)
+        if not is_importing(frame):
+            raise SystemExit(_STOPPED_CODE)
+        if not self._is_writing:
+            os._exit(_STOPPED_CODE)
 
     def say(self, event: dict[str, Any]) -> None:
         """Pass it on, unless it is time to end."""
         if self._is_told:
             raise SystemExit(_STOPPED_CODE)
+        self._is_writing |= event["event"] == "writing"
         self._say(event)
 
 
@@ -72,13 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
 
     def begin(values: dict[str, Any], say: Say) -> dict[str, Any]:
+        request = _request_of(values)
+        with contextlib.suppress(ImportError):  # `run` says which; until here a stop ends the process at once
+            _actions()
         stoppable = Stoppable(say)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stoppable.stop)
-        return run(_request_of(values), stoppable.say)
+        install(stoppable.stop)
+        return run(request, stoppable.say)
 
     return serve(begin, arguments, what="training")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,19 +6,17 @@ import dataclasses
 import logging
 import logging.handlers
 import os
-import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui import text
 from taskclf_tray.ui.headless import JsonLines, StatusLine
 from taskclf_tray.ui.notify.factory import choose_notifier
@@ -64,7 +62,8 @@ def run(options: Options) -> int:
         switch = _switch(paths, config, options, told)
         if options.is_once:
             return run_once(switch, is_json=options.is_json)
-        return _run_app(switch, config, options, instance.take_raise_request)
+        with StopRequest() as stop:
+            return _run_app(switch, config, options, instance.take_raise_request, stop)
 
 
 def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str]]:
@@ -96,7 +95,13 @@ def _switch(paths: HomePaths, config: Config, options: Options, problems: list[s
     )
 
 
-def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_request: Callable[[], bool]) -> int:
+def _run_app(
+    switch: SourceSwitch,
+    config: Config,
+    options: Options,
+    take_raise_request: Callable[[], bool],
+    stop: StopRequest,
+) -> int:
     choice = choose_notifier(lambda tag, key: runtime.pressed(tag, key), enabled=config.notifications_enabled)
     log.info("%s", choice.reason)
     runtime = TrayRuntime(
@@ -112,9 +117,9 @@ def _run_app(switch: SourceSwitch, config: Config, options: Options, take_raise_
 
             backend = tray_backend()
             if backend.icon_class is not None:
-                return run_tray(runtime, backend)
+                return run_tray(runtime, backend, stop)
             _say(backend.reason)
-        return _run_headless(runtime, JsonLines() if options.is_json else StatusLine())
+        return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
     finally:
         runtime.stop()
         choice.notifier.close()
@@ -125,18 +130,11 @@ def _say(sentence: str) -> None:
     complain(sentence)
 
 
-def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine) -> int:
+def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine, stop: StopRequest) -> int:
     """Until a signal, a worker that cannot start, or a reader of our output that is gone."""
-    done = threading.Event()
-
-    def finish(_signal: int, _frame: FrameType | None) -> None:
-        done.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, finish)
     runtime.add_listener(listener)
     runtime.start()
-    while not done.wait(0.5) and listener.failure is None and not runtime.wait(0.0):
+    while not stop.wait(0.5) and listener.failure is None and not runtime.wait(0.0):
         pass
     runtime.stop()
     if isinstance(listener, StatusLine):

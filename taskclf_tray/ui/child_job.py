@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,8 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.system.job_entry import ENDS_WITH_STDIN, GRACE_SECONDS
+from taskclf_tray.system.stop_signals import STOPPED_CODES, Held
 
-_END_SECONDS: Final = 5.0
+_CREATION_FLAGS: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""On Windows: Ctrl-C in the console reaches the parent alone, which then asks the job to end."""
 _WIDTH: Final = 30
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -22,7 +27,11 @@ class JobError(TaskclfError):
 
 
 class JobStoppedError(JobError):
-    """A job that was stopped before it was done."""
+    """A job that was stopped before it was done; `signal_number` where somebody else's signal did it."""
+
+    def __init__(self, title: str, *, signal_number: int | None = None) -> None:
+        super().__init__(title)
+        self.signal_number = signal_number
 
 
 class ChildJob:
@@ -37,7 +46,7 @@ class ChildJob:
         timeout_seconds: float | None = None,
     ) -> None:
         """`timeout_seconds`: after so long it is stopped; None for as long as it takes."""
-        self._command = [sys.executable, "-m", module, json.dumps(dict(request))]
+        self._command = [sys.executable, "-m", module, json.dumps(dict(request)), ENDS_WITH_STDIN]
         self._errors = None if is_debug else subprocess.DEVNULL
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
@@ -50,13 +59,9 @@ class ChildJob:
         Whatever ends this call (Ctrl-C too) ends the process. Raises JobError: what the job said, or that it died;
         JobStoppedError.
         """
-        with self._start() as process, self._deadline():
-            try:
-                answer = _follow(process, on_event)
-                code = process.wait()
-            except BaseException:
-                _end(process)
-                raise
+        with self._running() as process, self._deadline():
+            answer = _follow(process, on_event)
+            code = process.wait()
         return _said(answer, code, self._stopped)
 
     def cancel(self) -> None:
@@ -75,9 +80,30 @@ class ChildJob:
             if self._stopped is not None:
                 raise self._stopped
             self._process = subprocess.Popen(
-                self._command, stdout=subprocess.PIPE, stderr=self._errors, stdin=subprocess.DEVNULL
+                self._command,
+                stdin=subprocess.PIPE,  # its end is the end of the job, see system/job_entry.py
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                creationflags=_CREATION_FLAGS,
             )
             return self._process
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The process, started; it ends with the context, however that ends."""
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            with Held():
+                process = self._start()
+            yield process
+        except BaseException:
+            if process is not None:
+                _end(process)
+            raise
+        finally:
+            for stream in () if process is None else (process.stdin, process.stdout):
+                assert stream is not None
+                stream.close()
 
     @contextlib.contextmanager
     def _deadline(self) -> Iterator[None]:
@@ -96,8 +122,16 @@ class ChildJob:
 
 
 def run_child(module: str, request: Mapping[str, Any], on_event: OnEvent, *, is_debug: bool = False) -> dict[str, Any]:
-    """Run a job to its end; see `ChildJob.run`. Raises JobError."""
-    return ChildJob(module, request, is_debug=is_debug).run(on_event)
+    """Run a job to its end for a command; see `ChildJob.run`.
+
+    Raises JobError; KeyboardInterrupt when the job was stopped by Ctrl-C, which the terminal sends to both.
+    """
+    try:
+        return ChildJob(module, request, is_debug=is_debug).run(on_event)
+    except JobStoppedError as error:
+        if error.signal_number == signal.SIGINT:
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _said(answer: dict[str, Any] | None, code: int, stopped: JobStoppedError | None) -> dict[str, Any]:
@@ -107,6 +141,8 @@ def _said(answer: dict[str, Any] | None, code: int, stopped: JobStoppedError | N
         return answer
     if stopped is not None:
         raise stopped
+    if code in STOPPED_CODES:
+        raise JobStoppedError("The work was stopped.", signal_number=STOPPED_CODES[code])
     how = f"by signal {-code}" if code < 0 else f"with code {code}"
     raise JobError(f"The process that did the work ended unexpectedly ({how}).", "Try again with --debug.")
 
@@ -134,11 +170,17 @@ def _event(line: bytes) -> dict[str, Any]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    """Ask the process to end, which removes what is half written; after a while, make it end."""
+    assert process.stdin is not None
+    if os.name == "nt":
+        process.stdin.close()  # `terminate` asks nobody there
+    else:
+        process.terminate()
     try:
-        process.wait(_END_SECONDS)
+        process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
 
 
 class ProgressBar:

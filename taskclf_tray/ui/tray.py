@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import threading
-from types import FrameType
 from typing import Any
 
 from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui import backend as backend_api
 from taskclf_tray.ui import text
 from taskclf_tray.ui.backend import TrayBackend, choose_backend
@@ -72,20 +71,20 @@ def title_of(snapshot: Snapshot) -> str:
     return snapshot.line if snapshot.banner is None else f"{snapshot.line}\n{snapshot.banner}"
 
 
-def run_tray(runtime: TrayRuntime, backend: TrayBackend) -> int:
-    """Show the tray until the person quits; the exit code. Raises SystemToolError when the desktop goes away."""
+def run_tray(runtime: TrayRuntime, backend: TrayBackend, stop: StopRequest) -> int:
+    """Show the tray until the person quits or `stop` is set; the exit code.
+
+    Raises SystemToolError when the desktop goes away.
+    """
     view = TrayView(runtime, backend)
     runtime.add_listener(view)
-
-    def finish(_signal: int, _frame: FrameType | None) -> None:
-        view.quit()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, finish)
+    stop.on_stop = view.quit
 
     def set_up(icon: Any) -> None:
         icon.visible = True
         runtime.start(is_patient=True)
+        if stop.is_set:  # before there was a loop to end
+            icon.stop()
 
     try:
         view.icon.run(set_up)

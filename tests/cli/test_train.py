@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.train.train_job import run
 from taskclf_tray.train.train_request import TrainRequest
 from tests.cli.homes import CommandLine
+from tests.fakes.processes import is_over, wait_until
 from tests.train.worked_days import make_home, record_days
 
 
@@ -152,7 +152,7 @@ def test_ctrl_c_ends_the_command_and_its_process(line: Line) -> None:
     command += ["--rounds", "5000", "--prior", "none"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         child = child_of(process.pid)
-        time.sleep(0.3)
+        wait_until(lambda: b"lib_lightgbm" in Path(f"/proc/{child}/maps").read_bytes(), "the training", 120)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, b"", b"")
@@ -163,17 +163,9 @@ def test_ctrl_c_ends_the_command_and_its_process(line: Line) -> None:
 def child_of(process_id: int) -> int:
     """The process that trains, as soon as there is one."""
     listed = Path(f"/proc/{process_id}/task/{process_id}/children")
-    for _ in range(3000):
-        for child in listed.read_text().split():
-            if b"train_job" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return int(child)
-        time.sleep(0.01)
-    raise AssertionError("no process began to train")
 
+    def found() -> int:
+        children = map(int, listed.read_text().split())
+        return next((child for child in children if b"train_job" in Path(f"/proc/{child}/cmdline").read_bytes()), 0)
 
-def is_over(process_id: int) -> bool:
-    """Whether nothing runs there any more; who is to take note of its end may not have done so yet."""
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    return wait_until(found, "a process that trains", 120)

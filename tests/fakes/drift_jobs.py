@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from taskclf_tray.system.job_entry import start
+
+    start("tests.fakes.drift_jobs")
+
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 
 
-def main(home: Path) -> int:
+def main(arguments: list[str]) -> int:
     """As the file `way` in the home says; each start is noted beside it.
 
     `answer`: what was put into `report.json` and `blocks.json`; `gate`: the same, once there is a file `go`.
     """
+    home = Path(json.loads(arguments[0])["home"])
     with (home / "started").open("a") as file:
         file.write(f"{os.getpid()}\n")
     way = (home / "way").read_text()
@@ -31,7 +36,3 @@ def main(home: Path) -> int:
     found = json.loads(blocks.read_text()) if blocks.exists() else []
     print(json.dumps({"event": "done", "report": str(home / "report.json"), "blocks": found}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(json.loads(sys.argv[1])["home"])))

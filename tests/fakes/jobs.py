@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from taskclf_tray.system.job_entry import start
+
+    start("tests.fakes.jobs")
+
 import json
 import os
 import signal
-import sys
 import time
 
+from taskclf_tray.train.job_process import serve
 
-def main(way: str) -> int:
+
+def main(arguments: list[str]) -> int:
     """What `way` says; the first line names the process."""
+    way = json.loads(arguments[0])["way"]
     print(json.dumps({"event": "started", "pid": os.getpid()}), flush=True)
+    if way == "served":
+        return serve(
+            lambda _request, say: {"lines": [say({"event": "step"}) for _ in range(10_000)]}, arguments, what=""
+        )
     if way == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     if way == "silent":
@@ -27,7 +38,3 @@ def main(way: str) -> int:
     print("5\n[]\nnoise")
     print(json.dumps({"event": "done", "answer": 42}))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])["way"]))

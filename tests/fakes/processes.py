@@ -26,6 +26,14 @@ def wait_until(question: Callable[[], _T], what: str, timeout_seconds: float = 8
         time.sleep(0.02)
 
 
+def is_over(process_id: int) -> bool:
+    """Whether nothing runs there any more; who is to take note of its end may not have done so yet."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def stop(process: subprocess.Popen[str]) -> None:
     """Ask the process to end, make it end, and collect it."""
     if process.poll() is None:

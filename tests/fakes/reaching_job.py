@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from taskclf_tray.system.job_entry import start
+
+    start("tests.fakes.reaching_job")
+
 import socket
 import subprocess
 import sys
@@ -61,5 +66,6 @@ def run(request: dict[str, Any], _say: Say) -> dict[str, Any]:
     return {}
 
 
-if __name__ == "__main__":
-    sys.exit(serve(run, None, what="reaching job"))
+def main(arguments: list[str]) -> int:
+    """0 when it got through, 1 after an error that was said."""
+    return serve(run, arguments, what="reaching job")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from taskclf_tray.system.job_entry import start
+
+    start("tests.fakes.training_jobs")
+
 import json
 import os
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,9 @@ def say(**event: Any) -> None:
     print(json.dumps(event), flush=True)
 
 
-def main(request: dict[str, Any]) -> int:
+def main(arguments: list[str]) -> int:
     """As the file `way` says; each start is noted beside it, with the request."""
+    request = json.loads(arguments[0])
     home = Path(request["home"])
     with (home / "trainings").open("a") as file:
         file.write(json.dumps(request | {"pid": os.getpid()}) + "\n")
@@ -54,7 +59,3 @@ def main(request: dict[str, Any]) -> int:
     promote(models, staged, STORE, reject_threshold=0.61, replaces=replaces)
     say(event="done", outcome="promoted", model=FIRST, sentences=SENTENCES)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))

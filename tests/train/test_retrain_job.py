@@ -29,6 +29,7 @@ from taskclf_tray.labels.learning import Reinference, load_last_training, load_r
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.stop_signals import Unwinding
 from taskclf_tray.train.retrain_job import LOCK_FILE, RetrainingError, RetrainRequest, run
 from tests.train.worked_days import FIRST, LATER, block_start, make_home, record_days
 from tests.ui.worker_home import USER
@@ -59,12 +60,9 @@ def request(paths: HomePaths) -> RetrainRequest:
 
 
 def trained(paths: HomePaths, say: Callable[[dict[str, Any]], None] = lambda _event: None) -> dict[str, Any]:
-    """In this process; SIGTERM is as it was before afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
+    """In this process; signals are as they were before afterwards."""
+    with Unwinding():
         return run(request(paths), say)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def labels_of(paths: HomePaths) -> list[tuple[Any, ...]]:

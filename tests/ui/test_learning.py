@@ -217,7 +217,7 @@ def test_what_another_process_promotes_is_served_and_answered_anew(rig: Rig) -> 
 
     with training(rig, "promoted"):
         request = {"home": str(rig.paths.home), "models_dir": str(rig.paths.models)}
-        main(request)
+        main([json.dumps(request)])
         until(lambda: model_version(rig) == {FIRST}, "the record answered anew")
         assert any(title == "Inference policy applied" and FIRST in body for title, body in rig.watcher.messages)
 

@@ -1,0 +1,41 @@
+"""How the process of a job begins: handlers first, then the imports of the job; and how it ends with its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Final, NoReturn
+
+from taskclf_tray.system.stop_signals import end_at_once, exit_code
+
+ENDS_WITH_STDIN: Final = "--ends-with-stdin"
+"""The argument after the request by which a parent says that it holds the other end of standard input."""
+GRACE_SECONDS: Final = 5.0
+"""How long a job that was asked to end may take to remove what is half written."""
+
+
+def start(module: str) -> NoReturn:
+    """Import `module` and run its `main([REQUEST])`; the process ends with its exit code.
+
+    The first statement of a job's module: `if __name__ == "__main__": start(…)`, before its other imports.
+    """
+    end_at_once()
+    if sys.argv[2:] == [ENDS_WITH_STDIN]:
+        threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
+    raise SystemExit(import_module(module).main(sys.argv[1:2]))
+
+
+def _end_with_stdin() -> None:
+    """Wait for the end of standard input: the parent asks for the end, or has died. Nothing is ever written to it."""
+    while os.read(0, 1024):
+        pass
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(exit_code(signal.SIGTERM))
