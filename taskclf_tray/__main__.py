@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command of `arguments`, by default those of the process; returns its exit code."""
+def main() -> int:
+    """Run the command of `sys.argv`; returns its exit code."""
+    _handle_stop_signals()
+    from taskclf_tray.cli.main import main as run_command
+
+    return run_command()
+
+
+def main_windowed() -> int:
+    """The entry without a console."""
+    _handle_stop_signals()
+    from taskclf_tray.cli.main import main_windowed as run_windowed
+
+    return run_windowed()
+
+
+def _handle_stop_signals() -> None:
     try:
         from taskclf_tray.system.stop_signals import end_at_once
 
         end_at_once()
     except KeyboardInterrupt:
-        return 130
-    from taskclf_tray.cli.main import main as run_command
-
-    return run_command(arguments)
-
-
-def main_windowed() -> int:
-    """The entry without a console."""
-    return main(["run"])
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -101,3 +101,8 @@ def _as_sentence(error: Exception) -> TaskclfError:
 
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
     return TaskclfError(f"Something unexpected went wrong ({type(error).__name__}).", "--debug shows where.")
+
+
+def main_windowed() -> int:
+    """Run the app from a start without a console."""
+    return main(["run"])
