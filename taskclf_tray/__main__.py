@@ -24,6 +24,9 @@ def _handle_stop_signals() -> None:
         from taskclf_tray.system.stop_signals import end_at_once
 
         end_at_once()
+        from taskclf_tray.system.own_process import protect
+
+        protect()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

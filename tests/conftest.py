@@ -25,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [*DESKTOP_VARIABLES, *(name for name in os.environ if name.startswith("XDG_"))]:
         os.environ.pop(name, None)
     os.environ.pop("TASKCLF_HOME", None)
+    os.environ["PYTHONPATH"] = str(ROOT)  # jobs import nothing from the current folder, so those of the tests lie there
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

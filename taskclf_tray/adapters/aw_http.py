@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import random
+import socket
+import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -19,14 +21,18 @@ import platformdirs
 
 from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter
 from taskclf_tray.adapters.lean_requests import requests
+from taskclf_tray.adapters.socket_owner import server_owner
 from taskclf_tray.core.errors import (
     AWAuthError,
     AWConnectionError,
+    AWForeignServerError,
     AWNotFoundError,
     AWProtocolError,
     AWTimeoutError,
     ConfigError,
 )
+from taskclf_tray.core.private_files import own_user
+from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 """A day of events is about 3 MB; whatever sends more is no ActivityWatch server."""
@@ -34,6 +40,9 @@ MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 MAX_ATTEMPTS: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _CHUNK_BYTES: Final = 64 * 1024
+_KEY_FILES: Final = {"config.toml": 5600, "config-testing.toml": 5666}
+"""The configuration files of aw-server-rust, and the port each server has where its file names none."""
+_MAX_KEY_FILE_BYTES: Final = 1_000_000
 _NOT_JSON: Final = object()
 
 
@@ -44,8 +53,9 @@ class _ServerFailureError(AWProtocolError):
 class AWClient:
     """Asks one server. Refused connections and 5xx are tried three times, all within `timeout_seconds`.
 
-    `host`: an http or https address without a path. `api_key`: sent as `Authorization: Bearer`; without one, a loopback
-    server's own configuration file is looked into. Proxies and .netrc are ignored: a local server needs neither, and
+    `host`: an http or https address without a path. `api_key`: sent as `Authorization: Bearer`; without one, the key in
+    the configuration file of the server on this computer, if the address is that server's. On Linux a server on this
+    computer must belong to the person or to root. Proxies and .netrc are ignored: a local server needs neither, and
     titles must take no detour; no redirect is followed. Raises ConfigError for an address that is none.
     """
 
@@ -56,8 +66,10 @@ class AWClient:
         self._deadline = Deadline()
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.mount("http://", DeadlineAdapter(self._deadline))
-        key = api_key or (configured_key() if self.is_loopback else None)
+        self._key_of_server = None if api_key else configured_key(self.base_url)
+        adapter = DeadlineAdapter(self._deadline, self._check_owner if self.is_loopback else None)
+        self._session.mount(f"{urlsplit(self.base_url).scheme}://", adapter)
+        key = api_key or self._key_of_server
         if key:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
@@ -66,7 +78,7 @@ class AWClient:
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """The JSON at `/api/0/<path>`, within `timeout_seconds`. Raises AWConnectionError, AWTimeoutError,
-        AWNotFoundError, AWAuthError or AWProtocolError."""
+        AWNotFoundError, AWAuthError, AWForeignServerError or AWProtocolError."""
         self._deadline.begin(self._timeout_seconds)
         for pause in _pauses():
             try:
@@ -104,6 +116,20 @@ class AWClient:
         if value is _NOT_JSON:  # raised here, for the parser's own error holds the whole text
             raise _not_activitywatch(self.base_url)
         return value
+
+    def _check_owner(self, connection: socket.socket) -> None:
+        """Refuse the server of another user of this computer before anything is sent to it."""
+        owner, user = server_owner(connection), own_user()
+        if owner is not None and owner not in (0, user):
+            raise AWForeignServerError(
+                f"What answers at {self.base_url} belongs to another user of this computer (user id {owner}).",
+                "Start ActivityWatch under your own account, or correct aw_host in config.toml.",
+            )
+        if owner is None and self._key_of_server and sys.platform == "linux":
+            raise AWForeignServerError(
+                f"It cannot be seen whose server answers at {self.base_url}, so it does not get ActivityWatch's key.",
+                "If the server is yours, copy the key from its config.toml into aw_api_key in ours.",
+            )
 
     def _body(self, response: requests.Response) -> bytes:
         parts: list[bytes] = []
@@ -156,14 +182,29 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def configured_key(path: Path | None = None) -> str | None:
-    """The key in aw-server-rust's own configuration (`[auth] api_key`), None when there is none to read."""
-    if path is None:
-        path = Path(platformdirs.user_config_dir("activitywatch", False)) / "aw-server-rust" / "config.toml"
-    try:
-        section = tomllib.loads(path.read_text(encoding="utf-8")).get("auth")
-    except (OSError, ValueError):  # not there, not ours to read, not TOML: then no key
+def configured_key(base_url: str, folder: Path | None = None) -> str | None:
+    """The key in aw-server-rust's own configuration (`[auth] api_key`), for that server's own address alone.
+
+    `folder`: where the configuration is. None when the address is not on this computer, has another port than the
+    configured one (5600, with `--testing` 5666), or when there is no key to read.
+    """
+    if not is_loopback(base_url):
         return None
+    folder = folder or Path(platformdirs.user_config_dir("activitywatch", False)) / "aw-server-rust"
+    parts = urlsplit(base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    for name, usual_port in _KEY_FILES.items():
+        try:
+            content = tomllib.loads(read_bounded(folder / name, _MAX_KEY_FILE_BYTES).decode())
+        except (BadJsonError, ValueError):  # not there, not ours to read, not TOML: then no key
+            continue
+        key = _key_in(content.get("auth"))
+        if key is not None and content.get("port", usual_port) == port:
+            return key
+    return None
+
+
+def _key_in(section: object) -> str | None:
     key = section.get("api_key") if isinstance(section, dict) else None
     return key if isinstance(key, str) and key.isascii() and key.isprintable() and key.strip() else None
 

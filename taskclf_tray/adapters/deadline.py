@@ -6,16 +6,23 @@ A socket's own timeout starts anew with every byte that comes, so a server that 
 from __future__ import annotations
 
 import socket
+import ssl
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.connection import create_connection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from taskclf_tray.adapters.lean_requests import requests
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+LOCALHOST: Final = ("127.0.0.1", "::1")
+"""What `localhost` means, in the order in which it is tried."""
 
 
 class Deadline:
@@ -40,28 +47,80 @@ class Deadline:
 
 
 class DeadlineAdapter(requests.adapters.HTTPAdapter):
-    """Mounted for http, it ends every read at the deadline. No retries of its own.
+    """Mounted for http and https, it ends every read at the deadline. No retries of its own.
 
-    https sockets are replaced when they are encrypted, so there only each single read is limited.
+    `check`: called with each new connection before anything is sent; what it raises ends the request. `localhost` is
+    127.0.0.1 first: ActivityWatch listens there only, while many systems name ::1 first, where anybody could listen.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, check: Callable[[socket.socket], None] | None = None) -> None:
         self._deadline = deadline
+        self._check = check
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Give connections the deadline."""
-        super().init_poolmanager(*args, **kwargs)
-        deadline = self._deadline
+        """Give connections the deadline and the check."""
+        deadline, check = self._deadline, self._check
+        super().init_poolmanager(*args, **kwargs, ssl_context=_context(deadline))
 
         class Connection(HTTPConnection):
             def _new_conn(self) -> socket.socket:
-                return _DeadlineSocket(super()._new_conn(), deadline)
+                return _DeadlineSocket(_checked(_connect(self), check), deadline)
+
+        class SecureConnection(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return _checked(_connect(self), check)
 
         class Pool(HTTPConnectionPool):
             ConnectionCls = Connection
 
-        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": HTTPSConnectionPool}
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = SecureConnection
+
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+
+
+def _connect(connection: HTTPConnection) -> socket.socket:
+    options = connection.socket_options
+    hosts = LOCALHOST if connection.host.rstrip(".").lower() == "localhost" else (connection.host,)
+    for host in hosts:
+        try:
+            return create_connection((host, connection.port), connection.timeout, None, options)
+        except OSError:
+            if host == hosts[-1]:
+                raise
+    raise AssertionError("there is at least one host")
+
+
+def _checked(plain: socket.socket, check: Callable[[socket.socket], None] | None) -> socket.socket:
+    try:
+        if check is not None:
+            check(plain)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def _context(deadline: Deadline) -> ssl.SSLContext:
+    """The usual context, whose sockets end every read at the deadline."""
+
+    class Socket(ssl.SSLSocket):
+        def recv_into(
+            self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0
+        ) -> int:  # a socket that is being replaced has no deadline of its own
+            _limit(self, deadline)
+            return super().recv_into(buffer, nbytes, flags)
+
+    context = create_urllib3_context()
+    context.sslsocket_class = Socket
+    return context
+
+
+def _limit(connection: socket.socket, deadline: Deadline) -> None:
+    if deadline.is_over:
+        raise TimeoutError("the deadline has passed")
+    connection.settimeout(deadline.left_seconds)
 
 
 class _DeadlineSocket(socket.socket):
@@ -70,7 +129,5 @@ class _DeadlineSocket(socket.socket):
         self._deadline = deadline
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        if self._deadline.is_over:
-            raise TimeoutError("the deadline has passed")
-        self.settimeout(self._deadline.left_seconds)
+        _limit(self, self._deadline)
         return super().recv_into(buffer, nbytes, flags)

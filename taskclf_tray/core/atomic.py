@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
+
 _STALE_SECONDS: Final = 3600.0
 """A temporary file this old belongs to a process that died while it wrote."""
 _REPLACE_TRIES: Final = 20
@@ -22,14 +24,14 @@ _REPLACE_PAUSE_SECONDS: Final = 0.05
 
 
 def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Replace `path` by `data`; missing parent directories are made.
+    """Replace `path` by `data`; missing parent directories are made for the owner alone.
 
-    `mode`: permission bits of the new file; None keeps those of the file it replaces, else follows the umask.
+    `mode`: permission bits of the new file; None keeps those of the file it replaces, else 0600.
     A symbolic link stays a link: the file it points at is replaced. Raises OSError (disk full, not writable): the
     old file is untouched then, and the temporary one removed.
     """
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(target.parent)
     _remove_stale(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -89,7 +91,7 @@ def write_new_file(path: Path, data: bytes) -> None:
 
 
 def _write_new(path: Path, data: bytes, mode: int | None) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or 0o666)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         if mode is not None and os.name != "nt":
             os.fchmod(file.fileno(), mode)  # the umask has cut what os.open was given

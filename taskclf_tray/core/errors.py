@@ -104,6 +104,10 @@ class AWAuthError(SourceError):
     """The server wants a key, or refuses the one it got."""
 
 
+class AWForeignServerError(SourceError):
+    """The server on this computer belongs to another user."""
+
+
 class AWProtocolError(SourceError):
     """The answer is not one an ActivityWatch server gives."""
 

@@ -11,6 +11,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
 
 LOCK_WAIT_SECONDS: Final = 10.0
 """Writers hold the lock for milliseconds; who waits longer has met one that hangs."""
@@ -33,7 +34,7 @@ def home_lock(home: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[N
     path = Path(home).resolve() / "tray" / "home.lock"
     lock = _lock_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         lock.acquire(timeout=wait_seconds)
     except Timeout as error:
         raise HomeBusyError(
@@ -55,5 +56,5 @@ def _lock_of(path: Path) -> FileLock:
     """This thread's lock object for the path: FileLock counts how often its holder has taken it."""
     locks: dict[Path, FileLock] = _own.__dict__.setdefault("locks", {})
     if path not in locks:
-        locks[path] = FileLock(path, thread_local=False)
+        locks[path] = FileLock(path, mode=PRIVATE_FILE, thread_local=False)
     return locks[path]

@@ -24,6 +24,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_new_file
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.core.private_files import PRIVATE_FOLDER, make_private_folder
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -226,10 +227,10 @@ def save_model_bundle(
 
 
 def _publish(base_dir: Path, files: Mapping[str, bytes]) -> Path:
-    base_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(base_dir)
     name = f"{datetime.now(UTC):%Y-%m-%d_%H%M%S}_run-{secrets.token_hex(2).upper()}"
     hidden = base_dir / f".{name}.tmp"
-    hidden.mkdir()
+    hidden.mkdir(mode=PRIVATE_FOLDER)
     try:
         for file_name, data in files.items():
             write_new_file(hidden / file_name, data)

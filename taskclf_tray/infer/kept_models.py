@@ -11,6 +11,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atom
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.inference_policy import parse_policy_text
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.infer.policy_history import earlier_entries, present_policy, read_entry
 from taskclf_tray.infer.registry import REJECTED, read_active
 
@@ -35,7 +36,7 @@ def clear_staging(models_dir: Path) -> None:
 def keep_rejected(models_dir: Path, staged: Path, reasons: Mapping[str, Any]) -> Path:
     """Put a refused bundle aside with the reasons; the newest five are kept. Raises OSError."""
     aside = Path(models_dir) / REJECTED
-    aside.mkdir(parents=True, exist_ok=True)
+    make_private_folder(aside)
     write_bytes_atomic(staged / REASONS_FILE, json_text(dict(reasons)).encode())
     kept = staged.rename(aside / staged.name)
     sync_directory(aside)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.store.migrations import MIGRATIONS
 
 BUSY_TIMEOUT_SECONDS = 10.0
@@ -54,7 +55,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         if read_only:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(path.parent)
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
             path.chmod(0o600)
         connection.isolation_level = None  # transactions are explicit here

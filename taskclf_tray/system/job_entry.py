@@ -10,6 +10,7 @@ import time
 from importlib import import_module
 from typing import Final, NoReturn
 
+from taskclf_tray.system.own_process import protect
 from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
 ENDS_WITH_STDIN: Final = "--ends-with-stdin"
@@ -24,6 +25,7 @@ def start(module: str) -> NoReturn:
     The first statement of a job's module: `if __name__ == "__main__": start(…)`, before its other imports.
     """
     end_at_once()
+    protect()
     if sys.argv[2:] == [ENDS_WITH_STDIN]:
         threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
     raise SystemExit(import_module(module).main(sys.argv[1:2]))

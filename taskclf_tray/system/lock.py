@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import AlreadyRunningError
+from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
 from taskclf_tray.system.paths import HomeError, HomePaths
 
 
@@ -26,12 +27,12 @@ class SingleInstance:
         paths = HomePaths(Path(home))
         self._home = paths.home
         self._request = paths.tray / "raise.request"
-        self._lock = FileLock(paths.lock, thread_local=False)
+        self._lock = FileLock(paths.lock, mode=PRIVATE_FILE, thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock. Raises AlreadyRunningError after asking the holder to show itself; HomeError."""
         try:
-            self._request.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._request.parent)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             self._ask_to_show()

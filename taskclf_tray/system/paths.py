@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from typing import Final
 
 import platformdirs
 
+from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.inference_policy import POLICY_FILE
+from taskclf_tray.core.private_files import foreign_owner, make_private_folder
 
 HOME_VARIABLE: Final = "TASKCLF_HOME"
 
@@ -110,23 +113,31 @@ class HomePaths:
 
 
 def prepare_home(home: Path) -> HomePaths:
-    """Make the directories that are missing (`tray` for the user alone) and prove that files can be written.
+    """Make the directories that are missing, for the user alone, and prove that files can be written.
 
-    Raises HomeError, whose sentence names the directory at fault.
+    Raises HomeError, whose sentence names the directory at fault; also for a home of another user.
     """
     if home == Path(home.anchor) or home == Path.home():
         raise HomeError(f"{home} itself cannot be the home of taskclf.", f"Set {HOME_VARIABLE} to a folder inside it.")
+    owner = foreign_owner(home)
+    if owner is not None:
+        raise HomeError(
+            f"{home} belongs to another user of this computer (user id {owner}).",
+            f"Start the program as that user, or set {HOME_VARIABLE} to a folder of your own.",
+        )
     paths = HomePaths(home)
     for directory in (paths.models, paths.configs, paths.artifacts, paths.processed, paths.tray):
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700 if directory == paths.tray else 0o777)
+            make_private_folder(directory)
         except OSError as error:
             raise _unusable(directory, error) from error
     probe = paths.tray / f".probe-{os.getpid()}"
     try:
-        probe.write_bytes(b"x")
+        write_new_file(probe, b"x")
         probe.unlink()
     except OSError as error:
+        with contextlib.suppress(OSError):
+            probe.unlink()
         raise _unusable(paths.tray, error) from error
     return paths
 

@@ -16,6 +16,7 @@ from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.model_io import read_metadata
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.infer.kept_models import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
@@ -157,7 +158,7 @@ class Retraining:
 
     def _staged(self, trial: _Trial) -> Path:
         """The bundle as it would be served."""
-        staging_dir(self._models).mkdir(parents=True, exist_ok=True)
+        make_private_folder(staging_dir(self._models))
         staged = trial.challenger.model.save(
             staging_dir(self._models),
             trial.evaluation.bundle_metrics(),

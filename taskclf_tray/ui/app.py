@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.memory import one_arena
@@ -55,6 +56,7 @@ def run(options: Options) -> int:
     """
     one_arena()
     paths = prepare_home(home_dir(options.home))
+    _close_home(paths)
     log_to_file(paths)
     config, problems = _config(paths, options)
     told = [] if options.is_once else problems  # which are on standard error already
@@ -64,6 +66,14 @@ def run(options: Options) -> int:
             return run_once(switch, is_json=options.is_json)
         with StopRequest() as stop:
             return _run_app(switch, config, options, instance.take_raise_request, stop)
+
+
+def _close_home(paths: HomePaths) -> None:
+    """Take from others what an older version, another program or a loose umask has let them."""
+    found = open_places(paths.home)
+    left = close_places(found)
+    if found:
+        log.warning("%d files and folders of the home were open to other users; %d still are.", len(found), len(left))
 
 
 def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str]]:

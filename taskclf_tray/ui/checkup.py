@@ -17,6 +17,7 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
@@ -30,6 +31,8 @@ from taskclf_tray.ui.notify.factory import choose_notifier
 
 Verdict = Literal["ok", "note", "failed"]
 MIN_FREE_BYTES = 200_000_000
+_PLACES_NAMED = 10
+_CLOSE = "Start taskclf-tray, which closes them."
 _LOOK_INTO_LOG = "Advanced → Open Log, or tray/tray.log in the home, has the details."
 _STREAMS = {Stream.WINDOW: "windows", Stream.AWAY: "away", Stream.INPUT: "input", Stream.TAB: "browser tabs"}
 _ORIGINS = {
@@ -81,6 +84,35 @@ def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         f"{free / 1e9:.1f} GB free",
         "" if enough else "Free some space: when the disk is full, recording waits.",
     )
+
+
+def _permissions(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    found, parents = open_places(paths.home), open_parents(paths.home)
+    for parent in parents:
+        yield Finding(
+            "Permissions",
+            "failed",
+            f"other users of this computer can replace what is in {parent}",
+            f"Run: chmod go-w {parent}",
+        )
+    foreign = [
+        folder
+        for folder in (paths.tray, paths.models, paths.configs, paths.processed)
+        if foreign_owner(folder) is not None
+    ]
+    for folder in foreign:
+        yield Finding(
+            "Permissions", "failed", f"{folder} belongs to another user", f"Run: sudo chown -R $(id -u) {paths.home}"
+        )
+    # in a closed home nothing is within reach: an editor's file mode is worth knowing, and no more
+    verdict: Verdict = "failed" if any(place.path == paths.home for place in found) else "note"
+    for place in found[:_PLACES_NAMED]:
+        detail = f"{place.path} is open to other users of this computer (mode {place.mode:04o})"
+        yield Finding("Permissions", verdict, detail, _CLOSE)
+    if len(found) > _PLACES_NAMED:
+        yield Finding("Permissions", verdict, f"{len(found) - _PLACES_NAMED} more files and folders are open", _CLOSE)
+    if not (found or parents or foreign):
+        yield Finding("Permissions", "ok", "the home is yours, and closed to other users of this computer")
 
 
 def _identity(paths: HomePaths, _config: Config) -> Iterator[Finding]:
@@ -217,6 +249,7 @@ def _attention(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
 
 _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Disk": _disk,
+    "Permissions": _permissions,
     "Identity": _identity,
     "Record": _record,
     "Activity source": _source,

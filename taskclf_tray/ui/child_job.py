@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 from taskclf_tray.core.errors import TaskclfError
@@ -19,6 +20,9 @@ from taskclf_tray.system.stop_signals import STOPPED_CODES, Held
 _CREATION_FLAGS: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 """On Windows: Ctrl-C in the console reaches the parent alone, which then asks the job to end."""
 _WIDTH: Final = 30
+_PATHS: Final = frozenset({"input", "inputs", "label_files", "taxonomy", "out_dir"})
+_NAMES_OR_PATHS: Final = frozenset({"model_dir", "prior"})
+"""A bundle may be named by its name in the home; a folder of that name beside the person wins, as it always has."""
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -35,7 +39,10 @@ class JobStoppedError(JobError):
 
 
 class ChildJob:
-    """`python -m MODULE REQUEST` in a process of its own: `run` in one thread, once; `cancel` from any."""
+    """`python -m MODULE REQUEST` in a process of its own: `run` in one thread, once; `cancel` from any.
+
+    The process works in the home that `request` names. Paths in a request are absolute.
+    """
 
     def __init__(
         self,
@@ -46,7 +53,9 @@ class ChildJob:
         timeout_seconds: float | None = None,
     ) -> None:
         """`timeout_seconds`: after so long it is stopped; None for as long as it takes."""
-        self._command = [sys.executable, "-m", module, json.dumps(dict(request)), ENDS_WITH_STDIN]
+        # -P: never import from the folder the person happens to be in
+        self._command = [sys.executable, "-P", "-m", module, json.dumps(dict(request)), ENDS_WITH_STDIN]
+        self._folder = _safe_folder(request.get("home"))
         self._errors = None if is_debug else subprocess.DEVNULL
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
@@ -84,6 +93,7 @@ class ChildJob:
                 stdin=subprocess.PIPE,  # its end is the end of the job, see system/job_entry.py
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
+                cwd=self._folder,
                 creationflags=_CREATION_FLAGS,
             )
             return self._process
@@ -121,13 +131,30 @@ class ChildJob:
             timer.join()
 
 
+def _absolute(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with the paths the person typed made absolute: the job works in another folder."""
+    return {name: _absolute_place(name, value) for name, value in request.items()}
+
+
+def _absolute_place(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_absolute_place(name, each) for each in value]
+    is_path = name in _PATHS or (name in _NAMES_OR_PATHS and isinstance(value, str) and Path(value).exists())
+    return str(Path(value).absolute()) if is_path and isinstance(value, str) else value
+
+
+def _safe_folder(home: object) -> str:
+    """The folder a job works in: libraries too look for settings in it (matplotlib for `matplotlibrc`)."""
+    return home if isinstance(home, str) and Path(home).is_dir() else sys.prefix
+
+
 def run_child(module: str, request: Mapping[str, Any], on_event: OnEvent, *, is_debug: bool = False) -> dict[str, Any]:
     """Run a job to its end for a command; see `ChildJob.run`.
 
     Raises JobError; KeyboardInterrupt when the job was stopped by Ctrl-C, which the terminal sends to both.
     """
     try:
-        return ChildJob(module, request, is_debug=is_debug).run(on_event)
+        return ChildJob(module, _absolute(request), is_debug=is_debug).run(on_event)
     except JobStoppedError as error:
         if error.signal_number == signal.SIGINT:
             raise KeyboardInterrupt from error

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from taskclf_tray.core.atomic import json_text, write_bytes_atomic
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import Day
@@ -57,7 +58,7 @@ def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord]
 def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> None:
     """Put the day's line into the user's file; one that says something else of the day makes room. Raises OSError."""
     path = out_dir / "telemetry" / telemetry_name(user_id)
-    path.parent.mkdir(exist_ok=True)
+    make_private_folder(path.parent)
     line = json.dumps({"user_id": user_id, **telemetry.to_dict()}, ensure_ascii=False, allow_nan=False)
     newest = line_date(last_line(path))
     if newest is not None and newest < telemetry.date:

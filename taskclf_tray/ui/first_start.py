@@ -7,6 +7,8 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from taskclf_tray.core.atomic import write_new_file
+from taskclf_tray.core.private_files import PRIVATE_FOLDER
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 
@@ -18,6 +20,7 @@ def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
     """Copy the shipped bundle into `models/` once per home; a person who deletes it is not given it again.
 
     Returns where it was put, None when nothing was done. The bundle appears whole: copied beside, renamed in.
+    Raises OSError (a full disk), and leaves nothing behind then.
     """
     with database.reading():
         if database.state.get(_STATE):
@@ -28,9 +31,20 @@ def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
         if not goal.exists():
             beside = paths.models / f".{bundle.name}.new"
             shutil.rmtree(beside, ignore_errors=True)
-            shutil.copytree(bundle, beside)
+            _copy(bundle, beside)
             beside.rename(goal)
     with database.transaction():
         database.state.set(_STATE, goal.name)
     log.info("The starter model was copied into the home.")
     return goal
+
+
+def _copy(bundle: Path, beside: Path) -> None:
+    """Copy the files of a bundle, which has no folders, for the owner alone."""
+    beside.mkdir(mode=PRIVATE_FOLDER)
+    try:
+        for file in sorted(bundle.iterdir()):
+            write_new_file(beside / file.name, file.read_bytes())
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise

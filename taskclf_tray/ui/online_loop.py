@@ -22,6 +22,7 @@ from taskclf_tray.core.defaults import (
 )
 from taskclf_tray.core.errors import ModelError, SourceError, StoreError
 from taskclf_tray.core.identity import load_or_create_identity
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.closing import close_blocks
@@ -86,7 +87,7 @@ def run_online_loop(
         raise ModelError("No model can be served.", serving.problem or "")
     identity = load_or_create_identity(folder.parent)
     source = ActivityWatchSource(aw_host, normaliser=Normaliser(title_salt or identity.title_secret))
-    out.mkdir(parents=True, exist_ok=True)
+    make_private_folder(out)
     database = Database(out / RECORD_FILE)
     feeder: _QueueFeeder | None = None
     try:

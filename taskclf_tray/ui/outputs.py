@@ -15,6 +15,7 @@ from typing import Any
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import from_us, zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, read_day
@@ -79,7 +80,7 @@ class OutputWriter:
         write the reports of the days that are not. Raises StoreError (disk, permissions).
         """
         try:
-            self._out_dir.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._out_dir)
             added = append_predictions(self._out_dir / "predictions.csv", self._database, self._user_id)
             self._follow(now.astimezone(zone(zone_name)).date())
             self._write_segments()

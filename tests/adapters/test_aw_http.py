@@ -135,9 +135,9 @@ def test_answers_of_another_shape(answers: dict[str, bytes]) -> None:
 def test_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "activitywatch" / "aw-server-rust" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text('[auth]\napi_key = "from-the-file"\n')
     monkeypatch.setattr(aw_http.platformdirs, "user_config_dir", lambda *_: str(tmp_path / "activitywatch"))
     with faulty_server(lambda h: h.answer(200, b"{}")) as (url, seen):
+        config.write_text(f'port = {url.rpartition(":")[2]}\n[auth]\napi_key = "from-the-file"\n')
         AWClient(url).get("info")
         client = AWClient(url, api_key="given")
         client.get("info")
@@ -150,10 +150,10 @@ def test_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "text", ["", "[auth]", "auth = 1", '[auth]\napi_key = ""', "[auth]\napi_key = 1", "\x00", "[a"]
 )
 def test_no_key_to_read(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "config.toml"
-    assert configured_key(path) is None
-    path.write_text(text)
-    assert configured_key(path) is None
+    url = "http://localhost:5600"
+    assert configured_key(url, tmp_path) is None
+    (tmp_path / "config.toml").write_text(text)
+    assert configured_key(url, tmp_path) is None
 
 
 @pytest.mark.parametrize(

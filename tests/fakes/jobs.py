@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 from taskclf_tray.train.job_process import serve
 
@@ -35,6 +36,10 @@ def main(arguments: list[str]) -> int:
     if way == "refused":
         print(json.dumps({"event": "error", "title": "It is no use.", "next_step": "Do something else."}))
         return 1
+    if way == "echo":
+        answer = {"event": "done", "folder": str(Path.cwd()), "request": json.loads(arguments[0])}
+        print(json.dumps(answer))
+        return 0
     print("5\n[]\nnoise")
     print(json.dumps({"event": "done", "answer": 42}))
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui import checkup
 from taskclf_tray.ui.checkup import Finding, check_everything
@@ -30,7 +31,7 @@ def no_desktop(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = copy_home(tmp_path / "home")
-    (home / "data" / "processed" / ".title_secret").chmod(0o600)
+    close_places(open_places(home))
     return home
 
 
@@ -51,6 +52,22 @@ def test_a_fresh_home_lacks_nothing_but_a_source(tmp_path: Path) -> None:
     assert failed(found) == ["Activity source"]
     assert "the model's threshold 0.7 holds" in found["Policy"][0].detail
     assert "synthetic data" in found["Model"][0].detail
+
+
+def test_every_open_permission_is_named(home: Path) -> None:
+    home.chmod(0o755)
+    (home / "models").chmod(0o777)
+    (home / "data" / "processed" / ".user_id").chmod(0o664)
+    found = checked(home)["Permissions"]
+    assert {finding.verdict for finding in found} == {"failed"}
+    assert [finding.detail.split(" is open ")[0] for finding in found] == [
+        str(place) for place in (home, home / "data" / "processed" / ".user_id", home / "models")
+    ]
+    assert "0777" in found[-1].detail
+    home.chmod(0o700)
+    assert {finding.verdict for finding in checked(home)["Permissions"]} == {"note"}
+    close_places(open_places(home))
+    assert [finding.verdict for finding in checked(home)["Permissions"]] == ["ok"]
 
 
 def test_a_home_of_the_taskclf_tool(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,40 @@ def test_ctrl_c_ends_the_process() -> None:
         run_child(JOBS, {"way": "slow"}, interrupted)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+@pytest.mark.parametrize("planted", ["signal.py", "json.py", "taskclf_tray/__init__.py", "sitecustomize.py"])
+def test_nothing_is_imported_from_the_current_folder(
+    planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started in a download folder or a cloned repository, a job must not run what lies there."""
+    trap, witness = tmp_path / planted, tmp_path / "witness"
+    trap.parent.mkdir(exist_ok=True)
+    trap.write_text(f"open({str(witness)!r}, 'w').close()\nraise SystemExit(9)\n")
+    monkeypatch.chdir(tmp_path)
+    assert run_child(JOBS, {"way": "well"}, lambda _event: None)["answer"] == 42
+    assert not witness.exists()
+
+
+def test_a_job_works_in_its_home_and_finds_what_the_person_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    (here / "bundle").mkdir()
+    monkeypatch.chdir(here)
+    request = {"way": "echo", "home": str(home), "input": "a.json", "inputs": ["b.json"], "model_dir": "bundle"}
+    answer = run_child(JOBS, request, lambda _event: None)
+    assert answer["folder"] == str(home)
+    assert answer["request"] == {
+        **request,
+        "input": str(here / "a.json"),
+        "inputs": [str(here / "b.json")],
+        "model_dir": str(here / "bundle"),
+    }
+    named = run_child(JOBS, {**request, "model_dir": "2026-03-02_run"}, lambda _event: None)
+    assert named["request"]["model_dir"] == "2026-03-02_run"
 
 
 class Terminal(io.StringIO):

@@ -1,0 +1,30 @@
+"""What a process of the application takes from others at its start: its files, its memory, its core dumps.
+
+A core dump of a crash would hold window titles, and systemd keeps dumps by default. On Linux the process is marked as
+not dumpable, which also keeps other programs of the same user from attaching to it or reading its memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Final
+
+_PR_SET_DUMPABLE: Final = 4
+
+
+def protect() -> None:
+    """Keep new files private (umask 077), and the memory out of core dumps and of other processes' reach."""
+    os.umask(0o077)
+    if os.name != "posix":
+        return
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
