@@ -11,6 +11,8 @@ import os
 import sys
 from typing import Final
 
+ATTACHABLE_VARIABLE: Final = "TASKCLF_ATTACHABLE"
+"""Set it to let a debugger or a profiler of the same user attach to the process."""
 _PR_SET_DUMPABLE: Final = 4
 
 
@@ -23,7 +25,7 @@ def protect() -> None:
 
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if sys.platform == "linux":
+    if sys.platform == "linux" and not os.environ.get(ATTACHABLE_VARIABLE):
         import ctypes
 
         with contextlib.suppress(OSError, AttributeError):

@@ -15,6 +15,7 @@ import pytest
 
 from taskclf_tray.core.model_io import MODEL_FILE
 from taskclf_tray.infer.calibration import TemperatureCalibrator
+from taskclf_tray.system.own_process import ATTACHABLE_VARIABLE
 from taskclf_tray.train.train_job import run
 from taskclf_tray.train.train_request import TrainRequest
 from tests.cli.homes import CommandLine
@@ -150,7 +151,10 @@ def test_ctrl_c_ends_the_command_and_its_process(line: Line) -> None:
     before = line.files()
     command = [sys.executable, "-m", "taskclf_tray.cli.main", "train", "lgbm", "--home", str(line.home)]
     command += ["--rounds", "5000", "--prior", "none"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+    env = {**os.environ, ATTACHABLE_VARIABLE: "1"}  # its maps are read below, perhaps not by root
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=env
+    ) as process:
         child = child_of(process.pid)
         wait_until(lambda: b"lib_lightgbm" in Path(f"/proc/{child}/maps").read_bytes(), "the training", 120)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.system.own_process import ATTACHABLE_VARIABLE
 from tests.fakes.dbus import Panel
 from tests.fakes.dbus_bus import PrivateBus
 from tests.fakes.processes import python_child, wait_until
@@ -26,7 +27,7 @@ def resident_mib(pid: int) -> float:
 def test_memory_with_the_tray(session_bus: PrivateBus, panel: Panel, tmp_path: Path) -> None:
     """An hour of simulated time passes in 15 s; the model is loaded and the icon has been drawn many times."""
     assert panel is not None
-    env = {**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}
+    env = {**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home"), ATTACHABLE_VARIABLE: "1"}
     with python_child("taskclf_tray", ["demo", "--speed", "240"], env) as app, TrayClient(env) as tray:
         log = tmp_path / "home" / "tray" / "demo" / "tray" / "tray.db"
         wait_until(log.exists, "the record", 15)
