@@ -20,6 +20,13 @@ def add_home(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show tracebacks instead of sentences")
 
 
+def add_times(parser: argparse.ArgumentParser) -> None:
+    """`--times`, of every command that reads a label file."""
+    parser.add_argument(
+        "--times", choices=("utc", "local"), help="what times without an offset in the label file mean (default: utc)"
+    )
+
+
 def file_path(word: str) -> Path:
     """A path of an option, with `~` for the user's own folder also where no shell has replaced it: `--out=~/x.csv`.
 

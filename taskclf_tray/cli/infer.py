@@ -96,8 +96,11 @@ def handle_batch(options: argparse.Namespace) -> int:
     finally:
         bar.clear()
     outcome = {key: value for key, value in answer.items() if key != "event"}
+    with_what = outcome["model"]
+    if outcome["is_starter"]:
+        with_what = f"the starter model, as {request['home']} holds no model yet"
     lines = [
-        f"{outcome['rows']} minutes predicted with {outcome['model']}, {outcome['rejected']} of them unsure.",
+        f"{outcome['rows']} minutes predicted with {with_what}; {outcome['rejected']} of them unsure.",
         f"Written: {outcome['predictions_csv']}, {outcome['segments_json']}",
     ]
     tell(options, outcome, lines, is_done=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taskclf_tray.cli import when
 from taskclf_tray.cli.arguments import UsageError
-from taskclf_tray.cli.common import OutputPlace, file_path
-from taskclf_tray.cli.record import Record, add_label, opened
-from taskclf_tray.cli.show import add_action, add_actions, print_answer, tell
+from taskclf_tray.cli.label_files import add_export, add_import, span_fact
+from taskclf_tray.cli.record import add_label, opened
+from taskclf_tray.cli.show import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.core.types import LabelSpan
     from taskclf_tray.store.labels import LabelChange, SpanRecord
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -36,13 +35,8 @@ def add_parser(commands: Commands) -> None:
     add_action(actions, "undo", handle_undo, "take the newest label, answer, skip or import back (for one day)")
     delete = add_action(actions, "delete", handle_delete, "take every label away from a stretch of time")
     _add_period(delete)
-    export = add_action(actions, "export", handle_export, "all labels as CSV")
-    export.add_argument("--out", type=file_path, metavar="FILE", help="where to (default: standard output)")
-    imported = add_action(actions, "import", handle_import, "add the labels of a CSV file, all of them or none")
-    imported.add_argument(
-        "file", type=file_path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601"
-    )
-    imported.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
+    add_export(actions)
+    add_import(actions)
 
 
 def _add_period(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +170,7 @@ def handle_list(options: argparse.Namespace) -> int:
     facts = {
         "from": None if start is None else when.iso(start),
         "to": None if end is None else when.iso(end),
-        "labels": [_fact(span) for span in spans],
+        "labels": [span_fact(span) for span in spans],
     }
     tell(options, facts, [_line(span) for span in spans] or [_nothing(options)])
     return 0
@@ -186,19 +180,6 @@ def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime |
     if options.start is None and options.end is None:
         return options.day or when.today()
     return options.start, options.end
-
-
-def _fact(span: SpanRecord) -> dict[str, Any]:
-    from taskclf_tray.core.time import from_us
-
-    return {
-        "start": when.iso(from_us(span.start_us)),
-        "end": when.iso(from_us(span.end_us)),
-        "label": span.label,
-        "provenance": span.provenance,
-        "confidence": span.confidence,
-        "is_growing": span.is_growing,
-    }
 
 
 def _line(span: SpanRecord) -> str:
@@ -219,58 +200,3 @@ def _nothing(options: argparse.Namespace) -> str:
 
 def _clock(at: datetime) -> str:
     return f"{when.local(at):%Y-%m-%d %H:%M}"
-
-
-# -- files ----------------------------------------------------------------------------------------------------
-
-
-def handle_export(options: argparse.Namespace) -> int:
-    """Write or print every label in force."""
-    from taskclf_tray.labels.csv_files import label_csv, write_label_csv
-
-    with opened(options) as record:
-        spans = list(record.labels.everything())
-    if options.out is not None:
-        place = OutputPlace(options.out)
-        count = write_label_csv(options.out, spans)
-        facts = {"file": str(options.out), "labels": count}
-        tell(options, facts, [f"{_count(count)} written to {options.out}{place.words}."], is_done=True)
-    elif options.json:
-        tell(options, {"labels": [_fact(span) for span in spans]}, [])
-    else:
-        print_answer(label_csv(spans).replace("\r\n", "\n"))
-    return 0
-
-
-def handle_import(options: argparse.Namespace) -> int:
-    """Lay the labels of a file over those there are."""
-    with opened(options) as record:
-        spans = _read(options, record)
-        count = record.labels.import_spans(spans, at=record.now)
-    tell(options, {"file": str(options.file), "labels": count}, [f"{_count(count)} imported."], is_done=True)
-    return 0
-
-
-def _read(options: argparse.Namespace, record: Record) -> list[LabelSpan]:
-    """Raises LabelError; where another owner is all that is wrong with the file, it says how to adopt."""
-    from taskclf_tray.labels.csv_files import read_label_csv
-
-    try:
-        return read_label_csv(options.file, user_id=record.user_id, adopt=options.adopt, at=record.now)
-    except LabelError as error:
-        if not options.adopt and _can_be_adopted(options, record):
-            raise LabelError(error.title, "Nothing was imported. With --adopt they become your labels.") from error
-        raise
-
-
-def _can_be_adopted(options: argparse.Namespace, record: Record) -> bool:
-    from taskclf_tray.labels.csv_files import read_label_csv
-
-    try:
-        return bool(read_label_csv(options.file, user_id=record.user_id, adopt=True, at=record.now))
-    except LabelError:
-        return False
-
-
-def _count(number: int) -> str:
-    return "1 label" if number == 1 else f"{number} labels"

@@ -36,14 +36,20 @@ class Record:
 
 
 @contextlib.contextmanager
-def opened(options: argparse.Namespace) -> Iterator[Record]:
-    """Open the record there is; makes neither a home nor an identity. Raises StoreError, IdentityError."""
+def opened(options: argparse.Namespace, *, create: bool = False) -> Iterator[Record]:
+    """Open the record there is; with `create` make what is missing of home, identity and record.
+
+    Raises StoreError, IdentityError, HomeError.
+    """
     from taskclf_tray.core.errors import StoreError
     from taskclf_tray.core.identity import load_or_create_identity, user_id_path
     from taskclf_tray.store.database import Database
+    from taskclf_tray.system.paths import prepare_home
 
     paths = paths_of(options)
-    if not (paths.database.exists() and user_id_path(paths.home).exists()):
+    if create:
+        prepare_home(paths.home)
+    elif not (paths.database.exists() and user_id_path(paths.home).exists()):
         raise StoreError(
             f"There is no record in {paths.home} yet.",
             "Start the app there first with `taskclf-tray run`, or name another home with --home.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from taskclf_tray.cli.common import add_times, file_path
+from taskclf_tray.cli.record import zone_name
 from taskclf_tray.cli.show import add_action, paths_of, tell
 from taskclf_tray.system.console import complain
 
@@ -16,12 +18,38 @@ _JOB: Final = "taskclf_tray.train.retrain_job"
 
 def add_retrain(actions: Actions) -> None:
     """`train retrain`."""
-    add_action(
+    parser = add_action(
         actions,
         "retrain",
         handle,
         "train a model on your labels and, when it passes the gates and is no worse than the one in use, serve it",
     )
+    add_files(parser)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Exports and label files that count beside the record and its labels."""
+    parser.add_argument(
+        "--input", type=file_path, action="append", default=[], metavar="EXPORT.json",
+        help="an ActivityWatch export whose minutes count beside the record's; may be given several times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=file_path, action="append", default=[], metavar="LABELS.csv",
+        help="labels that count beside those in the app; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
+    add_times(parser)
+
+
+def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_files` adds, for the request of a job."""
+    return {
+        "inputs": [str(path) for path in options.input],
+        "label_files": [str(path) for path in options.labels],
+        "adopt": options.adopt,
+        "times": options.times,
+        "time_zone": zone_name(),
+    }
 
 
 def handle(options: argparse.Namespace) -> int:
@@ -37,7 +65,7 @@ def handle(options: argparse.Namespace) -> int:
             bar.clear()
             complain(event["text"])
 
-    request = {"home": str(paths_of(options).home), "time_zone": _time_zone(), "is_debug": options.debug}
+    request = {"home": str(paths_of(options).home), **minutes_asked_for(options), "is_debug": options.debug}
     try:
         answer = run_child(_JOB, request, on_event, is_debug=options.debug)
     finally:
@@ -56,9 +84,3 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         ]
     stays = f"{facts['previous_model']} stays in use" if facts["previous_model"] else "Nothing is in use"
     return [f"{stays}; the new model was refused and put aside in {facts['folder']}.", *facts["sentences"]]
-
-
-def _time_zone() -> str:
-    import tzlocal
-
-    return str(tzlocal.get_localzone_name())

@@ -26,6 +26,7 @@ _BY = {
     "policy": "as models/inference_policy.json says",
     "active": "as models/active.json says",
     "best": "as the best there is",
+    "starter": "as the home holds no model yet",
 }
 
 

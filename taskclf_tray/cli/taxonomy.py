@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from taskclf_tray.cli.common import file_path
 from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
@@ -12,6 +12,9 @@ from taskclf_tray.core.errors import TaxonomyError
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
     from taskclf_tray.infer.taxonomy import TaxonomyConfig
+
+
+_NONE_YET: Final = "Until there is one the eight core labels are shown:"
 
 
 def add_parser(commands: Commands) -> None:
@@ -47,9 +50,11 @@ def handle_validate(options: argparse.Namespace) -> int:
     try:
         load_taxonomy(path)
     except TaxonomyError as error:
-        problem = {"key": error.key, "line": error.line, "problem": error.title, "next_step": error.next_step}
+        is_there = options.file is not None or path.exists() or path.is_symlink()
+        step = error.next_step if is_there else f"{_NONE_YET} `taskclf-tray taxonomy init` writes one."
+        problem = {"key": error.key, "line": error.line, "problem": error.title, "next_step": step}
         facts = {"path": str(path), "is_valid": False, "problem": problem}
-        tell(options, facts, [f"✗ {error.title}", error.next_step])
+        tell(options, facts, [f"✗ {error.title}", step])
         return 1
     tell(options, {"path": str(path), "is_valid": True, "problem": None}, [f"✓ {path} is valid."])
     return 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import when
 from taskclf_tray.cli.common import file_path, name_or_path
-from taskclf_tray.cli.retrain import add_retrain
+from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
 from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
@@ -108,15 +108,7 @@ def _add_minutes(parser: argparse.ArgumentParser) -> None:
     """Which labelled minutes are meant."""
     parser.add_argument("--from", dest="start", type=when.since, metavar="WHEN", help="a local date or a time")
     parser.add_argument("--to", dest="end", type=when.until, metavar="WHEN", help="a local date (included) or a time")
-    parser.add_argument(
-        "--input", type=file_path, action="append", default=[], metavar="EXPORT.json",
-        help="an ActivityWatch export whose minutes count beside the record's; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "--labels", type=file_path, action="append", default=[], metavar="LABELS.csv",
-        help="labels that count beside those in the app; may be given several times",
-    )  # fmt: skip
-    parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
+    add_files(parser)
     parser.epilog = when.HELP
 
 
@@ -182,13 +174,19 @@ def handle_calibrate(options: argparse.Namespace) -> int:
         f"Calibrators for {facts['model']}, from {_minutes(facts)}: {facts['method']}. {facts['reason']}",
         *([f"{personal} of the people get one of their own."] if personal else []),
         f"Written: {facts['store']}",
-        "They are served with it."
-        if facts["is_served"]
-        else "To serve them: taskclf-tray policy create --force "
-        f"--model-dir {facts['model']} --calibrator-store {facts['store']}",
+        _how_to_serve(facts),
     ]
     tell(options, facts, lines, is_done=True)
     return 0
+
+
+def _how_to_serve(facts: Mapping[str, Any]) -> str:
+    if facts["is_served"]:
+        return "They are served with it."
+    if facts["is_served_later"]:
+        return "They are served with it as soon as the app has been started, which brings the starter model."
+    store = facts["store"]
+    return f"To serve them: taskclf-tray policy create --force --model-dir {facts['model']} --calibrator-store {store}"
 
 
 def handle_tune(options: argparse.Namespace) -> int:
@@ -312,9 +310,7 @@ def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> d
     request = {
         "action": action,
         "home": str(paths_of(options).home),
-        "inputs": [str(path) for path in options.input],
-        "label_files": [str(path) for path in options.labels],
-        "adopt": options.adopt,
+        **minutes_asked_for(options),
         "start_us": None if options.start is None else to_us(options.start),
         "end_us": None if options.end is None else to_us(options.end),
         "out_dir": None if getattr(options, "out_dir", None) is None else str(options.out_dir),

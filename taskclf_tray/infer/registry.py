@@ -187,15 +187,21 @@ def roll_back_active(models_dir: Path) -> ActivePointer:
     or the model is gone, ModelError when it cannot be served, OSError, HomeBusyError.
     """
     models_dir = Path(models_dir)
+    if _previous(models_dir) is None:  # the lock would make a home where there is none
+        raise _no_model_before()
     with home_lock(models_dir.parent):
         pointer = _previous(models_dir)
         if pointer is None:
-            raise ModelFormatError(
-                "The history has no model that was active before.", "Choose one with `taskclf-tray model set-active`."
-            )
+            raise _no_model_before()
         folder = _folder_of(pointer, models_dir)
         load_model_bundle(folder)
         return set_active(models_dir, folder, {"note": ROLL_BACK})
+
+
+def _no_model_before() -> ModelFormatError:
+    return ModelFormatError(
+        "The history has no model that was active before.", "Choose one with `taskclf-tray model set-active`."
+    )
 
 
 def _previous(models_dir: Path) -> ActivePointer | None:

@@ -34,13 +34,21 @@ from taskclf_tray.infer.calibrator_files import load_calibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.loaded_parts import READ_ANEW, LoadedParts
 from taskclf_tray.infer.registry import ACTIVE_FILE, active_bundle_dir, list_bundles
+from taskclf_tray.infer.shipped import starter_bundle
 
 _log = logging.getLogger(__name__)
 
-Origin = Literal["explicit", "policy", "active", "best"]
+Origin = Literal["explicit", "policy", "active", "best", "starter"]
 
 MISSING_POLICY: Final = f"There is no models/{POLICY_FILE}: the active or the best model is served with its defaults."
 """The one warning that is no fault: a home without a policy works."""
+
+
+_NO_MODEL_STEP: Final = (
+    "The first start of the app in a home brings a starter model; or train one, or copy one into the models folder."
+)
+
+_OTHER_MODEL_STEP: Final = "Train a model or copy one into the models folder of the home."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class ModelResolutionError(TaskclfError):
     """No model can be served; `report` lists every excluded bundle with its reason, and `str()` spells it out."""
 
     def __init__(self, message: str, report: Sequence[ExcludedBundle] = ()) -> None:
-        super().__init__(message, "Train a model or copy one into the models folder of the home.")
+        super().__init__(message, _OTHER_MODEL_STEP if report else _NO_MODEL_STEP)
         self.report = tuple(report)
 
     def __str__(self) -> str:
@@ -110,8 +118,11 @@ def resolve_inference_config(
     calibrator_store_override: Path | str | None = None,
     calibrator_path_override: Path | str | None = None,
     parts: LoadedParts = READ_ANEW,
+    with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
     """What to serve from these models; `parts` may have read some of it before.
+
+    `with_starter`: where the models folder holds no bundle at all, the starter model is served from the package.
 
     Raises:
         ModelResolutionError: nothing, or not the explicit model, can be served; or a threshold out of [0, 1].
@@ -130,7 +141,7 @@ def resolve_inference_config(
         return resolve_policy(models_dir, explicit, parts)
     except PolicyValidationError as error:
         warning = _policy_warning(models_dir, error)
-    return resolve_without_policy(models_dir, explicit, [warning], parts)
+    return resolve_without_policy(models_dir, explicit, [warning], parts, with_starter=with_starter)
 
 
 def load_explicit(
@@ -189,9 +200,14 @@ def _policy_warning(models_dir: Path, error: PolicyValidationError) -> str:
 
 
 def resolve_without_policy(
-    models_dir: Path, explicit: Explicit, warnings: Sequence[str] = (), parts: LoadedParts = READ_ANEW
+    models_dir: Path,
+    explicit: Explicit,
+    warnings: Sequence[str] = (),
+    parts: LoadedParts = READ_ANEW,
+    *,
+    with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
-    """Steps 3 and 4. Raises ModelResolutionError."""
+    """Steps 3 and 4, and the starter as asked for. Raises ModelResolutionError."""
     told = list(warnings)
     out: dict[str, str] = {}
     active = _active_dir(models_dir, told)
@@ -201,7 +217,10 @@ def resolve_without_policy(
         except ModelError as error:
             out[active.name] = error.title
             _tell(told, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
-    for info in list_bundles(models_dir):
+    bundles = list_bundles(models_dir)
+    if with_starter and not bundles and not out:
+        return build_config(models_dir, starter_bundle(), "starter", None, explicit, told, parts)
+    for info in bundles:
         if info.problem is None and info.name not in out:
             try:
                 return build_config(models_dir, info.path, "best", None, explicit, told, parts)

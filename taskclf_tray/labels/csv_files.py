@@ -11,8 +11,9 @@ from typing import Final
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.core.time import as_utc, parse_time
+from taskclf_tray.core.time import as_utc
 from taskclf_tray.core.types import LabelSpan
+from taskclf_tray.labels.csv_times import LOCAL_OPTION, LabelTimes
 from taskclf_tray.labels.spans import checked_span, label_span, printable
 from taskclf_tray.store.labels import SpanRecord
 
@@ -20,25 +21,30 @@ CSV_COLUMNS: Final = ("start_ts", "end_ts", "label", "provenance", "user_id", "c
 MAX_FILE_BYTES: Final = 50 * 1024 * 1024
 _NEEDED: Final = CSV_COLUMNS[:3]
 _SHOWN_LINES: Final = 5
+_UTC_HINT: Final = f"Times without an offset were read as UTC; with {LOCAL_OPTION} they are this computer's. Else: "
 
 
-def read_label_csv(path: Path, *, user_id: str, adopt: bool = False, at: datetime) -> list[LabelSpan]:
+def read_label_csv(
+    path: Path, *, user_id: str, adopt: bool = False, at: datetime, times: LabelTimes | None = None
+) -> list[LabelSpan]:
     """The labels of a file, in its order, as this user's; `adopt` takes over those of others.
 
-    UTF-8; any order of columns, unknown ones are passed over; times in ISO 8601, UTC where they have no offset.
-    One bad line and the file is refused: raises LabelError, which names the first few of them.
+    UTF-8; any order of columns, unknown ones are passed over; times in ISO 8601. `times` says what those without an
+    offset mean, and remembers them; without it they are UTC. One bad line and the file is refused: raises LabelError,
+    which names the first few of them.
     """
+    times = LabelTimes() if times is None else times
     spans: list[LabelSpan] = []
     bad: list[str] = []
     for line, row in _rows(path):
         try:
             if isinstance(row, LabelError):
                 raise row
-            spans.append(_span(row, user_id, adopt, at))
+            spans.append(_span(row, user_id, adopt, at, times))
         except LabelError as error:
             bad.append(f"line {line}: {error.title.removesuffix('.')}")
     if bad:
-        raise _unusable(path, bad)
+        raise _unusable(path, bad, hint=_UTC_HINT if times.was_read_as_future(at) else "")
     return spans
 
 
@@ -130,26 +136,19 @@ def _named(header: list[str], cells: list[str]) -> Mapping[str, str] | LabelErro
     return dict(zip(header, cells, strict=True))
 
 
-def _span(row: Mapping[str, str], user_id: str, adopt: bool, at: datetime) -> LabelSpan:
+def _span(row: Mapping[str, str], user_id: str, adopt: bool, at: datetime, times: LabelTimes) -> LabelSpan:
     """Raises LabelError with what is wrong as its title."""
     if not adopt and row.get("user_id", "") not in ("", user_id):
         raise LabelError("it belongs to another user")
     span = LabelSpan(
-        start_ts=_time(row, "start_ts"),
-        end_ts=_time(row, "end_ts"),
+        start_ts=times.read(row["start_ts"], "start_ts"),
+        end_ts=times.read(row["end_ts"], "end_ts"),
         label=row["label"],
         provenance=_provenance(row.get("provenance", "")),
         user_id=user_id,
         confidence=_confidence(row.get("confidence", "")),
     )
     return checked_span(span, at)
-
-
-def _time(row: Mapping[str, str], column: str) -> datetime:
-    try:
-        return parse_time(row[column].strip())
-    except (ValueError, OverflowError):
-        raise LabelError(f"{column} “{printable(row[column])}” is no ISO 8601 time") from None
 
 
 def _provenance(text: str) -> str:
@@ -169,10 +168,10 @@ def _confidence(text: str) -> float | None:
         raise LabelError(f"confidence “{printable(text)}” is no number") from None
 
 
-def _unusable(path: Path, bad: list[str]) -> LabelError:
+def _unusable(path: Path, bad: list[str], *, hint: str) -> LabelError:
     more = f"; and {len(bad) - _SHOWN_LINES} more" if len(bad) > _SHOWN_LINES else ""
     count = "a line" if len(bad) == 1 else f"{len(bad)} lines"
     return LabelError(
         f"{path.name} has {count} that cannot be used: {'; '.join(bad[:_SHOWN_LINES])}{more}.",
-        "Nothing was imported. Correct the file and import it again.",
+        f"Nothing was imported. {hint}Correct the file and import it again.",
     )

@@ -97,6 +97,15 @@ class BucketRepository:
         rows = self._connection.execute(query, (user_id, start_us, count)).fetchall()
         return [_record(values) for values in reversed(rows)]
 
+    def has_any(self, user_id: str, start_us: int, end_us: int) -> bool:
+        """Whether a bucket reaches into [start_us, end_us)."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM buckets WHERE user_id = ? AND start_us > ? AND start_us < ? AND end_us > ?)"
+        )
+        longest_us = 60_000_000  # so that the index on start_us leads there
+        found = self._connection.execute(query, (user_id, start_us - longest_us, end_us, start_us)).fetchone()
+        return bool(found[0])
+
     def run_start_us(self, user_id: str, start_us: int) -> int:
         """Where the contiguous buckets begin that reach up to `start_us`, or the newest of them that was idle by rule.
 

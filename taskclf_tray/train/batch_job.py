@@ -63,7 +63,7 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
     """Predict, write predictions.csv and segments.json, and say what was done. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
     settings, _ = load_config(paths.config)
-    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir)
+    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir, with_starter=True)
     for warning in resolved.warnings:
         if warning != MISSING_POLICY:
             say({"event": "warning", "text": warning})
@@ -95,7 +95,11 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
         result = cut_batch(result, start_us, end_us, config.bucket_seconds)
     if len(result.starts_us) == 0:
         raise SourceError("There is nothing in this range to predict.", "Choose another --from and --to.")
-    return {**_written(result, Path(request.out_dir or paths.outputs / "batch")), "model": resolved.model_version}
+    return {
+        **_written(result, Path(request.out_dir or paths.outputs / "batch")),
+        "model": resolved.model_version,
+        "is_starter": resolved.origin == "starter",
+    }
 
 
 def quick_model(resolved: ResolvedInferenceConfig) -> Model:

@@ -18,6 +18,7 @@ from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import DecidedBy, FeatureRow, LabelSpan
 from taskclf_tray.labels.csv_files import read_label_csv
+from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.store.buckets import pack_row, unpack_row
 from taskclf_tray.store.database import Database
@@ -59,16 +60,19 @@ def labelled_minutes(
     exports: Sequence[Path] = (),
     label_files: Sequence[Path] = (),
     adopt: bool = False,
+    times: LabelTimes | None = None,
     start_us: int = -_FAR_US,
     end_us: int = _FAR_US,
     weak: WeakRule | None = weak_label,
+    provenance: Provenance = "real",
     at: datetime | None = None,
 ) -> Dataset:
     """All that is known of this home's user: the record and the exports, under the labels given here and in the files.
 
     So months before the app was there count too. What was private or excluded stays out. A minute that both know
-    counts once. `adopt` takes over labels of other users; `at`: now, labels of later times are refused. Raises
-    StoreError (also where there is neither a record nor an export), ExportFormatError, IdentityError, LabelError.
+    counts once. `adopt` takes over labels of other users; `times`: what times without an offset in the files mean;
+    `at`: now, labels of later times are refused. Raises StoreError (also where there is neither a record nor an
+    export), ExportFormatError, IdentityError, LabelError.
     """
     if not exports and not paths.database.exists():
         raise StoreError(
@@ -76,19 +80,30 @@ def labelled_minutes(
         )
     user_id = load_or_create_identity(paths.home).user_id
     at = at or datetime.now(UTC)
-    spans = [s for file in label_files for s in read_label_csv(file, user_id=user_id, adopt=adopt, at=at)]
+    times = times or LabelTimes()
+    spans = [s for file in label_files for s in read_label_csv(file, user_id=user_id, adopt=adopt, at=at, times=times)]
     parts = []
     if paths.database.exists():
         database = Database(paths.database, read_only=True)
         try:
-            parts.append(from_record(database, user_id, start_us=start_us, end_us=end_us, more_spans=spans, weak=weak))
+            parts.append(
+                from_record(
+                    database,
+                    user_id,
+                    start_us=start_us,
+                    end_us=end_us,
+                    more_spans=spans,
+                    weak=weak,
+                    provenance=provenance,
+                )
+            )
             spans += _spans_of(database, user_id)
         finally:
             database.close()
     for export in exports:
         rows = export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS)
         inside = (row for row in rows if start_us <= to_us(row.bucket_start_ts) < end_us)
-        parts.append(from_rows(inside, spans, weak=weak))
+        parts.append(from_rows(inside, spans, weak=weak, provenance=provenance))
     return Dataset.joined(parts)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from taskclf_tray.core.model_io import MODEL_FILE, CatEncoders, load_model_bundl
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
+from taskclf_tray.infer.shipped import starter_bundle
 from taskclf_tray.train.dataset import Provenance
 
 _IS_CATEGORICAL: Final = 1
@@ -54,8 +54,7 @@ class Prior:
     @classmethod
     def starter(cls) -> Prior:
         """The model that is shipped."""
-        with resources.as_file(resources.files("taskclf_tray") / "data" / "starter") as shipped:
-            return cls.load(next(path for path in sorted(shipped.iterdir()) if path.is_dir()))
+        return cls.load(starter_bundle())
 
     def words_with(self, words: Mapping[str, Sequence[str]]) -> CatEncoders:
         """Its vocabularies and these."""

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.smoothing import SmootherChoice
-from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.train.job_process import Say, serve
 
 LOCK_FILE: Final = "retrain.lock"
@@ -39,7 +39,8 @@ class RetrainRequest:
 
     `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
     machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
-    config.toml. `niceness`: how far to stand back behind other programs.
+    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `label_files`, `adopt`, `times`: as
+    in `TrainRequest`.
     """
 
     home: str
@@ -51,6 +52,10 @@ class RetrainRequest:
     smoother: SmootherChoice | None = None
     is_synthetic: bool = False
     niceness: int = 0
+    inputs: tuple[str, ...] = ()
+    label_files: tuple[str, ...] = ()
+    adopt: bool = False
+    times: str | None = None
     is_debug: bool = False
 
 
@@ -67,7 +72,12 @@ def run(request: RetrainRequest, say: Say) -> dict[str, Any]:
         ) from error
     paths = HomePaths(Path(request.home))
     if not paths.database.exists():
-        raise StoreError(f"There is no record in {paths.home} yet.", "Start the app first, and label some blocks.")
+        if not request.inputs:
+            raise StoreError(
+                f"There is no record in {paths.home} yet.",
+                "Start the app first, and label some blocks; or name an export of its events with --input.",
+            )
+        prepare_home(paths.home)
     with _alone(paths):
         try:
             return Retraining(request, paths, say).run()
@@ -95,6 +105,12 @@ def _alone(paths: HomePaths) -> Iterator[None]:
         lock.release()
 
 
+def request_of(values: Mapping[str, Any]) -> RetrainRequest:
+    """The request as it comes in JSON."""
+    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
+    return RetrainRequest(**{**values, **lists})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done (promoted or refused), 1 after an error that was said."""
-    return serve(lambda request, say: run(RetrainRequest(**request), say), arguments, what="training")
+    return serve(lambda values, say: run(request_of(values), say), arguments, what="training")

@@ -23,6 +23,7 @@ from taskclf_tray.infer.kept_models import TRAINING_FILE, clear_staging, keep_re
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.promotion import promote, served_now
 from taskclf_tray.infer.resolution import ResolvedInferenceConfig
+from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.labels.learning import (
     LastTraining,
     Reinference,
@@ -35,13 +36,14 @@ from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import install
 from taskclf_tray.train import retrain_words as words
 from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_sources import from_record
+from taskclf_tray.train.dataset_sources import labelled_minutes
 from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
 from taskclf_tray.train.job_process import Say
 from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
 from taskclf_tray.train.retrain_job import RetrainRequest
+from taskclf_tray.train.train_minutes import say_times
 from taskclf_tray.train.transitions import learn_transitions
 from taskclf_tray.train.weak import weak_or_unsaid
 
@@ -96,6 +98,7 @@ class Retraining:
 
     def __init__(self, request: RetrainRequest, paths: HomePaths, say: Say) -> None:
         settings, _ = load_config(paths.config)
+        self._settings = settings
         self._request = request
         self._paths = paths
         self._say = say
@@ -143,15 +146,26 @@ class Retraining:
         return _Trial(dataset, challenger, evaluation, champion, duel, is_fair)
 
     def _dataset(self) -> Dataset:
-        """The labelled minutes that count. Raises StoreError."""
-        database = Database(self._paths.database, read_only=True)
-        try:
-            provenance: Any = "synthetic" if self._request.is_synthetic else "real"
-            everything = from_record(database, self._user_id, weak=weak_or_unsaid, provenance=provenance)
-        finally:
-            database.close()
-        today = from_us(self._now_us).astimezone(zone(self._request.time_zone)).date()
-        dataset = look_back(everything, today)
+        """The labelled minutes that count; an export is named because all of it is meant.
+
+        Raises StoreError, ExportFormatError, LabelError.
+        """
+        request = self._request
+        times = LabelTimes(request.time_zone if request.times == "local" else None)
+        everything = labelled_minutes(
+            self._paths,
+            self._settings,
+            exports=[Path(name) for name in request.inputs],
+            label_files=[Path(name) for name in request.label_files],
+            adopt=request.adopt,
+            times=times,
+            weak=weak_or_unsaid,
+            provenance="synthetic" if request.is_synthetic else "real",
+            at=from_us(self._now_us),
+        )
+        say_times(times, request, self._say)
+        today = from_us(self._now_us).astimezone(zone(request.time_zone)).date()
+        dataset = everything if request.inputs else look_back(everything, today)
         said, blocks, days = np.count_nonzero(~dataset.is_weak), dataset.block_count, dataset.day_count
         self._step(f"Training on {said} labelled minutes in {blocks} blocks on {days} days.")
         return dataset

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import CalibratorError
+from taskclf_tray.core.errors import CalibratorError, PolicyValidationError
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.infer.registry import bundle_at
@@ -67,7 +67,7 @@ def train(request: TrainRequest, say: Say) -> Outcome:
     is_ours = base_dir.resolve() == paths.models.resolve()
     if is_ours:
         check_nothing_switches(paths.models)
-    prior, minutes = _prior(paths, request), minutes_of(request, paths, weak=weak_or_unsaid)
+    prior, minutes = _prior(paths, request), minutes_of(request, paths, say, weak=weak_or_unsaid)
     from taskclf_tray.train.fit import FitOptions
     from taskclf_tray.train.train_model import train_and_judge
 
@@ -159,6 +159,7 @@ def choose_calibrators(request: TrainRequest, say: Say) -> Outcome:
         "personal": list(found.store.user_ids),
         **notes,
         "is_served": _is_served(paths, folder),
+        "is_served_later": resolved.origin == "starter" and folder.is_relative_to(paths.artifacts),
     }
 
 
@@ -201,6 +202,11 @@ def tune(request: TrainRequest, say: Say) -> Outcome:
     """Find the threshold that keeps the target, on days after those of model and calibrators; write it if asked."""
     paths = HomePaths(Path(request.home))
     resolved = resolved_of(request, paths, say)
+    if request.is_to_be_written and resolved.origin == "starter":
+        raise PolicyValidationError(
+            f"{paths.home} holds no model yet, so there is none to write a threshold for.",
+            "Start the app there once, which brings the starter model; or leave --write out.",
+        )
     later = models_own(unseen_minutes(request, paths, resolved, say, with_calibrators=True))
     answers = answer(pipeline_of(resolved, paths), later, progress_of(say))
     target = request.target_accuracy or load_config(paths.config)[0].target_accuracy

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
@@ -17,6 +17,7 @@ from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
@@ -30,22 +31,41 @@ _LAST_US: Final = 2**61
 _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
 
 
-def minutes_of(request: TrainRequest, paths: HomePaths, *, weak: WeakRule | None) -> Dataset:
+def minutes_of(request: TrainRequest, paths: HomePaths, say: Say, *, weak: WeakRule | None) -> Dataset:
     """What the request means. Raises LabelError where nobody labelled any of it, and what `labelled_minutes` does."""
+    times = LabelTimes(request.time_zone if request.times == "local" else None)
     found = labelled_minutes(
         paths,
         load_config(paths.config)[0],
         exports=[Path(name) for name in request.inputs],
         label_files=[Path(name) for name in request.label_files],
         adopt=request.adopt,
+        times=times,
         start_us=_FIRST_US if request.start_us is None else request.start_us,
         end_us=_LAST_US if request.end_us is None else request.end_us,
         weak=weak,
     )
+    say_times(times, request, say)
     if not found.block_count:
         where = "in this range" if request.is_limited else "yet"
         raise LabelError(f"No recorded minute has a label {where}.", "Label some blocks, or name a file with --labels.")
     return found
+
+
+class _TimesRequest(Protocol):
+    """A request that reads label files."""
+
+    @property
+    def times(self) -> str | None: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+def say_times(times: LabelTimes, request: _TimesRequest, say: Say) -> None:
+    """Say what was assumed of times without an offset, unless somebody said what they mean."""
+    note = times.note(request.time_zone) if request.times is None else None
+    if note is not None:
+        say({"event": "warning", "text": note})
 
 
 def unseen_minutes(
@@ -57,7 +77,9 @@ def unseen_minutes(
     with_calibrators: bool = False,
 ) -> Dataset:
     """Labelled minutes of days after those the model (and its calibrators) come from. Raises LabelError for none."""
-    found = minutes_of(request, paths, weak=None)
+    found = minutes_of(request, paths, say, weak=None)
+    if resolved.origin == "starter":
+        say({"event": "warning", "text": f"{paths.home} holds no model yet: this is about the starter model."})
     known = [("the model was trained on", learnt_until(resolved.metadata))]
     known += [("its calibrators were chosen on", calibrated_until(resolved))] if with_calibrators else []
     for words, last in known:
@@ -105,7 +127,7 @@ def models_own(dataset: Dataset) -> Dataset:
 
 def resolved_of(request: TrainRequest, paths: HomePaths, say: Say) -> ResolvedInferenceConfig:
     """The bundle that is meant, with the calibrators and threshold it is served with. Raises ModelResolutionError."""
-    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir)
+    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir, with_starter=True)
     for warning in resolved.warnings:
         if warning != MISSING_POLICY:
             say({"event": "warning", "text": warning})

@@ -19,11 +19,17 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import MAX_FILE_BYTES
 from tests.cli.homes import CommandLine
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
+from tests.cli.test_report import put
 from tests.infer.sample_rows import HOME
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
 __all__ = ["in_berlin", "line"]
 
+OUTSIDE_IT, OUTSIDE_BOTH = (
+    f"{they} outside recorded time: for training {count} only together with an export of that time "
+    "(`taskclf-tray train retrain --input EXPORT.json`).\n"
+    for they, count in (("It lies", "it counts"), ("All 2 lie", "they count"))
+)
 BUILD = ("labels", "add", "--start", "14:05", "--end", "14:25", "Build")
 HOSTILE = [
     "Bui\x1b[2Jld",
@@ -238,7 +244,7 @@ def test_export_and_import_give_back_the_same(line: RecordHome, tmp_path: Path) 
     assert line.call("labels", "export", "--out", str(file))[1] == f"2 labels written to {file}.\n"
     before = line.said()
     line.call("labels", "delete", "--start", "2026-03-01 00:00", "--end", "14:30")
-    assert line.call("labels", "import", str(file))[1] == "2 labels imported.\n"
+    assert line.call("labels", "import", str(file))[1] == f"2 labels imported.\n{OUTSIDE_BOTH}"
     assert line.said() == before
     assert line.json("labels", "export")["labels"] == line.json("labels", "list")["labels"]
     assert line.json("labels", "export", "--out", str(file)) == {"file": str(file), "labels": 2}
@@ -258,7 +264,7 @@ def test_import_takes_a_file_whole_or_not_at_all(line: RecordHome, tmp_path: Pat
     assert "Nothing was imported" in said
     assert line.said() == []
     file.write_text("start_ts,end_ts,label\n" + good)
-    assert line.call("labels", "import", str(file))[1] == "1 label imported.\n"
+    assert line.call("labels", "import", str(file))[1] == f"1 label imported.\n{OUTSIDE_IT}"
     assert "from" not in line.call("labels", "list")[1]
     assert line.call("labels", "list")[1].endswith("Build         a file\n")
 
@@ -268,10 +274,54 @@ def test_labels_of_others_are_adopted_only_when_that_is_said(line: RecordHome, t
     row = "2026-03-02T13:05Z,2026-03-02T13:25Z,{},somebody\n"
     file.write_text("start_ts,end_ts,label,user_id\n" + row.format("Build"))
     assert "With --adopt they become your labels" in line.refused("labels", "import", str(file))
-    assert line.json("labels", "import", str(file), "--adopt") == {"file": str(file), "labels": 1}
+    assert line.json("labels", "import", str(file), "--adopt") == {
+        "file": str(file),
+        "labels": 1,
+        "already_there": 0,
+        "outside_record": 1,
+        "notes": [],
+    }
     assert line.said() == [("03-02 14:05", "03-02 14:25", "Build")]
     file.write_text("start_ts,end_ts,label,user_id\n" + row.format("Nothing"))
     assert "--adopt" not in line.refused("labels", "import", str(file))
+
+
+FIELD_CASE = "start_ts,end_ts,label\n2026-03-02T12:30:00,2026-03-02T12:50:00,Build\n"
+
+
+def test_what_times_without_an_offset_mean_is_said_or_told(line: RecordHome, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(FIELD_CASE)
+    note = (
+        "2 times have no offset: 2026-03-02T12:30:00 was read as 12:30 UTC, that is 13:30 here; "
+        "use --times local if the file means local time."
+    )
+    assert note in line.call("labels", "import", str(file))[1].splitlines()
+    assert line.said() == [("03-02 13:30", "03-02 13:50", "Build")]
+    assert "nothing has changed" in line.call("labels", "import", str(file), "--times", "utc")[1]
+    assert line.json("labels", "import", str(file))["notes"] == [note]
+    assert line.json("labels", "import", str(file), "--times", "local")["notes"] == []
+    assert line.said() == [("03-02 12:30", "03-02 12:50", "Build"), ("03-02 13:30", "03-02 13:50", "Build")]
+    assert "invalid choice" in line.refused("labels", "import", str(file), "--times", "moon", code=2)
+
+
+def test_an_import_says_what_was_there_and_what_lies_outside_the_record(line: RecordHome, tmp_path: Path) -> None:
+    line.call(*BUILD)
+    put(line, NOW - timedelta(minutes=20), 5)
+    file = tmp_path / "labels.csv"
+    rows = ["2026-03-02T13:05Z,2026-03-02T13:25Z,Build,manual", "2026-03-02T13:25Z,2026-03-02T13:29Z,Meet,"]
+    rows += ["2026-03-01T13:25Z,2026-03-01T13:29Z,Meet,"]
+    file.write_text("\n".join(["start_ts,end_ts,label,provenance", *rows, ""]))
+    assert line.call("labels", "import", str(file))[1].splitlines() == [
+        "2 labels imported; 1 label was there already.",
+        "2 of the 3 lie outside recorded time: for training they count only together with an export of that time "
+        "(`taskclf-tray train retrain --input EXPORT.json`).",
+    ]
+    again = line.call("labels", "import", str(file))[1].splitlines()
+    assert again[0] == "3 labels were there already: nothing has changed."
+    facts = line.json("labels", "import", str(file))
+    assert (facts["labels"], facts["already_there"], facts["outside_record"]) == (3, 3, 2)
+    assert line.call("labels", "undo")[1].startswith("Undone: the import")  # one step, however often it was said
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00", b"\x00" * 1000, b'"open', b"a,b\n" * 10])
@@ -299,7 +349,6 @@ EVERY = [
     ("labels", "undo"),
     ("labels", "delete", "--start", "14:05", "--end", "14:25"),
     ("labels", "export"),
-    ("labels", "import", "labels.csv"),
     ("queue", "list"),
     ("queue", "answer", "abcd", "Build"),
     ("queue", "skip", "abcd"),
@@ -333,7 +382,9 @@ def test_a_secret_that_is_gone_is_not_invented(line: RecordHome) -> None:
 
 def test_a_damaged_database_is_a_sentence(line: RecordHome) -> None:
     (line.home / "tray" / "tray.db").write_bytes(b"no database" * 1000)
-    for words in EVERY:
+    file = line.home / "labels.csv"
+    file.write_text("start_ts,end_ts,label\n2026-03-02T13:05Z,2026-03-02T13:25Z,Build\n")
+    for words in [*EVERY, ("labels", "import", str(file))]:
         assert "is damaged" in line.refused(*words)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.labels.learning import Reinference, load_reinference
 from taskclf_tray.store.database import Database
 from tests.cli.homes import CommandLine
 from tests.infer.promotion_home import FIRST, make_small, promoted
 from tests.infer.sample_rows import BUNDLE
-from tests.train.worked_days import USER, make_home, record_days
+from tests.train.worked_days import USER, make_home, record_days, write_export, write_labels
 
 
 class Home(CommandLine):
@@ -62,5 +64,27 @@ def test_too_few_labels_are_a_sentence(tmp_path: Path, capsys: pytest.CaptureFix
     record_days(paths, range(1), labelled=())
     line = Home(paths.home, capsys)
     code, out, err = line.call("train", "retrain", "--json")
-    assert (code, out) == (1, "")
+    assert (code, json.loads(out)["error"]) == (1, err.partition(": ")[2].partition(" Label 10")[0])
     assert "There are 0 labelled blocks; a model of your own needs at least 10. Label 10 more" in err
+
+
+def test_exports_and_label_files_teach_a_home_without_a_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of days long ago: who names an export means all of it. Times without an offset are said."""
+    export = write_export(tmp_path / "export.json", range(3))
+    labels = write_labels(tmp_path / "labels.csv", range(3))
+    labels.write_text(labels.read_text().replace("+00:00", ""))
+    line = Home(tmp_path / "home", capsys)
+    code, out, err = line.call("train", "retrain", "--input", str(export), "--labels", str(labels))
+    (bundle,) = line.models.glob("2*")
+    assert code == 0
+    assert out.startswith(f"{bundle.name} is in use now.\n")
+    assert "90 times have no offset: 2026-03-02T08:00:00 was read as 08:00 UTC, that is " in err
+    assert "Training on 450 labelled minutes in 33 blocks on 3 days." in err
+    resolved = resolve_inference_config(line.models)
+    assert (resolved.bundle_id, resolved.origin) == (bundle.name, "policy")
+    database = Database(line.home / "tray" / "tray.db", read_only=True)
+    with database.reading():
+        assert database.buckets.count(load_or_create_identity(line.home).user_id) == 0
+    database.close()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from taskclf_tray.core.errors import LabelError, PolicyValidationError, StoreError
+from taskclf_tray.core.errors import ExportFormatError, LabelError, PolicyValidationError, StoreError
 from taskclf_tray.core.inference_policy import load_inference_policy, policy_path, save_inference_policy
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer import promotion
@@ -25,13 +25,14 @@ from taskclf_tray.infer.kept_models import rejected_bundles, staging_dir
 from taskclf_tray.infer.promotion import OtherModelServedError, roll_back
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import policy_for_bundle, resolve_inference_config
+from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import Unwinding
 from taskclf_tray.train.retrain_job import LOCK_FILE, RetrainingError, RetrainRequest, run
-from tests.train.worked_days import FIRST, LATER, block_start, make_home, record_days
+from tests.train.worked_days import FIRST, LATER, block_start, make_home, record_days, spans_of, write_export
 from tests.ui.worker_home import USER
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +176,37 @@ def test_too_few_labels_are_said_with_numbers(tmp_path: Path) -> None:
     assert with_database(paths, lambda d: load_last_training(d, USER)) is None
     with pytest.raises(StoreError, match="There is no record"):
         trained(make_home(tmp_path / "empty"))
+
+
+def test_what_is_named_beside_the_record_is_counted_however_old_it_is(tmp_path: Path) -> None:
+    """Short of the training itself: too few labels are said before it begins."""
+    paths = make_home(tmp_path / "home")
+    record_days(paths, range(-2, 6), labelled=())
+    export = write_export(tmp_path / "export.json", [-400])
+    labels = tmp_path / "labels.csv"
+    events: Events = []
+
+    def told(*days: int, **more: Any) -> str:
+        write_label_csv(labels, [spans_of([day])[0] for day in days])
+        wanted = dataclasses.replace(request(paths), label_files=(str(labels),), **more)
+        with pytest.raises(LabelError) as caught:
+            run(wanted, events.append)
+        return caught.value.title
+
+    recent = range(-2, 6)  # eight days, so that nothing older is looked back for
+    assert told(*recent).startswith("There are 8 labelled blocks")
+    assert told(*recent, -400).startswith("There are 8 labelled blocks")  # of that day there is no minute yet
+    assert told(*recent, -400, inputs=(str(export),)).startswith("There are 9 labelled blocks")
+    assert [event["event"] for event in events] == ["step"] * 3
+    labels.write_text("start_ts,end_ts,label\n2026-03-29T02:30,2026-03-29T03:30,Build\n")
+    local = dataclasses.replace(
+        request(paths), label_files=(str(labels),), times="local", time_zone="Europe/Berlin", now_us=to_us(LATER)
+    )
+    with pytest.raises(LabelError, match="did not come in Europe/Berlin"):
+        run(local, events.append)
+    with pytest.raises(ExportFormatError, match=r"absent\.json cannot be opened"):
+        run(dataclasses.replace(request(paths), inputs=("absent.json",)), events.append)
+    assert not list(paths.models.glob("2*"))
 
 
 def test_two_at_once_are_one_too_many(paths: HomePaths) -> None:

@@ -1,0 +1,167 @@
+"""`taskclf-tray labels export` and `labels import`: labels as CSV."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from taskclf_tray.cli import when
+from taskclf_tray.cli.common import OutputPlace, add_times, file_path
+from taskclf_tray.cli.record import Record, now, opened, zone_name
+from taskclf_tray.cli.show import add_action, paths_of, print_answer, tell
+from taskclf_tray.core.errors import LabelError
+
+if TYPE_CHECKING:
+    from taskclf_tray.cli.show import Actions
+    from taskclf_tray.core.types import LabelSpan
+    from taskclf_tray.store.labels import SpanRecord
+
+
+def add_export(actions: Actions) -> None:
+    """`labels export`."""
+    parser = add_action(actions, "export", handle_export, "all labels as CSV")
+    parser.add_argument("--out", type=file_path, metavar="FILE", help="where to (default: standard output)")
+
+
+def add_import(actions: Actions) -> None:
+    """`labels import`."""
+    parser = add_action(actions, "import", handle_import, "add the labels of a CSV file, all of them or none")
+    parser.add_argument(
+        "file", type=file_path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601"
+    )
+    parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
+    add_times(parser)
+
+
+def span_fact(span: SpanRecord) -> dict[str, Any]:
+    """A label as JSON shows it."""
+    from taskclf_tray.core.time import from_us
+
+    return {
+        "start": when.iso(from_us(span.start_us)),
+        "end": when.iso(from_us(span.end_us)),
+        "label": span.label,
+        "provenance": span.provenance,
+        "confidence": span.confidence,
+        "is_growing": span.is_growing,
+    }
+
+
+def handle_export(options: argparse.Namespace) -> int:
+    """Write or print every label in force."""
+    from taskclf_tray.labels.csv_files import label_csv, write_label_csv
+
+    with opened(options) as record:
+        spans = list(record.labels.everything())
+    if options.out is not None:
+        place = OutputPlace(options.out)
+        count = write_label_csv(options.out, spans)
+        facts = {"file": str(options.out), "labels": count}
+        tell(options, facts, [f"{_count(count)} written to {options.out}{place.words}."], is_done=True)
+    elif options.json:
+        tell(options, {"labels": [span_fact(span) for span in spans]}, [])
+    else:
+        print_answer(label_csv(spans).replace("\r\n", "\n"))
+    return 0
+
+
+def handle_import(options: argparse.Namespace) -> int:
+    """Lay the labels of a file over those there are; in a new home, make what they need."""
+    from taskclf_tray.core.identity import user_id_path
+
+    home = paths_of(options).home
+    is_new = not home.exists()
+    if not user_id_path(home).exists():
+        _read(options, "", now())  # a file that cannot be used makes neither home nor identity
+    with opened(options, create=True) as record:
+        spans, notes = _read(options, record.user_id, record.now)
+        before = _contents(record)
+        count = record.labels.import_spans(spans, at=record.now)
+        known = count if _contents(record) == before else sum(_content(span) in before for span in spans)
+        outside = _outside_record(record, spans)
+    facts = {"file": str(options.file), "labels": count, "already_there": known, "outside_record": outside}
+    lines = [_imported(count, known), *_outside(outside, count), *notes]
+    lines += [f"The home {home} was made for them."] if is_new else []
+    tell(options, {**facts, "notes": notes}, lines, is_done=True)
+    return 0
+
+
+def _read(options: argparse.Namespace, user_id: str, at: datetime) -> tuple[list[LabelSpan], list[str]]:
+    """The labels, and what was assumed of their times. Raises LabelError.
+
+    Where another owner is all that is wrong with the file, the error says how to adopt.
+    """
+    try:
+        return _read_as(options, user_id, at, adopt=options.adopt)
+    except LabelError as error:
+        if not options.adopt and _can_be_adopted(options, user_id, at):
+            raise LabelError(error.title, "Nothing was imported. With --adopt they become your labels.") from error
+        raise
+
+
+def _read_as(
+    options: argparse.Namespace, user_id: str, at: datetime, *, adopt: bool
+) -> tuple[list[LabelSpan], list[str]]:
+    from taskclf_tray.labels.csv_files import read_label_csv
+    from taskclf_tray.labels.csv_times import LabelTimes
+
+    times = LabelTimes(zone_name() if options.times == "local" else None)
+    spans = read_label_csv(options.file, user_id=user_id, adopt=adopt, at=at, times=times)
+    note = times.note(zone_name()) if options.times is None else None
+    return spans, [] if note is None else [note]
+
+
+def _can_be_adopted(options: argparse.Namespace, user_id: str, at: datetime) -> bool:
+    try:
+        return bool(_read_as(options, user_id, at, adopt=True)[0])
+    except LabelError:
+        return False
+
+
+# -- what has come of it --------------------------------------------------------------------------------------
+
+
+def _contents(record: Record) -> set[tuple[object, ...]]:
+    """The labels in force."""
+    from taskclf_tray.labels.spans import label_span
+
+    return {_content(label_span(span)) for span in record.labels.everything()}
+
+
+def _content(span: LabelSpan) -> tuple[object, ...]:
+    return (span.start_ts, span.end_ts, span.label, span.provenance, span.confidence)
+
+
+def _outside_record(record: Record, spans: Sequence[LabelSpan]) -> int:
+    """How many labels no recorded minute lies in."""
+    from taskclf_tray.core.time import to_us
+
+    buckets = record.database.buckets
+    with record.database.reading():
+        return sum(not buckets.has_any(record.user_id, to_us(span.start_ts), to_us(span.end_ts)) for span in spans)
+
+
+def _imported(count: int, known: int) -> str:
+    were = "was" if known == 1 else "were"
+    if known == 0:
+        return f"{_count(count)} imported."
+    if known == count:
+        return f"{_count(count)} {were} there already: nothing has changed."
+    return f"{_count(count - known)} imported; {_count(known)} {were} there already."
+
+
+def _outside(outside: int, count: int) -> list[str]:
+    if not outside:
+        return []
+    which = "It" if count == 1 else f"All {count}" if outside == count else f"{outside} of the {count}"
+    verb, they = ("lies", "it counts") if outside == 1 else ("lie", "they count")
+    return [
+        f"{which} {verb} outside recorded time: for training {they} only together with an export of that time "
+        "(`taskclf-tray train retrain --input EXPORT.json`)."
+    ]
+
+
+def _count(number: int) -> str:
+    return "1 label" if number == 1 else f"{number} labels"
