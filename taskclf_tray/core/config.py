@@ -55,7 +55,7 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing wrong in the file: which key and line, when known, and what to write instead."""
+    """One thing to say about the file: which key and line, when known, and what to write instead."""
 
     message: str
     key: str | None = None
@@ -80,6 +80,18 @@ def load_config(path: Path) -> tuple[Config, list[ConfigProblem]]:
         elif key is not None:
             good[name] = key.convert(value)
     return Config(**good), problems
+
+
+def settings_without_effect(path: Path) -> list[ConfigProblem]:
+    """The settings in the file that nothing reads, each with its line and why; no mistakes. Never raises."""
+    if not path.exists() and not path.is_symlink():
+        return []
+    reasons = {**UNUSED_KEYS, **{name: key.without_effect for name, key in KEYS.items() if key.without_effect}}
+    return [
+        ConfigProblem(f"{name} has no effect in this version: {reasons[name]}.", name, line)
+        for name, (_, line) in _read(path)[0].items()
+        if name in reasons
+    ]
 
 
 def _check(name: str, key: ConfigKey | None, value: object, line: int | None) -> ConfigProblem | None:
@@ -132,7 +144,8 @@ def render_default_config(values: Mapping[str, Any] | None = None) -> str:
     for name, key in KEYS.items():
         if name in WITHOUT_EFFECT and getattr(config, name) == getattr(default, name):
             continue
-        parts.append(f"# {key.comment}\n{name} = {_toml(getattr(config, name))}\n")
+        idle = f" It has no effect in this version: {key.without_effect}." if key.without_effect else ""
+        parts.append(f"# {key.comment}{idle}\n{name} = {_toml(getattr(config, name))}\n")
     return "\n".join(parts)
 
 

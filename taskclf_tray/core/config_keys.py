@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from taskclf_tray.core.smoothing import SMOOTHER_CHOICES
 from taskclf_tray.core.strict_json import is_number
 
-UNUSED_KEYS: Final = frozenset({"title_salt", "suggestion_banner_ttl_seconds", "user_id"})
-"""Keys of the taskclf tool without a use here: the title secret and the user id have files of their own."""
-
-WITHOUT_EFFECT: Final = frozenset(
-    {
-        "username", "poll_seconds", "transition_minutes", "idle_transition_minutes", "gap_fill_escalation_minutes",
-        "ui_port", "retention_days",
-        "autostart",
-    }
-)  # fmt: skip
-"""Keys that are checked and kept, for the taskclf tool and for what this program does not do yet; a fresh file does
-not offer them."""
+UNUSED_KEYS: Final[dict[str, str]] = {
+    "title_salt": "titles are hashed with the secret in data/processed/.title_secret",
+    "suggestion_banner_ttl_seconds": "there is no banner",
+    "user_id": "the user id is in data/processed/.user_id",
+}
+"""Keys of the taskclf tool without a place here, and why."""
 
 _TIME_SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigKey:
-    """`holds`: whether a value is allowed; `expected`: which are, in words; `convert`: to the field's type."""
+    """`holds`: whether a value is allowed; `expected`: which are, in words; `convert`: to the field's type.
+
+    `without_effect`: why nothing in this version reads it; empty for a key that is read.
+    """
 
     comment: str
     expected: str
     holds: Callable[[object], bool]
     convert: Callable[[Any], Any]
+    without_effect: str = ""
 
 
 def _text(comment: str, expected: str = "a text", check: Callable[[str], bool] = lambda _: True) -> ConfigKey:
@@ -92,10 +90,14 @@ def _is_odd(key: ConfigKey, value: object) -> bool:
     return key.holds(value) and isinstance(value, int) and value % 2 == 1
 
 
+def _idle(key: ConfigKey, why: str) -> ConfigKey:
+    return replace(key, without_effect=why)
+
+
 _SOURCES: Final = ("auto", "activitywatch", "simulated", "builtin")
 
 KEYS: Final[dict[str, ConfigKey]] = {
-    "username": _text("A name for reports; it changes nothing else."),
+    "username": _idle(_text("A name for reports."), "no report names anybody"),
     "notifications_enabled": _flag("false: no notification is ever shown."),
     "privacy_notifications": _flag("true: notifications name no app."),
     "source": _text(
@@ -112,7 +114,10 @@ KEYS: Final[dict[str, ConfigKey]] = {
         lambda text: text.isascii() and (text.isprintable() or not text),
     ),
     "aw_timeout_seconds": _number("Seconds to wait for an answer of ActivityWatch.", 0.1, 300),
-    "poll_seconds": _whole("Seconds between two finished looks at the source.", 1, 3600),
+    "poll_seconds": _idle(
+        _whole("Seconds between two finished looks at the source.", 1, 3600),
+        "the source is asked every 5 seconds, and every 10 while you are away",
+    ),
     "exclude_apps": _texts(
         'Apps whose time is nobody\'s: never recorded, for example ["keepassxc"].',
         "a list of app names in quotation marks",
@@ -123,9 +128,17 @@ KEYS: Final[dict[str, ConfigKey]] = {
         "a list of regular expressions in quotation marks",
         _is_pattern,
     ),
-    "transition_minutes": _number("Minutes a new app must stay in front to count as a change of work.", 0, 240),
-    "idle_transition_minutes": _number("The same for being away.", 0, 240),
-    "gap_fill_escalation_minutes": _whole("Minutes without a label before the icon asks for attention.", 1, 10080),
+    "transition_minutes": _idle(
+        _number("Minutes a new app must stay in front to count as a change of work.", 0, 240),
+        "a change of work shows in the labels of the minutes",
+    ),
+    "idle_transition_minutes": _idle(
+        _number("The same for being away.", 0, 240), "being away is five minutes without a key or a click"
+    ),
+    "gap_fill_escalation_minutes": _idle(
+        _whole("Minutes without a label before the icon asks for attention.", 1, 10080),
+        "the icon does not ask for labels",
+    ),
     "smooth_window": _odd(_whole("Minutes a label is smoothed over, an odd number; 1 is not at all.", 1, 15)),
     "smoother": _text(
         'How labels follow their neighbours: "majority", "hmm" (waits 5 minutes), or "learnt" (hmm once there is one).',
@@ -140,7 +153,13 @@ KEYS: Final[dict[str, ConfigKey]] = {
         lambda text: _TIME_SPAN.fullmatch(text) is not None,
     ),
     "target_accuracy": _number("The share of shown labels that should be right after training.", 0.5, 0.999),
-    "ui_port": _whole("The dashboard's port; 0 takes a free one.", 0, 65535),
-    "retention_days": _whole("Days the record of minutes is kept; labels are kept for ever.", 1, 36500),
-    "autostart": _flag("true: start when you log in."),
+    "ui_port": _idle(_whole("The dashboard's port; 0 takes a free one.", 0, 65535), "there is no dashboard"),
+    "retention_days": _idle(
+        _whole("Days the record of minutes is kept; labels are kept for ever.", 1, 36500),
+        "nothing is deleted by its age",
+    ),
+    "autostart": _idle(_flag("true: start when you log in."), "the app does not start itself"),
 }
+
+WITHOUT_EFFECT: Final = frozenset(name for name, key in KEYS.items() if key.without_effect)
+"""Keys that are checked and kept, for the taskclf tool and for what this program does not do yet."""

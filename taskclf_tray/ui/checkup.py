@@ -14,7 +14,7 @@ from typing import Literal
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.config import Config, load_config, settings_without_effect
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
@@ -64,6 +64,7 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
         config = dataclasses.replace(config, aw_host=aw_host)
     findings = [Finding("Home", "ok", str(paths.home))]
     findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
+    findings += [Finding("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
     for subject, check in _CHECKS.items():
         try:
             findings += check(paths, config)

@@ -17,7 +17,8 @@ import tzlocal
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.config import Config, load_config, settings_without_effect
+from taskclf_tray.core.config_keys import KEYS
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
 from taskclf_tray.core.time import zone
@@ -68,6 +69,7 @@ class SourceSwitch:
         self._paths = paths
         self._config = config
         self._config_seen = _signature(paths.config)
+        self._idle_keys = _idle_keys(paths.config)
         self._news: list[Message] = [text.settings_wrong(list(problems))] if problems else []
         self._aw_host = aw_host
         self._out_dir = out_dir
@@ -128,11 +130,13 @@ class SourceSwitch:
         if self._aw_host is not None:
             config = dataclasses.replace(config, aw_host=self._aw_host)
         self._news = [text.settings_wrong([str(problem) for problem in problems])] if problems else []
-        if config == self._config:
-            return bool(problems)
-        self._config = config
-        self._news.append(text.settings_applied())
-        return True
+        old, self._config = self._config, config
+        old_idle, self._idle_keys = self._idle_keys, _idle_keys(self._paths.config)
+        changed = [name for name in KEYS if getattr(config, name) != getattr(old, name)]
+        idle = [why for name, why in self._idle_keys.items() if name in changed or name not in old_idle]
+        if changed or idle:
+            self._news.append(text.settings_applied(changed, idle))
+        return bool(self._news)
 
     # -- the real source --------------------------------------------------------------------------------------
 
@@ -213,6 +217,11 @@ def _begin_on_the_second_day(session: Session) -> None:
     update_asking(
         session.database, session.identity.user_id, lambda state: dataclasses.replace(state, first_day=yesterday)
     )
+
+
+def _idle_keys(path: Path) -> dict[str, str]:
+    """The settings in the file that change nothing, and why."""
+    return {str(idle.key): idle.message for idle in settings_without_effect(path)}
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

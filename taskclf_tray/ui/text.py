@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
@@ -443,9 +444,12 @@ def settings_wrong(problems: list[str]) -> tuple[str, str]:
     return "A setting cannot be used", f"{problems[0]}{more}"
 
 
-def settings_applied() -> tuple[str, str]:
-    """config.toml was edited while running."""
-    return "Settings applied", "notifications_enabled counts from the next start on."
+def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> tuple[str, str]:
+    """config.toml was edited while running: which settings, and what is to say of those that change nothing."""
+    told = [f"Changed: {', '.join(changed)}."] if changed else []
+    if "notifications_enabled" in changed:
+        told.append("notifications_enabled counts from the next start on.")
+    return "Settings applied", " ".join([*told, *without_effect])
 
 
 def unexpected(kind: str) -> tuple[str, str]:

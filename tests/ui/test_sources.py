@@ -121,6 +121,29 @@ def test_saved_settings_open_the_session_anew(paths: HomePaths, opened: list[Ses
     assert [title for title, _ in session.messages] == ["Settings applied"]
 
 
+def test_what_was_changed_is_said_and_what_changes_nothing(paths: HomePaths, opened: list[Session]) -> None:
+    begin = 'source = "activitywatch"\n'
+    save(paths, begin)
+    switch = switch_of(paths)
+    open_one(switch, opened)
+
+    def told(words: str) -> str:
+        save(paths, begin + words)
+        assert switch.should_switch()
+        ((title, body),) = open_one(switch, opened).messages
+        assert title == "Settings applied"
+        return body
+
+    assert told("asks_per_day = 2\n") == "Changed: asks_per_day."
+    idle = "retention_days has no effect in this version: nothing is deleted by its age."
+    assert told("asks_per_day = 2\nretention_days = 30\n") == f"Changed: retention_days. {idle}"
+    assert told("asks_per_day = 3\nretention_days = 30\n") == "Changed: asks_per_day."
+    assert told("asks_per_day = 3\nretention_days = 30\nui_port = 0\n") == (
+        "ui_port has no effect in this version: there is no dashboard."
+    )
+    assert told("notifications_enabled = false\n").endswith("notifications_enabled counts from the next start on.")
+
+
 def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(
     paths: HomePaths, opened: list[Session]
 ) -> None:
