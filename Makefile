@@ -32,6 +32,7 @@ setup-run:  ## the environment of the application
 	@$(ENVIRONMENT) run
 
 setup-test:  ## system packages, the environment of the tests, and a real aw-server in its own environment
+	@$(ENVIRONMENT) python
 	@$(PYTHON) packaging/setup/system_packages.py
 	@$(ENVIRONMENT) dev
 	@$(ENVIRONMENT) aw-server
@@ -54,8 +55,8 @@ starter: setup-test  ## make the starter model again and compare it with the shi
 	$(BIN)/python -m taskclf_tray.train.starter --out $(ARTEFACTS)/starter
 	diff --recursive --brief $(ARTEFACTS)/starter taskclf_tray/data/starter && echo "The starter model is the shipped one."
 
-lock:  ## resolve the pinned requirement files again (needs uv)
-	@$(PYTHON) packaging/setup/lock.py
+lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer ones
+	@$(PYTHON) packaging/setup/lock.py $(ARGS)
 
 clean:  ## remove environments, caches and everything built
 	rm -rf $(VENV) .venv-aw build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -66,7 +66,7 @@ def missing_packages() -> list[str]:
     installed = {name.split(":")[0] for name, state in states.items() if state == "installed"}
     missing = sorted(set(NEEDED) - installed)
     if importlib.util.find_spec("ensurepip") is None:
-        missing.append("python3-venv")
+        missing.append("python{}.{}-venv".format(*sys.version_info[:2]))
     return missing
 
 
