@@ -10,6 +10,8 @@ import sys
 import threading
 import tomllib
 import venv
+import zoneinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -279,3 +281,15 @@ def test_the_classifiers_name_the_pythons_that_the_requirement_files_are_for(env
     assert PYTHONS[0] == f"{environment.OLDEST[0]}.{environment.OLDEST[1]}"
     assert PYTHONS[-1] == f"{environment.NEWEST[0]}.{environment.NEWEST[1]}"
     assert project["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_time_zones_are_known_where_the_system_has_none() -> None:
+    """A slim system has no zone files, and Debian's lack the old names; both are in the tzdata package."""
+    needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert [need for need in needs if need.startswith("tzdata") and ";" not in need]
+    try:
+        zoneinfo.reset_tzpath(to=[])
+        zone = zoneinfo.ZoneInfo.no_cache("US/Pacific")
+    finally:
+        zoneinfo.reset_tzpath()
+    assert datetime(2026, 7, 1, tzinfo=zone).utcoffset() == timedelta(hours=-7)
