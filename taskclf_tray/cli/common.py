@@ -45,6 +45,12 @@ def name_or_path(word: str) -> str:
     return str(file_path(word)) if word.startswith("~") or not word.strip() else word
 
 
+def new_folder(folder: Path) -> Path | None:
+    """The first folder that has to be made so that this one is there; None where it is."""
+    missing = [one for one in (folder.absolute(), *folder.absolute().parents) if not one.exists()]
+    return missing[-1] if missing else None
+
+
 class OutputPlace:
     """Where a command is about to write a file: nothing is replaced, and no folder is made, without being said.
 
@@ -57,8 +63,7 @@ class OutputPlace:
                 f"{path} cannot be written: it is a folder.", f"Name a file in it, such as {path}/a.csv."
             )
         self._is_replaced = path.exists()
-        missing = [folder for folder in path.absolute().parents if not folder.exists()]
-        self._new_folder = missing[-1] if missing else None
+        self._new_folder = new_folder(path.parent)
 
     @property
     def words(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
-from taskclf_tray.cli.common import add_home, file_path
+from taskclf_tray.cli.common import add_home, file_path, new_folder
 from taskclf_tray.cli.show import tell
 from taskclf_tray.system.console import complain
 
@@ -91,6 +91,7 @@ def handle_batch(options: argparse.Namespace) -> int:
         "end_us": None if options.end is None else to_us(options.end),
         "is_debug": options.debug,
     }
+    made = None if options.out_dir is None else new_folder(options.out_dir)
     try:
         answer = run_child(_JOB, request, on_event, is_debug=options.debug)
     finally:
@@ -102,6 +103,7 @@ def handle_batch(options: argparse.Namespace) -> int:
     lines = [
         f"{outcome['rows']} minutes predicted with {with_what}; {outcome['rejected']} of them unsure.",
         f"Written: {outcome['predictions_csv']}, {outcome['segments_json']}",
+        *([f"The folder {made} was made for them."] if made is not None else []),
     ]
     tell(options, outcome, lines, is_done=True)
     return 0

@@ -59,7 +59,8 @@ def run(options: Options) -> int:
     _close_home(paths)
     log_to_file(paths)
     config, problems = _config(paths, options)
-    told = [] if options.is_once else problems  # which are on standard error already
+    is_terminal = options.is_once or (options.is_headless and not options.is_json)
+    told = [] if is_terminal else problems  # which are on standard error already
     with SingleInstance(paths.home) as instance:
         switch = _switch(paths, config, options, told)
         if options.is_once:

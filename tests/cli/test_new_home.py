@@ -112,6 +112,7 @@ def test_an_export_is_predicted_with_the_starter_model_from_where_it_is(line: Ho
     with written.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 6
     assert not line.models.exists()
+    assert "was made for them" not in out
     facts = line.json("infer", "batch", "--input", str(EXPORT), "--out-dir", str(tmp_path / "out"))
     assert (facts["is_starter"], facts["model"].split("@")[0]) == (True, starter_bundle().name)
     assert (tmp_path / "out" / "predictions.csv").read_bytes() == written.read_bytes()
