@@ -35,8 +35,9 @@ from taskclf_tray.adapters.simulated_watchers import (
 )
 from taskclf_tray.adapters.simulated_words import rng_of
 from taskclf_tray.core.intervals import Interval
-from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.types import LabelSpan, SourceEvents
+from taskclf_tray.core.zones import zone
 
 _DAYS_KEPT: Final = 2
 """Generated days held in memory: a read of up to 24 h touches at most two local days."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
 from taskclf_tray.cli.common import add_home, file_path, new_folder
+from taskclf_tray.cli.record import zone_name
 from taskclf_tray.cli.show import tell
 from taskclf_tray.system.console import complain
 
@@ -50,18 +51,24 @@ def _add_batch(ways: Commands) -> None:
 
 def _start(word: str) -> datetime:
     """A date: its local midnight."""
-    return _moment(word)
+    return _moment(word, 0)
 
 
 def _end(word: str) -> datetime:
     """A date: the local midnight after it."""
-    return _moment(word, timedelta(days=1) if _DATE.fullmatch(word) else timedelta(0))
+    return _moment(word, 1)
 
 
-def _moment(word: str, further: timedelta = timedelta(0)) -> datetime:
+def _moment(word: str, bound: int) -> datetime:
+    from taskclf_tray.cli import when
+    from taskclf_tray.core.zones import zone
+
     try:
-        moment = datetime.fromisoformat(word) + further
-        return moment.astimezone()  # a time without an offset is meant as the clock on the wall shows it
+        if _DATE.fullmatch(word):
+            return when.bounds(date.fromisoformat(word))[bound]
+        moment = datetime.fromisoformat(word)
+        # a time without an offset is meant as the clock on the wall shows it
+        return (moment.replace(tzinfo=zone(zone_name())) if moment.tzinfo is None else moment).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{word!r} is neither a date like 2026-03-02 nor an ISO time") from error
 

@@ -21,6 +21,7 @@ from taskclf_tray.cli import demo, doctor, infer, labels, model, monitor, policy
 from taskclf_tray.cli.arguments import Parser, UsageError, parse
 from taskclf_tray.cli.show import print_error, settle_output
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_zones, unknown_zones_note
 from taskclf_tray.system.console import OutputError, complain, prepare_output
 from taskclf_tray.system.stop_signals import Unwinding, exit_code
 
@@ -63,9 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     """The exit code; every error but those asked for with --debug is a sentence."""
     is_json, is_stream = getattr(options, "json", False), hasattr(options, "headless")
+    forget_unknown_zones()
     try:
         with Unwinding():
-            return int(options.handler(options))
+            code = int(options.handler(options))
+        note = unknown_zones_note(unknown_zones())
+        if note is not None:
+            complain(f"{note} {UPDATE_STEP}")
+        return code
     except UsageError as error:
         complain(str(error))
         return 2

@@ -32,19 +32,21 @@ def add_parser(commands: Commands) -> None:
     actions = add_actions(commands.add_parser("monitor", help="whether the model still fits your work"))
     check = add_action(actions, "drift-check", handle_drift_check, "compare the last seven days with the seven before")
     check.add_argument(
-        "--day", type=_date, metavar="DAY", help="the last of the days: a date, or today (default: yesterday)"
+        "--day", type=when.local_date, metavar="DAY", help="the last of the days: a date, or today (default: yesterday)"
     )
     add_action(actions, "show", handle_show, "what the daily checks have found, and what you were told of it")
     telemetry = add_action(actions, "telemetry", handle_telemetry, "how sure the model was, day by day")
-    telemetry.add_argument("--day", type=_date, metavar="DAY", help="one day: a date, today or yesterday")
+    telemetry.add_argument("--day", type=when.local_date, metavar="DAY", help="one day: a date, today or yesterday")
     telemetry.add_argument(
-        "--from", dest="first", type=_date, metavar="DAY", help=f"the first day (default: {_SHOWN_DAYS} days in all)"
+        "--from",
+        dest="first",
+        type=when.local_date,
+        metavar="DAY",
+        help=f"the first day (default: {_SHOWN_DAYS} days in all)",
     )
-    telemetry.add_argument("--to", dest="last", type=_date, metavar="DAY", help="the last day (default: today)")
-
-
-def _date(word: str) -> date:
-    return when.local(when.day(word)[0]).date()
+    telemetry.add_argument(
+        "--to", dest="last", type=when.local_date, metavar="DAY", help="the last day (default: today)"
+    )
 
 
 # -- drift ----------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def _asking_facts(record: Record, state: AskingState) -> dict[str, Any]:
     from taskclf_tray.labels.backoff import effective_cap
 
     asks_per_day = load_config(record.paths.config)[0].asks_per_day
-    today = record.now.astimezone().date().isoformat()
+    today = when.local(record.now).date().isoformat()
     with record.database.reading():
         asks = record.database.asks.since(record.user_id, to_us(record.now - _ASKS_READ))
     return {
@@ -239,8 +239,8 @@ def _asking_lines(facts: dict[str, Any], record: Record, state: AskingState) -> 
     if not state.is_on:
         first = "Asking is off: blocks wait in the queue only. `taskclf-tray queue asking on` switches it on."
     elif ends:
-        first = f"Asking is on, and silent until {max(ends).astimezone():%Y-%m-%d %H:%M}."
-    elif state.first_day == record.now.astimezone().date():
+        first = f"Asking is on, and silent until {when.local(max(ends)):%Y-%m-%d %H:%M}."
+    elif state.first_day == when.local(record.now).date():
         first = "Asking is on, from tomorrow: nobody is asked on the first day."
     else:
         first = "Asking is on."

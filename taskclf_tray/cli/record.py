@@ -69,9 +69,9 @@ def now() -> datetime:
 
 def zone_name() -> str:
     """The machine's time zone."""
-    import tzlocal
+    from taskclf_tray.system.local_zone import local_zone_name
 
-    return tzlocal.get_localzone_name()
+    return local_zone_name()
 
 
 def add_label(parser: argparse.ArgumentParser) -> None:

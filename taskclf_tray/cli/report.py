@@ -33,12 +33,12 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("report", help="where the hours of a day or a week went"))
     daily = add_action(actions, "daily", handle_daily, "where the hours of a day went")
-    daily.add_argument("--day", type=_date, metavar="DAY", help="a date, yesterday, or today (the default)")
+    daily.add_argument("--day", type=when.local_date, metavar="DAY", help="a date, yesterday, or today (the default)")
     _add_output(daily)
     weekly = add_action(actions, "weekly", handle_weekly, "where the hours of a week went, from Monday to Sunday")
     which = weekly.add_mutually_exclusive_group()
     which.add_argument("--week", type=_week, metavar="WEEK", help="a week like 2026-W10 (default: this one)")
-    which.add_argument("--day", type=_date, metavar="DAY", help="the week that holds this day")
+    which.add_argument("--day", type=when.local_date, metavar="DAY", help="the week that holds this day")
     _add_output(weekly)
 
 
@@ -51,10 +51,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where to; its ending says what: .json, .csv, .png, .txt (default: printed; a picture goes to tray/out)",
     )
-
-
-def _date(word: str) -> date:
-    return when.local(when.day(word)[0]).date()
 
 
 def _week(word: str) -> date:

@@ -7,6 +7,10 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 
 from taskclf_tray.cli import record
+from taskclf_tray.cli.record import zone_name
+from taskclf_tray.core.time import day_bounds
+from taskclf_tray.core.zones import zone
+from taskclf_tray.system.local_zone import local_time
 
 HELP = (
     "Times are HH:MM (today), YYYY-MM-DD HH:MM, or ISO 8601 with an offset such as 2026-03-02T14:05+01:00. "
@@ -27,19 +31,31 @@ def moment(word: str) -> datetime:
             return _local(datetime.combine(_today(), time(int(clock[1]), int(clock[2]))))
         found = datetime.fromisoformat(text if _MOMENT.fullmatch(text) else "")
         return _local(found) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         raise _wrong(word, "14:05, 2026-03-02 14:05 or 2026-03-02T14:05+01:00") from None
 
 
 def day(word: str) -> tuple[datetime, datetime]:
     """[start, end) of a local day, in UTC; also `today` and `yesterday`. Raises ArgumentTypeError."""
+    return bounds(local_date(word))
+
+
+def local_date(word: str) -> date:
+    """A date; also `today` and `yesterday`. Raises ArgumentTypeError, also for one that the local calendar left out."""
     text = word.strip().casefold()
     if text in ("today", "yesterday"):
-        return bounds(_today() - timedelta(days=text == "yesterday"))
+        return _today() - timedelta(days=text == "yesterday")
     try:
-        return bounds(date.fromisoformat(text if _DATE.fullmatch(text) else ""))
-    except (ValueError, OverflowError, OSError):
+        found = date.fromisoformat(text if _DATE.fullmatch(text) else "")
+        start, end = bounds(found)
+    except (ValueError, OverflowError):
         raise _wrong(word, "2026-03-02, today or yesterday") from None
+    if start == end:
+        raise argparse.ArgumentTypeError(
+            f"there was no {found} in {zone_name()}: the calendar went from {found - timedelta(days=1)} to "
+            f"{found + timedelta(days=1)}. Name one of these days"
+        )
+    return found
 
 
 def since(word: str) -> datetime:
@@ -58,9 +74,8 @@ def today() -> tuple[datetime, datetime]:
 
 
 def bounds(local_day: date) -> tuple[datetime, datetime]:
-    """[start, end) of a local day, in UTC; right on days of 23 and 25 hours."""
-    first, last = (datetime.combine(local_day + timedelta(days=n), time.min) for n in (0, 1))
-    return first.astimezone().astimezone(UTC), last.astimezone().astimezone(UTC)
+    """[start, end) of a local day, in UTC; right on days of 23 and 25 hours and without a midnight."""
+    return day_bounds(local_day, zone_name())
 
 
 def span(start: datetime, end: datetime) -> str:
@@ -86,8 +101,8 @@ def columns(start: datetime, end: datetime) -> str:
 def local(at: datetime) -> datetime:
     """On the clock on the wall; in UTC where that clock has no such time, as in the year 1 of an imported label."""
     try:
-        return at.astimezone()
-    except (ValueError, OverflowError, OSError):
+        return local_time(at)
+    except OverflowError:
         return at
 
 
@@ -101,14 +116,14 @@ def _is_day(word: str) -> bool:
 
 
 def _today() -> date:
-    return record.now().astimezone().date()
+    return local_time(record.now()).date()
 
 
 def _local(naive: datetime) -> datetime:
-    first, second = (naive.replace(fold=fold).astimezone() for fold in (0, 1))
+    first, second = (local_time(naive.replace(tzinfo=zone(zone_name()), fold=fold).astimezone(UTC)) for fold in (0, 1))
     if first.replace(tzinfo=None, fold=0) != naive.replace(fold=0):
         raise argparse.ArgumentTypeError(f"{naive:%H:%M} did not come on {naive:%Y-%m-%d}: the clock was set forward")
-    if first != second:
+    if first.utcoffset() != second.utcoffset():
         both = " or ".join(at.isoformat(timespec="minutes") for at in (first, second))
         raise argparse.ArgumentTypeError(f"{naive:%Y-%m-%d %H:%M} came twice, as the clock was set back: say {both}")
     return first.astimezone(UTC)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from taskclf_tray.core.zones import stored_zone
+from taskclf_tray.core.zones import zone as zone
 
 MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,25 +50,49 @@ def iso_z(moment: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
-@functools.lru_cache(maxsize=16)
-def zone(name: str) -> ZoneInfo:
-    """The IANA zone of this name. Raises ValueError for an unknown one."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"unknown time zone {name!r}") from error
-
-
 def local_midnight(moment: datetime, zone_name: str) -> datetime:
     """The instant (UTC) at which the local day of `moment` began; right on days of 23 and 25 hours."""
-    local = moment.astimezone(zone(zone_name))
-    return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+    return local_day_bounds(moment, zone_name)[0]
 
 
 def local_day_bounds(moment: datetime, zone_name: str) -> tuple[datetime, datetime]:
     """[start, end) in UTC of the local day that holds `moment`."""
-    local = moment.astimezone(zone(zone_name)).date()
-    first = datetime(local.year, local.month, local.day, tzinfo=zone(zone_name))
-    after = local + timedelta(days=1)
-    last = datetime(after.year, after.month, after.day, tzinfo=zone(zone_name))
-    return first.astimezone(UTC), last.astimezone(UTC)
+    return day_bounds(local_date(moment, zone_name), zone_name)
+
+
+def local_date(moment: datetime, zone_name: str) -> date:
+    """The date on a calendar in the zone."""
+    return as_utc(moment).astimezone(stored_zone(zone_name)).date()
+
+
+def day_bounds(day: date, zone_name: str) -> tuple[datetime, datetime]:
+    """[start, end) in UTC of a date in a zone; a day ends where the next one begins.
+
+    Right where the clock is changed at midnight. A date that the zone's calendar left out, such as 2011-12-30 in
+    Pacific/Apia, begins where it ends. A zone that this computer does not know counts as UTC.
+    """
+    here = stored_zone(zone_name)
+    return _start_of(day, here), _start_of(day + timedelta(days=1), here)
+
+
+def _start_of(day: date, here: ZoneInfo) -> datetime:
+    """Where a date begins: at its first moment, unless the day before comes back after that."""
+    first, second = (datetime(day.year, day.month, day.day, fold=fold, tzinfo=here).astimezone(UTC) for fold in (0, 1))
+    if second < first:  # the clock is set forward over midnight
+        return _first_change(second, first, here)
+    if first < second and (second - MICROSECOND).astimezone(here).date() < day:  # back over midnight, to the day before
+        return second
+    return first
+
+
+def _first_change(start: datetime, end: datetime, here: ZoneInfo) -> datetime:
+    """The instant in (start, end] at which the zone's offset changes, to the second."""
+    before = start.astimezone(here).utcoffset()
+    while (end - start) > timedelta(seconds=1):
+        middle = start + (end - start) // 2
+        middle = middle.replace(microsecond=0)
+        if middle.astimezone(here).utcoffset() == before:
+            start = middle
+        else:
+            end = middle
+    return end

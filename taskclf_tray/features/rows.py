@@ -10,8 +10,9 @@ from datetime import datetime
 from math import fsum
 from typing import Final
 
-from taskclf_tray.core.time import from_us, seconds_to_us, to_us, zone
+from taskclf_tray.core.time import from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import AWEvent, FeatureRow
+from taskclf_tray.core.zones import zone
 from taskclf_tray.features.buckets import Front
 from taskclf_tray.features.inputs import InputValues
 from taskclf_tray.features.session import Session

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_IDLE_GAP_SECONDS
-from taskclf_tray.core.time import floor_bucket, from_us, to_us, zone
+from taskclf_tray.core.time import floor_bucket, from_us, to_us
+from taskclf_tray.core.zones import zone
 from taskclf_tray.features.spans import Key
 from taskclf_tray.features.windows import BucketApps
 
@@ -80,10 +81,14 @@ class BuilderState:
         return json.dumps({"format": _FORMAT, **fields}, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> BuilderState:
-        """Reverse of `to_json`. Raises ValueError when the text is damaged or of another format."""
+    def from_json(cls, text: str, *, time_zone: str | None = None) -> BuilderState:
+        """Reverse of `to_json`. Raises ValueError when the text is damaged or of another format.
+
+        `time_zone`: the zone of the rows to come, in place of the saved one, which this computer may not know.
+        """
         try:
-            return _parse(json.loads(text))
+            data = json.loads(text)
+            return _parse(data if time_zone is None else data | {"time_zone": time_zone})
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError("the saved feature state is damaged") from error
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH
-from taskclf_tray.core.time import as_utc, from_us, to_us, zone
+from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.core.zones import zone
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.frames import MissingColumnError as MissingColumnError
 from taskclf_tray.infer.frames import as_numbers, column_of, has_column, plain_numbers, rows_of, starts_us

@@ -20,7 +20,8 @@ from enum import StrEnum
 from typing import Final
 
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.time import to_us, zone
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.zones import zone
 from taskclf_tray.labels.backoff import effective_cap
 from taskclf_tray.labels.value import value_of_asking
 from taskclf_tray.store.requests import RequestReason

@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 from uuid import uuid4
 
-import tzlocal
-
 from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY
 from taskclf_tray.core.intervals import covered, union
-from taskclf_tray.core.time import as_utc, to_us
-from taskclf_tray.core.time import zone as zone_named
+from taskclf_tray.core.time import local_date, to_us
 from taskclf_tray.infer.monitor import DriftReport
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_file import import_once
@@ -28,6 +25,7 @@ from taskclf_tray.labels.queue_rows import Predictions, QueueRow, frame_rows, jo
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+from taskclf_tray.system.local_zone import local_zone_name
 
 __all__ = ["ActiveLabelingQueue", "LabelRequest", "auto_enqueue_drift_labels"]
 
@@ -52,7 +50,7 @@ class ActiveLabelingQueue:
         queue_path: Path,
         max_asks_per_day: int = DEFAULT_MAX_ASKS_PER_DAY,
         *,
-        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        time_zone: Callable[[], str] = local_zone_name,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         """Open or create. Raises LabelError for a file that is no queue, StoreError."""
@@ -72,7 +70,7 @@ class ActiveLabelingQueue:
         database: Database,
         max_asks_per_day: int = DEFAULT_MAX_ASKS_PER_DAY,
         *,
-        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        time_zone: Callable[[], str] = local_zone_name,
         now: Callable[[], datetime] = _utc_now,
     ) -> ActiveLabelingQueue:
         """The queue in an open database; `close` leaves that open."""
@@ -199,7 +197,7 @@ class ActiveLabelingQueue:
     ) -> tuple[list[LabelRequest], list[LabelRequest]]:
         """Put in what is not there while the day has room, the least confident first; the (new, changed) entries."""
         requests = self._database.requests
-        day = as_utc(at).astimezone(zone_named(zone)).date().isoformat()
+        day = local_date(at, zone).isoformat()
         room: dict[str, float] = {}
         new: list[RequestRecord] = []
         changed: list[RequestRecord] = []

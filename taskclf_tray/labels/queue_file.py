@@ -17,7 +17,7 @@ from taskclf_tray.core.atomic import json_text, write_text_atomic
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, parse_json_list, read_bounded
-from taskclf_tray.core.time import as_utc, parse_time, to_us, zone
+from taskclf_tray.core.time import as_utc, local_date, parse_time, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.request import LabelRequest, to_record
 from taskclf_tray.store.database import Database
@@ -186,6 +186,6 @@ def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str)
 
 def _fresh(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
     """As stored; an id that another block has already is replaced."""
-    day = request.created_at.astimezone(zone(zone_name)).date().isoformat()
+    day = local_date(request.created_at, zone_name).isoformat()
     record = to_record(request, day)
     return replace(record, request_id=str(uuid4())) if database.requests.get(record.request_id) else record

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from taskclf_tray.core.intervals import Interval, intersect, subtract
-from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.core.time import day_bounds, from_us, to_us
+from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.labels.overlay import is_person
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
@@ -46,7 +47,7 @@ class Day:
 
 def local_date(record: BucketRecord) -> date:
     """The date on the person's calendar when the bucket began."""
-    return from_us(record.start_us).astimezone(zone(record.time_zone)).date()
+    return date_in_zone(from_us(record.start_us), record.time_zone)
 
 
 def near_us(day: date) -> Interval:
@@ -64,7 +65,7 @@ def dates_near(start_us: int, end_us: int) -> list[date]:
 
 def day_bounds_us(day: date, zone_name: str) -> Interval:
     """[start, end) of a date in a zone; right on days of 23 and 25 hours."""
-    start, end = (datetime.combine(day + timedelta(days=n), time(), zone(zone_name)) for n in (0, 1))
+    start, end = day_bounds(day, zone_name)
     return to_us(start), to_us(end)
 
 

@@ -14,7 +14,8 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from taskclf_tray.core.intervals import Interval
-from taskclf_tray.core.time import from_us, zone
+from taskclf_tray.core.time import from_us
+from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.daily import DailyReport
@@ -157,6 +158,8 @@ class _Picture:
             return scale.x(start_us - midnight_us), top, scale.x(stop_us - midnight_us), bottom
 
         frame = (max(scale.left, scale.x(0)), top, min(scale.right, scale.x(last_us - midnight_us)), bottom)
+        if frame[0] >= frame[2]:  # a day that the calendar left out
+            return
         fill(self._image, frame, TROUGH)
         self._draw_hours(day, midnight_us, last_us, top)
         for piece in pieces:
@@ -182,7 +185,7 @@ class _Picture:
             x = min(scale.x(hour * _HOUR_US), scale.right - 1)
             self._draw.line((x, top, x, bottom + 5), FRAME)
             if (hour - scale.first_hour) % step == 0:
-                clock = from_us(moment_us).astimezone(zone(_zone_at(day, moment_us)))
+                clock = from_us(moment_us).astimezone(stored_zone(_zone_at(day, moment_us)))
                 self._letters.draw(self._draw, (x, bottom + 8), f"{clock:%H:%M}", FAINT, 14, "ma")
 
     def _name_of(self, piece: Piece) -> Name:

@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
-from taskclf_tray.core.time import seconds_to_us, zone
+from taskclf_tray.core.time import seconds_to_us
+from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.daily import DailyReport, FocusBlock
 from taskclf_tray.report.minutes import duration, whole_minutes
@@ -69,7 +70,7 @@ def parts_us(seconds: Mapping[str, float], report: DailyReport | WeeklyReport) -
 
 def focus_text(focus: FocusBlock, *, with_day: bool) -> str:
     """`Build, 1 h 00 min, 09:30–10:30`, by the clock of the place; `with_day`: `Mon 09:30–10:30`."""
-    start, end = (moment.astimezone(zone(focus.time_zone)) for moment in (focus.start_ts, focus.end_ts))
+    start, end = (moment.astimezone(stored_zone(focus.time_zone)) for moment in (focus.start_ts, focus.end_ts))
     day = f"{start:%a} " if with_day else ""
     return f"{printable(focus.label)}, {_time(focus.covered_seconds)}, {day}{start:%H:%M}–{end:%H:%M}"
 

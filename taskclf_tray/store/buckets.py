@@ -6,10 +6,11 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.core.zones import known_zone
 
 _COLUMNS = (
     "user_id, start_us, end_us, time_zone, covered_seconds, config_id, decided_by, ui_label, core_label, "
@@ -18,6 +19,10 @@ _COLUMNS = (
 _PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
 _INSERT = f"INSERT OR REPLACE INTO buckets ({_COLUMNS}, change) VALUES ({_PLACES}, ?)"  # noqa: S608 - constants
 _SELECT = f"SELECT {_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
+
+
+_FAR_US = 1 << 62
+_QUARTER_DAY_US = 21_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,13 @@ def pack_row(row: FeatureRow) -> bytes:
 def unpack_row(blob: bytes) -> FeatureRow:
     """Reverse of `pack_row`, exact."""
     return FeatureRow.unpack(json.loads(zlib.decompress(blob)))
+
+
+def unpack_known_row(blob: bytes) -> FeatureRow:
+    """As `unpack_row`, in UTC where this computer does not know the row's time zone: to predict or to compare it."""
+    row = unpack_row(blob)
+    name = known_zone(row.time_zone)
+    return row if name == row.time_zone else replace(row, time_zone=name)
 
 
 class BucketRepository:
@@ -140,6 +152,16 @@ class BucketRepository:
             for order in ("ASC", "DESC")
         ]
         return None if ends[0] is None else (int(ends[0][0]), int(ends[1][1]))
+
+    def time_zones(self, user_id: str) -> list[str]:
+        """The time zones of the record, looked up every six hours: nobody is in one for less."""
+        found: dict[str, None] = {}
+        query = "SELECT start_us, time_zone FROM buckets WHERE user_id = ? AND start_us >= ? ORDER BY start_us LIMIT 1"
+        row = self._connection.execute(query, (user_id, -_FAR_US)).fetchone()
+        while row is not None:
+            found[str(row[1])] = None
+            row = self._connection.execute(query, (user_id, int(row[0]) + _QUARTER_DAY_US)).fetchone()
+        return list(found)
 
     def count(self, user_id: str) -> int:
         """How many buckets the record holds."""

@@ -7,8 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, overload
 
-import tzlocal
-
 from taskclf_tray.adapters.export import ExportSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config
@@ -21,8 +19,9 @@ from taskclf_tray.core.types import FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance
 from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.store.buckets import unpack_row
+from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
 
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
@@ -45,8 +44,8 @@ class RecordedRows(Sequence[FeatureRow]):
     def __getitem__(self, index: slice) -> list[FeatureRow]: ...
     def __getitem__(self, index: int | slice) -> FeatureRow | list[FeatureRow]:
         if isinstance(index, slice):
-            return [unpack_row(blob) for blob in self._blobs[index]]
-        return unpack_row(self._blobs[index])
+            return [unpack_known_row(blob) for blob in self._blobs[index]]
+        return unpack_known_row(self._blobs[index])
 
 
 def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: PipelineConfig) -> RecordedRows:
@@ -88,9 +87,7 @@ def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: in
     source.close()
     if events is None or not events.window:
         return []
-    state = BuilderState.initial(
-        identity.user_id, "", time_zone=tzlocal.get_localzone_name(), bucket_seconds=bucket_seconds
-    )
+    state = BuilderState.initial(identity.user_id, "", time_zone=local_zone_name(), bucket_seconds=bucket_seconds)
     until = floor_bucket(end, bucket_seconds) + timedelta(seconds=bucket_seconds)
     _, rows = advance(state, events, until, skip=[(from_us(a), from_us(b)) for a, b in skip])
     return list(apply_idle_rule(rows, events.away))

@@ -17,10 +17,10 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.core.time import from_us, zone
+from taskclf_tray.core.time import from_us, local_date
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
-from taskclf_tray.store.buckets import unpack_row
+from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray
 
 FloatArray = npt.NDArray[np.float64]
@@ -140,7 +140,7 @@ class Dataset:
 
     def rows(self, start: int = 0, stop: int | None = None) -> list[FeatureRow]:
         """The feature rows of the lines [start, stop)."""
-        return [unpack_row(blob) for blob in self.packed[start:stop]]
+        return [unpack_known_row(blob) for blob in self.packed[start:stop]]
 
     def chunks(self, size: int = CHUNK_ROWS) -> Iterator[tuple[int, list[FeatureRow]]]:
         """All feature rows, some at a time: (position of the first, rows)."""
@@ -185,8 +185,8 @@ class Dataset:
 
 
 def local_day(start_us: int, zone_name: str) -> int:
-    """Ordinal of the local date at a moment. Raises ValueError for an unknown zone."""
-    return from_us(start_us).astimezone(zone(zone_name)).date().toordinal()
+    """Ordinal of the local date at a moment; a zone that this computer does not know counts as UTC."""
+    return local_date(from_us(start_us), zone_name).toordinal()
 
 
 def _settled(buckets: Iterable[LabelledBucket]) -> list[LabelledBucket]:

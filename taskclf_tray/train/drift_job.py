@@ -26,7 +26,8 @@ import numpy as np
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
-from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import run_batch
 from taskclf_tray.infer.batch_result import BatchInferenceResult
@@ -35,7 +36,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.labels.blocks import Block, is_long_enough, split_blocks, to_minute
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, unpack_known_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.drift_days import CATEGORIES, NUMBERS
@@ -112,7 +113,7 @@ def read_days(paths: HomePaths, first: date, last: date) -> list[BucketRecord]:
 
 def local_date(record: BucketRecord) -> date:
     """The date on the person's calendar when the bucket began."""
-    return from_us(record.start_us).astimezone(zone(record.time_zone)).date()
+    return date_in_zone(from_us(record.start_us), record.time_zone)
 
 
 def compare(reference: Days, current: Days) -> DriftReport:
@@ -185,7 +186,7 @@ def _config(paths: HomePaths, request: DriftRequest, say: Say) -> PipelineConfig
 
 
 def _days(records: Sequence[BucketRecord], config: PipelineConfig | None) -> Days:
-    rows = [unpack_row(record.feature_row) for record in records]
+    rows = [unpack_known_row(record.feature_row) for record in records]
     return Days(records, rows, None if config is None else run_batch(config, rows))
 
 

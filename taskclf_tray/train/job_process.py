@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.zones import UPDATE_STEP, unknown_zones, unknown_zones_note
 from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
 Say = Callable[[dict[str, Any]], None]
@@ -52,7 +53,11 @@ def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
 
     request: dict[str, Any] = json.loads((sys.argv[1:] if arguments is None else arguments)[0])
     try:
-        say({"event": "done", **run(request, say)})
+        answer = run(request, say)
+        note = unknown_zones_note(unknown_zones())
+        if note is not None:
+            say({"event": "warning", "text": f"{note} {UPDATE_STEP}"})
+        say({"event": "done", **answer})
         return 0
     except TaskclfError as error:
         # what stands behind the title in str(error): the next step, and of a resolution the bundles passed over

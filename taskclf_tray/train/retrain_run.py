@@ -18,7 +18,7 @@ from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.model_io import read_metadata
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
-from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.kept_models import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.promotion import promote, served_now
@@ -164,7 +164,7 @@ class Retraining:
             at=from_us(self._now_us),
         )
         say_times(times, request, self._say)
-        today = from_us(self._now_us).astimezone(zone(request.time_zone)).date()
+        today = local_date(from_us(self._now_us), request.time_zone)
         dataset = everything if request.inputs else look_back(everything, today)
         said, blocks, days = np.count_nonzero(~dataset.is_weak), dataset.block_count, dataset.day_count
         self._step(f"Training on {said} labelled minutes in {blocks} blocks on {days} days.")

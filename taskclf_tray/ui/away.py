@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.core.intervals import union
-from taskclf_tray.core.time import from_us, to_us, zone
+from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.recorder import Live
 
@@ -39,7 +39,7 @@ class AwayWatch:
             return None
         gap = (self._last_work(last), back)
         length = gap[1] - gap[0]
-        is_one_day = len({moment.astimezone(zone(zone_name)).date() for moment in gap}) == 1
+        is_one_day = len({local_date(moment, zone_name) for moment in gap}) == 1
         if not SHORTEST <= length <= LONGEST or not is_one_day or self._is_dark(*gap):
             return None
         return gap

@@ -18,11 +18,13 @@ from taskclf_tray.core.config import Config, load_config, settings_without_effec
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
+from taskclf_tray.core.zones import UPDATE_STEP, known_zone, unknown_zones_note
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.attention import SENSES, Sense, attention_backend
+from taskclf_tray.system.local_zone import local_zone
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.first_start import install_starter_model
@@ -135,11 +137,23 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         with database.reading():
             count = database.buckets.count(identity.user_id)
             is_open = bool(database.blackouts.open_ones())
+            zones = database.buckets.time_zones(identity.user_id)
     finally:
         database.close()
     yield Finding("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
+    note = unknown_zones_note(name for name in zones if known_zone(name) != name)
+    if note is not None:
+        yield Finding("Record", "failed", note, UPDATE_STEP)
     if is_open:
         yield Finding("Pause", "note", "paused or private: nothing is read", "Resume in the menu.")
+
+
+def _time_zone(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    here = local_zone()
+    if here.problem is None:
+        yield Finding("Time zone", "ok", f"{here.name} (from {here.source})")
+    else:
+        yield Finding("Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", text.ZONE_STEP)
 
 
 def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
@@ -253,6 +267,7 @@ _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Permissions": _permissions,
     "Identity": _identity,
     "Record": _record,
+    "Time zone": _time_zone,
     "Activity source": _source,
     "Model": _model,
     "Categories": _taxonomy,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.core.time import zone
+from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.report.days import local_date, near_us
@@ -92,7 +92,7 @@ class DriftWatch:
         if not has_new_minutes:
             return
         now, zone_name = self._session.now(), self._session.time_zone()
-        today = now.astimezone(zone(zone_name)).date()
+        today = date_in_zone(now, zone_name)
         if self._is_due(today - _DAY) and self._has_begun(today):
             self._start(today - _DAY)
 

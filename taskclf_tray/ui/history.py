@@ -19,7 +19,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyResolver
 from taskclf_tray.labels.learning import Reinference, load_reinference, save_reinference
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, unpack_known_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.config_memory import ConfigMemory
 from taskclf_tray.ui.past_memory import PastMemory
@@ -119,7 +119,9 @@ class HistoryRewriter:
 
 def _decided(config: PipelineConfig, records: Sequence[BucketRecord]) -> list[WindowPrediction]:
     """The answers of this configuration; where it has answered before, those."""
-    fresh = iter(decide_rows(config, [unpack_row(r.feature_row) for r in records if r.config_id != config.config_id]))
+    fresh = iter(
+        decide_rows(config, [unpack_known_row(r.feature_row) for r in records if r.config_id != config.config_id])
+    )
     return [_prediction(r) if r.config_id == config.config_id else next(fresh) for r in records]
 
 

@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import tzlocal
-
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.defaults import (
@@ -28,6 +26,7 @@ from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.closing import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.outputs import OutputWriter
 from taskclf_tray.ui.recorder import Recorder
@@ -100,7 +99,7 @@ def run_online_loop(
             serving.config,
             user_id=identity.user_id,
             device_id=DEVICE_ID,
-            time_zone=tzlocal.get_localzone_name,
+            time_zone=local_zone_name,
             idle_gap_seconds=idle_gap_seconds,
         )
         outputs = OutputWriter(
@@ -141,7 +140,7 @@ class _QueueFeeder:
         config = self._serving.config
         if config is None:
             return
-        zone = tzlocal.get_localzone_name()
+        zone = local_zone_name()
         with self._database.transaction():
             closed = close_blocks(
                 self._database, self._user_id, until_us=to_us(until), ahead_buckets=config.ahead_buckets
@@ -201,7 +200,7 @@ def _write(
 ) -> bool:
     """The files; the last time without closing days, since the record may be behind. Whether they were written."""
     try:
-        outputs.write(source.now(), tzlocal.get_localzone_name(), is_caught_up=not is_last, is_last=is_last)
+        outputs.write(source.now(), local_zone_name(), is_caught_up=not is_last, is_last=is_last)
     except StoreError as error:
         if not is_quiet:
             log.warning("%s", error)

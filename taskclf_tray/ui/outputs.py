@@ -16,7 +16,8 @@ from typing import Any
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
-from taskclf_tray.core.time import from_us, zone
+from taskclf_tray.core.time import from_us
+from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, read_day
 from taskclf_tray.report.telemetry import asks_on, day_telemetry
@@ -82,7 +83,7 @@ class OutputWriter:
         try:
             make_private_folder(self._out_dir)
             added = append_predictions(self._out_dir / "predictions.csv", self._database, self._user_id)
-            self._follow(now.astimezone(zone(zone_name)).date())
+            self._follow(date_in_zone(now, zone_name))
             self._write_segments()
             if is_caught_up:
                 self._close_days(now, zone_name, max_days)
@@ -155,9 +156,9 @@ class OutputWriter:
 
     def _close_days(self, now: datetime, zone_name: str, max_days: int) -> None:
         """Write the files of days that are over and settled, oldest first."""
-        until = (now - _CLOSING).astimezone(zone(zone_name)).date()
+        until = date_in_zone(now - _CLOSING, zone_name)
         if self._open_from_us is not None:
-            until = min(until, from_us(self._open_from_us).astimezone(zone(zone_name)).date())
+            until = min(until, date_in_zone(from_us(self._open_from_us), zone_name))
         closed = {
             day for day in sorted(day for day in self._days if day < until)[:max_days] if self._close(day, zone_name)
         }

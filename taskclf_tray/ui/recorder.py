@@ -131,7 +131,7 @@ class Recorder:
             bucket_seconds=config.bucket_seconds,
             idle_gap_seconds=idle_gap_seconds,
         )
-        self._state = BuilderState.from_json(saved) if saved else self._initial
+        self._state = BuilderState.from_json(saved, time_zone=time_zone()) if saved else self._initial
 
     @property
     def high_water_mark(self) -> datetime | None:

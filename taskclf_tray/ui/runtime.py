@@ -52,6 +52,7 @@ from taskclf_tray.ui.snapshot import LearningView, Snapshot, TodayView
 from taskclf_tray.ui.status import snapshot_of
 from taskclf_tray.ui.suggest import _LabelSuggester
 from taskclf_tray.ui.troubles import NamelessWatch, Troubles
+from taskclf_tray.ui.zone_watch import ZoneWatch
 
 __all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester"]
 
@@ -111,6 +112,7 @@ class TrayRuntime:
         self._today = TodayView()
         self._troubles = Troubles(self._audience.tell, self._settings.retry_seconds)
         self._nameless = NamelessWatch(self._audience.tell)
+        self._zones = ZoneWatch(self._audience.tell)
         self._give_back_at = 0.0
         self._write_at = 0.0
         self._outputs_failed = False
@@ -318,7 +320,8 @@ class TrayRuntime:
         self._audience.tell(messages)
         if was_open and not is_open and self._companions is not None:
             self._companions.resumed()
-        if messages or was_open != is_open or self._learning_view() != self._audience.snapshot.learning:
+        has_moved = self._zones.look()
+        if messages or has_moved or was_open != is_open or self._learning_view() != self._audience.snapshot.learning:
             self._refresh(session)
         return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
 

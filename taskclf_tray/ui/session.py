@@ -9,8 +9,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import tzlocal
-
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.identity import Identity, load_or_create_identity
@@ -21,6 +19,7 @@ from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
@@ -51,7 +50,7 @@ class Session:
         *,
         models_dir: Path | None = None,
         overrides: Overrides | None = None,
-        time_zone: Callable[[], str] = tzlocal.get_localzone_name,
+        time_zone: Callable[[], str] = local_zone_name,
         before_request: Callable[[], None] = lambda: None,
         main_paths: HomePaths | None = None,
         out_dir: Path | None = None,

@@ -8,12 +8,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-import tzlocal
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
@@ -21,10 +20,11 @@ from taskclf_tray.core.config import Config, load_config, settings_without_effec
 from taskclf_tray.core.config_keys import KEYS
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity
-from taskclf_tray.core.time import zone
+from taskclf_tray.core.time import local_date
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.serving import Message, Overrides
@@ -185,13 +185,13 @@ class SourceSwitch:
     def _simulated_session(self, before_request: Callable[[], None]) -> Session:
         shutil.rmtree(self._paths.tray / "demo", ignore_errors=True)
         paths = prepare_home(self._paths.tray / "demo")
-        zone_name = tzlocal.get_localzone_name()
+        zone_name = local_zone_name()
         persona, seed, speed = self._person
         from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
         from taskclf_tray.adapters.simulated_clock import ReplayClock
 
         person = SimulatedPerson(persona, seed, time_zone=zone_name)
-        start = self._start or demo_start(person, datetime.now(zone(zone_name)).date())
+        start = self._start or demo_start(person, local_date(datetime.now(UTC), zone_name))
 
         def make_source(identity: Identity) -> ActivitySource:
             return SimulatedSource(person, self._normaliser(identity), clock=ReplayClock(start, speed))
@@ -213,7 +213,7 @@ class SourceSwitch:
 
 def _begin_on_the_second_day(session: Session) -> None:
     """The simulated person has had the app since yesterday, so that a demo shows how it asks."""
-    yesterday = session.now().astimezone(zone(session.time_zone())).date() - timedelta(days=1)
+    yesterday = local_date(session.now(), session.time_zone()) - timedelta(days=1)
     update_asking(
         session.database, session.identity.user_id, lambda state: dataclasses.replace(state, first_day=yesterday)
     )

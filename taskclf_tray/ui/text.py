@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
 from taskclf_tray.core.model_metadata import ModelMetadata
-from taskclf_tray.core.time import from_us
+from taskclf_tray.core.time import from_us, local_midnight
 from taskclf_tray.labels.learning import LastTraining
 from taskclf_tray.report.minutes import duration
+from taskclf_tray.system.local_zone import local_time, local_zone_name
 from taskclf_tray.ui.notify.plain import plain_text
 
 APP_NAME = "taskclf"
@@ -20,7 +21,7 @@ _NAME_CHARACTERS = 60
 
 def clock(moment: datetime) -> str:
     """`14:05`, in the machine's local time."""
-    return moment.astimezone().strftime("%H:%M")
+    return local_time(moment).strftime("%H:%M")
 
 
 def name_of(label: str) -> str:
@@ -61,14 +62,15 @@ ATTENTION = "Needs attention — see Advanced, Open Log"
 
 def quiet_line(since: datetime) -> str:
     """The source answers, and has nothing new."""
-    return f"No activity seen since {since.astimezone().strftime('%a')} {clock(since)}"
+    return f"No activity seen since {local_time(since).strftime('%a')} {clock(since)}"
 
 
 def paused_line(until: datetime | None) -> str:
     """A pause, and when it ends."""
     if until is None:
         return "Paused"
-    return "Paused until tomorrow" if clock(until) == "00:00" else f"Paused until {clock(until)}"
+    is_midnight = until == local_midnight(until, local_zone_name())
+    return "Paused until tomorrow" if is_midnight else f"Paused until {clock(until)}"
 
 
 TRAY_LOST = "The desktop session that showed the tray icon has ended."
@@ -150,8 +152,8 @@ def today_entry(name: str, minutes: int) -> str:
 
 def stretch(start: datetime, end: datetime) -> str:
     """`14:05–14:25`, with the day before it when it is not today."""
-    local = start.astimezone()
-    day = "" if local.date() == datetime.now(UTC).astimezone().date() else f"{local.strftime('%d %b')} "
+    local = local_time(start)
+    day = "" if local.date() == local_time(datetime.now(UTC)).date() else f"{local.strftime('%d %b')} "
     return f"{day}{clock(start)}–{clock(end)}"
 
 
@@ -320,6 +322,14 @@ def no_model_for_policy() -> tuple[str, str]:
     )
 
 
+def zone_not_usable(problem: str, name: str) -> tuple[str, str]:
+    """The computer is set to a time zone that nobody knows."""
+    return "The time zone of this computer cannot be used", f"{problem} Days are counted in {name}. {ZONE_STEP}"
+
+
+ZONE_STEP = "Choose the time zone again in the system settings, or set TZ to a name such as Europe/Berlin."
+
+
 def not_opened(path: str, *, is_folder: bool, is_copied: bool) -> tuple[str, str]:
     """No program would open the file or folder."""
     what = "file manager" if is_folder else "editor"
@@ -396,7 +406,7 @@ def _made_of(metadata: ModelMetadata | None) -> str:
 def _last_training(last: LastTraining | None, model: str | None) -> str:
     if last is None:
         return ""
-    day = f"{last.at.astimezone():%d %b}"
+    day = f"{local_time(last.at):%d %b}"
     if last.outcome == "promoted":
         again = "" if last.run == model else ", and is not in use any more"
         return f"The last training, on {day}, put a model in use{again}. "

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
 from taskclf_tray.core.intervals import Interval, subtract, union
-from taskclf_tray.core.time import zone
+from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.days import iterate_day, local_date, near_us, read_spans
@@ -45,7 +45,7 @@ class TodayTally:
 
     def view(self, now: datetime, zone_name: str, taxonomy: TaxonomyConfig | None) -> TodayView:
         """The minutes of the day that it is in the zone now. Raises StoreError."""
-        today = now.astimezone(zone(zone_name)).date()
+        today = date_in_zone(now, zone_name)
         if taxonomy != self._taxonomy:
             self._taxonomy, self._day = taxonomy, None
         if today == self._day:

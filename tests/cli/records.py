@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import tzlocal
 
 from taskclf_tray.cli import record
 from taskclf_tray.core.time import to_us
@@ -88,10 +87,8 @@ def clock_of(zone: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setenv("TZ", zone)
         time.tzset()
-        tzlocal.reload_localzone()
         yield
     time.tzset()
-    tzlocal.reload_localzone()
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tzlocal
 
 from taskclf_tray.infer.batch import read_segments_json
 from tests.e2e.server_days import Desk
@@ -32,10 +31,8 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A local zone in which it is about noon, so that the last hour belongs to today whenever the tests run."""
     hours = datetime.now(UTC).hour - 12
     monkeypatch.setenv("TZ", f"Etc/GMT{hours:+d}" if hours else "Etc/UTC")
-    tzlocal.reload_localzone()
     yield
     monkeypatch.undo()
-    tzlocal.reload_localzone()
 
 
 def an_hour_of_work(server: AWServer) -> None:

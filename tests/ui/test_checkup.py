@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from taskclf_tray.ui import checkup
 from taskclf_tray.ui.checkup import Finding, check_everything
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.notify_service import NotificationService
-from tests.ui.worker_home import copy_home
+from tests.report.records import MINUTE, bucket
+from tests.ui.worker_home import MORNING, USER, copy_home
 from tests.ui.worker_rig import BUNDLE
 
 NO_SERVER = "http://127.0.0.1:9"
@@ -177,3 +179,30 @@ def test_a_pause_is_worth_a_note(home: Path) -> None:
         database.blackouts.open("pause", 1)
     database.close()
     assert checked(home)["Pause"][0].verdict == "note"
+
+
+def test_a_zone_that_cannot_be_used_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    (finding,) = checked(home)["Time zone"]
+    assert (finding.verdict, finding.detail) == ("ok", "Europe/Berlin (from the variable TZ)")
+    monkeypatch.setenv("TZ", "nonsense")
+    (finding,) = checked(home)["Time zone"]
+    assert finding.detail == "TZ is set to “nonsense”, which is no time zone. Days are counted in UTC."
+    assert "such as Europe/Berlin" in finding.next_step
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_record_of_an_unknown_zone_is_said(home: Path) -> None:
+    database = Database(home / "tray" / "tray.db")
+    with database.transaction():
+        for days, zone in enumerate(("Europe/Berlin", "Mars/Elysium", "Asia/Tokyo")):
+            start = MORNING + timedelta(days=days)
+            database.buckets.put(bucket(start + n * MINUTE, zone=zone, user=USER) for n in range(30))
+    with database.reading():
+        assert database.buckets.time_zones(USER) == ["Europe/Berlin", "Mars/Elysium", "Asia/Tokyo"]
+    database.close()
+    finding = checked(home)["Record"][-1]
+    assert finding.verdict == "failed"
+    assert finding.next_step == "Update the time zone database: pip install --upgrade tzdata."
+    assert "“Mars/Elysium” are counted in UTC" in finding.detail
