@@ -10,7 +10,7 @@ import csv
 import functools
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final
@@ -89,6 +89,10 @@ class AppRegistry:
                 self._known.clear()
             known = self._known[key] = self._find(key)
         return known
+
+    def named(self) -> Iterable[tuple[str, AppInfo]]:
+        """Every reported name of the tables with its program."""
+        return self._table.items()
 
     def common_name(self, app_id: str) -> str | None:
         """What a known program is called: of its reported names one that is in its id. None for an unknown id."""

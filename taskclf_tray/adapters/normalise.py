@@ -6,7 +6,6 @@ titles of what is left. Damaged events are passed over and counted; nothing here
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -15,15 +14,12 @@ from taskclf_tray.adapters.apps import AppRegistry, clean_name
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
 from taskclf_tray.adapters.domains import domain_category
+from taskclf_tray.adapters.exclusions import Exclusions
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.titles import TitleHasher
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS
-from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.time import US_PER_SECOND, from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
-
-MAX_MATCHED_CHARACTERS: Final = 4096
-"""How much of a title the person's own patterns look at."""
 
 _COUNTS: Final = ("presses", "clicks", "deltaX", "deltaY", "scrollX", "scrollY")
 _MAX_COUNT: Final = 1_000_000_000
@@ -33,8 +29,8 @@ _AWAY: Final = {"afk": True, "not-afk": False}
 class Normaliser:
     """Cleans the events of one install; its repr shows neither the secret nor what is excluded.
 
-    `exclude_apps`: reported names or app ids, case and `.exe` aside. `exclude_title_patterns`: regular expressions,
-    searched for without regard to case. `fill_gap_seconds`: longest hole given to the window before it.
+    `exclude_apps`, `exclude_title_patterns`: see `Exclusions`. `fill_gap_seconds`: longest hole given to the window
+    before it.
     Raises IdentityError for a bad secret, ConfigError for a bad pattern. Used by one thread.
     """
 
@@ -49,11 +45,15 @@ class Normaliser:
     ) -> None:
         self._hasher = TitleHasher(secret)
         self._apps = AppRegistry.default() if apps is None else apps
-        self._excluded_names = frozenset(clean_name(name).removesuffix(".exe") for name in exclude_apps)
-        self._excluded_titles = tuple(_compiled(pattern) for pattern in exclude_title_patterns)
+        self._exclusions = Exclusions(self._apps, exclude_apps, exclude_title_patterns)
         self._fill_us = seconds_to_us(fill_gap_seconds)
         self.passed_over = 0
         """Damaged events in the last call of `events`."""
+
+    @property
+    def undecided_titles(self) -> int:
+        """Titles of the last call of `events` that were excluded because a pattern took too long on them."""
+        return self._exclusions.undecided
 
     def __repr__(self) -> str:
         return f"Normaliser(fill_gap_seconds={self._fill_us / US_PER_SECOND})"
@@ -62,6 +62,7 @@ class Normaliser:
         """The events of [start, end). `raw`: each stream's events in any order, whole or cut, copies and all."""
         bounds = to_us(start), to_us(end)
         self.passed_over = 0
+        self._exclusions.begin_read()
         by_stream = {stream: self._prepared(stream, raw.get(stream, ()), *bounds) for stream in Stream}
         window, holes = take_out(fill_gaps(by_stream[Stream.WINDOW], self._fill_us), self._is_excluded)
         tabs = [event for event in by_stream[Stream.TAB] if not self._has_excluded_title(event)]
@@ -82,16 +83,10 @@ class Normaliser:
         return clip(join_pieces(sound), start_us, end_us)
 
     def _is_excluded(self, event: RawEvent) -> bool:
-        if self._excluded_names:
-            name = event.data["app"]
-            names = {clean_name(name).removesuffix(".exe"), self._apps.lookup(name).app_id.lower()}
-            if names & self._excluded_names:
-                return True
-        return self._has_excluded_title(event)
+        return self._exclusions.has_app(event.data["app"]) or self._has_excluded_title(event)
 
     def _has_excluded_title(self, event: RawEvent) -> bool:
-        title = _title(event)[:MAX_MATCHED_CHARACTERS]
-        return any(pattern.search(title) for pattern in self._excluded_titles)
+        return self._exclusions.has_title(_title(event))
 
     def _window_event(self, event: RawEvent) -> AWEvent:
         name, title = event.data["app"], _title(event)
@@ -116,16 +111,6 @@ class Normaliser:
             is_locker=app.is_locker,
             is_unknown=clean_name(name) == "unknown" and clean_name(title) == "unknown",
         )
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigError(
-            f"The excluded title pattern {pattern!r} is not a regular expression: {error}.",
-            "Correct it in config.toml; until then nothing is read, so nothing private can slip through.",
-        ) from error
 
 
 def _title(event: RawEvent) -> str:

@@ -1,7 +1,8 @@
 """The person's settings, `config.toml`: read with a default for each key that is wrong, never rewritten.
 
-A wrong key costs that key only, and is named with its line. A file that is no TOML costs the defaults for all, and is
-kept as it is. Keys of the taskclf tool's config are known; those without a use here are accepted.
+A wrong key costs that key only, and is named with its line. While it is not known what is excluded (a file that is no
+TOML, `exclude_apps` that is no list) nothing may be read. Keys of the taskclf tool's config are known; those without a
+use here are accepted.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from taskclf_tray.core import defaults
 from taskclf_tray.core.atomic import write_text_atomic
-from taskclf_tray.core.config_keys import KEYS, UNUSED_KEYS, WITHOUT_EFFECT, ConfigKey
+from taskclf_tray.core.config_keys import EXCLUSION_KEYS, KEYS, UNUSED_KEYS, WITHOUT_EFFECT, ConfigKey
+from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_CONFIG_BYTES: Final = 1_000_000
+_MAX_DEPTH: Final = 20
 
 Source = Literal["auto", "activitywatch", "simulated", "builtin"]
 
@@ -55,72 +59,171 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing to say about the file: which key and line, when known, and what to write instead."""
+    """One thing to say about the file: which key and line, when known, and what to write instead.
+
+    `hides_exclusions`: because of it nobody knows which apps and titles the person has excluded.
+    """
 
     message: str
     key: str | None = None
     line: int | None = None
+    hides_exclusions: bool = False
 
     def __str__(self) -> str:
         where = "config.toml" if self.line is None else f"config.toml, line {self.line}"
         return f"{where}: {self.message}"
 
 
-def load_config(path: Path) -> tuple[Config, list[ConfigProblem]]:
-    """The settings in the file, and what is wrong with it. A missing file is no problem. Never raises, never writes."""
+def load_config(path: Path, previous: Config | None = None) -> tuple[Config, list[ConfigProblem]]:
+    """The settings in the file, and what is wrong with it. Never raises, never writes.
+
+    What is wrong has the value of `previous`, the settings in use, else its default. A missing file means the defaults,
+    but settings in use stay. A mistake never narrows what is excluded: an entry that cannot be understood is left out
+    alone, and a key that is nearly `exclude_apps` or stands in a table counts.
+    """
     if not path.exists() and not path.is_symlink():
-        return Config(), []
-    values, problems = _read(path)
-    good: dict[str, Any] = {}
-    for name, (value, line) in values.items():
-        key = KEYS.get(name)
-        problem = _check(name, key, value, line)
-        if problem is not None:
-            problems.append(problem)
-        elif key is not None:
-            good[name] = key.convert(value)
-    return Config(**good), problems
+        if previous is None or previous == Config():
+            return Config(), []
+        gone = (
+            "The file is gone; the settings in use stay until the next start. Advanced, Edit Config writes a new one."
+        )
+        return previous, [ConfigProblem(gone)]
+    try:
+        text, values = _parsed(path)
+    except _UnreadableError as error:
+        stays = "nothing is recorded until it is corrected." if previous is None else "the settings in use stay."
+        return previous or Config(), [
+            ConfigProblem(f"{error}; {stays}", line=error.line, hides_exclusions=previous is None)
+        ]
+    reader = _Reader(text, previous)
+    for name, value in values.items():
+        reader.take(name, value)
+    return Config(**reader.good), reader.problems
+
+
+def require_exclusions(problems: Sequence[ConfigProblem]) -> None:
+    """Raise ConfigError when it is not known what the person has excluded: then no activity may be read."""
+    hidden = next((problem for problem in problems if problem.hides_exclusions), None)
+    if hidden is not None:
+        where = "" if hidden.line is None else f" (line {hidden.line})"
+        raise ConfigError(f"Nothing is recorded until config.toml is corrected{where}.", hidden.message)
 
 
 def settings_without_effect(path: Path) -> list[ConfigProblem]:
     """The settings in the file that nothing reads, each with its line and why; no mistakes. Never raises."""
     if not path.exists() and not path.is_symlink():
         return []
+    try:
+        text, values = _parsed(path)
+    except _UnreadableError:
+        return []
     reasons = {**UNUSED_KEYS, **{name: key.without_effect for name, key in KEYS.items() if key.without_effect}}
     return [
-        ConfigProblem(f"{name} has no effect in this version: {reasons[name]}.", name, line)
-        for name, (_, line) in _read(path)[0].items()
+        ConfigProblem(f"{name} has no effect in this version: {reasons[name]}.", name, _line_of(name, text))
+        for name in values
         if name in reasons
     ]
 
 
-def _check(name: str, key: ConfigKey | None, value: object, line: int | None) -> ConfigProblem | None:
-    if key is None:
+class _Reader:
+    """Takes in one key after the other: `good` values, and `problems`."""
+
+    def __init__(self, text: str, previous: Config | None) -> None:
+        self._text = text
+        self._previous = previous
+        self._stays = "the default is used instead" if previous is None else "the value in use stays"
+        self.good: dict[str, Any] = {}
+        self.problems: list[ConfigProblem] = []
+
+    def take(self, name: str, value: object) -> None:
+        line = _line_of(name, self._text)
+        key = KEYS.get(name)
+        if key is None:
+            self._take_unknown(name, value, line)
+        elif name in EXCLUSION_KEYS:
+            self._take_exclusions(name, key, value, line)
+        elif key.holds(value):
+            self.good[name] = key.convert(value)
+        else:
+            self._keep(name)
+            self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {self._stays}.", name, line))
+
+    def _keep(self, name: str) -> None:
+        if self._previous is not None:
+            self.good[name] = getattr(self._previous, name)
+
+    def _take_exclusions(self, name: str, key: ConfigKey, value: object, line: int | None) -> None:
+        """Of a list only the wrong entries are left out; anything but a list of texts leaves all unknown."""
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            self._keep(name)
+            is_hidden = self._previous is None
+            stays = "nothing is recorded until it is corrected" if is_hidden else self._stays
+            message = f"{name} must be {key.expected}; {stays}."
+            self.problems.append(ConfigProblem(message, name, line, hides_exclusions=is_hidden))
+            return
+        good = [entry for entry in value if key.holds([entry])]
+        self.good[name] = (*self.good.get(name, ()), *good)
+        for entry in value:
+            if not key.holds([entry]):
+                which = f"{json.dumps(entry[:60], ensure_ascii=False)} is left out, the others count"
+                self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {which}.", name, line))
+
+    def _take_unknown(self, name: str, value: object, line: int | None) -> None:
         if name in UNUSED_KEYS:
-            return None
-        return ConfigProblem(f"{name[:60]!r} is no setting; remove the line or correct its name.", name[:60], line)
-    if key.holds(value):
-        return None
-    return ConfigProblem(f"{name} must be {key.expected}; the default is used instead.", name, line)
+            return
+        shown = name[:60]
+        meant = next(iter(get_close_matches(name.lower(), EXCLUSION_KEYS, 1, 0.7)), None)
+        if meant is not None:
+            message = f"{shown!r} is no setting; it counts as {meant} until you correct its name."
+            self.problems.append(ConfigProblem(message, shown, line))
+            self._take_exclusions(meant, KEYS[meant], value, line)
+            return
+        self.problems.append(
+            ConfigProblem(f"{shown!r} is no setting; remove the line or correct its name.", shown, line)
+        )
+        for inner, found in _exclusions_in(value):
+            message = f"{inner} stands under [{shown}]; it counts, but belongs at the top of the file."
+            self.problems.append(ConfigProblem(message, inner, _line_of(inner, self._text)))
+            self._take_exclusions(inner, KEYS[inner], found, _line_of(inner, self._text))
 
 
-def _read(path: Path) -> tuple[dict[str, tuple[Any, int | None]], list[ConfigProblem]]:
-    """Key → (value, line), and the one problem of a file that cannot be read as a whole."""
-    unused = "all settings have their defaults until it is corrected."
+def _exclusions_in(value: object, depth: int = 0) -> Iterator[tuple[str, object]]:
+    """Exclusion keys inside a table: a `[header]` above them takes all that follows."""
+    if depth > _MAX_DEPTH:
+        return
+    if isinstance(value, list):
+        for item in value:
+            yield from _exclusions_in(item, depth + 1)
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in EXCLUSION_KEYS:
+                yield name, inner
+            else:
+                yield from _exclusions_in(inner, depth + 1)
+
+
+class _UnreadableError(Exception):
+    """The file cannot be read as a whole; where it stumbles, when that is known."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text and its values. Raises _UnreadableError."""
     try:
         data = read_bounded(path, MAX_CONFIG_BYTES)
         text = data.decode("utf-8-sig")
-        values = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except BadJsonError as error:
-        return {}, [ConfigProblem(f"The file {error}; {unused}")]
+        raise _UnreadableError(f"The file {error}") from None
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return {}, [ConfigProblem(f"The file is not UTF-8 text; {unused}", line=line)]
+        raise _UnreadableError("The file is not UTF-8 text", data[: error.start].count(b"\n") + 1) from None
     except tomllib.TOMLDecodeError as error:
-        return {}, [ConfigProblem(f"The file is not valid TOML; {unused}", line=_error_line(str(error), text))]
+        raise _UnreadableError("The file is not valid TOML", _error_line(str(error), text)) from None
     except (RecursionError, ValueError):  # nested too deeply; a number of thousands of digits
-        return {}, [ConfigProblem(f"The file cannot be read; {unused}")]
-    return {name: (value, _line_of(name, text)) for name, value in values.items()}, []
+        raise _UnreadableError("The file cannot be read") from None
 
 
 def _error_line(message: str, text: str) -> int:

@@ -18,6 +18,9 @@ UNUSED_KEYS: Final[dict[str, str]] = {
 }
 """Keys of the taskclf tool without a place here, and why."""
 
+EXCLUSION_KEYS: Final = ("exclude_apps", "exclude_title_patterns")
+"""Settings that a mistake in the file must never narrow."""
+
 _TIME_SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, overload
 
 from taskclf_tray.adapters.export import ExportSource
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.config import Config
+from taskclf_tray.core.config import Config, load_config, require_exclusions
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.intervals import Interval, subtract, union
@@ -71,8 +71,9 @@ def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: Pipeline
 def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: int) -> list[FeatureRow]:
     """Every row of an export, the idle rule applied; excluded apps, pauses and private time are left out.
 
-    Raises ExportFormatError, IdentityError, StoreError.
+    Raises ExportFormatError, IdentityError, StoreError; ConfigError while it is not known what is excluded.
     """
+    require_exclusions(load_config(paths.config)[1])
     identity = load_or_create_identity(paths.home)
     normaliser = Normaliser(
         identity.title_secret,

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
@@ -24,7 +25,7 @@ from taskclf_tray.ui.notify.factory import choose_notifier
 from taskclf_tray.ui.once import run_once
 from taskclf_tray.ui.runtime import TrayRuntime
 from taskclf_tray.ui.serving import Overrides
-from taskclf_tray.ui.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch
+from taskclf_tray.ui.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
 
 log = logging.getLogger(__name__)
 _LOG_BYTES = 1_000_000
@@ -58,11 +59,11 @@ def run(options: Options) -> int:
     paths = prepare_home(home_dir(options.home))
     _close_home(paths)
     log_to_file(paths)
-    config, problems = _config(paths, options)
+    config, problems, blocked = _config(paths, options)
     is_terminal = options.is_once or (options.is_headless and not options.is_json)
     told = [] if is_terminal else problems  # which are on standard error already
     with SingleInstance(paths.home) as instance:
-        switch = _switch(paths, config, options, told)
+        switch = _switch(paths, config, options, told, blocked)
         if options.is_once:
             return run_once(switch, is_json=options.is_json)
         with StopRequest() as stop:
@@ -77,22 +78,27 @@ def _close_home(paths: HomePaths) -> None:
         log.warning("%d files and folders of the home were open to other users; %d still are.", len(found), len(left))
 
 
-def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str]]:
+def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str], ConfigError | None]:
+    """The settings, what is wrong with them, and why nothing may be read, when that is so."""
     config, found = load_config(paths.config)
-    problems = [str(problem) for problem in found]
+    problems = [str(problem) for problem in found if not problem.hides_exclusions]
     if config.source == "builtin":
         problems.append(text.NO_BUILTIN)
     for problem in problems:
         log.warning("%s", problem)
         _say(problem)
-    return config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host), problems
+    config = config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host)
+    return config, problems, blocking(found)
 
 
-def _switch(paths: HomePaths, config: Config, options: Options, problems: list[str]) -> SourceSwitch:
+def _switch(
+    paths: HomePaths, config: Config, options: Options, problems: list[str], blocked: ConfigError | None
+) -> SourceSwitch:
     return SourceSwitch(
         paths,
         config,
         problems=problems,
+        blocked=blocked,
         source=options.source,
         aw_host=options.aw_host,
         environ=os.environ,

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Literal
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
+from taskclf_tray.core.strict_json import shorten
 from taskclf_tray.core.zones import UPDATE_STEP, known_zone, unknown_zones_note
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
@@ -34,6 +37,7 @@ from taskclf_tray.ui.notify.factory import choose_notifier
 Verdict = Literal["ok", "note", "failed"]
 MIN_FREE_BYTES = 200_000_000
 _PLACES_NAMED = 10
+_NAMES_SHOWN = 12
 _CLOSE = "Start taskclf-tray, which closes them."
 _LOOK_INTO_LOG = "Advanced → Open Log, or tray/tray.log in the home, has the details."
 _STREAMS = {Stream.WINDOW: "windows", Stream.AWAY: "away", Stream.INPUT: "input", Stream.TAB: "browser tabs"}
@@ -262,12 +266,24 @@ def _attention(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
         )
 
 
+def _exclusions(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+    registry = AppRegistry.default()
+    for entry in config.exclude_apps:
+        names = names_covered(registry, entry)
+        known = f"covers {', '.join(names[:_NAMES_SHOWN])}" if names else "covers no known program"
+        more = f" and {len(names) - _NAMES_SHOWN} more names" if len(names) > _NAMES_SHOWN else ""
+        yield Finding("Exclusions", "ok", f"{shorten(entry)} {known}{more}; and every name with these words")
+    if config.exclude_title_patterns:
+        yield Finding("Exclusions", "ok", f"titles are looked at with {len(config.exclude_title_patterns)} patterns")
+
+
 _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Disk": _disk,
     "Permissions": _permissions,
     "Identity": _identity,
     "Record": _record,
     "Time zone": _time_zone,
+    "Exclusions": _exclusions,
     "Activity source": _source,
     "Model": _model,
     "Categories": _taxonomy,

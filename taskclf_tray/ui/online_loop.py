@@ -11,6 +11,7 @@ from pathlib import Path
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.config import load_config, require_exclusions
 from taskclf_tray.core.defaults import (
     DEFAULT_AW_HOST,
     DEFAULT_BUCKET_SECONDS,
@@ -65,8 +66,9 @@ def run_online_loop(
     ask threshold) wait in the queue at `label_queue_path`. A source that does not answer is asked again at the next
     poll.
 
-    Raises ModelError when no model can be served, IdentityError, ValueError for arguments that contradict each
-    other (a threshold without a queue among them), and LabelError for a file that is no queue.
+    What `config.toml` of the home excludes is left out. Raises ModelError when no model can be served, ConfigError
+    while it is not known what is excluded, IdentityError, ValueError for arguments that contradict each other (a
+    threshold without a queue among them), and LabelError for a file that is no queue.
     """
     if label_queue_path is None and label_confidence_threshold is not None:
         raise ValueError("label_confidence_threshold needs label_queue_path")
@@ -85,7 +87,7 @@ def run_online_loop(
     if serving.config is None:
         raise ModelError("No model can be served.", serving.problem or "")
     identity = load_or_create_identity(folder.parent)
-    source = ActivityWatchSource(aw_host, normaliser=Normaliser(title_salt or identity.title_secret))
+    source = ActivityWatchSource(aw_host, normaliser=_normaliser(folder.parent, title_salt or identity.title_secret))
     make_private_folder(out)
     database = Database(out / RECORD_FILE)
     feeder: _QueueFeeder | None = None
@@ -156,6 +158,13 @@ class _QueueFeeder:
     def close(self) -> None:
         """Close the queue."""
         self._queue.close()
+
+
+def _normaliser(home: Path, secret: str) -> Normaliser:
+    """With what the person excluded. Raises ConfigError, IdentityError."""
+    config, problems = load_config(home / "config.toml")
+    require_exclusions(problems)
+    return Normaliser(secret, exclude_apps=config.exclude_apps, exclude_title_patterns=config.exclude_title_patterns)
 
 
 def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) -> Path:

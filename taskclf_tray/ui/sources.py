@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import platformdirs
 
-from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.config import Config, load_config, settings_without_effect
+from taskclf_tray.core.config import Config, ConfigProblem, load_config, require_exclusions, settings_without_effect
 from taskclf_tray.core.config_keys import KEYS
-from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.errors import ConfigError, StoreError
 from taskclf_tray.core.identity import Identity
 from taskclf_tray.core.time import local_date
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.core.types import CoreLabel, SourceEvents
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
@@ -45,8 +45,8 @@ class SourceSwitch:
     """Opens the session that fits now, and says when another one would.
 
     `source`: "auto", "activitywatch" or "simulated", None for the settings' own; `problems`: what is wrong with the
-    settings. Simulated time runs `speed` times as fast as the clock, in a
-    home of its own under `<home>/tray/demo`, made new at every start.
+    settings; `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed` times as fast
+    as the clock, in a home of its own under `<home>/tray/demo`, made new at every start.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class SourceSwitch:
         *,
         source: str | None = None,
         problems: Sequence[str] = (),
+        blocked: ConfigError | None = None,
         environ: Mapping[str, str],
         models_dir: Path | None = None,
         overrides: Overrides | None = None,
@@ -71,6 +72,8 @@ class SourceSwitch:
         self._config_seen = _signature(paths.config)
         self._idle_keys = _idle_keys(paths.config)
         self._news: list[Message] = [text.settings_wrong(list(problems))] if problems else []
+        self._blocked = blocked
+        self._is_gone = False
         self._aw_host = aw_host
         self._out_dir = out_dir
         self._named_source = source
@@ -125,22 +128,31 @@ class SourceSwitch:
         seen = _signature(self._paths.config)
         if seen == self._config_seen or _is_fresh(seen):
             return False
+        if seen is None and not self._is_gone:  # an editor may be putting a new one in its place
+            self._is_gone = True
+            return False
+        self._is_gone = False
         self._config_seen = seen
-        config, problems = load_config(self._paths.config)
+        blocked = self._blocked
+        config, problems = load_config(self._paths.config, None if blocked else self._config)
+        self._blocked = blocking(problems)
         if self._aw_host is not None:
             config = dataclasses.replace(config, aw_host=self._aw_host)
-        self._news = [text.settings_wrong([str(problem) for problem in problems])] if problems else []
+        told = [str(problem) for problem in problems if not problem.hides_exclusions]
+        self._news = [text.settings_wrong(told)] if told else []
         old, self._config = self._config, config
         old_idle, self._idle_keys = self._idle_keys, _idle_keys(self._paths.config)
         changed = [name for name in KEYS if getattr(config, name) != getattr(old, name)]
         idle = [why for name, why in self._idle_keys.items() if name in changed or name not in old_idle]
-        if changed or idle:
+        if (changed or idle) and self._blocked is None:
             self._news.append(text.settings_applied(changed, idle))
-        return bool(self._news)
+        return bool(self._news) or self._blocked is not blocked
 
     # -- the real source --------------------------------------------------------------------------------------
 
     def _activitywatch(self, identity: Identity) -> ActivitySource:
+        if self._blocked is not None:
+            return UnreadSource(self._blocked)
         from taskclf_tray.adapters.activitywatch import ActivityWatchSource  # with requests: 13 MiB
 
         return ActivityWatchSource(
@@ -176,7 +188,8 @@ class SourceSwitch:
     def _may_simulate(self) -> bool:
         """Only where nobody waits for real answers: no desktop, no ActivityWatch, and a home without a past."""
         return (
-            not _has_desktop(self._environ)
+            self._blocked is None
+            and not _has_desktop(self._environ)
             and not activitywatch_installed()
             and not _had_real_source(self._paths)
             and not self._answers()
@@ -209,6 +222,32 @@ class SourceSwitch:
         )
         _begin_on_the_second_day(session)
         return session
+
+
+class UnreadSource(ActivitySource):
+    """Stands in for ActivityWatch while it is not known what the person has excluded: nothing is read."""
+
+    name: ClassVar[str] = "activitywatch"
+
+    def __init__(self, reason: ConfigError) -> None:
+        self._reason = reason
+
+    def read(self, start: datetime, end: datetime) -> SourceEvents:  # noqa: ARG002 - whatever is asked for
+        """Refuse. Raises ConfigError."""
+        raise self._reason
+
+    def status(self) -> SourceStatus:
+        """What has to be corrected."""
+        return SourceStatus(self.name, reachable=False, streams=frozenset(), detail=str(self._reason))
+
+
+def blocking(problems: Sequence[ConfigProblem]) -> ConfigError | None:
+    """Why no activity may be read, None when it may; the worker says it, as what keeps it from reading."""
+    try:
+        require_exclusions(problems)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _begin_on_the_second_day(session: Session) -> None:

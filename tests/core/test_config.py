@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.config import Config, ConfigProblem, ensure_config, load_config, render_default_config
+from taskclf_tray.core.config import (
+    Config,
+    ConfigProblem,
+    ensure_config,
+    load_config,
+    render_default_config,
+    require_exclusions,
+)
 from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
+from taskclf_tray.core.errors import ConfigError
 
 
 def _load(tmp_path: Path, text: str | bytes) -> tuple[Config, list[ConfigProblem]]:
@@ -158,3 +166,75 @@ def test_ensure_adopts_the_values_of_the_other_tool(tmp_path: Path) -> None:
     assert ensure_config(path, theirs) is True
     assert load_config(path) == (Config(username='a "b" ü', poll_seconds=30), [])
     assert theirs.read_text().startswith("username")
+
+
+IN_USE = Config(exclude_apps=("keepassxc",), exclude_title_patterns=("bank",), asks_per_day=2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'exclude_apps = ["keepassxc"]\nquiet_hours = [\n',
+        b'exclude_apps = ["keepassxc"]\nautostart = tru\n',
+        b'exclude_apps = ["keepassxc"]\n# caf\xe9\n',
+        b'exclude_apps = ["keepassxc"]\nexclude_apps = []\n',
+        b'exclude_apps = ["keepassxc"]\n' + b"#" * 1_100_000,
+        b'exclude_apps = "keepassxc"\n',
+        b'exclude_apps = ["keepassxc", 7]\n',
+        b"exclude_title_patterns = true\n",
+    ],
+    ids=range(8),
+)
+def test_while_nobody_knows_what_is_excluded_nothing_may_be_read(tmp_path: Path, data: bytes) -> None:
+    """At a start it blocks; over settings in use those stay, exclusions and all."""
+    _, problems = _load(tmp_path, data)
+    with pytest.raises(ConfigError, match=r"^Nothing is recorded until config\.toml is corrected") as caught:
+        require_exclusions(problems)
+    assert caught.value.next_step
+    config, problems = load_config(tmp_path / "config.toml", IN_USE)
+    require_exclusions(problems)
+    assert len(problems) == 1
+    assert "stays" in str(problems[0]) or "stay." in str(problems[0])
+    assert config.exclude_apps == IN_USE.exclude_apps or not data.startswith(b"exclude_apps")
+    assert config.exclude_title_patterns == IN_USE.exclude_title_patterns or b"patterns" not in data
+
+
+def test_of_a_list_only_the_wrong_entry_is_left_out(tmp_path: Path) -> None:
+    config, problems = _load(
+        tmp_path, 'exclude_title_patterns = ["project", "(bank"]\nexclude_apps = ["keepassxc", " "]\n'
+    )
+    assert config == Config(exclude_title_patterns=("project",), exclude_apps=("keepassxc",))
+    assert [(problem.key, problem.line) for problem in problems] == [("exclude_title_patterns", 1), ("exclude_apps", 2)]
+    assert '"(bank" is left out' in str(problems[0])
+    require_exclusions(problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'exclude_app = ["keepassxc"]',
+        'excluded_apps = ["keepassxc"]',
+        'Exclude_Apps = ["keepassxc"]',
+        '[privacy]\nexclude_apps = ["keepassxc"]',
+        '[tray]\nasks_per_day = 3\n[tray.deep]\nexclude_apps = ["keepassxc"]',
+        'exclude_apps = []\n[[rules]]\nexclude_apps = ["keepassxc"]',
+    ],
+)
+def test_a_misspelt_or_misplaced_exclusion_counts_and_is_named(tmp_path: Path, text: str) -> None:
+    config, problems = _load(tmp_path, text)
+    assert config.exclude_apps == ("keepassxc",)
+    assert any("counts" in str(problem) for problem in problems)
+
+
+def test_settings_in_use_outlive_a_file_that_is_gone(tmp_path: Path) -> None:
+    config, problems = load_config(tmp_path / "config.toml", IN_USE)
+    assert config == IN_USE
+    assert "gone" in str(problems[0])
+    assert load_config(tmp_path / "config.toml", Config()) == (Config(), [])
+
+
+def test_a_wrong_value_leaves_the_one_in_use(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('asks_per_day = "many"\nexclude_apps = []\n')
+    config, problems = load_config(tmp_path / "config.toml", IN_USE)
+    assert config == Config(asks_per_day=2)
+    assert "the value in use stays" in str(problems[0])

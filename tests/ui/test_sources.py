@@ -11,12 +11,13 @@ import pytest
 
 from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.config import load_config
+from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.ui import sources
 from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.sources import SourceSwitch, demo_start
+from taskclf_tray.ui.sources import SourceSwitch, blocking, demo_start
 
 NO_SERVER = "http://127.0.0.1:9"
 
@@ -39,9 +40,8 @@ def switch_of(paths: HomePaths, *, display: str = "", **options: object) -> Sour
     return SourceSwitch(
         paths,
         config,
-        problems=[str(problem) for problem in problems],
         environ={"DISPLAY": display} if display else {},
-        **{"aw_host": None, **options},  # type: ignore[arg-type]
+        **{"aw_host": None, "problems": [str(problem) for problem in problems], **options},  # type: ignore[arg-type]
     )
 
 
@@ -166,6 +166,47 @@ def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(
     config = open_one(switch, opened).serving.config
     assert config is not None
     assert config.transitions == BUILT_IN_TRANSITIONS
+
+
+BROKEN = 'source = "activitywatch"\nexclude_apps = ["keepassxc"]\nquiet_hours = [\n'
+SOUND = BROKEN.replace("quiet_hours = [", "")
+
+
+def test_a_mistake_leaves_the_settings_in_use_with_all_that_is_excluded(
+    paths: HomePaths, opened: list[Session]
+) -> None:
+    save(paths, SOUND)
+    switch = switch_of(paths)
+    open_one(switch, opened)
+    save(paths, BROKEN)
+    assert switch.should_switch()
+    session = open_one(switch, opened)
+    assert session.config.exclude_apps == ("keepassxc",)
+    ((title, body),) = session.messages
+    assert (title, "the settings in use stay" in body) == ("A setting cannot be used", True)
+    paths.config.unlink()
+    assert not switch.should_switch()  # an editor may be putting a new one in its place
+    assert switch.should_switch()
+    assert open_one(switch, opened).config.exclude_apps == ("keepassxc",)
+
+
+def test_at_a_start_nothing_is_read_until_the_file_is_corrected(paths: HomePaths, opened: list[Session]) -> None:
+    save(paths, BROKEN)
+    problems = load_config(paths.config)[1]
+    switch = switch_of(paths, problems=[], blocked=blocking(problems))
+    session = open_one(switch, opened)
+    assert not switch.is_simulated
+    assert session.messages == []  # the worker says what keeps it from reading
+    recorder = session.recorder
+    assert recorder is not None
+    with pytest.raises(ConfigError, match=r"Nothing is recorded until config\.toml is corrected \(line 4\)"):
+        recorder.step(session.now())
+    save(paths, BROKEN + "# still wrong\n")
+    assert switch.should_switch()
+    open_one(switch, opened)
+    save(paths, SOUND)
+    assert switch.should_switch()
+    assert open_one(switch, opened).source.status().detail.count("No ActivityWatch server answers") == 1
 
 
 def test_a_file_that_is_being_written_waits_and_a_comment_is_no_change(paths: HomePaths, opened: list[Session]) -> None:

@@ -1,0 +1,125 @@
+"""What the person never wants recorded: programs by any of their names, and windows by patterns on their titles.
+
+In doubt something is excluded: an entry covers every name of the same program, and a pattern that cannot decide about a
+title in time counts as matching.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import regex
+
+from taskclf_tray.adapters.apps import AppRegistry, clean_name
+from taskclf_tray.core.errors import ConfigError
+
+MAX_MATCHED_CHARACTERS: Final = 4096
+"""How much of a title the patterns look at."""
+SECONDS_A_TITLE: Final = 0.05
+"""How long one pattern may look at one title; a title takes about 10 µs."""
+SECONDS_A_READ: Final = 1.0
+"""How long patterns may look at the titles of one read beyond that, when some of them run out of time."""
+
+_WORDS: Final = re.compile(r"[^\W_]+")
+_NOT_PART_OF_A_NAME: Final = (".exe", ".appimage", "-bin", ".bin", "-wrapped")
+_UNKNOWN_PREFIX: Final = "unknown."
+_REMEMBERED: Final = 1024
+
+
+class Exclusions:
+    """Decides about programs and titles; its repr shows neither. Used by one thread.
+
+    `apps`: a program's name in any spelling, a reported name or an id. An entry covers what the registry files under
+    the same program, and every name with the entry's words in a row: `KeePassXC` covers `org.keepassxc.KeePassXC`,
+    `KeePassXC.exe` and `keepassxc-bin`. `patterns`: regular expressions, searched for without regard to case.
+    Raises ConfigError for a pattern that is none.
+    """
+
+    def __init__(self, registry: AppRegistry, apps: Sequence[str] = (), patterns: Sequence[str] = ()) -> None:
+        self._registry = registry
+        self._entries = [(words, app_ids_of(registry, name)) for name in apps if (words := _words_of(name))]
+        self._patterns = tuple(_compiled(pattern) for pattern in patterns)
+        self._spent_seconds = 0.0
+        self.undecided = 0
+        """Titles since `begin_read` that a pattern could not decide about in time; they were excluded."""
+        self.has_app = functools.lru_cache(_REMEMBERED)(self._has_app) if self._entries else _never
+
+    def __repr__(self) -> str:
+        return "Exclusions()"
+
+    def begin_read(self) -> None:
+        """Start the time limit of a read."""
+        self._spent_seconds, self.undecided = 0.0, 0
+
+    def has_title(self, title: str) -> bool:
+        """Whether a pattern matches the title, or cannot decide about it in time."""
+        return any(self._matches(pattern, title[:MAX_MATCHED_CHARACTERS]) for pattern in self._patterns)
+
+    def _has_app(self, name: str) -> bool:
+        words, app_id = _words_of(name), self._registry.lookup(name).app_id
+        return any(app_id in ids or _holds(words, entry) for entry, ids in self._entries)
+
+    def _matches(self, pattern: regex.Pattern[str], title: str) -> bool:
+        if self._spent_seconds >= SECONDS_A_READ:
+            self.undecided += 1
+            return True
+        try:
+            return pattern.search(title, timeout=SECONDS_A_TITLE) is not None
+        except TimeoutError:
+            self._spent_seconds += SECONDS_A_TITLE
+            self.undecided += 1
+            return True
+
+
+def app_ids_of(registry: AppRegistry, entry: str) -> frozenset[str]:
+    """Ids of the known programs that an entry of `exclude_apps` covers."""
+    words = _words_of(entry)
+    if not words:
+        return frozenset()
+    named = {
+        info.app_id
+        for name, info in registry.named()
+        if _holds(_words_of(name), words) or _holds(_words_of(info.app_id), words)
+    }
+    return frozenset(named | {registry.lookup(entry).app_id})
+
+
+def names_covered(registry: AppRegistry, entry: str) -> list[str]:
+    """The reported names of known programs that an entry covers, in order; empty when it is no known program."""
+    ids = app_ids_of(registry, entry)
+    return sorted(name for name, info in registry.named() if info.app_id in ids)
+
+
+def _never(_name: str) -> bool:
+    return False
+
+
+@functools.lru_cache(8192)  # more than the tables hold
+def _words_of(name: str) -> tuple[str, ...]:
+    """The words of a name: `org.keepassxc.KeePassXC` has org, keepassxc, keepassxc."""
+    cleaned = clean_name(name).removeprefix(_UNKNOWN_PREFIX)
+    for ending in _NOT_PART_OF_A_NAME:
+        cleaned = cleaned.removesuffix(ending)
+    return tuple(_WORDS.findall(cleaned))
+
+
+def _holds(words: tuple[str, ...], entry: tuple[str, ...]) -> bool:
+    """Whether the entry's words stand in a row among `words`; also joined, for `KeePass XC` is KeePassXC."""
+    size = len(entry)
+    if any(words[k : k + size] == entry for k in range(len(words) - size + 1)):
+        return True
+    joined = "".join(entry)
+    return joined in words or "".join(words) == joined
+
+
+def _compiled(pattern: str) -> regex.Pattern[str]:
+    try:
+        return regex.compile(pattern, regex.IGNORECASE)
+    except (regex.error, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"The excluded title pattern {pattern[:100]!r} is not a regular expression: {error}.",
+            "Correct it in config.toml; until then nothing is read, so nothing private can slip through.",
+        ) from error
