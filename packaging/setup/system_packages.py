@@ -24,6 +24,7 @@ NEEDED = {
     "libgomp1": "",
     "libnotify-bin": "notify-send",
     "openbox": "openbox",
+    "openssl": "openssl",
     "shared-mime-info": "update-mime-database",
     "strace": "strace",
     "x11-utils": "xwininfo",

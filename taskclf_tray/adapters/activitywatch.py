@@ -98,6 +98,10 @@ class ActivityWatchSource(ActivitySource):
             return SourceStatus(self.name, reachable=False, streams=frozenset(), detail=str(error))
         return SourceStatus(self.name, True, frozenset(buckets), self._detail(buckets), newest)
 
+    def interrupt(self) -> None:
+        """Let the request under way end."""
+        self._client.interrupt()
+
     def close(self) -> None:
         """Close kept connections."""
         self._client.close()

@@ -34,8 +34,11 @@ from taskclf_tray.core.errors import (
 from taskclf_tray.core.private_files import own_user
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
-MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
 """A day of events is about 3 MB; whatever sends more is no ActivityWatch server."""
+
+MAX_RESPONSE_VALUES: Final = 400_000
+"""Objects and lists in an answer; a day of events has some 40,000. Each costs memory out of proportion to its text."""
 
 MAX_ATTEMPTS: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.1
@@ -89,6 +92,10 @@ class AWClient:
             time.sleep(pause)
         raise AssertionError("the last pause is None")
 
+    def interrupt(self) -> None:
+        """Let the request under way, and every later one, end within a second; from any thread."""
+        self._deadline.interrupt()
+
     def close(self) -> None:
         """Close kept connections."""
         self._session.close()
@@ -141,7 +148,10 @@ class AWClient:
             if self._deadline.is_over:
                 raise self._too_slow()
             parts.append(part)
-        return b"".join(parts)
+        body = b"".join(parts)
+        if body.count(b"{") + body.count(b"[") > MAX_RESPONSE_VALUES:
+            raise _not_activitywatch(self.base_url)
+        return body
 
     def _too_slow(self) -> AWTimeoutError:
         return AWTimeoutError(

@@ -53,6 +53,9 @@ class ActivitySource(ABC):
     def status(self) -> SourceStatus:
         """Whether the source answers, and what it has. Never raises SourceError."""
 
+    def interrupt(self) -> None:  # noqa: B027 - most sources never wait
+        """Let a read under way end soon, with SourceError: the program stops. May be called by any thread."""
+
     def close(self) -> None:
         """Free what the source holds; it is not used afterwards."""
         return

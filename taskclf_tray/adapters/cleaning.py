@@ -22,20 +22,25 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
     """
     whole: list[RawEvent] = []
     last_of_id: dict[int, int] = {}
-    said: dict[tuple[int, int], list[int]] = {}
+    said: dict[tuple[int, int, frozenset[tuple[str, str]]], list[int]] = {}
     for event in sorted(events, key=lambda e: (e.start_us, e.event_id)):
         at = last_of_id.get(event.event_id)
         if at is not None and event.start_us <= whole[at].end_us and event.data == whole[at].data:
             longer = max(whole[at].end_us, event.end_us) - whole[at].start_us
             whole[at] = dataclasses.replace(whole[at], duration_us=longer)
             continue
-        twins = said.setdefault((event.start_us, event.duration_us), [])
+        twins = said.setdefault((event.start_us, event.duration_us, _told(event)), [])
         twin = next((k for k in twins if whole[k].data == event.data), None)
         if twin is None:
             twins.append(len(whole))
             whole.append(event)
         last_of_id[event.event_id] = len(whole) - 1 if twin is None else twin
     return whole
+
+
+def _told(event: RawEvent) -> frozenset[tuple[str, str]]:
+    """The texts of an event: events of one moment are compared only where these are equal, not each with all."""
+    return frozenset((key, value) for key, value in event.data.items() if isinstance(value, str))
 
 
 def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:

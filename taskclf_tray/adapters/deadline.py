@@ -21,15 +21,23 @@ from taskclf_tray.adapters.lean_requests import requests
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+_STEP_SECONDS: Final = 0.5
+LONGEST_CONNECT_SECONDS: Final = 4.0
+"""A server that takes longer to accept is not there; a program that stops must not wait for it."""
 LOCALHOST: Final = ("127.0.0.1", "::1")
 """What `localhost` means, in the order in which it is tried."""
 
 
 class Deadline:
-    """A moment on the monotonic clock, moved before each request."""
+    """A moment on the monotonic clock, moved before each request. `interrupt` may be called by any thread."""
 
     def __init__(self) -> None:
         self.at = 0.0
+        self.is_interrupted = False
+
+    def interrupt(self) -> None:
+        """Let this and every later request end at once: the program stops."""
+        self.is_interrupted = True
 
     def begin(self, seconds: float) -> None:
         """From now on this long."""
@@ -43,7 +51,7 @@ class Deadline:
     @property
     def is_over(self) -> bool:
         """Whether it has passed."""
-        return time.monotonic() >= self.at
+        return self.is_interrupted or time.monotonic() >= self.at
 
 
 class DeadlineAdapter(requests.adapters.HTTPAdapter):
@@ -85,11 +93,16 @@ def _connect(connection: HTTPConnection) -> socket.socket:
     hosts = LOCALHOST if connection.host.rstrip(".").lower() == "localhost" else (connection.host,)
     for host in hosts:
         try:
-            return create_connection((host, connection.port), connection.timeout, None, options)
+            return create_connection((host, connection.port), _connect_seconds(connection), None, options)
         except OSError:
             if host == hosts[-1]:
                 raise
     raise AssertionError("there is at least one host")
+
+
+def _connect_seconds(connection: HTTPConnection) -> float:
+    given = connection.timeout
+    return min(given, LONGEST_CONNECT_SECONDS) if isinstance(given, int | float) else LONGEST_CONNECT_SECONDS
 
 
 def _checked(plain: socket.socket, check: Callable[[socket.socket], None] | None) -> socket.socket:
@@ -109,18 +122,22 @@ def _context(deadline: Deadline) -> ssl.SSLContext:
         def recv_into(
             self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0
         ) -> int:  # a socket that is being replaced has no deadline of its own
-            _limit(self, deadline)
-            return super().recv_into(buffer, nbytes, flags)
+            return _by_deadline(self, deadline, lambda: super(Socket, self).recv_into(buffer, nbytes, flags))
 
     context = create_urllib3_context()
     context.sslsocket_class = Socket
     return context
 
 
-def _limit(connection: socket.socket, deadline: Deadline) -> None:
-    if deadline.is_over:
-        raise TimeoutError("the deadline has passed")
-    connection.settimeout(deadline.left_seconds)
+def _by_deadline(connection: socket.socket, deadline: Deadline, receive: Callable[[], int]) -> int:
+    """Receive something, waiting in steps so that an interrupt is seen. Raises TimeoutError at the deadline."""
+    while not deadline.is_over:
+        connection.settimeout(min(_STEP_SECONDS, deadline.left_seconds))
+        try:
+            return receive()
+        except TimeoutError:
+            continue
+    raise TimeoutError("the deadline has passed")
 
 
 class _DeadlineSocket(socket.socket):
@@ -129,5 +146,4 @@ class _DeadlineSocket(socket.socket):
         self._deadline = deadline
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        _limit(self, self._deadline)
-        return super().recv_into(buffer, nbytes, flags)
+        return _by_deadline(self, self._deadline, lambda: super(_DeadlineSocket, self).recv_into(buffer, nbytes, flags))

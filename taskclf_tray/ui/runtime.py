@@ -160,6 +160,9 @@ class TrayRuntime:
         """Ask the worker to end, and wait for it."""
         self._stop.set()
         self._commands.put(None)
+        session = self._session
+        if session is not None:
+            session.source.interrupt()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
 

@@ -11,6 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     """What a fault gets to answer with."""
 
+    def finish(self) -> None:
+        """A client that is gone is no news."""
+        with contextlib.suppress(OSError):
+            super().finish()
+
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
 
@@ -25,17 +30,23 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def faulty_server(fault: Callable[[Handler], None]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """(address, requests seen as (path, Authorization)) of a server whose every GET is answered by `fault`."""
+def faulty_server(
+    fault: Callable[[Handler], None], prepare: Callable[[ThreadingHTTPServer], None] = lambda _server: None
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(address, requests seen as (path, Authorization)) of a server whose every GET is answered by `fault`.
+
+    `prepare`: called with the server before it begins.
+    """
     seen: list[tuple[str, str]] = []
 
     class Faulty(Handler):
         def do_GET(self) -> None:
             seen.append((self.path, self.headers.get("Authorization", "")))
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(OSError):
                 fault(self)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Faulty)
+    prepare(server)
     server.daemon_threads = True
     server.block_on_close = False
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="faulty-http")

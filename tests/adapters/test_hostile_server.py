@@ -1,0 +1,145 @@
+"""Answers that never end: they end in a sentence, in bounded memory, and never keep the program from stopping."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskclf_tray.adapters import aw_http
+from taskclf_tray.adapters.aw_http import AWClient
+from taskclf_tray.adapters.cleaning import join_pieces
+from taskclf_tray.adapters.raw import RawEvent
+from taskclf_tray.core.errors import AWProtocolError, AWTimeoutError
+from tests.fakes.http_faults import Handler, faulty_server
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of this run for 127.0.0.1, its key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+@pytest.fixture
+def over_tls(certificate: Path) -> Callable[[Any], None]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def wrap(server: Any) -> None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+
+    return wrap
+
+
+def drip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(200):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def drip_headers(handler: Handler) -> None:
+    for byte in b"HTTP/1.0 200 OK\r\nX-Long: " + b"y" * 200:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("fault", [drip, drip_headers])
+def test_https_keeps_the_deadline_too(
+    fault: Callable[[Handler], None], over_tls: Callable[[Any], None], certificate: Path
+) -> None:
+    with faulty_server(fault, prepare=over_tls) as (url, _):
+        client = AWClient(url.replace("http://", "https://"), timeout_seconds=0.5)
+        client._session.verify = str(certificate)
+        began = time.monotonic()
+        with pytest.raises(AWTimeoutError):
+            client.get("info")
+        assert time.monotonic() - began < 5  # the whole answer takes ten
+
+
+def test_https_is_read(over_tls: Callable[[Any], None], certificate: Path) -> None:
+    with faulty_server(lambda h: h.answer(200, b'{"ok": 1}'), prepare=over_tls) as (url, _):
+        client = AWClient(url.replace("http://", "https://"))
+        client._session.verify = str(certificate)
+        assert client.get("info") == {"ok": 1}
+
+
+def test_a_program_that_stops_waits_for_no_server() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def silent(handler: Handler) -> None:
+        asked.set()
+        answer.wait(60)
+
+    with faulty_server(silent) as (url, _):
+        client = AWClient(url, timeout_seconds=300)
+        errors: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                client.get("info")
+            except AWTimeoutError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        assert asked.wait(30)
+        client.interrupt()
+        thread.join(30)
+        answer.set()
+        assert not thread.is_alive()
+        assert len(errors) == 1
+        with pytest.raises(AWTimeoutError):
+            client.get("info")
+
+
+@pytest.mark.parametrize("value", [b"[],", b'{"":0},'])
+def test_an_answer_of_many_small_values_is_refused_before_it_is_parsed(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aw_http, "MAX_RESPONSE_VALUES", 1000)
+    monkeypatch.setattr(aw_http, "_parsed", lambda body: pytest.fail("it was parsed"))
+    with (
+        faulty_server(lambda h: h.answer(200, b"[" + value * 1000 + b"0]")) as (url, _),
+        pytest.raises(AWProtocolError),
+    ):
+        AWClient(url).get("buckets/x/events")
+
+
+class Compared(dict[str, Any]):
+    """Event data that count how often they are compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.fixture
+def comparisons() -> type[Compared]:
+    Compared.times = 0
+    return Compared
+
+
+def test_many_events_of_one_moment_are_not_compared_each_with_all(comparisons: type[Compared]) -> None:
+    events = [RawEvent(10**15, 10**6, Compared(app="a", title=f"t{n}"), n) for n in range(3000)]
+    twins = [RawEvent(10**15, 10**6, Compared(app="a", title=f"t{n}"), n + 10_000) for n in range(3000)]
+    assert len(join_pieces([*events, *twins])) == 3000
+    assert comparisons.times < 4 * 3000
