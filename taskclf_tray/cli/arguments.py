@@ -39,7 +39,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str, next_step: str = "") -> NoReturn:
         """Raise UsageError with the usage of this command."""
-        raise UsageError(self.prog, message, next_step or f"`{self.prog} --help` shows how.", self.format_usage())
+        title = message if message.endswith((".", "?")) else f"{message}."
+        raise UsageError(self.prog, title, next_step or f"`{self.prog} --help` shows how.", self.format_usage())
 
 
 def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:

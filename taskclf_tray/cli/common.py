@@ -54,7 +54,7 @@ def new_folder(folder: Path) -> Path | None:
 class OutputPlace:
     """Where a command is about to write a file: nothing is replaced, and no folder is made, without being said.
 
-    Raises TaskclfError for a folder.
+    Raises TaskclfError for a folder, and for what is no ordinary file: /dev/null would become one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,6 +63,8 @@ class OutputPlace:
                 f"{path} cannot be written: it is a folder.", f"Name a file in it, such as {path}/a.csv."
             )
         self._is_replaced = path.exists()
+        if self._is_replaced and not path.is_file():
+            raise TaskclfError(f"{path} cannot be written: it is no ordinary file.", "Leave --out away to print.")
         self._new_folder = new_folder(path.parent)
 
     @property

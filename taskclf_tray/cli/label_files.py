@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from taskclf_tray.cli import record as records
 from taskclf_tray.cli import when
 from taskclf_tray.cli.common import OutputPlace, add_times, file_path
-from taskclf_tray.cli.record import Record, now, opened, zone_name
+from taskclf_tray.cli.record import Record, opened, zone_name
 from taskclf_tray.cli.show import add_action, paths_of, print_answer, tell
 from taskclf_tray.core.errors import LabelError
 
@@ -74,7 +75,7 @@ def handle_import(options: argparse.Namespace) -> int:
     home = paths_of(options).home
     is_new = not home.exists()
     if not user_id_path(home).exists():
-        _read(options, "", now())  # a file that cannot be used makes neither home nor identity
+        _read(options, "", records.now())  # a file that cannot be used makes neither home nor identity
     with opened(options, create=True) as record:
         spans, notes = _read(options, record.user_id, record.now)
         before = _contents(record)

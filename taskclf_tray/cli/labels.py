@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from taskclf_tray.cli import when
 from taskclf_tray.cli.arguments import UsageError
+from taskclf_tray.cli.date_words import share_of
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
 from taskclf_tray.cli.record import add_label, opened
 from taskclf_tray.cli.show import add_action, add_actions, tell
@@ -27,7 +28,7 @@ def add_parser(commands: Commands) -> None:
     add = add_action(actions, "add", handle_add, "give a stretch of time a label; older labels there give way")
     _add_period(add)
     add_label(add)
-    add.add_argument("--confidence", type=_share, metavar="NUMBER", help="how sure you are, from 0 to 1")
+    add.add_argument("--confidence", type=_share, metavar="NUMBER", help="how sure you are: 0.8 or 80%%")
     now = add_action(actions, "now", handle_now, "label what you are doing now, from where it began")
     add_label(now)
     listed = add_action(actions, "list", handle_list, "the labels of today, or of another time")
@@ -53,10 +54,10 @@ def _add_list_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _share(word: str) -> float:
-    number = float(word)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError("a confidence lies between 0 and 1")
-    return number
+    share = share_of(word)
+    if share is None:
+        raise argparse.ArgumentTypeError("a confidence lies between 0 and 1, or 0% and 100%")
+    return share
 
 
 # -- labelling ------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from taskclf_tray.cli import when
 from taskclf_tray.cli.arguments import UsageError
 from taskclf_tray.cli.common import OutputPlace, file_path
+from taskclf_tray.cli.date_words import WEEK_EXAMPLES, week_of
 from taskclf_tray.cli.record import Record, opened, zone_name
 from taskclf_tray.cli.show import add_action, add_actions, print_answer, print_json
 from taskclf_tray.core.errors import StoreError, TaxonomyError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _FORMATS = ("json", "csv", "png")
 _ENDINGS = {".json": "json", ".csv": "csv", ".png": "png", ".txt": "table", "": "table"}
-_WEEK = re.compile(r"(19[7-9]\d|20\d\d|21\d\d)-W(\d\d)", re.ASCII | re.IGNORECASE)
 
 
 def add_parser(commands: Commands) -> None:
@@ -37,7 +36,9 @@ def add_parser(commands: Commands) -> None:
     _add_output(daily)
     weekly = add_action(actions, "weekly", handle_weekly, "where the hours of a week went, from Monday to Sunday")
     which = weekly.add_mutually_exclusive_group()
-    which.add_argument("--week", type=_week, metavar="WEEK", help="a week like 2026-W10 (default: this one)")
+    which.add_argument(
+        "--week", type=_week, metavar="WEEK", help="a week like 2026-W10 or 10, or last (default: this one)"
+    )
     which.add_argument("--day", type=when.local_date, metavar="DAY", help="the week that holds this day")
     _add_output(weekly)
 
@@ -55,13 +56,10 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _week(word: str) -> date:
     """The Monday of a week. Raises ArgumentTypeError."""
-    match = _WEEK.fullmatch(word.strip())
-    try:
-        if match is not None:
-            return date.fromisocalendar(int(match[1]), int(match[2]), 1)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError("a week is written like 2026-W10; the last is W52, in some years W53")
+    monday = week_of(word, when.date_today())
+    if monday is None:
+        raise argparse.ArgumentTypeError(f"a week is written like {WEEK_EXAMPLES}; the last is W52, in some years W53")
+    return monday
 
 
 # -- the two reports ------------------------------------------------------------------------------------------
@@ -91,14 +89,14 @@ def handle_daily(options: argparse.Namespace) -> int:
 def handle_weekly(options: argparse.Namespace) -> int:
     """Print or write the report of a week."""
     kind = _kind(options)
+    from taskclf_tray.report import weekly as weeks
     from taskclf_tray.report.table import day_name, weekly_lines
-    from taskclf_tray.report.weekly import days_before, week_name, week_of, weekly_report
 
     with opened(options) as record:
         answer = _Answer(kind, options, record)
-        dates = week_of(options.week or options.day or answer.today)
-        before = answer.read(days_before(dates, answer.today))
-        report = weekly_report(answer.read(dates), before)
+        dates = weeks.week_of(options.week or options.day or answer.today)
+        before = answer.read(weeks.days_before(dates, answer.today))
+        report = weeks.weekly_report(answer.read(dates), before)
     if not report and answer.is_for_eyes:
         return answer.nothing(f"Nothing is on record from {day_name(dates[0])} to {day_name(dates[-1])}.")
     match answer.kind:
@@ -107,7 +105,7 @@ def handle_weekly(options: argparse.Namespace) -> int:
         case "csv":
             return answer.csv(report.days)
         case "png":
-            return answer.picture(report, week_name(dates[0]))
+            return answer.picture(report, weeks.week_name(dates[0]))
     return answer.text("".join(f"{line}\n" for line in weekly_lines(report)))
 
 

@@ -100,7 +100,7 @@ def settle_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a closed one
             give_up(stream)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from taskclf_tray.cli import record
+from taskclf_tray.cli.date_words import DAY_EXAMPLES, TIME_EXAMPLES, clock_of, date_of
 from taskclf_tray.cli.record import zone_name
 from taskclf_tray.core.time import day_bounds
 from taskclf_tray.core.zones import zone
 from taskclf_tray.system.local_zone import local_time
 
 HELP = (
-    "Times are HH:MM (today), YYYY-MM-DD HH:MM, or ISO 8601 with an offset such as 2026-03-02T14:05+01:00. "
-    "Without an offset they are local: what the clock of this machine shows."
+    "Times are HH:MM or 2pm (today), monday 14:05, YYYY-MM-DD HH:MM, or ISO 8601 with an offset such as "
+    "2026-03-02T14:05+01:00. Without an offset they are local: what the clock of this machine shows."
 )
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _DATE = re.compile(r"(19[7-9]|20\d|21\d)\d-\d\d-\d\d")
 _MOMENT = re.compile(rf"{_DATE.pattern}([T ][0-9:.,]+ ?(Z|z|[+-][0-9:]+)?)?")
 """Less than ISO 8601 allows, so that a slip of the finger is no moment in the year 1111."""
@@ -25,14 +25,24 @@ _MOMENT = re.compile(rf"{_DATE.pattern}([T ][0-9:.,]+ ?(Z|z|[+-][0-9:]+)?)?")
 def moment(word: str) -> datetime:
     """A time of an option, in UTC. Raises ArgumentTypeError, also for one that the clock shows twice or never."""
     text = word.strip()
-    clock = _CLOCK.fullmatch(text)
     try:
-        if clock is not None:
-            return _local(datetime.combine(_today(), time(int(clock[1]), int(clock[2]))))
+        spoken = _spoken(text)
+        if spoken is not None:
+            return _local(spoken)
         found = datetime.fromisoformat(text if _MOMENT.fullmatch(text) else "")
         return _local(found) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _wrong(word, "14:05, 2026-03-02 14:05 or 2026-03-02T14:05+01:00") from None
+        raise _wrong(word, TIME_EXAMPLES) from None
+
+
+def _spoken(text: str) -> datetime | None:
+    """`14:05` or `2pm` today, or behind a day: `monday 2pm`."""
+    today_clock = clock_of(text)
+    if today_clock is not None:
+        return datetime.combine(date_today(), today_clock)
+    first, _, rest = text.partition(" ")
+    named, clock = date_of(first, date_today()), clock_of(rest)
+    return None if named is None or clock is None else datetime.combine(named, clock)
 
 
 def day(word: str) -> tuple[datetime, datetime]:
@@ -41,15 +51,14 @@ def day(word: str) -> tuple[datetime, datetime]:
 
 
 def local_date(word: str) -> date:
-    """A date; also `today` and `yesterday`. Raises ArgumentTypeError, also for one that the local calendar left out."""
-    text = word.strip().casefold()
-    if text in ("today", "yesterday"):
-        return _today() - timedelta(days=text == "yesterday")
+    """A date, as `date_of` knows it. Raises ArgumentTypeError, also for one that the local calendar left out."""
+    found = date_of(word, date_today())
+    if found is None:
+        raise _wrong(word, DAY_EXAMPLES)
     try:
-        found = date.fromisoformat(text if _DATE.fullmatch(text) else "")
         start, end = bounds(found)
     except (ValueError, OverflowError):
-        raise _wrong(word, "2026-03-02, today or yesterday") from None
+        raise _wrong(word, DAY_EXAMPLES) from None
     if start == end:
         raise argparse.ArgumentTypeError(
             f"there was no {found} in {zone_name()}: the calendar went from {found - timedelta(days=1)} to "
@@ -70,7 +79,7 @@ def until(word: str) -> datetime:
 
 def today() -> tuple[datetime, datetime]:
     """[start, end) of the day it is here, in UTC."""
-    return bounds(_today())
+    return bounds(date_today())
 
 
 def bounds(local_day: date) -> tuple[datetime, datetime]:
@@ -112,10 +121,11 @@ def iso(at: datetime) -> str:
 
 
 def _is_day(word: str) -> bool:
-    return word.strip().casefold() in ("today", "yesterday") or _DATE.fullmatch(word.strip()) is not None
+    return date_of(word, date_today()) is not None
 
 
-def _today() -> date:
+def date_today() -> date:
+    """The date on the clock on the wall."""
     return local_time(record.now()).date()
 
 

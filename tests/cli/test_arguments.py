@@ -93,7 +93,7 @@ def test_help_before_a_command_is_that_commands(capsys: pytest.CaptureFixture[st
         (["labels", "list", "--\x1b[2Jx"], "labels list", "unrecognized arguments: “--�[2Jx”."),
         (["\x1b[2J" * 100], "", "“�[2J�[2J"),
         ([""], "", "“” is no command"),
-        (["labels"], "labels", "the following arguments are required: ACTION"),
+        (["labels"], "labels", "the following arguments are required: ACTION. `taskclf-tray labels --help`"),
         (["--home"], "run", "--home: expected one argument"),
         (["--home", "", "doctor"], "doctor", "the path is empty"),
         (["--home", "~nobody-of-that-name/x", "doctor"], "doctor", "there is no user behind"),

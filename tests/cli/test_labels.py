@@ -52,6 +52,8 @@ HOSTILE = [
         ("2026-03-02 14:05", "2026-03-02T14:25"),
         ("2026-03-02T14:05:00+01:00", "2026-03-02T13:25Z"),
         ("2026-03-02T08:05-05:00", "14:25"),
+        ("2:05pm", "2:25 PM"),
+        ("monday 14:05", "2.3.2026 2:25 pm"),
     ],
 )
 def test_add_takes_times_as_they_are_typed(line: RecordHome, start: str, end: str) -> None:

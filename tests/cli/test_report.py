@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,10 @@ def test_a_week_beside_the_one_before(line: RecordHome) -> None:
     out = line.call("report", "weekly", "--day", "2026-03-08")[1]
     assert "Recorded           1 h 00 min more than Mon of the week before" in out.splitlines()
     assert line.json("report", "weekly", "--week", "2026-W09")["before"] is None
+    assert [line.json("report", "weekly", "--week", week)["week"] for week in ("10", "last", "this")] == [
+        "2026-W10", "2026-W09", "2026-W10",
+    ]  # fmt: skip
+    assert line.json("report", "daily", "--day", "friday")["covered_seconds"] == 36000
 
 
 # -- files ----------------------------------------------------------------------------------------------------
@@ -216,6 +221,10 @@ def test_a_file_that_is_replaced_and_an_ending_that_is_none_are_said(line: Recor
         assert "ending says what is written" in said or "does not go with a file that ends in" in said
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["day.csv"]
     assert "it is a folder. Name a file in it" in line.refused("report", "daily", "--csv", "--out", str(tmp_path))
+    os.mkfifo(tmp_path / "pipe.csv")
+    said = line.refused("report", "daily", "--out", str(tmp_path / "pipe.csv"))
+    assert "it is no ordinary file. Leave --out away to print." in said
+    assert (tmp_path / "pipe.csv").is_fifo()
 
 
 def test_a_file_that_cannot_be_written_is_named(line: RecordHome, tmp_path: Path) -> None:
