@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
+from taskclf_tray.adapters.calls import is_call_program
 from taskclf_tray.adapters.desktop_files import installed_categories
 
 LOCKER_APP_IDS: Final = frozenset(
@@ -43,6 +44,8 @@ LOCKER_APP_IDS: Final = frozenset(
 """Programs that really lock a screen. The table also files gnome-shell and portals under `lockscreen`: a person who
 opens the overview or a file dialog has not left, so these are not here."""
 
+UNKNOWN_APP: Final = "unknown."
+"""Begins the id of a program that no table knows."""
 MAX_NAME_CHARACTERS: Final = 128
 _REMEMBERED: Final = 1024
 
@@ -57,6 +60,8 @@ class AppInfo:
     is_editor: bool = False
     is_terminal: bool = False
     is_locker: bool = False
+    is_call: bool = False
+    """A program for calls, whatever its title."""
 
 
 class AppRegistry:
@@ -106,7 +111,7 @@ class AppRegistry:
         if found is not None:
             return found
         category = self._installed_categories().get(bare, "other")
-        return _info("unknown." + key.replace(" ", "_").replace("/", "_"), category)
+        return _info(UNKNOWN_APP + key.replace(" ", "_").replace("/", "_"), category)
 
     def _installed_categories(self) -> Mapping[str, str]:
         if self._installed is None:
@@ -134,6 +139,7 @@ def _rows(file_name: str) -> Iterator[tuple[str, AppInfo]]:
                 is_editor=row["is_editor"] == "1",
                 is_terminal=row["is_terminal"] == "1",
                 is_locker=row["app_id"] in LOCKER_APP_IDS,
+                is_call=is_call_program(row["app_id"], row["app_category"]),
             )
         yield row["reported_name"], by_id[key]
 
@@ -145,4 +151,5 @@ def _info(app_id: str, category: str) -> AppInfo:
         is_browser=category == "browser",
         is_editor=category == "editor",
         is_terminal=category == "terminal",
+        is_call=is_call_program(app_id, category),
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from taskclf_tray.adapters.apps import AppRegistry, clean_name
+from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, clean_name
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
 from taskclf_tray.adapters.domains import domain_category
@@ -110,7 +110,13 @@ class Normaliser:
             event_id=event.event_id,
             is_locker=app.is_locker,
             is_unknown=clean_name(name) == "unknown" and clean_name(title) == "unknown",
+            is_call=app.is_call or (seen.is_call_title and _may_show_calls(app)),
         )
+
+
+def _may_show_calls(app: AppInfo) -> bool:
+    """Whether the title decides: a browser shows any page, and of a program no table knows nothing else is known."""
+    return app.is_browser or app.app_id.startswith(UNKNOWN_APP)
 
 
 def _title(event: RawEvent) -> str:

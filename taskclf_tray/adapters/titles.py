@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.core.errors import IdentityError
 from taskclf_tray.core.types import Sketch
 
@@ -50,6 +51,8 @@ class TitleFeatures:
     title_unique_token_ratio: float
     title_digit_ratio: float
     title_separator_count: int
+    is_call_title: bool = False
+    """It names a service for calls."""
 
 
 class TitleHasher:
@@ -99,6 +102,7 @@ class TitleHasher:
             title_unique_token_ratio=round(len(set(words)) / len(words), 6) if words else 0.0,
             title_digit_ratio=round(len(_DIGIT.findall(text)) / len(text), 6) if text else 0.0,
             title_separator_count=sum(text.count(mark) for mark in _SEPARATORS),
+            is_call_title=is_call_title(text),
         )
 
     def _sketch(self, items: Sequence[str], bin_of: Callable[[str], int]) -> Sketch:

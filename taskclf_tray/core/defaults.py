@@ -34,6 +34,12 @@ DEFAULT_REGRESSION_TOLERANCE: Final = 0.02
 AWAY_RUN_SECONDS: Final = 300
 """Shortest away run the idle rule turns into BreakIdle."""
 
+LONGEST_CALL_SECONDS: Final = 3 * 3600
+"""For so long after the last input a call program in front is left to the model: the longest usual meeting."""
+
+JOINING_SECONDS: Final = 60
+"""A call joined by a link comes to the front that long after the click at the latest: its program starts first."""
+
 SETTLE_SECONDS: Final = 330
 """A bucket this far behind now can no longer be revised by the away watcher (its report is up to 185 s late)."""
 

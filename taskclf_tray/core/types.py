@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.time import from_us, to_us
 
 DecidedBy = Literal["model", "idle_rule", "no_window"]
@@ -61,6 +62,8 @@ class AWEvent:
     is_locker: bool = False
     is_unknown: bool = False
     """ActivityWatch's `unknown`/`unknown`: no window had the focus."""
+    is_call: bool = False
+    """A program or a page for calls, by our own tables: somebody may listen to it without touching anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +190,15 @@ class FeatureRow:
     locked_seconds: float = 0.0
     """Seconds with a real screen locker in front."""
     attended_seconds: float = 0.0
-    """Seconds with a meeting app or an audible tab in front: somebody listens, whatever the keyboard says."""
+    """Seconds with a call window or an audible tab in front: somebody may listen, whatever the keyboard says."""
     decided_by: DecidedBy = "model"
     """Who decides this bucket: see `features.idle`."""
+    audible_seconds: float = 0.0
+    """Of the attended seconds those with an audible tab."""
+    call_spans: tuple[Interval, ...] = ()
+    """When a call window was in front, in microseconds."""
+    lock_spans: tuple[Interval, ...] = ()
+    """When a real screen locker was in front, in microseconds."""
 
     @property
     def bucket_seconds(self) -> int:
@@ -206,14 +215,21 @@ class FeatureRow:
 
     @classmethod
     def unpack(cls, values: Sequence[Any]) -> FeatureRow:
-        """Reverse of `pack`, also after a trip through JSON. Raises ValueError on a wrong length."""
-        if len(values) != len(ROW_FIELDS):
+        """Reverse of `pack`, also after a trip through JSON, and of rows that an earlier version has packed.
+
+        Raises ValueError on a wrong length.
+        """
+        if not _FIRST_ROW_FIELDS <= len(values) <= len(ROW_FIELDS):
             raise ValueError(f"a packed row has {len(ROW_FIELDS)} values, not {len(values)}")
-        fields: dict[str, Any] = dict(zip(ROW_FIELDS, values, strict=True))
+        fields: dict[str, Any] = dict(zip(ROW_FIELDS, values, strict=False))
+        # an earlier version did not tell a meeting from a tab: what it left to the model stays there
+        fields.setdefault("audible_seconds", fields["attended_seconds"])
         for name in ("bucket_start_ts", "bucket_end_ts"):
             fields[name] = from_us(fields[name])
         for name in ("title_token_sketch", "title_char3_sketch"):
             fields[name] = tuple((int(i), float(v)) for i, v in fields[name])
+        for name in ("call_spans", "lock_spans"):
+            fields[name] = tuple((int(start), int(end)) for start, end in fields.get(name, ()))
         fields["source_ids"] = tuple(fields["source_ids"])
         return cls(**fields)
 
@@ -242,6 +258,8 @@ class FeatureRow:
 
 
 ROW_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(FeatureRow))
+_FIRST_ROW_FIELDS: Final = ROW_FIELDS.index("decided_by") + 1
+"""How many values a row had in the first version; later ones only added to the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from taskclf_tray.features.spans import (
     window_key,
 )
 from taskclf_tray.features.state import BuilderState
-from taskclf_tray.features.tabs import attended_us, audible_intervals, domain_category
+from taskclf_tray.features.tabs import attended_us, audible_intervals, audible_us, domain_category
 
 Skip = Sequence[tuple[datetime, datetime]]
 
@@ -156,11 +156,13 @@ def stretch_of(
     bucket_us: int,
 ) -> Stretch:
     """Everything about one stretch of time; distances and seconds are scaled to a bucket's length, `bucket_us`."""
+    heard = audible_us(front, audible) if audible else 0
     return Stretch(
         front=front,
         inputs=input_values(clips, front.end_us - front.start_us, bucket_us),
         domain=domain_category(front, tabs),
-        attended_us=attended_us(front, audible),
+        attended_us=attended_us(front, audible) if front.calls else heard,
+        audible_us=heard,
         bucket_us=front.start_us,
         app_us=front.app_us,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from taskclf_tray.core.intervals import Interval
+from taskclf_tray.core.intervals import Interval, union
 from taskclf_tray.core.types import AWEvent
 from taskclf_tray.features.spans import Piece
 
@@ -18,7 +18,8 @@ class Front:
     """Sums over the pieces of [start_us, end_us); all times in microseconds.
 
     `event` is the dominant app's longest event, `app_us` the time of each app that had any, `app_changes` the
-    changes of app between consecutive pieces.
+    changes of app between consecutive pieces; `calls` and `locks`: when a call window and when a screen locker was in
+    front, disjoint and in order.
     """
 
     start_us: int
@@ -29,7 +30,8 @@ class Front:
     unknown_us: int
     locked_us: int
     dominant: tuple[Interval, ...]
-    meeting: tuple[Interval, ...]
+    calls: tuple[Interval, ...]
+    locks: tuple[Interval, ...]
 
     @property
     def dominant_us(self) -> int:
@@ -47,7 +49,8 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
     seconds: dict[str, int] = {}
     per_event: dict[int, tuple[AWEvent, int]] = {}
     unknown = locked = changes = 0
-    meeting: list[Interval] = []
+    calls: list[Interval] = []
+    locks: list[Interval] = []
     before = pieces[0][2].app_id
     for start, end, event in pieces:
         app, length = event.app_id, end - start
@@ -56,9 +59,11 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
         seconds[app] = seconds.get(app, 0) + length
         per_event[id(event)] = (event, per_event.get(id(event), (event, 0))[1] + length)
         unknown += length if event.is_unknown else 0
-        locked += length if event.is_locker else 0
-        if event.app_category == MEETING_CATEGORY:
-            meeting.append((start, end))
+        if event.is_locker:
+            locked += length
+            locks.append((start, end))
+        if event.is_call or event.app_category == MEETING_CATEGORY:
+            calls.append((start, end))
     # max() keeps the first of equals, and dicts keep the order of first appearance: ties go to the first seen
     top = max(seconds, key=seconds.__getitem__)
     longest = max((entry for entry in per_event.values() if entry[0].app_id == top), key=lambda entry: entry[1])[0]
@@ -71,5 +76,6 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
         unknown_us=unknown,
         locked_us=locked,
         dominant=tuple((start, end) for start, end, event in pieces if event.app_id == top),
-        meeting=tuple(meeting),
+        calls=tuple(union(calls)) if calls else (),
+        locks=tuple(union(locks)) if locks else (),
     )

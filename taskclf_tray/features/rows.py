@@ -28,15 +28,16 @@ _TITLE_BUCKETS: Final = 256
 class Stretch:
     """What one row is made of.
 
-    `front`, `inputs`, `domain`, `attended_us` describe the row's own time. `bucket_us` is the bucket it belongs to
-    and `app_us` that bucket's app time for the windows; a whole bucket's are its own, the live row's are those of the
-    running bucket.
+    `front`, `inputs`, `domain`, `attended_us`, `audible_us` describe the row's own time. `bucket_us` is the bucket it
+    belongs to and `app_us` that bucket's app time for the windows; a whole bucket's are its own, the live row's are
+    those of the running bucket.
     """
 
     front: Front
     inputs: InputValues
     domain: str
     attended_us: int
+    audible_us: int
     bucket_us: int
     app_us: Mapping[str, int]
 
@@ -149,6 +150,9 @@ class RowMaker:
             unknown_seconds=front.unknown_us / _US,
             locked_seconds=front.locked_us / _US,
             attended_seconds=stretch.attended_us / _US,
+            audible_seconds=stretch.audible_us / _US,
+            call_spans=front.calls,
+            lock_spans=front.locks,
         )
 
     def _dwell(self, stretch: Stretch) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from taskclf_tray.core.intervals import Interval, covered, union
@@ -37,11 +38,16 @@ def audible_intervals(spans: Sequence[Span[AWTabEvent]]) -> list[Interval]:
     return union((start, end) for start, end, _, tab in spans if tab.is_audible)
 
 
+def audible_us(front: Front, audible: Sequence[Interval]) -> int:
+    """Microseconds of the stretch with an audible tab."""
+    return covered(_during(front, audible), front.start_us, front.end_us)
+
+
 def attended_us(front: Front, audible: Sequence[Interval]) -> int:
-    """Microseconds of the stretch with a meeting app in front or an audible tab."""
-    first = bisect_right(audible, front.start_us, key=lambda interval: interval[1])
-    last = bisect_left(audible, front.end_us, key=lambda interval: interval[0])
-    heard = audible[first:last]
-    if not front.meeting:
-        return covered(heard, front.start_us, front.end_us)
-    return covered(union([*front.meeting, *heard]), front.start_us, front.end_us)
+    """Microseconds of the stretch with a call window in front or an audible tab."""
+    return covered(union([*front.calls, *_during(front, audible)]), front.start_us, front.end_us)
+
+
+def _during(front: Front, audible: Sequence[Interval]) -> Sequence[Interval]:
+    first = bisect_right(audible, front.start_us, key=itemgetter(1))
+    return audible[first : bisect_left(audible, front.end_us, key=itemgetter(0))]

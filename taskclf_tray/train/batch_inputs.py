@@ -91,7 +91,7 @@ def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: in
     state = BuilderState.initial(identity.user_id, "", time_zone=local_zone_name(), bucket_seconds=bucket_seconds)
     until = floor_bucket(end, bucket_seconds) + timedelta(seconds=bucket_seconds)
     _, rows = advance(state, events, until, skip=[(from_us(a), from_us(b)) for a, b in skip])
-    return list(apply_idle_rule(rows, events.away))
+    return apply_idle_rule(rows, events.away, blackouts=skip)
 
 
 def _blackouts(paths: HomePaths, start_us: int, end_us: int) -> list[Interval]:

@@ -61,6 +61,7 @@ class Asker:
         self._resumed_at = self._seen_at = session.now()
         self._review_at = self._seen_at
         self._breakpoint_at: datetime | None = None
+        self._is_in_call = False
         self._recent: dict[int, tuple[datetime, Block]] = {}
         self._failed: set[int] = set()
         self._open: str | None = None
@@ -80,6 +81,7 @@ class Asker:
         if live is None:
             return
         self._queue_gap(live, now)
+        self._follow_call(live, now)
         self._review_backoff(now)
         if self._breakpoint_at is not None and now - self._breakpoint_at <= LONGEST_DEFERRAL:
             self._ask_if_worth_it(live, now)
@@ -138,6 +140,12 @@ class Asker:
             self._breakpoint_at = now
             self._queue.enqueue_gap(self._user_id, *gap, at=now, zone=zone_name)
 
+    def _follow_call(self, live: Live, now: datetime) -> None:
+        """A call that somebody has listened to goes on while its window is in front; its end is a breakpoint."""
+        was_in_call, self._is_in_call = self._is_in_call, live.is_listening or (self._is_in_call and live.is_call)
+        if was_in_call and not self._is_in_call:
+            self._breakpoint_at = now
+
     # -- asking -----------------------------------------------------------------------------------------------
 
     def _ask_if_worth_it(self, live: Live, now: datetime) -> None:
@@ -157,7 +165,7 @@ class Asker:
             time_zone=self._session.time_zone(),
             breakpoint_at=self._breakpoint_at,
             resumed_at=self._resumed_at,
-            is_meeting=live.is_meeting,
+            is_meeting=live.is_meeting or self._is_in_call,
             is_full_screen=False,
             is_do_not_disturb=False,
             is_away=live.is_away or live.is_still,

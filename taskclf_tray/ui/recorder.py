@@ -24,11 +24,12 @@ from taskclf_tray.core.defaults import (
 )
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.smoothing import Transitions
-from taskclf_tray.core.time import floor_bucket, from_us, local_midnight, seconds_to_us, to_us
+from taskclf_tray.core.time import US_PER_SECOND, floor_bucket, from_us, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
+from taskclf_tray.features.absences import AwayReports, IdleState, carried, listening_times
 from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, advance, live_row
-from taskclf_tray.features.idle import away_intervals, decide
+from taskclf_tray.features.idle import decide, with_decision
 from taskclf_tray.infer.past import Past, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -46,6 +47,8 @@ _LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
 of up to 2 s that may lie at the high-water mark."""
 _LOOK_AHEAD = timedelta(seconds=AWAY_RUN_SECONDS + 100)
 _LIVE_SPAN = timedelta(minutes=20)
+_LIVE_GAP_US = 180_000_000
+"""Between the record and the live row lie the minutes that are not final yet: that is no gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,10 @@ class Live:
     """A meeting app is in front, or the model says Meet."""
     is_still: bool = False
     """Neither keyboard nor mouse moved lately, as far as the source tells: perhaps the person has just left."""
+    is_call: bool = False
+    """A call window is in front."""
+    is_listening: bool = False
+    """Nothing has been touched for minutes, but a call window is in front: the person listens to it, or has left."""
 
     @property
     def is_away(self) -> bool:
@@ -122,6 +129,7 @@ class Recorder:
         self._shown: tuple[str, datetime, datetime] | None = None
         with database.reading():
             saved = database.state.get(self._name("builder"))
+            idle = database.state.get(self._name("idle"))
             newest = database.state.get(self._name("newest_end_us"))
         self._newest_end = from_us(int(newest)) if newest else None
         self._initial = BuilderState.initial(
@@ -132,6 +140,7 @@ class Recorder:
             idle_gap_seconds=idle_gap_seconds,
         )
         self._state = BuilderState.from_json(saved, time_zone=time_zone()) if saved else self._initial
+        self._idle = IdleState.from_json(idle) if idle else IdleState()
 
     @property
     def high_water_mark(self) -> datetime | None:
@@ -151,7 +160,10 @@ class Recorder:
         """The live answer alone, while the record is still behind (at start). Raises like `step`."""
         start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
         events = self._reader.read(start, now)
-        return self._live(self._fresh_state(start), events, now)
+        state = self._fresh_state(start)
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, now)]
+        _, rows = advance(state, events, floor_bucket(now, self._config.bucket_seconds), skip=skip)
+        return self._live(state, events, now, IdleState(), rows)
 
     def step(self, now: datetime, *, settle_all: bool = False) -> Step:
         """Finalise what is due, at most `CHUNK` of it; revise and settle what the away watcher now explains.
@@ -161,18 +173,24 @@ class Recorder:
         """
         state = self._positioned(now)
         assert state.until is not None
-        begin = max(self._undecided_since(state.until), now - self._catch_up) - _LOOK_BACK
+        idle = self._idle_since(max(self._undecided_since(state.until), now - self._catch_up))
+        assert idle.until_us is not None
+        known_from = from_us(idle.until_us)
+        begin = known_from - _LOOK_BACK
         events, bound = self._read_ahead(state, begin, now)
         until = max(state.until, bound)
-        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(state.until - _LOOK_BACK, now)]
+        dark = self._reader.blackouts(begin, now)
+        skip = [(from_us(a), from_us(b)) for a, b in dark if b > to_us(state.until - _LOOK_BACK)]
         new_state, rows = advance(state, events, until, skip=skip)
-        away = away_intervals(events.away)
+        reports = AwayReports.of(events.away)
         context, tail = self._stored_tail(until)
         past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
-        fresh = [_with_decision(row, away) for row in rows]
+        seen = [*(b.row for b in tail if b.row.bucket_start_ts >= known_from), *rows]
+        listening = listening_times(idle, seen, reports, blackouts=dark)
+        fresh = [_with_decision(row, reports.away, listening) for row in rows]
         decided = decide_rows(self._config, fresh)
         before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
-        buckets = [self._reconsidered(bucket, away, begin + _LOOK_BACK) for bucket in tail]
+        buckets = [self._reconsidered(bucket, reports.away, listening, known_from) for bucket in tail]
         buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
         buckets = self._finished(context, buckets, past)
         report_end = max((_end_us(e.timestamp, e.duration_seconds) for e in events.away), default=None)
@@ -181,7 +199,11 @@ class Recorder:
             self._settled(bucket, until, run_start, now, report_end, settle_all=settle_all) for bucket in buckets
         ]
         changed = [b for b in buckets if before.get(b.prediction.bucket_start_ts) != b]
-        self._commit(changed, new_state, events, now)
+        decided_until = next((to_us(b.row.bucket_start_ts) for b in buckets if not b.is_settled), to_us(until))
+        if not (settle_all or self._is_closed):
+            decided_until = min(decided_until, self._told_until(report_end, now))
+        new_idle = carried(idle, max(idle.until_us, decided_until), seen, reports, blackouts=dark)
+        self._commit(changed, new_state, new_idle, events, now)
         self._keep_past(context, buckets, past)
         finalised = tuple(b.prediction for b in changed if b.prediction.bucket_start_ts not in before)
         revised = tuple(
@@ -190,7 +212,7 @@ class Recorder:
             if (old := before.get(b.prediction.bucket_start_ts)) is not None and old.prediction != b.prediction
         )
         caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
-        live = self._live(new_state, events, now) if caught_up else None
+        live = self._live(new_state, events, now, idle, seen) if caught_up else None
         return Step(finalised, revised, live, caught_up)
 
     # -- reading ----------------------------------------------------------------------------------------------
@@ -238,6 +260,21 @@ class Recorder:
             oldest = self._database.buckets.first_unsettled_us(self._user_id)
         return high_water_mark if oldest is None else min(high_water_mark, from_us(oldest))
 
+    def _idle_since(self, undecided: datetime) -> IdleState:
+        """What is known of an absence that may be going on at `undecided`, or a little before it."""
+        known = self._idle.until_us
+        since_us = to_us(undecided)
+        if known is not None and since_us - 2 * SETTLE_SECONDS * US_PER_SECOND <= known <= since_us:
+            return self._idle
+        return IdleState(since_us)
+
+    def _told_until(self, report_end_us: int | None, now: datetime) -> int:
+        """Where the whole buckets end before which the away watcher has nothing to report any more."""
+        told = to_us(now) - SETTLE_SECONDS * US_PER_SECOND
+        if report_end_us is not None:
+            told = max(told, report_end_us - AWAY_RUN_SECONDS * US_PER_SECOND)
+        return to_us(floor_bucket(from_us(told), self._config.bucket_seconds))
+
     # -- deciding ---------------------------------------------------------------------------------------------
 
     def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
@@ -254,14 +291,16 @@ class Recorder:
         ]
         return [WindowPrediction.unpack(json.loads(record.prediction)) for record in context], tail
 
-    def _reconsidered(self, bucket: _Bucket, away: Sequence[Interval], known_from: datetime) -> _Bucket:
+    def _reconsidered(
+        self, bucket: _Bucket, away: Sequence[Interval], listening: Sequence[Interval], known_from: datetime
+    ) -> _Bucket:
         """The idle rule may turn an unsettled bucket, and only that; the model's answer is kept beside it.
 
         `known_from`: where the away events that were read begin to suffice.
         """
         if bucket.is_settled or bucket.prediction.bucket_start_ts < known_from:
             return bucket
-        row = _with_decision(bucket.row, away)
+        row = _with_decision(bucket.row, away, listening)
         if row.decided_by == bucket.row.decided_by:
             return bucket
         return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
@@ -326,17 +365,20 @@ class Recorder:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def _commit(self, changed: Sequence[_Bucket], state: BuilderState, events: SourceEvents, now: datetime) -> None:
+    def _commit(
+        self, changed: Sequence[_Bucket], state: BuilderState, idle: IdleState, events: SourceEvents, now: datetime
+    ) -> None:
         newest = _latest(self._newest_end, events.newest_end)
         if changed or state.until != self._state.until:
             with self._database.transaction():
                 self._database.buckets.put(record_of(b.row, b.prediction, is_settled=b.is_settled) for b in changed)
                 self._database.state.set(self._name("builder"), state.to_json())
+                self._database.state.set(self._name("idle"), idle.to_json())
                 if newest is not None:
                     self._database.state.set(self._name("newest_end_us"), str(to_us(newest)))
                 if any(b.prediction.config_id == self._config.config_id for b in changed):
                     self._memory.remember(self._config, now)
-            self._state = state
+            self._state, self._idle = state, idle
         self._newest_end = newest
         if changed:
             self._empty_until = None
@@ -346,13 +388,20 @@ class Recorder:
 
     # -- the live label ---------------------------------------------------------------------------------------
 
-    def _live(self, state: BuilderState, events: SourceEvents, now: datetime) -> Live | None:
-        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(events.start, now)]
-        row = live_row(state, events, now, skip=skip)
+    def _live(
+        self, state: BuilderState, events: SourceEvents, now: datetime, idle: IdleState, seen: Sequence[FeatureRow]
+    ) -> Live | None:
+        """`seen`: the rows since `idle`, those that are not final included."""
+        dark = self._reader.blackouts(events.start, now)
+        row = live_row(state, events, now, skip=[(from_us(a), from_us(b)) for a, b in dark])
         if row is None:
             return None
-        away = _lengthened(away_intervals(events.away), to_us(row.bucket_end_ts))
-        answer = decide_rows(self._config, [_with_decision(row, away)])
+        reports = AwayReports.of(events.away)
+        reports = AwayReports(_lengthened(reports.away, to_us(row.bucket_end_ts)), reports.present)
+        listening = listening_times(idle, [*seen, row], reports, blackouts=dark, shortest_gap_us=_LIVE_GAP_US)
+        row = _with_decision(row, reports.away, listening)
+        is_listening = row.decided_by != "idle_rule" and decide(row, reports.away) == "idle_rule"
+        answer = decide_rows(self._config, [row])
         prediction = finish(
             answer,
             smooth_window=1,
@@ -362,7 +411,9 @@ class Recorder:
         since = self._held_since(prediction) or self._since(prediction)
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
         is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
-        return Live(prediction, since, is_meeting, is_still=row.active_seconds_any == 0)
+        is_still = row.active_seconds_any == 0 or is_listening
+        is_call = bool(row.call_spans)
+        return Live(prediction, since, is_meeting, is_still=is_still, is_call=is_call, is_listening=is_listening)
 
     def _held_since(self, live: WindowPrediction) -> datetime | None:
         """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
@@ -397,9 +448,8 @@ def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> date
     return until
 
 
-def _with_decision(row: FeatureRow, away: Sequence[Interval]) -> FeatureRow:
-    verdict = decide(row, away)
-    return row if verdict == row.decided_by else dataclasses.replace(row, decided_by=verdict)
+def _with_decision(row: FeatureRow, away: Sequence[Interval], listening: Sequence[Interval]) -> FeatureRow:
+    return with_decision(row, decide(row, away, (), listening))
 
 
 def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:

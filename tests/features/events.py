@@ -17,7 +17,14 @@ DATA = Path(__file__).parents[1] / "data"
 T0 = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """A Monday."""
 
-CATEGORIES = {"edit": "editor", "web": "browser", "meet": "meeting", "shell": "terminal", "lock": "lockscreen"}
+CATEGORIES = {
+    "edit": "editor",
+    "web": "browser",
+    "meet": "meeting",
+    "shell": "terminal",
+    "lock": "lockscreen",
+    "chat": "chat",
+}
 
 
 def at(seconds: float) -> datetime:
@@ -26,7 +33,10 @@ def at(seconds: float) -> datetime:
 
 
 def win(start: float, seconds: float, app: str = "edit", title: str = "", event_id: int = 0) -> AWEvent:
-    """A window event; the app's name says its category, `?` is no focused window, `lock` a screen locker."""
+    """A window event; the app's name says its category, `?` is no focused window, `lock` a screen locker.
+
+    `chat` is a program with calls, and so is `meet` by its category.
+    """
     return AWEvent(
         timestamp=at(start),
         duration_seconds=seconds,
@@ -39,6 +49,7 @@ def win(start: float, seconds: float, app: str = "edit", title: str = "", event_
         event_id=event_id,
         is_locker=app == "lock",
         is_unknown=app == "?",
+        is_call=app == "chat",
     )
 
 
