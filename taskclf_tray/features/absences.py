@@ -57,8 +57,9 @@ class AwayReports:
 class Absence:
     """Time away from `start_us` on with nobody back in between.
 
-    `joined_us`: the first moment with a call window in front, at most a minute after the last input: the click that joins
-    a call comes before its window. None when there was none, or not yet. `ended_us`: the first lock or gap after it.
+    `joined_us`: the first moment with a call window in front, at most a minute after the last input, for the click
+    that joins a call comes before its window; None when there was none, or not yet. `ended_us`: the first lock or gap
+    after it.
     """
 
     start_us: int

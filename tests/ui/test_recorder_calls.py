@@ -196,6 +196,17 @@ def test_nobody_is_asked_or_shown_as_away_while_listening(tmp_path: Path) -> Non
     meeting.session.close()
 
 
+def test_who_moves_the_mouse_in_a_call_is_asked_when_it_has_ended(tmp_path: Path) -> None:
+    meeting = Meeting(tmp_path, until=NINE + timedelta(minutes=44))
+    touched = dataclasses.replace(meeting.live[-1], is_listening=False, is_still=False, is_meeting=False)
+    meeting.asker.after_step(touched, has_new_minutes=False)
+    assert meeting.notifier.notices == []
+    meeting.asker.after_step(dataclasses.replace(touched, is_call=False), has_new_minutes=False)
+    (notice,) = meeting.notifier.notices
+    assert notice.title.endswith(":30: Meet?")
+    meeting.session.close()
+
+
 def test_a_record_of_the_version_before_goes_on(database: Database) -> None:
     """It held neither the idle rule's state nor what the rows tell about calls; the person starts the new version."""
     clock = ManualClock(at(0))
