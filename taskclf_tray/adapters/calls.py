@@ -32,10 +32,12 @@ CALL_APP_IDS: Final = frozenset(
         "com.tencent.xinWeChat",
         "com.tinyspeck.slackmacgap",
         "com.viber.desktop",
+        "com.vng.zalo",
         "com.wire.Wire",
         "im.dino.Dino",
         "im.riot.Riot",
         "in.cinny.Cinny",
+        "jp.naver.line.mac",
         "net.whatsapp.WhatsApp",
         "org.jami.Jami",
         "org.matrix.nheko",
@@ -44,6 +46,9 @@ CALL_APP_IDS: Final = frozenset(
     }
 )
 """Chat programs with calls, by app id. What only sends text (IRC, mail) is not here."""
+
+HOST_APP_IDS: Final = frozenset({"com.microsoft.SystemSettings"})
+"""Programs that show others' windows: Windows reports every store app as `ApplicationFrameHost.exe`."""
 
 CALL_TITLES: Final = frozenset(
     {

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, clean_name
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
 from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
@@ -115,8 +116,8 @@ class Normaliser:
 
 
 def _may_show_calls(app: AppInfo) -> bool:
-    """Whether the title decides: a browser shows any page, and of a program no table knows nothing else is known."""
-    return app.is_browser or app.app_id.startswith(UNKNOWN_APP)
+    """Whether the title decides: a browser shows any page, a host any program, and an unknown program may be one."""
+    return app.is_browser or app.app_id in HOST_APP_IDS or app.app_id.startswith(UNKNOWN_APP)
 
 
 def _title(event: RawEvent) -> str:

@@ -21,9 +21,9 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     "name",
     [
         "ms-teams.exe", "Teams.exe", "Microsoft Teams", "teams-for-linux", "Slack.exe", "slack", "Discord.exe",
-        "vesktop",
+        "vesktop", "mumble", "Jami",
         "Zoom.exe", "zoom.us", "CptHost.exe", "Webex.exe", "CiscoCollabHost.exe", "Skype.exe", "lync.exe", "FaceTime",
-        "Signal.exe", "Telegram.exe", "WhatsApp.exe", "Element", "Mattermost.exe", "Google Meet", "mumble", "Jami",
+        "Signal.exe", "Telegram.exe", "WhatsApp.Root.exe", "LINE", "Element", "Mattermost.exe", "Google Meet",
     ],
 )  # fmt: skip
 def test_programs_for_calls(name: str) -> None:
@@ -99,6 +99,8 @@ def test_of_a_known_program_without_pages_the_title_says_nothing() -> None:
     assert not window("Zoom Meeting - Notes.docx", "winword.exe").is_call
     assert not window("vim zoom", "xterm").is_call
     assert window("Zoom Meeting", "some-wrapper").is_call
+    assert window("WhatsApp", "ApplicationFrameHost.exe").is_call
+    assert not window("Settings", "ApplicationFrameHost.exe").is_call
     assert not window("Notes", "some-wrapper").is_call
 
 
