@@ -39,6 +39,7 @@ MIN_FREE_BYTES = 200_000_000
 _PLACES_NAMED = 10
 _NAMES_SHOWN = 12
 _CLOSE = "Start taskclf-tray, which closes them."
+_OTHER_HOME = "Is another one meant, name it with --home."
 _LOOK_INTO_LOG = "Advanced → Open Log, or tray/tray.log in the home, has the details."
 _STREAMS = {Stream.WINDOW: "windows", Stream.AWAY: "away", Stream.INPUT: "input", Stream.TAB: "browser tabs"}
 _ORIGINS = {
@@ -46,6 +47,7 @@ _ORIGINS = {
     "policy": "chosen by the policy",
     "active": "chosen by active.json",
     "best": "the best there is",
+    "starter": "the starter, which the first start brings",
 }
 
 
@@ -60,18 +62,22 @@ class Finding:
 
 
 def check_everything(*, home: Path | None = None, aw_host: str | None = None) -> list[Finding]:
-    """Look at everything once; takes a few seconds at most, changes nothing but what a first start makes."""
+    """Look at everything once; takes a few seconds at most. A home that is not there is not made."""
     try:
-        paths = prepare_home(home_dir(home))
+        folder = home_dir(home)
+        is_new = not folder.exists()
+        paths = HomePaths(folder) if is_new else prepare_home(folder)
     except TaskclfError as error:
         return [Finding("Home", "failed", error.title, error.next_step)]
     config, problems = load_config(paths.config)
     if aw_host is not None:
         config = dataclasses.replace(config, aw_host=aw_host)
-    findings = [Finding("Home", "ok", str(paths.home))]
+    findings = [_new_home(folder) if is_new else Finding("Home", "ok", str(folder))]
     findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
     findings += [Finding("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
     for subject, check in _CHECKS.items():
+        if is_new and subject in _OF_A_HOME:
+            continue
         try:
             findings += check(paths, config)
         except TaskclfError as error:
@@ -82,8 +88,19 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
     return findings
 
 
+def _new_home(folder: Path) -> Finding:
+    parent = _nearest_there(folder)
+    if not os.access(parent, os.W_OK):
+        return Finding("Home", "failed", f"{folder} cannot be made: {parent} is not yours to write to", _OTHER_HOME)
+    return Finding("Home", "note", f"{folder} is not there yet; the first start makes it", _OTHER_HOME)
+
+
+def _nearest_there(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
 def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
-    free = shutil.disk_usage(paths.home).free
+    free = shutil.disk_usage(_nearest_there(paths.home)).free
     enough = free >= MIN_FREE_BYTES
     yield Finding(
         "Disk",
@@ -201,7 +218,7 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         if bundle.problem is not None:
             yield Finding("Model", "note", f"{bundle.name} cannot be used: {bundle.problem}")
     try:
-        resolved = resolve_inference_config(paths.models)
+        resolved = resolve_inference_config(paths.models, with_starter=True)
     except ModelResolutionError as error:
         yield Finding("Model", "failed", error.title, error.next_step or _LOOK_INTO_LOG)
         return
@@ -291,3 +308,5 @@ _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Notifications": _notifications,
     "Attention": _attention,
 }
+_OF_A_HOME = frozenset({"Permissions", "Identity", "Record", "Taskclf tool"})
+"""What can be looked at only where there is a home."""

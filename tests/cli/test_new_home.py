@@ -41,7 +41,7 @@ NEEDED: dict[str, list[str]] = {
     "doctor": NO_SERVER,
 }
 """What a command cannot do without."""
-MAKES_A_HOME = frozenset({"run", "demo", "infer online", "doctor", "labels import", "taxonomy init"})
+MAKES_A_HOME = frozenset({"run", "demo", "infer online", "labels import", "taxonomy init"})
 ANSWERS = frozenset(
     {
         "run", "demo", "infer online", "labels import", "taxonomy init", "taxonomy show", "policy show",

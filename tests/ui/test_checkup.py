@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -54,6 +55,17 @@ def test_a_fresh_home_lacks_nothing_but_a_source(tmp_path: Path) -> None:
     assert failed(found) == ["Activity source"]
     assert "the model's threshold 0.7 holds" in found["Policy"][0].detail
     assert "synthetic data" in found["Model"][0].detail
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = checked(tmp_path / "no" / "where")
+    assert found["Home"][0].detail == f"{tmp_path / 'no' / 'where'} is not there yet; the first start makes it"
+    assert "the starter, which the first start brings" in found["Model"][0].detail
+    assert "GB free" in found["Disk"][0].detail
+    assert not {"Identity", "Record", "Permissions"} & set(found)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "Home" in failed(checked(tmp_path / "no" / "where"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_open_permission_is_named(home: Path) -> None:
