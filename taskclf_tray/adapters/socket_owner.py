@@ -7,6 +7,7 @@ Any local user may listen on a free port, so an address alone does not tell whos
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def server_owner(connection: socket.socket) -> int | None:
         return None
     try:
         server, client = _address(connection.getpeername()), _address(connection.getsockname())
-        rows = [row for table in TABLES for row in _rows(table)]
+        rows = [row for table in TABLES for row in _rows(table, server[1])]
     except (OSError, ValueError):
         return None
     for row in rows:
@@ -58,14 +59,15 @@ def _listens_for(
     )
 
 
-def _rows(table: Path) -> Iterator[_Row]:
+def _rows(table: Path, local_port: int) -> Iterator[_Row]:
+    """The sockets at a local port; a busy machine has thousands of others, which are not parsed."""
     try:
         with table.open("rb") as file:
-            lines = file.read(_MAX_TABLE_BYTES).decode("ascii").splitlines()[1:]
+            content = file.read(_MAX_TABLE_BYTES)
     except FileNotFoundError:  # a kernel without IPv6
         return
-    for line in lines:
-        words = line.split()
+    for line in re.findall(rb"^ *\d+: [0-9A-F]+:%04X .*$" % local_port, content, re.MULTILINE):
+        words = line.decode("ascii").split()
         yield _Row(_endpoint(words[1]), _endpoint(words[2]), int(words[3], 16), int(words[7]), int(words[9]))
 
 
