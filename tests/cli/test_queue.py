@@ -210,7 +210,7 @@ def test_of_two_processes_one_answers_and_the_other_is_told(line: RecordHome) ->
         racer.stdin.write("\n")
         racer.stdin.flush()
     for verb, racer in racers.items():
-        out, err = racer.communicate(timeout=60)
+        out, err = racer.communicate(timeout=120)
         won[verb] = set(out.splitlines()[-1].split()[1:])
         assert err.count("needs no answer any more") == len(ids) - len(won[verb])
         assert "Traceback" not in err

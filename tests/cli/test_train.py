@@ -141,7 +141,7 @@ def test_stopping_the_process_leaves_nothing_half_written(line: Line) -> None:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "progress"
         process.terminate()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (130, "")
     assert {json.loads(event)["event"] for event in out.splitlines()} <= {"progress"}
     assert line.files() == before
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_the_command_and_its_process(line: Line) -> None:
         child = child_of(process.pid)
         wait_until(lambda: b"lib_lightgbm" in Path(f"/proc/{child}/maps").read_bytes(), "the training", 120)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, b"", b"")
     assert is_over(child)
     assert line.files() == before

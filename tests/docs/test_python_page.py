@@ -65,7 +65,7 @@ def test_the_page_says_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[
         while not written.exists() and time.monotonic() < until:
             time.sleep(0.1)
         stop.set()
-        worker.join(20)
+        worker.join(120)
         assert not worker.is_alive()
     assert len(written.read_text().splitlines()) > 20
     exec(compile(labelling, "README", "exec"), names)

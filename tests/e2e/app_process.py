@@ -108,7 +108,7 @@ class AppProcess:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
-    def end(self, number: signal.Signals = signal.SIGTERM, timeout_seconds: float = 20.0) -> tuple[int, float]:
+    def end(self, number: signal.Signals = signal.SIGTERM, timeout_seconds: float = 120.0) -> tuple[int, float]:
         """Send a signal; (exit code, seconds until the end)."""
         began = time.monotonic()
         self.process.send_signal(number)
@@ -126,7 +126,7 @@ class AppProcess:
 
     def _join(self) -> None:
         for reader in self._readers:
-            reader.join(5)
+            reader.join(120)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()

@@ -106,7 +106,7 @@ class Typist:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(15)
+        self._thread.join(120)
 
     def _run(self) -> None:
         while not self._stop.is_set():

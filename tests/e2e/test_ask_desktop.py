@@ -15,7 +15,7 @@ from taskclf_tray.ui.question import label_of_key, question_notice
 from tests.e2e.test_tray_labels import FAST, DemoHome, entry_with
 from tests.fakes.desktop import Desktop, desktop
 from tests.fakes.notifyd_desktop import NotifydHand, xfce_notifyd
-from tests.fakes.processes import ROOT, python_child, wait_until
+from tests.fakes.processes import ROOT, allowed, python_child, wait_until
 from tests.fakes.sni_driver import TrayClient
 
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
@@ -81,7 +81,7 @@ def test_a_question_is_answered_with_the_mouse_and_taken_back(desk: Desktop, han
         hand.click(answer, titles)
         began = time.monotonic()
         undo = wait_until(lambda: entry_with(tray, "Undo “"), "Undo")
-        assert time.monotonic() - began < SEEN_SECONDS
+        assert time.monotonic() - began < allowed(SEEN_SECONDS)
         (span,) = home.spans()
         assert (span.start_us, span.end_us, span.provenance) == (request.start_us, request.end_us, "answer")
         assert span.label == label
@@ -101,4 +101,4 @@ def test_a_question_is_answered_with_the_mouse_and_taken_back(desk: Desktop, han
         wait_until(lambda: not entry_with(tray, "Undo"), "no Undo")
         assert any(r.request_id == request.request_id and r.status == "pending" for r in home.requests())
         tray.click("Quit")
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0

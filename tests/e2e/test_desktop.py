@@ -30,4 +30,4 @@ def test_the_app_on_xfce(tmp_path: Path) -> None:
             assert shown != bare
             desk.keys("Escape", "Escape")
             tray.click("Quit")
-            assert app.wait(10) == 0
+            assert app.wait(120) == 0

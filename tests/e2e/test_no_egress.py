@@ -76,7 +76,7 @@ def test_the_tracer_sees_what_it_should(tmp_path: Path) -> None:
     )
     trace = tmp_path / "trace"
     child = AppProcess([*tracer(trace), sys.executable, "-c", code], app_environment())
-    child.process.wait(20)
+    child.process.wait(120)
     child.close()
     assert {("192.0.2.1", 9), ("2001:db8::1", 9)} <= contacted(trace)
 
@@ -95,7 +95,7 @@ def test_the_tracer_sees_what_a_job_and_its_children_do(
         "    pass\n"
     )
     child = AppProcess([*tracer(trace), sys.executable, "-c", code], app_environment())
-    assert child.process.wait(30) == 0
+    assert child.process.wait(120) == 0
     child.close()
     assert any("tests.fakes.reaching_job" in program for program in programs(trace))
     assert contacted(trace) == expected
@@ -166,7 +166,7 @@ def test_jobs_of_the_app_and_of_a_terminal_contact_nothing(server: AWServer, tmp
     ):
         trace = tmp_path / job
         command = app_command(*map(str, words), "--home", home)
-        ended = subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, timeout=120)
+        ended = subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, timeout=240)
         assert ended.returncode == (1 if job == "retrain_job" else 0), ended.stderr  # nobody labelled: it says so
         assert any(f"taskclf_tray.train.{job}" in program for program in programs(trace))
         assert contacted(trace) == set()

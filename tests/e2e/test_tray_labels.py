@@ -18,7 +18,7 @@ from taskclf_tray.system.paths import HomePaths
 from tests.e2e.app_process import run_app
 from tests.fakes.dbus import Panel
 from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import python_child, wait_until
+from tests.fakes.processes import allowed, python_child, wait_until
 from tests.fakes.sni_driver import TrayClient
 from tests.fakes.stub_notifyd import NotifyDaemon, ShownNotice
 
@@ -102,7 +102,7 @@ def test_label_this_shows_at_once_and_undo_takes_it_back(env: dict[str, str], ho
         assert home.spans() == []
         wait_until(lambda: not entry_with(tray, "Undo"), "no Undo")
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 def test_a_question_is_answered_with_one_click_and_the_rest_in_the_menu(
@@ -130,7 +130,7 @@ def test_a_question_is_answered_with_one_click_and_the_rest_in_the_menu(
         wait_until(lambda: [s.label for s in home.spans()] == ["Meet"], "the label from the menu")
         review = wait_until(lambda: entry_with(tray, "Review ("), "Review") if len(home.requests()) > 1 else ""
         tray.click("Quit")
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 def test_a_question_answered_on_the_command_line_leaves_the_screen(
@@ -144,7 +144,7 @@ def test_a_question_answered_on_the_command_line_leaves_the_screen(
         wait_until(lambda: notice.id in notify_daemon.closed(), "the notification is taken back")
         wait_until(lambda: entry_with(tray, "Undo “Review"), "Undo")
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 def test_the_service_may_die_and_come_back_between_two_presses(
@@ -165,7 +165,7 @@ def test_the_service_may_die_and_come_back_between_two_presses(
         tray.click(f"{review}/{block}/Skip")
         wait_until(lambda: any(r.status == "skipped" for r in home.requests()), "the skip")
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 def test_without_a_notification_service_the_question_waits_in_the_menu(
@@ -178,7 +178,7 @@ def test_without_a_notification_service_the_question_waits_in_the_menu(
         assert home.asks() == []
         assert home.requests() != []
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon) -> None:
@@ -190,7 +190,7 @@ def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_
         tray.click("Ask me/On")
         wait_until(lambda: "[x] On" in tray.list(), "Ask me is on")
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0
 
 
 @pytest.mark.alone
@@ -202,6 +202,6 @@ def test_the_label_changes_within_a_second(env: dict[str, str], home: DemoHome) 
             began = time.monotonic()
             tray.click(f"Label this as/{label}")
             wait_until(lambda seen=label: f"{seen}, as you said" in str(tray.props()["Title"]), label, 5)
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < allowed(1.0)
         app.send_signal(signal.SIGTERM)
-        assert app.wait(10) == 0
+        assert app.wait(120) == 0

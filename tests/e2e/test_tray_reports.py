@@ -28,7 +28,7 @@ def test_the_day_so_far_is_on_disk_when_the_tray_has_ended(
     with python_child("taskclf_tray", ["demo", "--speed", "600"], env) as app, TrayClient(env) as tray:
         shown = wait_until(lambda: TODAY.findall(tray.list()), "Today", 40)
         tray.click("Quit")
-        assert app.wait(20) == 0
+        assert app.wait(120) == 0
     out = tmp_path / "home" / "tray" / "demo" / "tray" / "out"
     reports = sorted(out.glob("report_*.json"))
     assert reports

@@ -101,7 +101,7 @@ class AWServer:
         """kill −9 and wait."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(120)
 
     def restart(self) -> None:
         """Start again on the same data and port."""

@@ -11,7 +11,7 @@ from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
 _T = TypeVar("_T")
-_SECONDS = 10.0
+_SECONDS = 120.0
 
 
 class DBusCallError(RuntimeError):

@@ -63,7 +63,7 @@ class Desktop:
         self._run(["xdotool", "key", "--delay", "120", *names])
 
     def _run(self, command: Sequence[str]) -> None:
-        subprocess.run(command, env=self.env, check=True, timeout=20, capture_output=True)
+        subprocess.run(command, env=self.env, check=True, timeout=240, capture_output=True)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ class NotificationService:
         if self._thread.is_alive():
             self._run(self._leave())
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
+            self._thread.join(120)
             self._loop.close()
 
     async def _serve(self, address: str, capabilities: list[str]) -> tuple[MessageBus, StubNotifications]:

@@ -103,7 +103,7 @@ class NotifydHand:
         return self._output(command).decode()
 
     def _output(self, command: Sequence[str]) -> bytes:
-        return subprocess.run(command, env=self._desk.env, capture_output=True, timeout=20, check=False).stdout
+        return subprocess.run(command, env=self._desk.env, capture_output=True, timeout=240, check=False).stdout
 
 
 @contextlib.contextmanager

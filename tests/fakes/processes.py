@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,18 +12,33 @@ from pathlib import Path
 from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 8.0
+"""How many times as long as on an idle machine a test waits for something before it fails."""
+END_SECONDS = 120.0
+"""How long a process may take to end, on whatever machine."""
 _T = TypeVar("_T")
 
 
+def allowed(seconds: float) -> float:
+    """How long something may take that takes less than `seconds` on an idle machine.
+
+    More on a busy one, in proportion to how many programs want a processor there.
+    """
+    return seconds * (1.0 + os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def wait_until(question: Callable[[], _T], what: str, timeout_seconds: float = 8.0) -> _T:
-    """The first truthy answer; AssertionError naming `what` when none comes in time."""
-    end = time.monotonic() + timeout_seconds
+    """The first truthy answer; AssertionError naming `what` when none comes in time.
+
+    `timeout_seconds` is generous for an idle machine; on a busy one `PATIENCE` times as long is waited.
+    """
+    end = time.monotonic() + PATIENCE * timeout_seconds
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"waited {timeout_seconds} s for {what}")
+            raise AssertionError(f"waited {PATIENCE * timeout_seconds} s for {what}")
         time.sleep(0.02)
 
 
@@ -39,7 +55,7 @@ def stop(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
     try:
-        process.wait(5)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -71,6 +87,6 @@ def ready_child(module: str, arguments: Sequence[str], env: Mapping[str, str]) -
     with python_child(module, arguments, env) as process:
         assert process.stdout is not None
         if not process.stdout.readline():
-            _, errors = process.communicate(timeout=5)
+            _, errors = process.communicate(timeout=END_SECONDS)
             raise AssertionError(f"{module} ended before it was ready:\n{errors}")
         yield process

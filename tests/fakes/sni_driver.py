@@ -18,6 +18,7 @@ from dbus_fast.annotations import DBusBool, DBusInt32, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
 from tests.fakes.dbus_calls import DBusCallError, SyncClient, call, prop
+from tests.fakes.processes import PATIENCE, wait_until
 
 WATCHER = "org.kde.StatusNotifierWatcher"
 WATCHER_PATH = "/StatusNotifierWatcher"
@@ -207,7 +208,8 @@ class TrayClient(SyncClient):
     def __init__(self, env: Mapping[str, str], timeout_seconds: float = 10.0) -> None:
         super().__init__(env)
         try:
-            self.driver = self.run(TrayDriver.connect(self.bus, timeout_seconds), timeout_seconds + 5)
+            patience = PATIENCE * timeout_seconds
+            self.driver = self.run(TrayDriver.connect(self.bus, patience), patience + 5)
         except BaseException:
             self.close()
             raise
@@ -252,12 +254,16 @@ class TrayClient(SyncClient):
 
     def wait_for_text(self, text: str, timeout_seconds: float = 5.0) -> str:
         """The menu's text once it contains `text`."""
-        end = time.monotonic() + timeout_seconds
-        while text not in (menu := self.list()):
-            if time.monotonic() > end:
-                raise AssertionError(f"{text!r} did not appear in the menu:\n{menu}")
-            time.sleep(0.03)
-        return menu
+        seen = [""]
+
+        def found() -> str:
+            seen[0] = self.list()
+            return seen[0] if text in seen[0] else ""
+
+        try:
+            return wait_until(found, text, timeout_seconds)
+        except AssertionError:
+            raise AssertionError(f"{text!r} did not appear in the menu:\n{seen[0]}") from None
 
 
 def main(arguments: list[str]) -> None:

@@ -233,7 +233,7 @@ def test_a_kill_at_any_change_to_the_disk_leaves_the_old_or_the_new(tmp_path: Pa
     for number in range(2, MOST_CHANGES):
         shutil.copytree(tmp_path / "1", tmp_path / str(number))
     command = [sys.executable, "-m", "tests.infer.promotion_child", str(tmp_path), way]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=240)
     killed = int(found.stdout)
     assert 8 < killed < MOST_CHANGES - 1
     seen: list[str] = []

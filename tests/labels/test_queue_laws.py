@@ -239,7 +239,7 @@ def test_a_skip_in_one_process_is_never_reverted_by_another(tmp_path: Path) -> N
             assert queue.mark_done(request.request_id, "labeled") is None
             assert queue.enqueue_blocks("u", rows, at=START, zone="UTC") == []
         child.stdin.close()
-        assert child.wait(timeout=60) == 0
+        assert child.wait(timeout=120) == 0
     assert queue.get_pending() == []
     queue.close()
 
@@ -260,7 +260,7 @@ def test_two_processes_import_a_list_once(tmp_path: Path) -> None:
     ]
     path.write_text(export_queue(those))
     children = [subprocess.Popen([sys.executable, "-c", IMPORT, str(path)]) for _ in range(2)]
-    assert [child.wait(timeout=60) for child in children] == [0, 0]
+    assert [child.wait(timeout=120) for child in children] == [0, 0]
     queue = ActiveLabelingQueue(path)
     assert sorted(queue.get_pending(), key=lambda r: r.bucket_start_ts) == those
     queue.close()

@@ -23,7 +23,7 @@ from taskclf_tray.system.attention_windows import attention_of
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.desktop import desktop
 from tests.fakes.notify_service import NotificationService
-from tests.fakes.processes import ready_child, stop, wait_until
+from tests.fakes.processes import allowed, ready_child, stop, wait_until
 
 NOTHING = Attention()
 FULL_SCREEN = Attention(is_full_screen=True)
@@ -40,7 +40,7 @@ def becomes(expected: Attention, env: Mapping[str, str]) -> bool:
 def test_a_real_window_manager_and_a_real_settings_service(tmp_path: Path) -> None:
     def silence(value: str) -> None:
         command = ["xfconf-query", "-c", "xfce4-notifyd", "-p", "/do-not-disturb", "-n", "-t", "bool", "-s", value]
-        subprocess.run(command, env=desk.env, check=True, timeout=20)
+        subprocess.run(command, env=desk.env, check=True, timeout=240)
 
     with desktop(tmp_path / "home") as desk:
         assert attention_now(desk.env, "linux") == NOTHING
@@ -114,7 +114,7 @@ def kde(address: str) -> Iterator[KdeService]:
         asyncio.run_coroutine_threadsafe(leave(bus), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(120)
         loop.close()
 
 
@@ -159,7 +159,7 @@ def test_a_tool_that_hangs_or_is_missing(tmp_path: Path) -> None:
     tool.chmod(0o755)
     began = time.monotonic()
     assert attention_now(env, "linux") == NOTHING
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < allowed(1)
 
 
 @contextmanager
@@ -181,7 +181,7 @@ def test_servers_that_hang_cost_half_a_second_each(tmp_path_factory: pytest.Temp
             env = {"DISPLAY": f":{number}", "DBUS_SESSION_BUS_ADDRESS": f"unix:path={bus}"}
             began = time.monotonic()
             assert attention_now(env, "linux") == NOTHING
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < allowed(1.5)
     finally:
         Path(display).unlink(missing_ok=True)
 
@@ -236,5 +236,5 @@ def test_importing_it_loads_no_library() -> None:
     code = (
         "import sys, taskclf_tray.system.attention; print(sorted({'Xlib', 'dbus_fast', 'asyncio'} & set(sys.modules)))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert answer.stdout.strip() == "[]"

@@ -185,7 +185,7 @@ def test_a_job_whose_parent_is_gone_ends_without_a_word() -> None:
         child.stdout.readline()
         child.stdout.close()
         assert child.stderr.read() == b""
-        assert child.wait(60) == 143
+        assert child.wait(120) == 143
 
 
 # -- the running app ------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class NotifierContract:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(120)
         assert answers == [NotifyCapability.BODY in notifier.capabilities] * 8
 
     def test_close_twice_and_then_notify(self, notifier: Notifier) -> None:

@@ -45,6 +45,6 @@ def test_a_tray_draws_the_day(tmp_path: Path) -> None:
 
 def test_an_app_in_a_terminal_loads_nothing_for_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IN_A_TERMINAL, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout == "False\n"
     assert [path.name for path in tmp_path.iterdir()] == ["report_2026-03-02.json"]

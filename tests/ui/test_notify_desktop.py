@@ -9,6 +9,7 @@ import pytest
 
 from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
 from tests.fakes.notify_service import NotificationService
+from tests.fakes.processes import allowed
 from tests.ui.notifier_contract import NotifierContract
 from tests.ui.notify_rig import bus_address, notifier, on_the_private_bus, presses, service
 
@@ -76,7 +77,7 @@ def test_a_hung_service_costs_the_timeout_and_no_more(notifier: Notifier, servic
     service.hang()
     started = time.monotonic()
     assert not notifier.notify(Notice("Two", ""))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < allowed(3)
     service.recover()
     assert notifier.notify(Notice("Three", ""))
 
@@ -91,5 +92,5 @@ def test_importing_the_backend_loads_no_library() -> None:
     import subprocess
 
     code = "import sys, taskclf_tray.ui.notify.factory; print('desktop_notifier' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert answer.stdout.strip() == "False"

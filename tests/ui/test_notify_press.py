@@ -14,7 +14,7 @@ import pytest
 from taskclf_tray.ui.notify.base import CLICKED, DISMISSED, Button, Notice, Notifier, NotifyCapability
 from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
 from tests.fakes.notify_service import NotificationService
-from tests.fakes.processes import wait_until
+from tests.fakes.processes import allowed, wait_until
 from tests.fakes.stub_notifyd import NotifyDaemon
 from tests.ui.notify_rig import Presses, bus_address, nothing_more, notifier, on_the_private_bus, presses, service
 
@@ -33,7 +33,7 @@ def test_a_press_reports_tag_and_key_once(notifier: Notifier, service: Notificat
     (shown,) = service.shown
     assert shown.actions == {"default": "", "build": "Build", "skip": "Skip"}
     service.press(shown.id, "Skip")
-    assert presses.get(timeout=5) == ("block-7", "skip")
+    assert presses.get(timeout=120) == ("block-7", "skip")
     for key in ("skip", "build", "default"):
         service.signal(shown.id, key)
     service.dismiss(shown.id)
@@ -56,7 +56,7 @@ def test_a_click_and_a_dismissal_are_told(
     notifier.notify(ask("block-7"))
     act(service, 1)
     act(service, 2)
-    assert presses.get(timeout=5) == ("block-7", expected)
+    assert presses.get(timeout=120) == ("block-7", expected)
     assert nothing_more(presses)
 
 
@@ -82,7 +82,7 @@ def test_what_is_taken_back_is_closed_and_silent(
     service.signal(1, "build")
     service.dismiss(1)
     service.press(2, "build")
-    assert presses.get(timeout=5) == ("two", "build")
+    assert presses.get(timeout=120) == ("two", "build")
     assert nothing_more(presses)
 
 
@@ -91,12 +91,12 @@ def test_an_answered_notice_is_not_taken_back_again(
 ) -> None:
     notifier.notify(ask("one"))
     service.press(1, "build")
-    assert presses.get(timeout=5) == ("one", "build")
+    assert presses.get(timeout=120) == ("one", "build")
     notifier.withdraw("one")
     assert notifier.notify(ask("one"))
     assert service.closed == []
     service.press(2, "skip")
-    assert presses.get(timeout=5) == ("one", "skip")
+    assert presses.get(timeout=120) == ("one", "skip")
 
 
 def test_a_replaced_notice_is_silent(notifier: Notifier, service: NotificationService, presses: Presses) -> None:
@@ -106,7 +106,7 @@ def test_a_replaced_notice_is_silent(notifier: Notifier, service: NotificationSe
     service.signal(1, "build")
     assert nothing_more(presses)
     service.press(2, "skip")
-    assert presses.get(timeout=5) == ("block", "skip")
+    assert presses.get(timeout=120) == ("block", "skip")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_our_own_notice_under_an_old_number(
     assert notifier.notify(ask("new"))
     assert [notice.id for notice in restarted.shown] == [1]
     restarted.press(1, "build")
-    assert presses.get(timeout=5) == ("new", "build")
+    assert presses.get(timeout=120) == ("new", "build")
     assert nothing_more(presses)
 
 
@@ -147,7 +147,7 @@ def test_a_lost_notice_takes_no_other_with_it(
     assert restarted.closed == []
     assert [notice.id for notice in restarted.shown] == [1, 2]
     restarted.press(2, "skip")
-    assert presses.get(timeout=5) == ("old", "skip")
+    assert presses.get(timeout=120) == ("old", "skip")
 
 
 def test_a_service_that_is_gone_for_a_while(
@@ -160,7 +160,7 @@ def test_a_service_that_is_gone_for_a_while(
     try:
         assert notifier.notify(ask("two"))
         second.press(1, "build")
-        assert presses.get(timeout=5) == ("two", "build")
+        assert presses.get(timeout=120) == ("two", "build")
         second.signal(1, "build")
         assert nothing_more(presses)
     finally:
@@ -174,12 +174,12 @@ def test_a_hung_service_loses_no_answer(notifier: Notifier, service: Notificatio
     assert not notifier.notify(ask("late"))
     began = time.monotonic()
     notifier.withdraw("shown by nobody")
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < allowed(0.5)
     service.recover()
     wait_until(lambda: service.closed == [2], "the late notice to be taken back")
     service.signal(2, "build")
     service.press(1, "build")
-    assert presses.get(timeout=5) == ("shown", "build")
+    assert presses.get(timeout=120) == ("shown", "build")
     assert nothing_more(presses)
 
 
@@ -188,7 +188,7 @@ def test_a_withdrawal_from_a_hung_service(notifier: Notifier, service: Notificat
     service.hang()
     began = time.monotonic()
     notifier.withdraw("one")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < allowed(3)
     service.signal(1, "build")
     assert nothing_more(presses)
     service.recover()
@@ -211,7 +211,7 @@ def test_a_press_from_before_a_restart_of_the_app(
         assert notifier.notify(ask("new"))
         service.press(1, "build")
         service.press(2, "skip")
-        assert presses.get(timeout=5) == ("new", "skip")
+        assert presses.get(timeout=120) == ("new", "skip")
         assert nothing_more(presses)
     finally:
         killed.close()
@@ -228,7 +228,7 @@ def test_a_failing_handler_does_not_end_the_loop(service: NotificationService) -
     try:
         assert backend.notify(ask("one"))
         service.press(1, "skip")
-        assert pressed.wait(5)
+        assert pressed.wait(120)
         assert backend.notify(Notice("Two", ""))
     finally:
         backend.close()
@@ -242,7 +242,7 @@ def test_a_handler_that_notifies_is_refused_instead_of_hanging(service: Notifica
     try:
         backend.notify(ask("one"))
         service.press(1, "skip")
-        assert answers.get(timeout=5) is False
+        assert answers.get(timeout=120) is False
     finally:
         backend.close()
 
@@ -259,11 +259,11 @@ def test_the_service_as_a_process_that_crashes_and_hangs(
         assert notifier.notify(ask("two"))
         assert [notice.id for notice in daemon.notices()] == [1, 1]
         assert daemon.press(daemon.wait_for("two").id, "Build") == "build"
-        assert presses.get(timeout=5) == ("two", "build")
+        assert presses.get(timeout=120) == ("two", "build")
         for act, expected in ((daemon.click, CLICKED), (daemon.dismiss, DISMISSED)):
             assert notifier.notify(ask("next"))
             act(daemon.wait_for("next").id)
-            assert presses.get(timeout=5) == ("next", expected)
+            assert presses.get(timeout=120) == ("next", expected)
         for act in (daemon.expire, lambda number: daemon.reply(number, "x"), lambda number: daemon.signal(number, "x")):
             assert notifier.notify(ask("silent"))
             act(daemon.wait_for("silent").id)

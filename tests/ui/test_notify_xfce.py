@@ -55,18 +55,18 @@ def test_a_question_is_answered_with_the_mouse(
     shots.mkdir(exist_ok=True)
     desk.screenshot(shots / "ask-xfce.png")
     hand.click("Build", TITLES)
-    assert presses.get(timeout=5) == ("first", "build")
+    assert presses.get(timeout=120) == ("first", "build")
     hand.wait_until_gone()
 
     notifier.notify(Notice("14:30–14:50: Debug?", "", BUTTONS, tag="second"))
     hand.click("Skip", TITLES)
-    assert presses.get(timeout=5) == ("second", "skip")
+    assert presses.get(timeout=120) == ("second", "skip")
     hand.wait_until_gone()
 
     notifier.notify(Notice("15:00–15:20: Build?", "", BUTTONS, tag="third"))
     hand.wait_for_buttons(TITLES)
     hand.click_beside()
-    assert presses.get(timeout=5) == ("third", DISMISSED)  # a click on this service's notice closes it
+    assert presses.get(timeout=120) == ("third", DISMISSED)  # a click on this service's notice closes it
     hand.wait_until_gone()
 
     notifier.notify(Notice("15:30–15:50: Build?", "", BUTTONS, tag="fourth"))

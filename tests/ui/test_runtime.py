@@ -56,7 +56,7 @@ def test_stop_before_the_start_and_twice(rig: Rig) -> None:
     runtime.start()
     runtime.stop()
     runtime.stop()
-    assert runtime.wait(1)
+    assert runtime.wait(120)
 
 
 def test_snapshots_are_frozen_and_published_only_when_something_changed(rig: Rig) -> None:
@@ -202,7 +202,7 @@ def test_a_worker_that_cannot_start_ends_with_the_reason(rig: Rig) -> None:
     rig.open_error = IdentityError("The title secret is missing.", "Copy it back.")
     runtime = rig.runtime()
     runtime.start()
-    assert runtime.wait(5)
+    assert runtime.wait(120)
     assert runtime.failure is rig.open_error
     assert runtime.snapshot.state is IconState.ATTENTION
     assert runtime.snapshot.line == "The title secret is missing."

@@ -55,7 +55,7 @@ def test_the_icon_is_drawn_and_its_menu_works_with_a_mouse(tmp_path: Path) -> No
         desk.click(x, y)
         wait_until(lambda: happened("default"), "the left-click action")
         app.terminate()
-        assert app.wait(5) == 0
+        assert app.wait(120) == 0
 
 
 def test_a_display_without_a_panel_has_no_tray(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_a_run_that_cannot_start_raises_and_leaves_no_thread(address: str, monke
     assert "tray-setup" not in {thread.name for thread in threading.enumerate()}
     icon.run_detached(called.append)
     with pytest.raises(ConnectionError):
-        icon.join(5)
+        icon.join(120)
 
 
 def test_before_the_run_changes_are_kept_and_nothing_is_sent() -> None:

@@ -168,7 +168,7 @@ class Rig:
             yield runtime
         finally:
             runtime.stop()
-            assert runtime.wait(5)
+            assert runtime.wait(120)
 
 
 def until(condition: Callable[[], object], what: str) -> None:
