@@ -137,7 +137,7 @@ def parquet_frame(path: Path, schema_version: str) -> Any:
             "Install them with: pip install 'taskclf-tray[train]'",
         ) from error
     if not path.is_file():
-        raise SourceError(f"There is no file {path}.", "Check the path of --input.")
+        raise SourceError(f"There is no file {path.name}.", "Check the path of --input.")
     wanted = {*SCHEMAS[schema_version].model_columns, *_BESIDE}
     try:
         names = [name for name in parquet.read_schema(path).names if name in wanted]
