@@ -44,7 +44,7 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
             is_dark = True
         session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
-            _answer(text.once_done(count, session.out_dir, is_dark=is_dark))
+            answer(text.once_done(count, session.out_dir, is_dark=is_dark))
         if lines is not None and lines.failure is not None:
             raise OutputError(lines.failure, is_done=True)
         return 0
@@ -52,7 +52,7 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
         session.close()
 
 
-def _answer(sentence: str) -> None:
+def answer(sentence: str) -> None:
     """Print it. Raises OutputError: by now everything is written."""
     try:
         print(sentence, flush=True)  # noqa: T201 - the answer of a command

@@ -167,6 +167,15 @@ def test_thresholds(old: float | None, new: float | None, says: str) -> None:
     assert text.threshold_changed(old, new) == says
 
 
+@pytest.mark.parametrize(
+    ("title", "body", "line"),
+    [("A title", "Its body.", "A title. Its body."), ("Nobody answers.", "Start it.", "Nobody answers. Start it."),
+     ("A title", "", "A title.")],
+)  # fmt: skip
+def test_a_message_in_one_line_has_one_full_stop(title: str, body: str, line: str) -> None:
+    assert text.as_line(title, body) == line
+
+
 def test_every_sentence_is_used() -> None:
     rooms = Path(inspect.getfile(text)).parents[1]
     code = "\n".join(path.read_text() for path in rooms.rglob("*.py"))
