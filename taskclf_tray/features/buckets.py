@@ -18,8 +18,8 @@ class Front:
     """Sums over the pieces of [start_us, end_us); all times in microseconds.
 
     `event` is the dominant app's longest event, `app_us` the time of each app that had any, `app_changes` the
-    changes of app between consecutive pieces; `calls` and `locks`: when a call window and when a screen locker was in
-    front, disjoint and in order.
+    changes of app between consecutive pieces; `calls`, `locks` and `browsing`: when a call window, a screen locker and a
+    browser was in front, disjoint and in order.
     """
 
     start_us: int
@@ -32,6 +32,7 @@ class Front:
     dominant: tuple[Interval, ...]
     calls: tuple[Interval, ...]
     locks: tuple[Interval, ...]
+    browsing: tuple[Interval, ...] = ()
 
     @property
     def dominant_us(self) -> int:
@@ -51,6 +52,7 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
     unknown = locked = changes = 0
     calls: list[Interval] = []
     locks: list[Interval] = []
+    browsing: list[Interval] = []
     before = pieces[0][2].app_id
     for start, end, event in pieces:
         app, length = event.app_id, end - start
@@ -64,6 +66,8 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
             locks.append((start, end))
         if event.is_call or event.app_category == MEETING_CATEGORY:
             calls.append((start, end))
+        if event.is_browser:
+            browsing.append((start, end))
     # max() keeps the first of equals, and dicts keep the order of first appearance: ties go to the first seen
     top = max(seconds, key=seconds.__getitem__)
     longest = max((entry for entry in per_event.values() if entry[0].app_id == top), key=lambda entry: entry[1])[0]
@@ -78,4 +82,5 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
         dominant=tuple((start, end) for start, end, event in pieces if event.app_id == top),
         calls=tuple(union(calls)) if calls else (),
         locks=tuple(union(locks)) if locks else (),
+        browsing=tuple(union(browsing)) if browsing else (),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
-from taskclf_tray.core.intervals import Interval, covered, union
+from taskclf_tray.core.intervals import Interval, covered, intersect, union
 from taskclf_tray.core.types import AWTabEvent
 from taskclf_tray.features.buckets import Front
 from taskclf_tray.features.spans import Piece, Span
@@ -39,15 +39,17 @@ def audible_intervals(spans: Sequence[Span[AWTabEvent]]) -> list[Interval]:
 
 
 def audible_us(front: Front, audible: Sequence[Interval]) -> int:
-    """Microseconds of the stretch with an audible tab."""
+    """Microseconds of the stretch with a browser in front whose tab plays sound."""
     return covered(_during(front, audible), front.start_us, front.end_us)
 
 
 def attended_us(front: Front, audible: Sequence[Interval]) -> int:
-    """Microseconds of the stretch with a call window in front or an audible tab."""
+    """Microseconds of the stretch with a call window in front, or a browser in front whose tab plays sound."""
     return covered(union([*front.calls, *_during(front, audible)]), front.start_us, front.end_us)
 
 
-def _during(front: Front, audible: Sequence[Interval]) -> Sequence[Interval]:
+def _during(front: Front, audible: Sequence[Interval]) -> list[Interval]:
+    """When a browser was in front and a tab played sound: music behind another program says nothing of the person."""
     first = bisect_right(audible, front.start_us, key=itemgetter(1))
-    return audible[first : bisect_left(audible, front.end_us, key=itemgetter(0))]
+    last = bisect_left(audible, front.end_us, key=itemgetter(0))
+    return intersect(audible[first:last], front.browsing) if first < last else []

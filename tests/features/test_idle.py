@@ -61,7 +61,15 @@ def test_nobody_is_idle_in_a_meeting_or_while_a_tab_plays() -> None:
 
 def test_a_locker_in_front_for_the_whole_bucket() -> None:
     assert decided([win(0, 60), win(60, 100, "lock")], []) == [MODEL, IDLE, MODEL]
-    assert decided([win(0, 120, "lock")], [], tab_events=[tab(60, 1, "video", audible=True)]) == [IDLE, MODEL]
+    assert decided([win(0, 120, "lock")], [], tab_events=[tab(60, 1, "video", audible=True)]) == [IDLE, IDLE]
+
+
+def test_music_behind_another_program_goes_on_when_the_person_has_left() -> None:
+    music = [tab(0, 300, "video", audible=True)]
+    assert decided([win(0, 180, "edit"), win(180, 120, "web")], [away(0, 300)], tab_events=music) == [
+        *[IDLE] * 3,
+        *[MODEL] * 2,
+    ]
 
 
 def test_the_lock_signal_on_for_the_whole_bucket() -> None:

@@ -229,11 +229,18 @@ def test_a_tab_seen_once_decides_when_no_tab_has_time() -> None:
     assert row.domain_category == "video"
 
 
-def test_attended_is_a_meeting_app_or_an_audible_tab() -> None:
-    window = [win(0, 20, "meet"), win(20, 40, "edit"), win(60, 60, "edit")]
+def test_attended_is_a_meeting_app_or_an_audible_tab_in_front() -> None:
+    window = [win(0, 20, "meet"), win(20, 40, "web"), win(60, 60, "web")]
     tabs = [tab(10, 20, "video", audible=True), tab(15, 30, "docs"), tab(70, 5, "video", audible=True)]
     rows = build(window, tab_events=tabs)
     assert [row.attended_seconds for row in rows] == [30.0, 5.0]
+
+
+def test_a_tab_that_plays_behind_another_program_attends_nothing() -> None:
+    window = [win(0, 20, "meet"), win(20, 40, "edit"), win(60, 30, "edit"), win(90, 10, "web"), win(100, 20, "lock")]
+    tabs = [tab(10, 20, "video", audible=True), tab(15, 30, "docs"), tab(70, 45, "video", audible=True)]
+    rows = build(window, tab_events=tabs)
+    assert [row.attended_seconds for row in rows] == [20.0, 10.0]
 
 
 def test_unfocused_and_locked_seconds() -> None:
