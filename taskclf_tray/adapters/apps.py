@@ -48,6 +48,7 @@ UNKNOWN_APP: Final = "unknown."
 """Begins the id of a program that no table knows."""
 MAX_NAME_CHARACTERS: Final = 128
 _REMEMBERED: Final = 1024
+_NAMELESS: Final = frozenset({"", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,11 @@ def clean_name(name: str) -> str:
     cut = name[: 4 * MAX_NAME_CHARACTERS]
     shown = "".join(" " if c.isspace() else c for c in cut if c.isspace() or unicodedata.category(c)[0] != "C")
     return shown.strip().lower()[:MAX_NAME_CHARACTERS]
+
+
+def is_nameless(app: str, title: str) -> bool:
+    """Whether a watcher says in these words that no window has the focus: nothing, or `unknown`, in both."""
+    return clean_name(app) in _NAMELESS and clean_name(title) in _NAMELESS
 
 
 def _rows(file_name: str) -> Iterator[tuple[str, AppInfo]]:

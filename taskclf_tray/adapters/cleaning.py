@@ -30,7 +30,7 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
             whole[at] = dataclasses.replace(whole[at], duration_us=longer)
             continue
         twins = said.setdefault((event.start_us, event.duration_us, _told(event)), [])
-        twin = next((k for k in twins if whole[k].data == event.data), None)
+        twin = next((k for k in twins if whole[k].data == event.data and whole[k].browser == event.browser), None)
         if twin is None:
             twins.append(len(whole))
             whole.append(event)

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.lean_requests import requests
 from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.adapters.raw import RawEvent
@@ -27,15 +29,19 @@ WATCHERS: Final[Mapping[Stream, tuple[str, str]]] = {
     Stream.WINDOW: ("aw-watcher-window", "aw-watcher-window"),
     Stream.AWAY: ("aw-watcher-afk", "aw-watcher-afk"),
     Stream.INPUT: ("aw-watcher-input", "aw-watcher-input"),
-    Stream.TAB: ("aw-watcher-web-firefox", "aw-client-web"),
+    Stream.TAB: ("aw-watcher-web", "aw-client-web"),
 }
 """What each stream's bucket id begins with, and the client it names."""
 
 
 class AWWriter:
-    """The few writing calls of ActivityWatch's REST API. Raises SourceError when the server does not take them."""
+    """The few writing calls of ActivityWatch's REST API. Raises SourceError when the server does not take them.
 
-    def __init__(self, url: str, hostname: str | None = None) -> None:
+    `browser`: whose tabs are written, as its bucket's id says; empty for a bucket that does not say it.
+    """
+
+    def __init__(self, url: str, hostname: str | None = None, browser: str = "") -> None:
+        self._browser = f"-{browser}" if browser else ""
         self._api = url.rstrip("/") + "/api/0"
         self._session = requests.Session()
         self._session.trust_env = False  # a loopback address never goes through a proxy
@@ -43,7 +49,8 @@ class AWWriter:
 
     def bucket_id(self, stream: Stream) -> str:
         """The bucket this stream is written to."""
-        return f"{WATCHERS[stream][0]}_{self.hostname}"
+        browser = self._browser if stream is Stream.TAB else ""
+        return f"{WATCHERS[stream][0]}{browser}_{self.hostname}"
 
     def create_buckets(self) -> None:
         """Create what is missing (an existing bucket answers 304)."""
@@ -86,7 +93,7 @@ def feed_aw_server(
 
     Raises SourceError.
     """
-    writer = AWWriter(url, hostname)
+    writer = AWWriter(url, hostname, _browser_of(person, start))
     count = 0
     try:
         writer.create_buckets()
@@ -119,7 +126,7 @@ class LiveFeeder:
         hostname: str | None = None,
         lag_seconds: float = 5.0,
     ) -> None:
-        self._writer = AWWriter(url, hostname)
+        self._writer = AWWriter(url, hostname, _browser_of(person, start))
         self._person = person
         self._from = start
         self._lag_seconds = lag_seconds
@@ -151,6 +158,12 @@ class LiveFeeder:
                 self._writer.heartbeat(stream, event)
                 self._newest[stream] = event
         return len(fresh)
+
+
+def _browser_of(person: SimulatedPerson, moment: datetime) -> str:
+    """The browser a person uses on this day, as bucket ids name it."""
+    name = person.habits(moment.astimezone(zone(person.time_zone)).date()).browser
+    return browser_of_app(AppRegistry.default().lookup(name).app_id)
 
 
 def _is_news(event: RawEvent, newest: RawEvent) -> bool:

@@ -6,16 +6,19 @@ titles of what is left. Damaged events are passed over and counted; nothing here
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, clean_name
+from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nameless
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
 from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
+from taskclf_tray.adapters.front_tabs import tabs_in_front
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.titles import TitleHasher
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS
@@ -59,16 +62,27 @@ class Normaliser:
     def __repr__(self) -> str:
         return f"Normaliser(fill_gap_seconds={self._fill_us / US_PER_SECOND})"
 
-    def events(self, start: datetime, end: datetime, raw: Mapping[Stream, Sequence[RawEvent]]) -> SourceEvents:
-        """The events of [start, end). `raw`: each stream's events in any order, whole or cut, copies and all."""
+    def events(
+        self, start: datetime, end: datetime, raw: Mapping[Stream, Sequence[RawEvent]], *, are_sound: bool = False
+    ) -> SourceEvents:
+        """The events of [start, end). `raw`: each stream's events in any order, whole or cut, copies and all;
+        `are_sound`: damaged ones were taken out before."""
         bounds = to_us(start), to_us(end)
         self.passed_over = 0
         self._exclusions.begin_read()
-        by_stream = {stream: self._prepared(stream, raw.get(stream, ()), *bounds) for stream in Stream}
-        window, holes = take_out(fill_gaps(by_stream[Stream.WINDOW], self._fill_us), self._is_excluded)
+        if not are_sound:
+            raw = {stream: self._sound(stream, events) for stream, events in raw.items()}
+        by_stream = {stream: clip(join_pieces(raw.get(stream, ())), *bounds) for stream in Stream}
+        filled = fill_gaps(by_stream[Stream.WINDOW], self._fill_us)
+        window, holes = take_out(filled, self._is_excluded)
         tabs = [event for event in by_stream[Stream.TAB] if not self._has_excluded_title(event)]
         # strategies of the macOS watcher put the address beside the title: as good as a tab event
-        tabs += [event for event in window if isinstance(event.data.get("url"), str)]
+        tabs += [
+            dataclasses.replace(event, browser=self._browser_of(event))
+            for event in window
+            if isinstance(event.data.get("url"), str)
+        ]
+        tabs = tabs_in_front(tabs, filled, self._browser_of)
         return SourceEvents(
             start=from_us(bounds[0]),
             end=from_us(bounds[1]),
@@ -78,10 +92,19 @@ class Normaliser:
             tab=tuple(_tab_event(event) for event in cut_out(tabs, holes)),
         )
 
-    def _prepared(self, stream: Stream, raw: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:
-        sound = [event for event in raw if _is_sound(stream, event)]
-        self.passed_over += len(raw) - len(sound)
-        return clip(join_pieces(sound), start_us, end_us)
+    def _sound(self, stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
+        sound = [event for event in events if is_sound(stream, event)]
+        self.passed_over += len(events) - len(sound)
+        return sound
+
+    def lookup(self, name: str) -> AppInfo:
+        """What a program's reported name means."""
+        return self._apps.lookup(name)
+
+    def _browser_of(self, event: RawEvent) -> str:
+        """The browser a window belongs to, empty for another program."""
+        app = self._apps.lookup(event.data["app"])
+        return browser_of_app(app.app_id) if app.is_browser else ""
 
     def _is_excluded(self, event: RawEvent) -> bool:
         return self._exclusions.has_app(event.data["app"]) or self._has_excluded_title(event)
@@ -110,7 +133,7 @@ class Normaliser:
             title_separator_count=seen.title_separator_count,
             event_id=event.event_id,
             is_locker=app.is_locker,
-            is_unknown=clean_name(name) == "unknown" and clean_name(title) == "unknown",
+            is_unknown=is_nameless(name, title),
             is_call=app.is_call or (seen.is_call_title and _may_show_calls(app)),
         )
 
@@ -125,7 +148,7 @@ def _title(event: RawEvent) -> str:
     return title if isinstance(title, str) else ""
 
 
-def _is_sound(stream: Stream, event: RawEvent) -> bool:
+def is_sound(stream: Stream, event: RawEvent) -> bool:
     """Whether the data say what this stream's events must say."""
     data = event.data
     if stream is Stream.WINDOW:

@@ -16,12 +16,16 @@ _LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistake
 
 @dataclass(frozen=True, slots=True)
 class RawEvent:
-    """Start and duration in whole microseconds, the watcher's data, and the source's id (0 when it gives none)."""
+    """Start and duration in whole microseconds, the watcher's data, and the source's id (0 when it gives none).
+
+    `browser`: of a tab event, the browser whose tab it is (`adapters/browsers.py`); empty when nobody knows.
+    """
 
     start_us: int
     duration_us: int
     data: Mapping[str, Any] = field(repr=False, hash=False)
     event_id: int = 0
+    browser: str = ""
 
     @property
     def end_us(self) -> int:
@@ -29,11 +33,11 @@ class RawEvent:
         return self.start_us + self.duration_us
 
 
-def parse_raw(item: object, default_id: int = 0) -> RawEvent | None:
+def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent | None:
     """One event of ActivityWatch's JSON (`id`, `timestamp`, `duration`, `data`); None when it is damaged.
 
     Damaged: a missing or misspelt time, a duration that is no finite number or is negative or above a year, data that
-    is no object. `default_id` names an event that has no id of its own.
+    is no object. `default_id` names an event that has no id of its own; `browser`: whose tab it is.
     """
     if not isinstance(item, Mapping):
         return None
@@ -43,7 +47,7 @@ def parse_raw(item: object, default_id: int = 0) -> RawEvent | None:
     number = item.get("id")
     if type(number) is not int or abs(number) >= 2**63:  # what a database can hold
         number = default_id
-    return RawEvent(start_us, duration_us, data, number)
+    return RawEvent(start_us, duration_us, data, number, browser)
 
 
 def _time(value: object) -> int | None:

@@ -18,8 +18,8 @@ class Front:
     """Sums over the pieces of [start_us, end_us); all times in microseconds.
 
     `event` is the dominant app's longest event, `app_us` the time of each app that had any, `app_changes` the
-    changes of app between consecutive pieces; `calls`, `locks` and `browsing`: when a call window, a screen locker and a
-    browser was in front, disjoint and in order.
+    changes of app between consecutive pieces; `calls`, `locks` and `browsing`: when a call window, a screen locker or
+    a browser was in front, disjoint and in order.
     """
 
     start_us: int

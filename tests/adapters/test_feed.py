@@ -82,12 +82,13 @@ def test_buckets_look_like_those_of_the_real_watchers(server: AWServer, capsys: 
     arguments = ["--persona", "writer", "--seed", "4", "--day", "2026-03-03", "--host", server.url]
     assert main([*arguments, "--hostname", "desk-cli"]) == 0
     assert "events of writer 4 written" in capsys.readouterr().out
+    # this writer's browser is Chromium, whose web watcher takes itself for Chrome's
     buckets = {bucket["id"]: bucket for bucket in server.call("GET", "buckets/")[1].values()}
     for stem, kind in (
         ("aw-watcher-window", Stream.WINDOW),
         ("aw-watcher-afk", Stream.AWAY),
         ("aw-watcher-input", Stream.INPUT),
-        ("aw-watcher-web-firefox", Stream.TAB),
+        ("aw-watcher-web-chrome", Stream.TAB),
     ):
         bucket = buckets[f"{stem}_desk-cli"]
         assert bucket["type"] == kind.value
