@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
-from urllib.parse import quote
+from typing import ClassVar, Final
 
-from taskclf_tray.adapters.aw_buckets import Bucket, choose, parse_bucket
+from taskclf_tray.adapters.aw_buckets import is_phone_event
 from taskclf_tray.adapters.aw_http import AWClient
-from taskclf_tray.adapters.base import ActivitySource, SourceStatus, Stream
+from taskclf_tray.adapters.aw_listing import BucketListing, events_path, may_wake, reaches, strange_answer
+from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
 from taskclf_tray.adapters.cleaning import CLIP_NOISE_US
 from taskclf_tray.adapters.export import parse_aw_export
-from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.adapters.follow import followed
+from taskclf_tray.adapters.machines import Bucket, Selection, shown_name
+from taskclf_tray.adapters.normalise import Normaliser, is_sound
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_AW_HOST, DEFAULT_AW_TIMEOUT_SECONDS
-from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWProtocolError, AWTimeoutError, SourceError
+from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWTimeoutError, SourceError
 from taskclf_tray.core.time import as_utc, from_us, iso_z, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
 
@@ -35,23 +37,24 @@ __all__ = [
 LONGEST_REQUEST: Final = timedelta(days=1)
 """A day of window events takes 70 ms; 30 days in one request 2.5 s and 14 MB."""
 
-BUCKETS_FRESH_SECONDS: Final = 60.0
-"""How long a choice of buckets holds: listing them is the expensive call on older servers."""
-
 _STREAM_NAMES: Final = {
     Stream.WINDOW: "windows",
     Stream.AWAY: "away",
     Stream.INPUT: "input",
     Stream.TAB: "browser tabs",
 }
+_NOTHING_GIVEN: Final = (
+    "The ActivityWatch server lists windows, but does not give them.",
+    "Restart ActivityWatch; reading goes on by itself.",
+)
 
 
 class ActivityWatchSource(ActivitySource):
     """Reads one ActivityWatch server, one thread at a time.
 
-    `hostname`: whose buckets to read; without it, that of the server's machine. A server on another machine is allowed
-    over http; then window titles travel over the network in clear, and `status` says so. A read takes at most
-    `timeout_seconds` a request. Raises ConfigError for an address that is none.
+    Every machine that reports to it is read, and in each minute the one in use counts; `hostname`: this one alone.
+    A server on another machine is allowed over http; then window titles travel over the network in clear, and `status`
+    says so. A read takes at most `timeout_seconds` a request. Raises ConfigError for an address that is none.
     """
 
     name: ClassVar[str] = "activitywatch"
@@ -68,10 +71,8 @@ class ActivityWatchSource(ActivitySource):
     ) -> None:
         self._client = AWClient(host, api_key=api_key, timeout_seconds=timeout_seconds)
         self._normaliser = normaliser
-        self._hostname = hostname
-        self._clock = clock
-        self._buckets: dict[Stream, Bucket] = {}
-        self._chosen_at: float | None = None
+        self._listing = BucketListing(self._client, hostname=hostname, clock=clock)
+        self._damaged = 0
         self._passed_over = 0
 
     def __repr__(self) -> str:
@@ -84,19 +85,34 @@ class ActivityWatchSource(ActivitySource):
             return SourceEvents(start, end)
         try:
             return self._read(start, end)
-        except AWNotFoundError:  # a bucket was deleted or renamed since it was chosen
-            self._chosen_at = None
-            return self._read(start, end)
+        except AWNotFoundError:  # a bucket was deleted or renamed since it was listed
+            self._listing.forget()
+            return self._read(start, end, is_second=True)
 
     def status(self) -> SourceStatus:
         """Whether the server answers, which streams it has, and when its newest window event ended."""
         try:
-            self._chosen_at = None
-            buckets = self._choose()
-            newest = self._newest(buckets.get(Stream.WINDOW))
+            self._listing.forget()
+            selection = self._listing.selection()
         except SourceError as error:
             return SourceStatus(self.name, reachable=False, streams=frozenset(), detail=str(error))
-        return SourceStatus(self.name, True, frozenset(buckets), self._detail(buckets), newest)
+        return SourceStatus(
+            name=self.name,
+            reachable=True,
+            streams=frozenset(stream for stream in Stream if selection.has(stream)),
+            detail=self._detail(selection),
+            newest_event=max(self._newest_windows(), default=None),
+            buckets=self.buckets(),
+        )
+
+    def _newest_windows(self) -> Iterator[datetime]:
+        for state in self.buckets():
+            if state.stream is Stream.WINDOW and state.unread is None and state.newest is not None:
+                yield state.newest
+
+    def buckets(self) -> tuple[BucketState, ...]:
+        """What the last listing said of each bucket."""
+        return self._listing.states()
 
     def interrupt(self) -> None:
         """Let the request under way end."""
@@ -106,71 +122,90 @@ class ActivityWatchSource(ActivitySource):
         """Close kept connections."""
         self._client.close()
 
-    def _read(self, start: datetime, end: datetime) -> SourceEvents:
+    def _read(self, start: datetime, end: datetime, *, is_second: bool = False) -> SourceEvents:
+        """`is_second`: what the server does not give now, right after it was listed, is done without."""
         asked = _whole_milliseconds(start, end)
-        raw: dict[Stream, list[RawEvent]] = {}
-        damaged = 0
-        for stream, bucket in self._choose().items():
-            raw[stream] = []
-            for first, last in _days(*asked):
-                sound, bad = self._request(bucket, first, last)
-                raw[stream] += sound
-                damaged += bad
-        events = self._normaliser.events(start, end, {s: _without_remainders(e, asked[0]) for s, e in raw.items()})
-        self._passed_over = damaged + self._normaliser.passed_over
-        return events
+        self._damaged = 0
+        selection = self._listing.selection()
+        events: dict[str, list[RawEvent]] = {}
+        for bucket in self._due(selection, to_us(asked[0]), events):
+            try:
+                events[bucket.bucket_id] = self._events(bucket, *asked)
+            except AWNotFoundError:
+                if not is_second:
+                    raise
+                self._listing.refuse(bucket)
+        if is_second and selection.has(Stream.WINDOW) and not self._listing.selection().has(Stream.WINDOW):
+            raise AWNotFoundError(*_NOTHING_GIVEN)
+        raw = followed(selection, events, self._normaliser.lookup, own_host=self._listing.own_host)
+        read = self._normaliser.events(start, end, raw, are_sound=True)
+        self._passed_over = self._damaged
+        return read
 
-    def _request(self, bucket: Bucket, start: datetime, end: datetime) -> tuple[list[RawEvent], int]:
-        """Sound events of a part, and how many were damaged."""
-        path = f"buckets/{quote(bucket.bucket_id, safe='')}/events"
-        items = self._client.get(path, {"start": iso_z(start), "end": iso_z(end)})
+    def _due(self, selection: Selection, start_us: int, events: Mapping[str, Sequence[RawEvent]]) -> Iterator[Bucket]:
+        """The buckets to ask, one after the other; `events`: what those before have answered.
+
+        Windows first: whether a machine that was asleep is in use again, its windows tell; only then the rest is asked.
+        """
+        newest_us = selection.machines[0].last_us if selection.machines else 0
+        for machine in selection.machines:
+            windows = [b for b in machine.of(Stream.WINDOW) if reaches(b, start_us) or may_wake(b, machine, newest_us)]
+            yield from windows
+            is_awake = any(reaches(b, start_us) or events.get(b.bucket_id) for b in windows)
+            for bucket in machine.buckets:
+                if bucket.stream is Stream.WINDOW:
+                    continue
+                can_wake = is_awake and bucket.stream is not Stream.TAB and may_wake(bucket, machine, newest_us)
+                if reaches(bucket, start_us) or can_wake:
+                    yield bucket
+        yield from (bucket for bucket in selection.loose if reaches(bucket, start_us))
+
+    def _events(self, bucket: Bucket, start: datetime, end: datetime) -> list[RawEvent]:
+        """A bucket's sound events, asked for in parts of at most a day."""
+        found: list[RawEvent] = []
+        for first, last in _days(start, end):
+            found += self._request(bucket, first, last)
+        found = _without_remainders(found, start)
+        if bucket.stream is Stream.AWAY:
+            present = max((event.end_us for event in found if event.data["status"] == "not-afk"), default=0)
+            self._listing.note_use(bucket, present)
+        if bucket.stream is not Stream.WINDOW:
+            return found
+        of_desks = [event for event in found if not is_phone_event(event)]
+        if found and not of_desks:
+            self._listing.is_phones(bucket)
+        return of_desks
+
+    def _request(self, bucket: Bucket, start: datetime, end: datetime) -> list[RawEvent]:
+        """The sound events of a part; the damaged ones are counted."""
+        items = self._client.get(events_path(bucket), {"start": iso_z(start), "end": iso_z(end)})
         if not isinstance(items, list):
-            raise _strange()
-        events = [parse_raw(item) for item in items]
-        sound = [event for event in events if event is not None]
-        return sound, len(events) - len(sound)
+            raise strange_answer()
+        assert bucket.stream is not None
+        events = [parse_raw(item, browser=bucket.browser) for item in items]
+        sound = [event for event in events if event is not None and is_sound(bucket.stream, event)]
+        self._damaged += len(events) - len(sound)
+        return sound
 
-    def _choose(self) -> dict[Stream, Bucket]:
-        """The bucket of each stream, listed anew when the last choice is a minute old or has no windows: at login the
-        server is there before its watchers."""
-        now = self._clock()
-        is_fresh = self._chosen_at is not None and 0 <= now - self._chosen_at < BUCKETS_FRESH_SECONDS
-        if not is_fresh or Stream.WINDOW not in self._buckets:
-            hostname, listing = self._listing()
-            found = (parse_bucket(name, item) for name, item in listing.items())
-            self._buckets = choose([bucket for bucket in found if bucket is not None], hostname)
-            self._chosen_at = now
-        return self._buckets
-
-    def _listing(self) -> tuple[str, dict[str, Any]]:
-        """Whose buckets to prefer, and all buckets."""
-        try:
-            hostname = self._hostname or _text(self._client.get("info"), "hostname")
-            listing = self._client.get("buckets/")
-        except AWNotFoundError as error:  # every ActivityWatch server has these two
-            raise _strange() from error
-        if not isinstance(listing, dict):
-            raise _strange()
-        return hostname, listing
-
-    def _newest(self, bucket: Bucket | None) -> datetime | None:
-        if bucket is None:
-            return None
-        items = self._client.get(f"buckets/{quote(bucket.bucket_id, safe='')}/events", {"limit": "1"})
-        event = parse_raw(items[0]) if isinstance(items, list) and items else None
-        return None if event is None else from_us(event.end_us)
-
-    def _detail(self, buckets: dict[Stream, Bucket]) -> str:
+    def _detail(self, selection: Selection) -> str:
         where = f"ActivityWatch answers at {self._client.base_url}"
-        if Stream.WINDOW not in buckets:
+        if not selection.has(Stream.WINDOW):
             said = f"{where}, but no window watcher has written to it. Start aw-watcher-window (on Wayland: awatcher)."
         else:
-            said = f"{where} with {', '.join(_STREAM_NAMES[stream] for stream in Stream if stream in buckets)}."
+            said = f"{where} with {', '.join(_STREAM_NAMES[stream] for stream in Stream if selection.has(stream))}."
+        machines = [shown_name(machine.names[0]) for machine in selection.machines]
+        if len(machines) > 1:
+            said += f" {len(machines)} computers report to it ({', '.join(machines)}): the one in use is followed."
         if not self._client.is_loopback:
             said += " It is on another machine: window titles travel over the network."
         if self._passed_over:
-            said += f" {self._passed_over} damaged events were passed over in the last read."
+            said += f" {counted_damaged(self._passed_over)} in the last read."
         return said
+
+
+def counted_damaged(count: int) -> str:
+    """`3 damaged events were passed over`."""
+    return "1 damaged event was passed over" if count == 1 else f"{count} damaged events were passed over"
 
 
 def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -190,16 +225,3 @@ def _without_remainders(events: list[RawEvent], start: datetime) -> list[RawEven
     """Without what is left of an event that ended as the request began: the server gives it with no length."""
     start_us = to_us(start)
     return [e for e in events if e.start_us > start_us or e.end_us - start_us > CLIP_NOISE_US]
-
-
-def _text(item: Any, key: str) -> str:
-    if not isinstance(item, dict) or not isinstance(item.get(key), str):
-        raise _strange()
-    return str(item[key])
-
-
-def _strange() -> AWProtocolError:
-    return AWProtocolError(
-        "The ActivityWatch server's answer has a shape it should not have.",
-        "Check aw_host in config.toml, and the server's version.",
-    )

@@ -20,15 +20,58 @@ class Stream(StrEnum):
     TAB = "web.tab.current"
 
 
+class Unread(StrEnum):
+    """Why a bucket is not read."""
+
+    OTHER_TYPE = "other_type"
+    """It holds nothing that is used here (editors, stopwatches)."""
+    PHONE = "phone"
+    COPY = "copy"
+    """aw-sync's copy of another machine's bucket."""
+    OTHER_HOST = "other_host"
+    """The person chose another machine."""
+    NO_WINDOWS = "no_windows"
+    """Away time of a machine that has no windows, and several machines it might belong to."""
+    BAD_NAME = "bad_name"
+    """Its id cannot be asked for."""
+    REFUSED = "refused"
+    """The server lists it and does not give its events."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """A bucket of a source, and whether it is read. The texts are safe to show.
+
+    `kind`: its type as the source names it; `machine`: the newest name of the machine it is counted to, empty for one
+    that goes with whichever machine is in use. `is_newest`: whether no other bucket of its machine and stream goes on
+    later. `used_until`: of away time, until when somebody was there as far as was read. `unread`: why it is not read,
+    None when it is.
+    """
+
+    bucket_id: str
+    kind: str
+    stream: Stream | None
+    hostname: str
+    newest: datetime | None
+    machine: str = ""
+    is_newest: bool = True
+    used_until: datetime | None = None
+    unread: Unread | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What a source can say about itself; `detail` is a sentence for the person, free of titles."""
+    """What a source can say about itself; `detail` is a sentence for the person, free of titles.
+
+    `buckets`: every bucket the source lists, read or not.
+    """
 
     name: str
     reachable: bool
     streams: frozenset[Stream]
     detail: str
     newest_event: datetime | None = None
+    buckets: tuple[BucketState, ...] = ()
 
 
 class ActivitySource(ABC):
@@ -55,6 +98,10 @@ class ActivitySource(ABC):
 
     def interrupt(self) -> None:  # noqa: B027 - most sources never wait
         """Let a read under way end soon, with SourceError: the program stops. May be called by any thread."""
+
+    def buckets(self) -> tuple[BucketState, ...]:
+        """What the last read knew of the source's buckets; asks for nothing. Empty for a source without buckets."""
+        return ()
 
     def close(self) -> None:
         """Free what the source holds; it is not used afterwards."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
-from taskclf_tray.adapters.aw_buckets import Bucket, choose, parse_bucket
-from taskclf_tray.adapters.base import ActivitySource, SourceStatus, Stream
-from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
+from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
+from taskclf_tray.adapters.export_report import ExportReport, names_of
+from taskclf_tray.adapters.follow import followed
+from taskclf_tray.adapters.machines import Bucket, Selection, select, shown_name, states
+from taskclf_tray.adapters.normalise import Normaliser, is_sound
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError
 from taskclf_tray.core.time import as_utc, from_us
 from taskclf_tray.core.types import SourceEvents
+
+log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 _NOT_JSON: Final = object()
@@ -24,15 +31,17 @@ _NOT_JSON: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    raw: dict[Stream, list[RawEvent]]
-    damaged: int
+    """A bucket with its sound events in order of time."""
+
+    bucket: Bucket
+    events: list[RawEvent]
 
 
 class ExportSource(ActivitySource):
     """Reads an export file; nothing more can come, so its buckets settle at once.
 
-    The whole file is held in memory, titles included, until `close`. Of several buckets of one type the one of
-    `hostname` counts, else the one with the newest event. Raises ExportFormatError.
+    Every machine in the file is read, and in each minute the one in use counts; `hostname`: the machine of exactly this
+    name alone. The whole file is held in memory, titles included, until `close`. Raises ExportFormatError.
     """
 
     name: ClassVar[str] = "export"
@@ -41,14 +50,26 @@ class ExportSource(ActivitySource):
     def __init__(self, path: Path, normaliser: Normaliser, *, hostname: str | None = None) -> None:
         self._path = path
         self._normaliser = normaliser
-        parsed = _parse(_load(path), hostname)
-        self._raw: dict[Stream, list[RawEvent]] = parsed.raw
-        self._damaged = parsed.damaged
-        ends = [event.end_us for events in self._raw.values() for event in events]
-        if not ends:
+        parsed, damaged = _parse(_load(path))
+        events = {one.bucket.bucket_id: one.events for one in parsed if one.events}
+        if not events:
             raise _unreadable(path, "holds no window, away, input or tab events")
-        self._first_us = min(event.start_us for events in self._raw.values() for event in events)
-        self._last_us = max(ends)
+        selection = select([one.bucket for one in parsed], hostname=hostname)
+        if hostname is not None and not selection.machines:
+            _refuse_host(path, hostname, [one.bucket for one in parsed])
+        read = {bucket.bucket_id: events[bucket.bucket_id] for bucket in selection.read if bucket.bucket_id in events}
+        raw = followed(selection, _numbered(selection, read), normaliser.lookup)
+        self._raw: dict[Stream, list[RawEvent]] = {stream: listed for stream, listed in raw.items() if listed}
+        spans = {stream: _span(listed) for stream, listed in self._raw.items()}
+        whole = spans.values() or [_span(listed) for listed in events.values()]
+        self._first_us, self._last_us = min(start for start, _ in whole), max(end for _, end in whole)
+        self.report = ExportReport(
+            file_name=shown_name(path.name),
+            machines=tuple(tuple(map(shown_name, m.names)) for m in selection.machines if m.last_us >= 0),
+            buckets=tuple(state for state in states(selection) if state.newest is not None),
+            damaged=damaged,
+            spans_us=spans,
+        )
 
     def __repr__(self) -> str:
         return f"ExportSource({self._path.name!r})"
@@ -64,16 +85,23 @@ class ExportSource(ActivitySource):
 
     def read(self, start: datetime, end: datetime) -> SourceEvents:
         """Cleaned events of [start, end)."""
-        return self._normaliser.events(as_utc(start), as_utc(end), self._raw)
+        return self._normaliser.events(as_utc(start), as_utc(end), self._raw, are_sound=True)
 
     def status(self) -> SourceStatus:
         """What the file holds."""
-        streams = frozenset(stream for stream, events in self._raw.items() if events)
-        newest = max((event.end_us for event in self._raw.get(Stream.WINDOW, ())), default=None)
-        detail = f"Reading the export {self._path.name}."
-        if self._damaged:
-            detail += f" {self._damaged} damaged events are passed over."
-        return SourceStatus(self.name, True, streams, detail, None if newest is None else from_us(newest))
+        newest = self.report.spans_us.get(Stream.WINDOW)
+        return SourceStatus(
+            name=self.name,
+            reachable=True,
+            streams=frozenset(self._raw),
+            detail=f"Reading the export {self.report.file_name}. {self.report.sentence()}".rstrip(),
+            newest_event=None if newest is None else from_us(newest[1]),
+            buckets=self.report.buckets,
+        )
+
+    def buckets(self) -> tuple[BucketState, ...]:
+        """Every bucket of the file that has events."""
+        return self.report.buckets
 
     def close(self) -> None:
         """Forget the file's events."""
@@ -85,9 +113,12 @@ def parse_aw_export(
 ) -> SourceEvents:
     """Every event of an export file, cleaned; `title_salt` is the install's title secret.
 
-    Raises ExportFormatError for a file that is no export, IdentityError for a bad secret.
+    Of several machines each minute has the one in use; phones are left out. Raises ExportFormatError for a file that is
+    no export, IdentityError for a bad secret.
     """
     source = ExportSource(Path(path), Normaliser(title_salt, fill_gap_seconds=fill_gap_seconds))
+    if said := source.report.sentence():
+        log.info("%s", said)
     return source.read(*source.span)
 
 
@@ -113,35 +144,81 @@ def _single(value: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return {"buckets": {str(value.get("id", "bucket")): value}}
 
 
-def _parse(export: Mapping[str, Any], hostname: str | None) -> _Parsed:
+def _parse(export: Mapping[str, Any]) -> tuple[list[_Parsed], int]:
+    """The buckets of the four streams, and how many of their events were damaged."""
     listing = export["buckets"]
-    if not isinstance(listing, Mapping):
-        return _Parsed({}, 0)
-    events: dict[str, list[RawEvent]] = {}
-    found: list[Bucket] = []
+    parsed: list[_Parsed] = []
     damaged = 0
-    for name, item in listing.items():
-        bucket = parse_bucket(name, item)
-        if bucket is None or not isinstance(item.get("events"), list):
+    for bucket_id, item in listing.items() if isinstance(listing, Mapping) else ():
+        bucket = parse_bucket(bucket_id, item)
+        if bucket is None or bucket.stream is None or not isinstance(item.get("events"), list):
             continue
-        events[name], bad = _events(item["events"])
-        newest = max((event.end_us for event in events[name]), default=0)
-        found.append(Bucket(name, bucket.stream, bucket.hostname, newest))
-        damaged += bad
-    chosen = choose(found, hostname)
-    return _Parsed({stream: events[bucket.bucket_id] for stream, bucket in chosen.items()}, damaged)
+        sound = _sound_events(bucket, bucket.stream, item["events"])
+        damaged += len(item["events"]) - len(sound)
+        described, events = _described(bucket, sound)
+        parsed.append(_Parsed(described, events))
+    return parsed, damaged
 
 
-def _events(items: list[Any]) -> tuple[list[RawEvent], int]:
-    """Sound events in order of time, those without an id numbered from 1 in that order; and how many were damaged."""
-    read = [parse_raw(item) for item in items]
-    sound = [event for event in reversed(read) if event is not None]  # newest first in the file
+def _sound_events(bucket: Bucket, stream: Stream, items: list[Any]) -> list[RawEvent]:
+    """Sound events in order of time; the file has the newest first."""
+    read = [parse_raw(item, browser=bucket.browser) for item in reversed(items)]
+    sound = [event for event in read if event is not None and is_sound(stream, event)]
     sound.sort(key=lambda event: event.start_us)
-    numbered = [
-        event if event.event_id else RawEvent(event.start_us, event.duration_us, event.data, position)
-        for position, event in enumerate(sound, 1)
-    ]
-    return numbered, len(read) - len(sound)
+    return sound
+
+
+def _described(bucket: Bucket, events: list[RawEvent]) -> tuple[Bucket, list[RawEvent]]:
+    """The bucket with what its events say of it, and those of them that may be work at a desk."""
+    first_us, last_us = _span(events) if events else (None, None)
+    bucket = dataclasses.replace(bucket, first_us=first_us, last_us=last_us)
+    if bucket.stream is not Stream.WINDOW or not events:
+        return bucket, events
+    of_desks = [event for event in events if not is_phone_event(event)]
+    if not of_desks:
+        return dataclasses.replace(bucket, is_phone=True), events
+    named_exe = sum(event.data["app"].lower().endswith(".exe") for event in of_desks)
+    return dataclasses.replace(bucket, shape="exe" if 2 * named_exe > len(of_desks) else "other"), of_desks
+
+
+def _numbered(selection: Selection, events: Mapping[str, list[RawEvent]]) -> dict[str, list[RawEvent]]:
+    """The events with ids: those without one are numbered in order of time, in one row for all buckets of a stream."""
+    numbered: dict[str, list[RawEvent]] = {}
+    for stream in Stream:
+        passed = 0
+        buckets = [bucket for bucket in selection.read if bucket.stream is stream and bucket.bucket_id in events]
+        for bucket in sorted(buckets, key=lambda bucket: bucket.span_us):
+            listed = events[bucket.bucket_id]
+            numbered[bucket.bucket_id] = [
+                event if event.event_id else _with_id(event, passed + position)
+                for position, event in enumerate(listed, 1)
+            ]
+            passed += len(listed)
+    return numbered
+
+
+def _with_id(event: RawEvent, event_id: int) -> RawEvent:
+    return RawEvent(event.start_us, event.duration_us, event.data, event_id, event.browser)
+
+
+def _span(events: Sequence[RawEvent]) -> tuple[int, int]:
+    starts = [event.start_us for event in events]
+    return min(starts), max(start + event.duration_us for start, event in zip(starts, events, strict=True))
+
+
+def _refuse_host(path: Path, hostname: str, buckets: Sequence[Bucket]) -> NoReturn:
+    """Say what names there are. Raises ExportFormatError."""
+    name = hostname.strip().casefold()
+    if any(bucket.is_phone and bucket.hostname.strip().casefold() == name for bucket in buckets):
+        raise ExportFormatError(
+            f"{shown_name(hostname)} in {path.name} is a phone, which is never work at a desk.",
+            "Name a computer with --host, or leave --host out.",
+        )
+    known = [machine.names for machine in select(buckets).machines]
+    raise ExportFormatError(
+        f"There are no windows of a computer called {shown_name(hostname)} in {path.name}.",
+        f"Choose one of these with --host: {names_of(known)}." if known else "Leave --host out.",
+    )
 
 
 def _parsed_json(content: bytes) -> Any:

@@ -74,6 +74,7 @@ def check_source(make_source: MakeSource, raw: Raw | None = None) -> None:
         whole = source.read(start, end)
         assert whole.window
         check_status(source, whole, events)
+        check_buckets(source)
         check_order_and_bounds(whole)
         check_repeatable(source, whole)
         check_pieces(source, whole)
@@ -93,6 +94,20 @@ def check_status(source: ActivitySource, whole: SourceEvents, events: Raw) -> No
     assert status.newest_event is not None
     assert source.now().tzinfo is not None
     assert MARKER not in repr(status)
+
+
+def check_buckets(source: ActivitySource) -> None:
+    """What it says of its buckets: safe to show, each either read or left out, and known without asking."""
+    listed = source.status().buckets
+    assert source.buckets() == listed
+    if not listed:
+        return  # a source without buckets
+    assert {state.stream for state in listed if state.unread is None} >= source.status().streams
+    assert len({state.bucket_id for state in listed}) == len(listed)
+    for state in listed:
+        assert f"{state.bucket_id}{state.kind}{state.hostname}{state.machine}".isprintable()
+        assert state.newest is None or state.newest.utcoffset() == timedelta(0)
+        assert MARKER not in repr(state)
 
 
 def check_order_and_bounds(events: SourceEvents) -> None:

@@ -128,7 +128,7 @@ def test_times_finer_than_a_millisecond(server: AWServer, source: ActivityWatchS
     assert source.read(at(10) + timedelta(microseconds=1), at(10) + timedelta(microseconds=2)).window == ()
 
 
-def test_buckets_by_type_and_host(server: AWServer) -> None:
+def test_every_machine_is_read_and_the_servers_own_wins_a_tie(server: AWServer) -> None:
     now = [0.0]
     source = ActivityWatchSource(server.url, normaliser=Normaliser(SECRET), clock=lambda: now[0])
     server.create_bucket("other", hostname="another-machine")
@@ -141,12 +141,12 @@ def test_buckets_by_type_and_host(server: AWServer) -> None:
     server.create_bucket("mine-synced-from-laptop")
     server.insert("mine-synced-from-laptop", [window(30, 10, "copy")])
     server.create_bucket("stopwatch", "general.stopwatch")
-    assert [e.app_id for e in source.read(at(0), at(60)).window] == ["unknown.elsewhere"]  # the choice still holds
+    assert [e.app_id for e in source.read(at(0), at(60)).window] == ["unknown.elsewhere"]  # the listing still holds
     now[0] = 61
     assert [e.app_id for e in source.read(at(0), at(60)).window] == ["unknown.mine"]
-    assert server.call("DELETE", "buckets/mine")[0] == 200  # gone: chosen again at once
-    assert source.read(at(0), at(60)).window == ()
-    assert [e.app_id for e in source.read(at(-1000), at(60)).window] == ["unknown.old"]
+    assert server.call("DELETE", "buckets/mine")[0] == 200  # gone: listed again at once
+    assert [e.app_id for e in source.read(at(0), at(60)).window] == ["unknown.elsewhere"]
+    assert [e.app_id for e in source.read(at(-1000), at(60)).window] == ["unknown.old", "unknown.elsewhere"]
     by_name = ActivityWatchSource(server.url, normaliser=Normaliser(SECRET), hostname="another-machine")
     assert [e.app_id for e in by_name.read(at(0), at(60)).window] == ["unknown.elsewhere"]
 

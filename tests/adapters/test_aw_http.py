@@ -11,6 +11,7 @@ import pytest
 from taskclf_tray.adapters import aw_http
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.aw_http import AWClient, checked_host, configured_key, is_loopback
+from taskclf_tray.adapters.machines import Selection
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import (
     AWAuthError,
@@ -173,4 +174,4 @@ def test_addresses() -> None:
 
 def test_status_says_that_titles_travel() -> None:
     source = ActivityWatchSource("http://aw.example.org", normaliser=Normaliser("0" * 64))
-    assert "network" in source._detail({})
+    assert "network" in source._detail(Selection())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -15,9 +16,9 @@ from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.export import ExportSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.core.time import from_us, iso_z
-from tests.adapters.contract import Raw, check_source
-from tests.fakes.aw_server import AWServer, run_aw_server
+from taskclf_tray.core.time import from_us, iso_z, to_us
+from tests.adapters.contract import START, Raw, check_source
+from tests.fakes.aw_server import AWServer, run_aw_server, run_rust_server
 
 SECRET = "0123456789abcdef" * 4
 
@@ -51,6 +52,36 @@ def test_export_file(tmp_path: Path) -> None:
         return ExportSource(path, Normaliser(SECRET))
 
     check_source(make)
+
+
+def test_export_of_a_renamed_machine(tmp_path: Path) -> None:
+    """The same events under two names, the second from some moment without input on."""
+    middle = to_us(START) + 3_000_000_000
+
+    def make(events: Raw) -> ExportSource:
+        buckets = {}
+        for stream, listed in events.items():
+            for name in ("old", "new"):
+                mine = [event for event in listed if (event.start_us < middle) == (name == "old")]
+                described = {"type": stream.value, "hostname": name, "events": as_json(mine)}
+                buckets[f"{stream.name}-{name}"] = described
+        path = tmp_path / "export.json"
+        path.write_text(json.dumps({"buckets": buckets}))
+        return ExportSource(path, Normaliser(SECRET))
+
+    check_source(make)
+
+
+def test_a_server_like_aw_server_rust() -> None:
+    with contextlib.ExitStack() as stack:
+
+        def make(events: Raw) -> ActivityWatchSource:
+            rust = stack.enter_context(run_rust_server())
+            for stream, listed in events.items():
+                rust.add(f"watcher-{stream.name.lower()}", stream.value, "h", as_json(listed)[::-1])
+            return ActivityWatchSource(rust.url, normaliser=Normaliser(SECRET))
+
+        check_source(make)
 
 
 @pytest.mark.server

@@ -67,16 +67,20 @@ def test_one_lone_bucket_and_the_clock(tmp_path: Path) -> None:
     assert source.read(*source.span).window == ()
 
 
-def test_of_several_hosts_the_named_or_the_newest(tmp_path: Path) -> None:
+def test_of_several_hosts_all_or_the_one_named(tmp_path: Path) -> None:
     def bucket(host: str, day: int) -> dict[str, Any]:
         event = {"timestamp": f"2026-03-0{day}T08:00:00Z", "duration": 5, "data": {"app": host, "title": ""}}
         return {"type": "currentwindow", "hostname": host, "events": [event, {"timestamp": "?"}]}
 
     path = tmp_path / "two.json"
     path.write_text(json.dumps({"buckets": {"a": bucket("old", 1), "b": bucket("new", 2), "c": {"type": "x"}, "d": 7}}))
-    for hostname, app_id in ((None, "unknown.new"), ("old", "unknown.old")):
+    for hostname, app_ids in (
+        (None, ["unknown.old", "unknown.new"]),
+        ("new", ["unknown.new"]),
+        ("old", ["unknown.old"]),
+    ):
         source = ExportSource(path, Normaliser(SECRET), hostname=hostname)
-        assert [e.app_id for e in source.read(*source.span).window] == [app_id]
+        assert [e.app_id for e in source.read(*source.span).window] == app_ids
     assert "2 damaged" in source.status().detail
 
 

@@ -1,4 +1,4 @@
-"""A real aw-server on a free loopback port with a throw-away data folder."""
+"""A real aw-server on a free loopback port with a throw-away data folder; and a stand-in for aw-server-rust."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+
+from tests.fakes.http_faults import Handler, faulty_server
 
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO_MAKE = (
@@ -127,3 +132,90 @@ def run_aw_server(root: Path, port: int | None = None) -> Iterator[AWServer]:
         yield server
     finally:
         server.kill()
+
+
+@dataclass
+class RustServer:
+    """The shape of aw-server-rust: `last_updated` is always null, `metadata` says from when to when there are events.
+
+    `has_metadata`: False for older ones, which do not say it. `asked`: the paths of all requests so far. Both ends of a
+    request are inclusive, and what crosses them is clipped.
+    """
+
+    hostname: str = "rust"
+    device_id: str = "device-1"
+    has_metadata: bool = True
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+
+    def add(
+        self, bucket_id: str, kind: str, hostname: str, events: Sequence[Mapping[str, Any]] = (), **more: Any
+    ) -> None:
+        """A bucket with events, oldest first."""
+        self.buckets[bucket_id] = {"type": kind, "hostname": hostname, "client": "test", "data": {}, **more}
+        self.events[bucket_id] = [{"id": n, **event} for n, event in enumerate(events, 1000 * len(self.buckets))]
+
+    def requests(self, bucket_id: str) -> list[str]:
+        """The requests for a bucket's events so far, and forget them."""
+        found = [path for path in self.asked if f"/{bucket_id}/" in unquote(path)]
+        self.asked = [path for path in self.asked if path not in found]
+        return found
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """The answer to a request, without a connection: what `AWClient.get` gives."""
+        status, body = self._body(f"/api/0/{path}", {name: [value] for name, value in (params or {}).items()})
+        assert status == 200, path
+        return body
+
+    def answer(self, handler: Handler) -> None:
+        """One request."""
+        self.asked.append(handler.path)
+        status, body = self._body(urlsplit(handler.path).path, parse_qs(urlsplit(handler.path).query))
+        handler.answer(status, json.dumps(body).encode())
+
+    def _body(self, path: str, query: Mapping[str, list[str]]) -> tuple[int, Any]:
+        if path == "/api/0/info":
+            return 200, {"hostname": self.hostname, "version": "v0.14.0 (rust)", "device_id": self.device_id}
+        if path == "/api/0/buckets/":
+            return 200, {bucket_id: self._listed(bucket_id) for bucket_id in self.buckets}
+        bucket_id = unquote(path.removeprefix("/api/0/buckets/").removesuffix("/events"))
+        if bucket_id not in self.buckets or bucket_id in self.refused:
+            return 404, {"message": f"The requested bucket '{bucket_id}' does not exist"}
+        start = datetime.fromisoformat(query["start"][0]) if "start" in query else None
+        end = datetime.fromisoformat(query["end"][0]) if "end" in query else None
+        found = [clipped for event in self.events[bucket_id] if (clipped := _clipped(event, start, end)) is not None]
+        found.sort(key=lambda event: str(event["timestamp"]), reverse=True)
+        return 200, found[: int(query["limit"][0])] if "limit" in query else found
+
+    def _listed(self, bucket_id: str) -> dict[str, Any]:
+        spans = [_times(event) for event in self.events[bucket_id]]
+        known: dict[str, Any] = {"start": None, "end": None}
+        if spans:
+            known = {"start": min(a for a, _ in spans).isoformat(), "end": max(b for _, b in spans).isoformat()}
+        metadata = {"metadata": known} if self.has_metadata else {}
+        return {"id": bucket_id, "created": None, "last_updated": None, **metadata, **self.buckets[bucket_id]}
+
+
+@contextlib.contextmanager
+def run_rust_server(**options: Any) -> Iterator[RustServer]:
+    """A server in this process that answers as aw-server-rust does."""
+    server = RustServer(**options)
+    with faulty_server(server.answer) as (url, _):
+        server.url = url
+        yield server
+
+
+def _times(event: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    start = datetime.fromisoformat(event["timestamp"])
+    return start, start + timedelta(seconds=event["duration"])
+
+
+def _clipped(event: dict[str, Any], start: datetime | None, end: datetime | None) -> dict[str, Any] | None:
+    begin, until = _times(event)
+    first, last = max(begin, start or begin), min(until, end or until)
+    if first > last:
+        return None
+    return {**event, "timestamp": first.isoformat(), "duration": (last - first).total_seconds()}
