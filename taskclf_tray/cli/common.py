@@ -27,6 +27,15 @@ def add_times(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """`--host`, of commands that read exports."""
+    parser.add_argument(
+        "--host",
+        metavar="NAME",
+        help="of an export with several computers, the one to read (default: in each minute the one in use)",
+    )
+
+
 def file_path(word: str) -> Path:
     """A path of an option, with `~` for the user's own folder also where no shell has replaced it: `--out=~/x.csv`.
 

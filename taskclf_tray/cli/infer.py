@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
-from taskclf_tray.cli.common import add_home, file_path, new_folder
+from taskclf_tray.cli.common import add_home, add_host, file_path, new_folder
 from taskclf_tray.cli.record import zone_name
 from taskclf_tray.cli.show import tell
 from taskclf_tray.system.console import complain
@@ -42,6 +42,7 @@ def _add_batch(ways: Commands) -> None:
         metavar="FILE",
         help="an ActivityWatch export (.json) or rows (.parquet); else the record",
     )
+    add_host(batch)
     batch.add_argument("--model-dir", type=file_path, metavar="DIR", help="predict with this bundle, not by the policy")
     batch.add_argument("--taxonomy", type=file_path, metavar="FILE", help="categories in place of the home's")
     batch.add_argument("--out-dir", type=file_path, metavar="DIR", help="where predictions.csv and segments.json go")
@@ -91,6 +92,7 @@ def handle_batch(options: argparse.Namespace) -> int:
     request = {
         "home": str(home_dir(options.home)),
         "input": _text(options.input),
+        "host": options.host,
         "model_dir": _text(options.model_dir),
         "taxonomy": _text(options.taxonomy),
         "out_dir": _text(options.out_dir),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from taskclf_tray.cli.common import add_times, file_path
+from taskclf_tray.cli.common import add_host, add_times, file_path
 from taskclf_tray.cli.record import zone_name
 from taskclf_tray.cli.show import add_action, paths_of, tell
 from taskclf_tray.system.console import complain
@@ -37,6 +37,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         "--labels", type=file_path, action="append", default=[], metavar="LABELS.csv",
         help="labels that count beside those in the app; may be given several times",
     )  # fmt: skip
+    add_host(parser)
     parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
     add_times(parser)
 
@@ -45,6 +46,7 @@ def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_files` adds, for the request of a job."""
     return {
         "inputs": [str(path) for path in options.input],
+        "host": options.host,
         "label_files": [str(path) for path in options.labels],
         "adopt": options.adopt,
         "times": options.times,

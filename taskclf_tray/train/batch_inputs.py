@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, overload
 
 from taskclf_tray.adapters.export import ExportSource
+from taskclf_tray.adapters.export_report import ExportReport
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, require_exclusions
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
@@ -23,6 +24,7 @@ from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.job_process import Say
 
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 _BESIDE: Final = ("user_id", "bucket_start_ts", "time_zone", "decided_by")
@@ -68,10 +70,27 @@ def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: Pipeline
         database.close()
 
 
-def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: int) -> list[FeatureRow]:
+OnReport = Callable[[ExportReport], None]
+
+
+def no_report(_report: ExportReport) -> None:
+    """Where nobody is to be told what an export holds."""
+
+
+def export_rows(
+    paths: HomePaths,
+    path: Path,
+    config: Config,
+    bucket_seconds: int,
+    *,
+    hostname: str | None = None,
+    on_report: OnReport = no_report,
+) -> list[FeatureRow]:
     """Every row of an export, the idle rule applied; excluded apps, pauses and private time are left out.
 
-    Raises ExportFormatError, IdentityError, StoreError; ConfigError while it is not known what is excluded.
+    `hostname`: of several machines in it the one of this name; None: in each minute the one in use. `on_report`: is
+    told what is read and what is not. Raises ExportFormatError, IdentityError, StoreError; ConfigError while it is not
+    known what is excluded.
     """
     require_exclusions(load_config(paths.config)[1])
     identity = load_or_create_identity(paths.home)
@@ -80,7 +99,8 @@ def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: in
         exclude_apps=config.exclude_apps,
         exclude_title_patterns=config.exclude_title_patterns,
     )
-    source = ExportSource(path, normaliser)
+    source = ExportSource(path, normaliser, hostname=hostname)
+    on_report(source.report)
     start, end = source.span
     skip = _blackouts(paths, to_us(start), to_us(end))
     pieces = subtract([(to_us(start), to_us(end))], skip)
@@ -92,6 +112,25 @@ def export_rows(paths: HomePaths, path: Path, config: Config, bucket_seconds: in
     until = floor_bucket(end, bucket_seconds) + timedelta(seconds=bucket_seconds)
     _, rows = advance(state, events, until, skip=[(from_us(a), from_us(b)) for a, b in skip])
     return apply_idle_rule(rows, events.away, blackouts=skip)
+
+
+def check_host(host: str | None, *, has_export: bool) -> None:
+    """Refuse a computer's name where there is nothing to choose from. Raises SourceError."""
+    if host is not None and not has_export:
+        raise SourceError(
+            "--host chooses a computer in an ActivityWatch export, and no export is read here.",
+            "Name the export with --input, or leave --host out.",
+        )
+
+
+def tell_export(report: ExportReport, say: Say) -> None:
+    """Say what was read of an export, where that is not all of it or not of one machine alone."""
+    if report.has_windows:
+        text = report.sentence() + (" --host NAME reads one of them alone." if len(report.machines) > 1 else "")
+    else:
+        text = f"{report.why_no_windows()}. {report.damage()}".rstrip()
+    if text:
+        say({"event": "warning", "text": text})
 
 
 def _blackouts(paths: HomePaths, start_us: int, end_us: int) -> list[Interval]:

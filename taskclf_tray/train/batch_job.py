@@ -21,9 +21,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import SourceError, StoreError, TaxonomyError
+from taskclf_tray.adapters.export_report import ExportReport
+from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaxonomyError
 from taskclf_tray.core.model_io import MODEL_FILE
+from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import (
     BatchInferenceResult,
     cut_batch,
@@ -36,7 +38,14 @@ from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, 
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.train.batch_inputs import PARQUET_SUFFIXES, export_rows, parquet_frame, recorded_rows
+from taskclf_tray.train.batch_inputs import (
+    PARQUET_SUFFIXES,
+    check_host,
+    export_rows,
+    parquet_frame,
+    recorded_rows,
+    tell_export,
+)
 from taskclf_tray.train.job_process import Say, serve
 
 _FIRST_US: Final = -(2**61)
@@ -47,10 +56,14 @@ _PAUSE_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:
-    """What to run; times in microseconds since 1970 UTC, None for an open end; an `input` of None is the record."""
+    """What to run; times in microseconds since 1970 UTC, None for an open end; an `input` of None is the record.
+
+    `host`: of an export with several machines the one that is meant; None for the one in use in each minute.
+    """
 
     home: str
     input: str | None = None
+    host: str | None = None
     model_dir: str | None = None
     taxonomy: str | None = None
     out_dir: str | None = None
@@ -62,6 +75,8 @@ class BatchRequest:
 def run(request: BatchRequest, say: Say) -> dict[str, Any]:
     """Predict, write predictions.csv and segments.json, and say what was done. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
+    has_export = request.input is not None and Path(request.input).suffix.lower() not in PARQUET_SUFFIXES
+    check_host(request.host, has_export=has_export)
     settings, _ = load_config(paths.config)
     resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir, with_starter=True)
     for warning in resolved.warnings:
@@ -75,13 +90,14 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
     )
     start_us = _FIRST_US if request.start_us is None else request.start_us
     end_us = _LAST_US if request.end_us is None else request.end_us
+    report: ExportReport | None = None
     if request.input is None:
         features: Any = recorded_rows(paths, start_us, end_us, config)
-    elif Path(request.input).suffix.lower() in PARQUET_SUFFIXES:
+    elif not has_export:
         features = parquet_frame(Path(request.input), config.schema_version)
         config = dataclasses.replace(config, model=quick_model(resolved))
     else:
-        features = export_rows(paths, Path(request.input), settings, config.bucket_seconds)
+        features, report = _export(paths, request, settings, config.bucket_seconds, say)
     try:
         result = run_batch(config, features, on_progress=_Progress(say))
     except ValueError as error:  # a table without a column, or with texts where numbers belong
@@ -95,11 +111,33 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
         result = cut_batch(result, start_us, end_us, config.bucket_seconds)
     if len(result.starts_us) == 0:
         raise SourceError("There is nothing in this range to predict.", "Choose another --from and --to.")
-    return {
+    outcome = {
         **_written(result, Path(request.out_dir or paths.outputs / "batch")),
         "model": resolved.model_version,
         "is_starter": resolved.origin == "starter",
     }
+    return outcome if report is None else {**outcome, "export": report.facts()}
+
+
+def _export(
+    paths: HomePaths, request: BatchRequest, settings: Config, bucket_seconds: int, say: Say
+) -> tuple[list[FeatureRow], ExportReport]:
+    """The rows of an export, and what was read of it. Raises ExportFormatError for one without windows."""
+    reports: list[ExportReport] = []
+    rows = export_rows(
+        paths, Path(str(request.input)), settings, bucket_seconds, hostname=request.host, on_report=reports.append
+    )
+    report = reports[0]
+    if report.has_windows:
+        tell_export(report, say)
+    else:
+        if report.damaged:
+            say({"event": "warning", "text": report.damage()})
+        raise ExportFormatError(
+            f"{report.why_no_windows()}: there is nothing to predict.",
+            "Check that aw-watcher-window has run, and export all buckets as JSON.",
+        )
+    return rows, report
 
 
 def quick_model(resolved: ResolvedInferenceConfig) -> Model:

@@ -23,7 +23,7 @@ from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.store.buckets import pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.train.batch_inputs import export_rows
+from taskclf_tray.train.batch_inputs import OnReport, export_rows, no_report
 from taskclf_tray.train.dataset import CHUNK_ROWS, Dataset, LabelledBucket, Provenance, local_day
 from taskclf_tray.train.dataset_projection import NO_LABEL, BoolArray, IntArray, Projection
 from taskclf_tray.train.weak import WEAK_WEIGHT, weak_label
@@ -66,13 +66,16 @@ def labelled_minutes(
     weak: WeakRule | None = weak_label,
     provenance: Provenance = "real",
     at: datetime | None = None,
+    hostname: str | None = None,
+    on_report: OnReport = no_report,
 ) -> Dataset:
     """All that is known of this home's user: the record and the exports, under the labels given here and in the files.
 
     So months before the app was there count too. What was private or excluded stays out. A minute that both know
     counts once. `adopt` takes over labels of other users; `times`: what times without an offset in the files mean;
-    `at`: now, labels of later times are refused. Raises StoreError (also where there is neither a record nor an
-    export), ExportFormatError, IdentityError, LabelError.
+    `at`: now, labels of later times are refused. `hostname`: the machine that is meant in the exports; `on_report`: is
+    told what is read of each. Raises StoreError (also where there is neither a record nor an export),
+    ExportFormatError, IdentityError, LabelError.
     """
     if not exports and not paths.database.exists():
         raise StoreError(
@@ -101,7 +104,7 @@ def labelled_minutes(
         finally:
             database.close()
     for export in exports:
-        rows = export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS)
+        rows = export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS, hostname=hostname, on_report=on_report)
         inside = (row for row in rows if start_us <= to_us(row.bucket_start_ts) < end_us)
         parts.append(from_rows(inside, spans, weak=weak, provenance=provenance))
     return Dataset.joined(parts)

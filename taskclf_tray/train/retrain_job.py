@@ -39,8 +39,8 @@ class RetrainRequest:
 
     `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
     machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
-    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `label_files`, `adopt`, `times`: as
-    in `TrainRequest`.
+    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `host`, `label_files`, `adopt`,
+    `times`: as in `TrainRequest`.
     """
 
     home: str
@@ -53,6 +53,7 @@ class RetrainRequest:
     is_synthetic: bool = False
     niceness: int = 0
     inputs: tuple[str, ...] = ()
+    host: str | None = None
     label_files: tuple[str, ...] = ()
     adopt: bool = False
     times: str | None = None

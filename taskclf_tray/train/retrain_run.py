@@ -35,6 +35,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import install
 from taskclf_tray.train import retrain_words as words
+from taskclf_tray.train.batch_inputs import check_host, tell_export
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import labelled_minutes
 from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
@@ -151,6 +152,7 @@ class Retraining:
         Raises StoreError, ExportFormatError, LabelError.
         """
         request = self._request
+        check_host(request.host, has_export=bool(request.inputs))
         times = LabelTimes(request.time_zone if request.times == "local" else None)
         everything = labelled_minutes(
             self._paths,
@@ -162,6 +164,8 @@ class Retraining:
             weak=weak_or_unsaid,
             provenance="synthetic" if request.is_synthetic else "real",
             at=from_us(self._now_us),
+            hostname=request.host,
+            on_report=lambda report: tell_export(report, self._say),
         )
         say_times(times, request, self._say)
         today = local_date(from_us(self._now_us), request.time_zone)

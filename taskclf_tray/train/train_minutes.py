@@ -19,6 +19,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.batch_inputs import check_host, tell_export
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
 from taskclf_tray.train.job_process import Say
@@ -32,7 +33,12 @@ _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier
 
 
 def minutes_of(request: TrainRequest, paths: HomePaths, say: Say, *, weak: WeakRule | None) -> Dataset:
-    """What the request means. Raises LabelError where nobody labelled any of it, and what `labelled_minutes` does."""
+    """What the request means; it is said what of its exports is read.
+
+    Raises LabelError where nobody labelled any of it, SourceError for a host without an export, and what
+    `labelled_minutes` does.
+    """
+    check_host(request.host, has_export=bool(request.inputs))
     times = LabelTimes(request.time_zone if request.times == "local" else None)
     found = labelled_minutes(
         paths,
@@ -44,6 +50,8 @@ def minutes_of(request: TrainRequest, paths: HomePaths, say: Say, *, weak: WeakR
         start_us=_FIRST_US if request.start_us is None else request.start_us,
         end_us=_LAST_US if request.end_us is None else request.end_us,
         weak=weak,
+        hostname=request.host,
+        on_report=lambda report: tell_export(report, say),
     )
     say_times(times, request, say)
     if not found.block_count:

@@ -12,16 +12,18 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA
 class TrainRequest:
     """One of the actions, and which labelled minutes it is about; times in microseconds since 1970 UTC, None for open.
 
-    `inputs`: ActivityWatch exports beside the record; `label_files`: label CSVs beside the record's labels; `adopt`:
-    labels of other users in them too; `times`: what times without an offset in them mean, "utc" or "local", None for
-    UTC, which is then said. `time_zone`: this computer's. `model_dir`: the bundle that is calibrated, tuned or judged,
-    None for the one that is served. `rounds`: at most. `prior`: what a model begins with, a bundle, `starter` or
-    `none`; None: the starter if it has the schema.
+    `inputs`: ActivityWatch exports beside the record; `host`: the machine in them that is meant, None for the one in
+    use in each minute; `label_files`: label CSVs beside the record's labels; `adopt`: labels of other users in them
+    too; `times`: what times without an offset in them mean, "utc" or "local", None for UTC, which is then said.
+    `time_zone`: this computer's. `model_dir`: the bundle that is calibrated, tuned or judged, None for the one that is
+    served. `rounds`: at most. `prior`: what a model begins with, a bundle, `starter` or `none`; None: the starter if it
+    has the schema.
     """
 
     action: str
     home: str
     inputs: tuple[str, ...] = ()
+    host: str | None = None
     label_files: tuple[str, ...] = ()
     adopt: bool = False
     times: str | None = None

@@ -101,6 +101,19 @@ def test_an_export(paths: HomePaths, tmp_path: Path) -> None:
     assert_written(tmp_path, expected, [1, 2, 3])
 
 
+def test_which_computer_of_an_export(paths: HomePaths, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    two = DATA / "field" / "02-windows-of-one-away-of-another.json"
+    outcome = batch(paths, tmp_path, "--input", two)
+    assert (outcome["rows"], outcome["export"]["computers"]) == (130, [["LAPTOP"], ["DESK"]])
+    assert "2 computers were read, LAPTOP and DESK" in (said := capfd.readouterr().err)
+    assert "--host NAME" in said
+    outcome = batch(paths, tmp_path, "--input", two, "--host", "laptop")
+    assert (outcome["rows"], outcome["export"]["computers"]) == (120, [["LAPTOP"]])
+    for words in (["infer", "batch", "--host", "x"], ["train", "evaluate", "--host", "x"]):
+        assert main([*words, "--home", str(paths.home)]) == 1
+        assert "no export is read" in capfd.readouterr().err
+
+
 def test_an_export_gives_nothing_of_private_time(paths: HomePaths, tmp_path: Path) -> None:
     home = HomePaths(copy_home(tmp_path / "home"))
     begin = parse_aw_export(EXPORT, title_salt=SECRET).window[0].timestamp
