@@ -7,13 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.apps import AppRegistry
-from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
@@ -53,12 +54,16 @@ _ORIGINS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `failed`: something a person expects does not work; `note`: worth knowing."""
+    """One thing that was looked at. `failed`: something a person expects does not work; `note`: worth knowing.
+
+    `facts`: the same for programs, where there is more than the sentence says.
+    """
 
     subject: str
     verdict: Verdict
     detail: str
     next_step: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def check_everything(*, home: Path | None = None, aw_host: str | None = None) -> list[Finding]:
@@ -211,6 +216,24 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
     for stream, (verdict, step) in advice.items():
         if stream not in status.streams:
             yield Finding(f"Activity source, {_STREAMS[stream]}", verdict, "no events", step)
+    for bucket in status.buckets:
+        yield _bucket(bucket, source.now())
+
+
+def _bucket(bucket: BucketState, now: datetime) -> Finding:
+    """One bucket: the age of its newest event, whether it is read, and why not."""
+    facts = {
+        "bucket": bucket.bucket_id,
+        "type": bucket.kind,
+        "host": bucket.hostname,
+        "computer": bucket.machine,
+        "newest_event": None if bucket.newest is None else bucket.newest.isoformat(),
+        "age_seconds": None if bucket.newest is None else round((now - bucket.newest).total_seconds()),
+        "is_read": bucket.unread is None,
+        "reason": None if bucket.unread is None else bucket.unread.value,
+    }
+    is_missed = bucket.unread not in (None, Unread.OTHER_TYPE)
+    return Finding("Bucket", "note" if is_missed else "ok", text.bucket_line(bucket, now), facts=facts)
 
 
 def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.serving import Message
 from taskclf_tray.ui.session import Session
 from taskclf_tray.ui.snapshot import LearningView
+from taskclf_tray.ui.stream_watch import StreamWatch
 
 
 class Companions:
@@ -21,6 +22,7 @@ class Companions:
         self._session = session
         self._asker = Asker(session, audience)
         self._drift = DriftWatch(session, audience)
+        self._streams = StreamWatch(session.database, audience.tell)
         self._learning = LearningWatch(session, audience)
         around = DeskSurroundings(
             session.paths.database,
@@ -34,8 +36,10 @@ class Companions:
         self._desk.start()
 
     def after_step(self, step: Step) -> None:
-        """The person's label grows with its block, a question may come, and once a day the look for a drift."""
+        """The person's label grows with its block, a question may come, what the source has is looked at, and once a
+        day the look for a drift."""
         self._session.grow_label(step.live)
+        self._streams.look(self._session.source.buckets(), self._session.now())
         self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
         self._drift.after_step(has_new_minutes=bool(step.finalised))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
+from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
 from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.time import from_us, local_midnight
@@ -470,6 +471,92 @@ def unexpected(kind: str) -> tuple[str, str]:
 def trouble(title: str, next_step: str) -> tuple[str, str]:
     """Any other error with a title and a next step."""
     return title, next_step
+
+
+_STREAM_WORDS = {
+    Stream.WINDOW: "windows",
+    Stream.AWAY: "away time",
+    Stream.INPUT: "keyboard and mouse counts",
+    Stream.TAB: "browser tabs",
+}
+_UNREAD_WORDS = {
+    Unread.OTHER_TYPE: "not read: of a kind that is not used",
+    Unread.PHONE: "not read: a phone's, which is never work at a desk",
+    Unread.COPY: "not read: aw-sync's copy from another computer",
+    Unread.OTHER_HOST: "not read: another computer was chosen",
+    Unread.NO_WINDOWS: "not read: that computer has no windows here, and several others report",
+    Unread.BAD_NAME: "not read: the server cannot be asked for a bucket of this name",
+    Unread.REFUSED: "not read: the server lists it but does not give its events",
+}
+_DOCTOR = "taskclf-tray doctor lists what is read."
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """`newest event 3 days ago`."""
+    if moment is None:
+        return "no event yet"
+    seconds = round((now - moment).total_seconds())
+    for size, one, many in ((86_400, "day", "days"), (3600, "hour", "hours"), (60, "minute", "minutes")):
+        if abs(seconds) >= 2 * size or (abs(seconds) >= size and size < 86_400):
+            count = abs(seconds) // size
+            words = f"{count} {one if count == 1 else many}"
+            return f"newest event {words} ago" if seconds > 0 else f"newest event {words} in the future"
+    return "newest event just now"
+
+
+def bucket_line(bucket: BucketState, now: datetime) -> str:
+    """`aw-watcher-window_desk (windows of desk): newest event 2 minutes ago; read`."""
+    what = bucket.kind if bucket.stream is None else _STREAM_WORDS[bucket.stream]
+    host = f" of {bucket.hostname}" if bucket.hostname else ""
+    return f"{bucket.bucket_id} ({what}{host}): {age(bucket.newest, now)}; {_read_or_not(bucket)}"
+
+
+def _read_or_not(bucket: BucketState) -> str:
+    if bucket.unread is not None:
+        return _UNREAD_WORDS[bucket.unread]
+    if not bucket.is_newest:
+        return f"read for its own time only: {bucket.machine} has a newer one"
+    is_renamed = bucket.machine and bucket.hostname and bucket.machine.casefold() != bucket.hostname.casefold()
+    return f"read, as one of {bucket.machine}" if is_renamed else "read"
+
+
+def bucket_unread(bucket: BucketState) -> tuple[str, str]:
+    """The source has an active bucket that is not read."""
+    title, body = {
+        Unread.PHONE: (
+            "A phone's activity is left out",
+            f"{bucket.bucket_id} reports what a phone shows. Only work at a computer is recorded.",
+        ),
+        Unread.COPY: (
+            "Another computer's activity is not read here",
+            f"{bucket.bucket_id} is aw-sync's copy of it. Start taskclf-tray on that computer to record its work.",
+        ),
+        Unread.NO_WINDOWS: (
+            f"The away time of {bucket.hostname} is not read",
+            "ActivityWatch has no windows of that computer. Start aw-watcher-window there.",
+        ),
+        Unread.BAD_NAME: (
+            "A bucket of ActivityWatch cannot be read",
+            f"{bucket.bucket_id}: its name is damaged or too long. Delete it in ActivityWatch under Raw Data.",
+        ),
+    }.get(
+        bucket.unread or Unread.REFUSED,
+        (
+            "A bucket of ActivityWatch cannot be read",
+            f"The server lists {bucket.bucket_id} but does not give its events. Restart ActivityWatch.",
+        ),
+    )
+    return title, f"{body} {_DOCTOR}"
+
+
+def windows_stay_away(other: BucketState | None) -> tuple[str, str]:
+    """Nothing that is read reports windows any more; `other`: an active bucket of windows that is not read."""
+    only = "" if other is None else f" Only {other.bucket_id} reports any, which is not read."
+    return (
+        "No windows arrive from this computer",
+        f"Nothing was reported for a quarter of an hour.{only} Restart aw-watcher-window (on Wayland: awatcher). "
+        f"{_DOCTOR}",
+    )
 
 
 def too_many_unknown() -> tuple[str, str]:

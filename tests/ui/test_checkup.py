@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import json
 import shutil
 import socket
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from taskclf_tray.core.private_files import close_places, open_places
+from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui import checkup
 from taskclf_tray.ui.checkup import Finding, check_everything
+from tests.fakes.aw_server import run_rust_server
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import allowed
@@ -106,6 +110,38 @@ def test_a_server_that_hangs_is_given_up(home: Path, hung: str) -> None:
     found = checked(home, hung)
     assert time.monotonic() - began < allowed(15)
     assert "Activity source" in failed(found)
+
+
+def test_every_bucket_with_its_age_and_whether_it_is_read(home: Path) -> None:
+    now = datetime.now(UTC)
+
+    def event(ago: timedelta, **data: object) -> dict[str, object]:
+        return {"timestamp": iso_z(now - ago), "duration": 0, "data": data}
+
+    window = {"app": "Code", "title": "poison-title"}
+    with run_rust_server(hostname="desk") as server:
+        server.add("w-desk", "currentwindow", "desk", [event(timedelta(days=3), **window)])
+        server.add("w-mac", "currentwindow", "mac", [event(timedelta(minutes=5), **window)])
+        server.add("aw-watcher-android-test", "currentwindow", "unknown", [event(timedelta(hours=3), app="Maps")])
+        server.add("stopwatch", "general.stopwatch", "unknown")
+        server.add("\x1b[31mbad\ud800", "currentwindow", "\ud800", [event(timedelta(0), **window)])
+        found = checked(home, server.url)
+    assert "Activity source" not in failed(found)
+    lines = {finding.facts["bucket"]: finding for finding in found["Bucket"]}
+    assert {name: (f.facts["is_read"], f.facts["reason"], f.verdict) for name, f in lines.items()} == {
+        "w-mac": (True, None, "ok"),
+        "w-desk": (True, None, "ok"),
+        "aw-watcher-android-test": (False, "phone", "note"),
+        "stopwatch": (False, "other_type", "ok"),
+        "[31mbad\N{REPLACEMENT CHARACTER}": (False, "bad_name", "note"),
+    }
+    assert "newest event 3 days ago; read for its own time only: mac has a newer one" in lines["w-desk"].detail
+    assert "newest event 5 minutes ago; read" in lines["w-mac"].detail
+    assert lines["w-mac"].facts["age_seconds"] in range(300, 360)
+    assert lines["w-desk"].facts["computer"] == "mac"
+    assert "no event yet" in lines["stopwatch"].detail
+    assert "poison" not in f"{found}"
+    assert json.loads(json.dumps([asdict(finding) for finding in found["Bucket"]]))
 
 
 def test_what_is_damaged_is_named(home: Path) -> None:
