@@ -20,7 +20,9 @@ def waiting_in(record: Record) -> list[LabelRequest]:
     """What waits, the least sure first."""
     from taskclf_tray.labels.queue import ActiveLabelingQueue
 
-    return ActiveLabelingQueue.over(record.database).get_pending(record.user_id)
+    waiting = {request.request_id for request in record.labels.waiting(record.now)}
+    pending = ActiveLabelingQueue.over(record.database).get_pending(record.user_id)
+    return [request for request in pending if request.request_id in waiting]
 
 
 def short_ids(requests: list[LabelRequest]) -> dict[str, str]:

@@ -9,9 +9,11 @@ from typing import Final, cast, get_args
 
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.intervals import subtract
-from taskclf_tray.core.time import as_utc, from_us, to_us
+from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.labels.blocks import MIN_BLOCK_SECONDS
 from taskclf_tray.labels.overlay import Edit, is_person, joined, lay_over, without
+from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
 from taskclf_tray.store.requests import RequestRecord, RequestStatus
@@ -19,6 +21,9 @@ from taskclf_tray.store.requests import RequestRecord, RequestStatus
 UNDO_DAYS: Final = 1
 FUTURE_MINUTES: Final = 5
 """How far a span may end after now: clocks differ a little."""
+
+GROWS_FOR: Final = EXCURSION + timedelta(minutes=1)
+"""A label that goes on is ended when other work has lasted for so long, a slow poll included."""
 
 _UNDO_US: Final = timedelta(days=UNDO_DAYS) // timedelta(microseconds=1)
 _FAR_US: Final = 1 << 62
@@ -172,13 +177,16 @@ class LabelStore:
             self._labels.grow(span.id, end_us, is_growing=is_free)
             self._close_labelled(span.start_us, end_us)
 
-    def stop_growing(self) -> None:
-        """Its block has ended."""
+    def stop_growing(self, *, at: datetime | None = None) -> None:
+        """Its block has ended, perhaps earlier than was known at once: `at`, though not before the person said so."""
         if self.growing() is None:
             return
         with self._database.transaction():
             while (span := self._labels.growing(self._user_id)) is not None:
-                self._labels.grow(span.id, span.end_us, is_growing=False)
+                end_us = (
+                    span.end_us if at is None else min(span.end_us, max(to_us(at), span.created_us, span.start_us + 1))
+                )
+                self._labels.stop(span.id, end_us)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -203,6 +211,23 @@ class LabelStore:
         with self._database.reading():
             found = self._labels.between(self._user_id, to_us(moment), to_us(moment) + 1)
         return found[0] if found else None
+
+    def waiting(self, now: datetime) -> list[RequestRecord]:
+        """The blocks that wait for a label, oldest first.
+
+        A block of the last day is left out while the person has labelled all but a rest too short to be asked about:
+        labels begin and end by the second, and blocks by the minute.
+        """
+        with self._database.reading():
+            pending = self._requests.pending(self._user_id)
+            recent_us = to_us(now) - _UNDO_US
+            return [r for r in pending if r.end_us < recent_us or not self._is_nearly_labelled(r)]
+
+    def _is_nearly_labelled(self, request: RequestRecord) -> bool:
+        spans = self._labels.between(self._user_id, request.start_us, request.end_us)
+        said = [(span.start_us, span.end_us) for span in spans if is_person(span)]
+        left_us = sum(end_us - start_us for start_us, end_us in subtract([(request.start_us, request.end_us)], said))
+        return left_us < MIN_BLOCK_SECONDS * US_PER_SECOND and 2 * left_us < request.end_us - request.start_us
 
     def order(self) -> tuple[str, ...]:
         """The eight labels: those the person gave most often first, then in label order."""
@@ -254,6 +279,25 @@ class LabelStore:
             0, self._user_id, to_us(span.start_ts), to_us(span.end_ts), span.label, cast(Provenance, span.provenance),
             span.confidence, to_us(at), is_growing=is_growing,
         )  # fmt: skip
+
+
+def goes_on(span: SpanRecord, moment: datetime) -> bool:
+    """Whether the span holds for this later moment too, though its end was moved a while before.
+
+    One that nobody ended because no app was running does not.
+    """
+    return span.is_growing and moment - from_us(span.end_us) <= GROWS_FOR
+
+
+def reaching(spans: Sequence[SpanRecord], moment: datetime) -> list[SpanRecord]:
+    """The spans, in order of time and disjoint, with the one that goes on up to this moment."""
+    reached = list(spans)
+    for at, span in enumerate(spans):
+        if goes_on(span, moment):
+            barrier_us = spans[at + 1].start_us if at + 1 < len(spans) else _FAR_US
+            end_us = max(span.end_us, min(to_us(moment), barrier_us))
+            reached[at] = dataclasses.replace(span, end_us=end_us)
+    return reached
 
 
 def core_label(text: str) -> str:

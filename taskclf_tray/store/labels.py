@@ -193,6 +193,10 @@ class LabelRepository:
             (end_us, int(is_growing), span_id),
         )
 
+    def stop(self, span_id: int, end_us: int) -> None:
+        """Let a growing span end here."""
+        self._connection.execute("UPDATE label_spans SET end_us = ?, is_growing = 0 WHERE id = ?", (end_us, span_id))
+
     def undo(self, change_id: int, at_us: int) -> None:
         """Forget what a change made, give back what it took. Only right for the newest change not undone yet."""
         self._connection.execute("UPDATE label_spans SET undone_us = ? WHERE made_by = ?", (at_us, change_id))

@@ -25,6 +25,10 @@ class StateRepository:
         """Set or replace."""
         self._connection.execute("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)", (name, value))
 
+    def remove(self, name: str) -> None:
+        """Forget it; nothing happens when it was never set."""
+        self._connection.execute("DELETE FROM state WHERE name = ?", (name,))
+
 
 class ConfigRepository:
     """The table `configs`: what was in force when a bucket was predicted (model, thresholds, taxonomy)."""

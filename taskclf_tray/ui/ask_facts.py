@@ -11,6 +11,7 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, values_later_in_day
+from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
@@ -44,8 +45,8 @@ class AskFacts:
         `recent`: by start, when a block was noticed, and the block.
         """
         oldest = now - LONGEST_MEMORY
+        waiting = LabelStore(self._database, self._user_id).waiting(now)
         with self._database.reading():
-            waiting = self._database.requests.pending(self._user_id)
             queued = self._database.requests.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
             asks = self._database.asks.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
         asked, known = {ask.request_id for ask in asks}, {request.start_us for request in queued}

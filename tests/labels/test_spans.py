@@ -14,7 +14,7 @@ import pytest
 from taskclf_tray.core.errors import LabelError, StoreError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
-from taskclf_tray.labels.spans import LabelStore, core_label, label_span
+from taskclf_tray.labels.spans import LabelStore, core_label, label_span, reaching
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from tests.ui.test_outputs_faults import full_disk
@@ -162,6 +162,50 @@ def test_a_growing_label_answers_the_question_it_grows_over(database: Database, 
     assert status(database, "r") == "labeled"
     store.undo(at=minute(10))
     assert status(database, "r") == "pending"
+
+
+def test_what_is_left_of_a_labelled_block_asks_nothing(database: Database, store: LabelStore) -> None:
+    """Blocks are minutes, labels begin where the work began; undone, the label leaves the whole block to ask about."""
+    ask(database, "a", 0, 5)
+    ask(database, "b", 10, 30)
+    ask(database, "c", 40, 45)
+    store.add(minute(0.7), minute(5), "Build", at=NOON)
+    store.add(minute(10), minute(24.9), "Build", at=NOON)
+    store.add(minute(40), minute(42), "Build", at=NOON)
+
+    def waiting(now: datetime) -> list[str]:
+        return [request.request_id for request in store.waiting(now)]
+
+    assert waiting(NOON) == ["b", "c"]  # more than five minutes are left, or most of it
+    store.add(minute(25), minute(26), "Build", at=NOON)
+    assert waiting(NOON) == ["c"]
+    assert [status(database, name) for name in "abc"] == ["pending"] * 3
+    for _ in range(4):
+        store.undo(at=NOON)
+    assert waiting(NOON) == ["a", "b", "c"]
+
+
+def test_where_the_block_ended_is_known_late(store: LabelStore) -> None:
+    """Never before the person said so."""
+    store.add(minute(0), minute(5), "Build", at=minute(5), is_growing=True)
+    store.grow(minute(10))
+    store.stop_growing(at=minute(7))
+    assert seen(store) == [(0, 7, "Build")]
+    store.add(minute(10), minute(15), "Meet", at=minute(15), is_growing=True)
+    store.stop_growing(at=minute(12))
+    assert seen(store) == [(0, 7, "Build"), (10, 15, "Meet")]
+
+
+def test_a_label_that_goes_on_reaches_up_to_now_and_not_into_the_next(store: LabelStore) -> None:
+    store.add(minute(0), minute(5), "Build", at=minute(5), is_growing=True)
+    spans = list(store.everything())
+    assert [span.end_us for span in reaching(spans, minute(7))] == [to_us(minute(7))]
+    assert [span.end_us for span in reaching(spans, minute(4))] == [to_us(minute(5))]
+    assert reaching(spans, minute(60)) == spans  # nothing was there to end it
+    store.add(minute(6), minute(7), "Meet", at=minute(7))
+    assert [span.end_us for span in reaching(list(store.everything()), minute(8))] == [
+        to_us(minute(6)), to_us(minute(7)),
+    ]  # fmt: skip
 
 
 # -- answers ----------------------------------------------------------------------------------------------------

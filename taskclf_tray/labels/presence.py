@@ -1,0 +1,126 @@
+"""What the events of the last half hour say: which app was in front since when, the last gap, the last return.
+
+A short look elsewhere does not begin new work: another app for less than three minutes, and for no longer than the app
+in front was there before in the same block, belongs to the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import accumulate, pairwise
+from typing import Final
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIN_BLOCK_DURATION_SECONDS
+from taskclf_tray.core.intervals import Interval, flatten
+from taskclf_tray.core.time import US_PER_SECOND, seconds_to_us, to_us
+from taskclf_tray.core.types import AWEvent, SourceEvents
+from taskclf_tray.features.spans import microseconds
+
+EXCURSION: Final = timedelta(seconds=MIN_BLOCK_DURATION_SECONDS)
+"""What is shorter does not interrupt work: another app in front, another answer of the model, no keyboard."""
+
+_EXCURSION_US: Final = EXCURSION // timedelta(microseconds=1)
+_KEPT_US: Final = 40 * 60 * US_PER_SECOND
+"""A little more than the longest block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """One app in front in [start_us, end_us)."""
+
+    app: str
+    start_us: int
+    end_us: int
+
+
+def changed_us(fronts: Sequence[Front], block_us: int, known_from_us: int = 0) -> int | None:
+    """When the app in front came there, in a block that began at `block_us`; None when it was there from the beginning.
+
+    `fronts`: in order of time; nothing is known of the time before `known_from_us`.
+    """
+    if not fronts:
+        return None
+    mine = [front for front in fronts if front.app == fronts[-1].app and front.end_us > block_us] or [fronts[-1]]
+    begins = [block_us if front.start_us <= known_from_us else max(front.start_us, block_us) for front in mine]
+    before = list(accumulate(front.end_us - begin for front, begin in zip(mine, begins, strict=True)))
+    start_us = mine[-1].start_us
+    for at in range(len(mine) - 2, -1, -1):
+        elsewhere_us = start_us - mine[at].end_us
+        if elsewhere_us >= _EXCURSION_US or elsewhere_us > before[at]:
+            break
+        start_us = mine[at].start_us
+    return None if start_us <= max(block_us, known_from_us) else start_us
+
+
+class Presence:
+    """Follows the reads of a source; keeps what a block of 30 minutes can ask about."""
+
+    def __init__(self, bucket_seconds: int = DEFAULT_BUCKET_SECONDS) -> None:
+        self._bucket_us = bucket_seconds * US_PER_SECOND
+        self._fronts: list[Front] = []
+        self._known_from_us = self._known_until_us = 0
+        self._gap_end_us: int | None = None
+        self._away: Interval | None = None
+
+    @property
+    def gap_end_us(self) -> int | None:
+        """End of the last stretch without a window that leaves a whole bucket empty."""
+        return self._gap_end_us
+
+    @property
+    def away(self) -> Interval | None:
+        """The last time away that is over, of three minutes at least."""
+        return self._away
+
+    def changed_us(self, block_us: int) -> int | None:
+        """As the function `changed_us`."""
+        return changed_us(self._fronts, block_us, self._known_from_us)
+
+    def front_since_us(self) -> int | None:
+        """Since when the app in front is there, short looks elsewhere apart; None: for as long as is known."""
+        return self.changed_us(self._known_from_us)
+
+    def read(self, events: SourceEvents, away: Sequence[Interval], end_us: int) -> None:
+        """Take in a read that reaches up to now.
+
+        `away`: when nobody was at the keyboard; `end_us`: end of the newest window event.
+        """
+        start_us = to_us(events.start)
+        if not self._fronts or start_us > self._known_until_us:
+            self._fronts, self._known_from_us, self._gap_end_us = [], start_us, None
+        self._known_from_us = max(min(self._known_from_us, start_us), end_us - _KEPT_US)
+        before = [f for f in self._fronts if f.start_us < start_us and f.end_us > self._known_from_us]
+        if before and before[-1].end_us > start_us:
+            before[-1] = Front(before[-1].app, before[-1].start_us, start_us)
+        self._fronts = _joined([*before, *_fronts_of(events.window)])
+        self._known_until_us = to_us(events.end)
+        for left, right in pairwise(self._fronts):
+            if -(-left.end_us // self._bucket_us) < right.start_us // self._bucket_us:
+                self._gap_end_us = right.start_us
+        seen_us = max((microseconds(event)[1] for event in events.away if not event.is_away), default=0)
+        for begin_us, stop_us in away:
+            if stop_us <= seen_us and stop_us - begin_us >= _EXCURSION_US:
+                self._away = (begin_us, stop_us)
+
+
+def _fronts_of(events: Sequence[AWEvent]) -> list[Front]:
+    """The apps in front, one after the other; an app that was seen once counts as a moment."""
+    spans = []
+    for event in events:
+        start_us = to_us(event.timestamp)
+        spans.append((start_us, start_us + max(1, seconds_to_us(event.duration_seconds)), event.event_id))
+    return [Front(events[at].app_id, start_us, end_us) for start_us, end_us, at in flatten(spans)]
+
+
+def _joined(fronts: Sequence[Front]) -> list[Front]:
+    """Touching ones of one app are one."""
+    joined: list[Front] = []
+    for front in fronts:
+        last = joined[-1] if joined else None
+        if last is not None and last.app == front.app and last.end_us >= front.start_us:
+            joined[-1] = Front(last.app, last.start_us, max(last.end_us, front.end_us))
+        else:
+            joined.append(front)
+    return joined
