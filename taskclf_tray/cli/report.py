@@ -14,12 +14,12 @@ from taskclf_tray.cli.common import OutputPlace, file_path
 from taskclf_tray.cli.date_words import WEEK_EXAMPLES, week_of
 from taskclf_tray.cli.record import Record, opened, zone_name
 from taskclf_tray.cli.show import add_action, add_actions, print_answer, print_json
-from taskclf_tray.core.errors import StoreError, TaxonomyError
+from taskclf_tray.core.errors import StoreError
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.infer.taxonomy import TaxonomyConfig
+    from taskclf_tray.labels.categories import Categories
     from taskclf_tray.report.daily import DailyReport
     from taskclf_tray.report.days import Day
     from taskclf_tray.report.weekly import WeeklyReport
@@ -116,7 +116,7 @@ class _Answer:
         self.kind = kind
         self.today = when.local(record.now).date()
         self._record = record
-        self._taxonomy = _taxonomy_of(record)
+        self._categories = _categories_of(record)
         self._days: list[Day] = []
         self._out: Path | None = options.out
 
@@ -127,8 +127,8 @@ class _Answer:
 
         self._days, reports = [], []
         for day in dates:
-            loaded = load_day(self._record.database, self._record.user_id, day, zone_name())
-            reports.append(daily_report(loaded, self._taxonomy))
+            loaded = load_day(self._record.database, self._record.user_id, day, zone_name(), self._categories)
+            reports.append(daily_report(loaded, self._categories.taxonomy))
             if self.kind == "png":
                 self._days.append(loaded)
         return reports
@@ -169,7 +169,7 @@ class _Answer:
         from taskclf_tray.report.picture import picture_png
 
         path = self._record.paths.outputs / f"report_{name}.png" if self._out is None else self._out
-        return self._write(path, picture_png(self._days, report, self._taxonomy))
+        return self._write(path, picture_png(self._days, report, self._categories.taxonomy))
 
     def _write(self, path: Path, data: bytes) -> int:
         from taskclf_tray.core.atomic import write_bytes_atomic
@@ -197,14 +197,12 @@ def _kind(options: argparse.Namespace) -> str:
     return named[0] if named else str(meant)
 
 
-def _taxonomy_of(record: Record) -> TaxonomyConfig | None:
-    """The home's categories; with a broken file the core labels, as in the app."""
-    from taskclf_tray.infer.taxonomy import load_taxonomy
+def _categories_of(record: Record) -> Categories:
+    """The home's categories; with a broken file those of its last valid state, as in the app."""
+    from taskclf_tray.labels.categories import Categories, categories_in_force
 
-    if not record.paths.taxonomy.exists():
-        return None
-    try:
-        return load_taxonomy(record.paths.taxonomy)
-    except TaxonomyError as error:
-        complain(f"taskclf-tray: {error}")
-        return None
+    taxonomy, problem = categories_in_force(record.database, record.paths.taxonomy)
+    if problem is not None:
+        shown = "the core labels are shown" if taxonomy is None else "your last valid categories are shown"
+        complain(f"taskclf-tray: {problem.title} Until it is corrected {shown}.")
+    return Categories(record.database, taxonomy)

@@ -34,6 +34,8 @@ MIN_WEIGHT: Final = 1e-100
 MAX_WEIGHT: Final = 1e100
 """Weights stay where a probability times a weight cannot vanish or overflow, so that mapped rows always sum to 1."""
 
+_ROUNDING: Final = 1e-6
+"""More than sums of eight probabilities are off by."""
 _COLOR: Final = re.compile(r"#[0-9A-Fa-f]{6}", re.ASCII)
 _DEFAULT_COLOR: Final = "#7F8C8D"
 
@@ -126,6 +128,23 @@ class TaxonomyConfig:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def taxonomy_of(document: Mapping[str, Any]) -> TaxonomyConfig:
+    """The taxonomy that `taxonomy_file.taxonomy_document` wrote as `document`, also after a trip through JSON.
+
+    Raises TaxonomyError, KeyError or TypeError for what it did not write.
+    """
+    reject, advanced = document["reject"], document["advanced"]
+    return TaxonomyConfig(
+        tuple(TaxonomyBucket(**bucket) for bucket in document["buckets"]),
+        document["version"],
+        document["label_schema_version"],
+        document["user_id"],
+        TaxonomyDisplay(**document["display"]),
+        **reject,
+        **advanced,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TaxonomyResult:
     """The mapped label, and each bucket's probability in file order (sums to 1)."""
@@ -154,6 +173,10 @@ class TaxonomyResolver:
         self._holders = {name: [b for b, group in enumerate(groups.values()) if name in group] for name in LABEL_SET_V1}
         self._weights = [float(config.reweight_core_labels.get(name, 1.0)) for name in LABEL_SET_V1]
         self._is_sum = config.probability_aggregation == "sum"
+        self._is_plain = (
+            self._is_sum and len(set(self._weights)) == 1 and all(len(h) == 1 for h in self._holders.values())
+        )
+        self._certain_from = max(0.5, config.min_confidence_for_mapping) + _ROUNDING
 
     def resolve(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> TaxonomyResult:
         """One bucket: `core_probs` are the eight calibrated probabilities in label order.
@@ -163,6 +186,31 @@ class TaxonomyResolver:
         probs = self._aggregate_row(core_probs)
         mapped_probs = dict(zip(self.bucket_names, probs, strict=True))
         return TaxonomyResult(self._label(smoothed_label, raw_label, probs), mapped_probs)
+
+    def label(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> str:
+        """The mapped label alone, as `resolve` gives it."""
+        return self._label(smoothed_label, raw_label, self._aggregate_row(core_probs))
+
+    def certain_label(self, smoothed_label: str, raw_label: str, confidence: float) -> str | None:
+        """The mapped label where it follows without the probabilities, as for most minutes; None where it does not.
+
+        A core label with more than half of the probability puts its only bucket before all others, unless labels are
+        reweighted, aggregated by their maximum, or in several buckets.
+        """
+        if smoothed_label == MIXED_UNKNOWN:
+            return self.config.mixed_label_name
+        holders = self._holders[smoothed_label]
+        if len(holders) > 1:
+            return None
+        if smoothed_label != raw_label or (self._is_plain and confidence > self._certain_from):
+            return self.bucket_names[holders[0]]
+        return None
+
+    @property
+    def rules(self) -> tuple[object, ...]:
+        """All that decides to which bucket, by its place in the file, a minute is mapped; names and colours do not."""
+        config = self.config
+        return (self._members, self._weights, config.probability_aggregation, config.min_confidence_for_mapping)
 
     def _label(self, smoothed: str, raw: str, probs: Sequence[float]) -> str:
         if smoothed == MIXED_UNKNOWN:

@@ -17,7 +17,7 @@ from taskclf_tray.infer.plain_yaml import PlainYaml, PlainYamlError, parse_plain
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyDisplay
 
 MAX_FILE_BYTES: Final = 256 * 1024
-_NEXT_STEP: Final = "Correct the file and save it again; until then the core labels are shown."
+_NEXT_STEP: Final = "Correct the file and save it again."
 DEFAULT_COLORS: Final = ("#bfdfdb", "#0b52a8", "#57b3ff", "#bc530f", "#6d226a", "#2d926c", "#faf87d", "#f4b40f")
 """In label order; those the tray icon has without a taxonomy, so that a new taxonomy recolours nothing."""
 

@@ -16,8 +16,8 @@ _HEAD: Final = """\
 # remove the buckets whose label you moved. A label that is in no bucket is shown as Other.
 # As it stands this file changes nothing: every label is a category of its own, with its own name.
 #
-# A save is checked at once. A valid file counts from the next minute on; with an invalid one the core labels are
-# shown, and a notification names the line and the key. Removing the file brings the core labels back.
+# A save is checked at once. A valid file counts for all days, the past ones too; with an invalid one the previous
+# categories stay, and a notification names the line and the key. Removing the file brings the core labels back.
 
 version: "1.0"
 label_schema_version: labels_v1

@@ -97,7 +97,7 @@ class DailyReport:
 def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyReport:
     """The report of a day. `taxonomy`: the one in force now; it names the person's labels, and says whether rejected
     time counts among the labels."""
-    pieces = pieces_of(day.records, day.spans, taxonomy)
+    pieces = pieces_of(day.records, day.spans, taxonomy, day.shown)
     includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
     shown = pieces if includes_rejected else [piece for piece in pieces if not piece.is_mixed]
     stretches = list(runs(pieces))

@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from taskclf_tray.core.intervals import Interval, intersect, subtract
 from taskclf_tray.core.time import day_bounds, from_us, to_us
 from taskclf_tray.core.time import local_date as date_in_zone
+from taskclf_tray.labels.categories import Categories, Shown
 from taskclf_tray.labels.overlay import is_person
+from taskclf_tray.labels.spans import reaching
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
@@ -32,7 +34,7 @@ class LabelledTime:
 class Day:
     """One local date: its buckets and the person's spans over them, in order of time, and labelled time without any.
 
-    `time_zone`: where it began.
+    `time_zone`: where it began. `shown`: how each bucket is named by the categories of today; without it as stored.
     """
 
     date: date
@@ -40,6 +42,7 @@ class Day:
     spans: Sequence[SpanRecord] = ()
     away: Sequence[LabelledTime] = ()
     time_zone: str = "UTC"
+    shown: Sequence[Shown] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.records or self.away)
@@ -70,7 +73,7 @@ def day_bounds_us(day: date, zone_name: str) -> Interval:
 
 
 def iterate_day(database: Database, user_id: str, day: date) -> Iterator[BucketRecord]:
-    """The day's buckets in order of time, whatever zones the person was in. Raises StoreError."""
+    """The day's buckets as stored, in order of time, whatever zones the person was in. Raises StoreError."""
     with database.reading():
         for record in database.buckets.iterate(user_id, *near_us(day)):
             if local_date(record) == day:
@@ -83,16 +86,36 @@ def read_day(database: Database, user_id: str, day: date) -> list[BucketRecord]:
 
 
 def read_spans(database: Database, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:
-    """The spans in force that the person gave and that reach into [start, end), in order of time. Raises StoreError."""
-    with database.reading():
-        return [span for span in database.labels.between(user_id, start_us, end_us) if is_person(span)]
+    """The spans in force that the person gave and that reach into [start, end), in order of time.
 
-
-def load_day(database: Database, user_id: str, day: date, zone_name: str) -> Day:
-    """All that a report of the day needs. `zone_name`: where the record begins, for labels before it.
-
-    Raises StoreError.
+    One that goes on holds for every minute on record that came later. Raises StoreError.
     """
+    with database.reading():
+        spans = [span for span in database.labels.between(user_id, start_us, end_us) if is_person(span)]
+    return grown_with_record(database, user_id, spans)
+
+
+def grown_with_record(database: Database, user_id: str, spans: list[SpanRecord]) -> list[SpanRecord]:
+    """The spans, with the one that goes on up to the end of the last minute on record. Raises StoreError."""
+    if not any(span.is_growing for span in spans):
+        return spans
+    with database.reading():
+        reach = database.buckets.reach(user_id)
+    return spans if reach is None else reaching(spans, from_us(reach[1]))
+
+
+def load_day(
+    database: Database,
+    user_id: str,
+    day: date,
+    zone_name: str,
+    categories: Categories | None = None,
+) -> Day:
+    """All that a report of the day needs, under the names of `categories`; without any under the core labels.
+
+    `zone_name`: where the record begins, for labels before it. Raises StoreError.
+    """
+    categories = Categories(database, None) if categories is None else categories
     start_us, end_us = near_us(day)
     with database.reading():
         near = database.buckets.between(user_id, start_us, end_us)
@@ -101,7 +124,8 @@ def load_day(database: Database, user_id: str, day: date, zone_name: str) -> Day
     first_zone = before[0].time_zone if before else zone_name
     records = [record for record in near if local_date(record) == day]
     here = records[0].time_zone if records else first_zone
-    return Day(day, records, spans, tuple(_away(day, near, spans, first_zone)), here)
+    shown = [categories.name(record) for record in records]
+    return Day(day, records, spans, tuple(_away(day, near, spans, first_zone)), here, shown)
 
 
 def _away(

@@ -85,7 +85,7 @@ class _Picture:
         self, days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None
     ) -> None:
         self._days, self._report, self._taxonomy = days, report, taxonomy
-        self._pieces = [pieces_of(day.records, day.spans, taxonomy) for day in days]
+        self._pieces = [pieces_of(day.records, day.spans, taxonomy, day.shown) for day in days]
         away = dict.fromkeys(own_ui_label(labelled.label, taxonomy) for day in days for labelled in day.away)
         minutes = whole_minutes(parts_us(report.ui_label_seconds, report))
         self._total = sum(minutes.values())

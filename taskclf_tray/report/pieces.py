@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
+from taskclf_tray.labels.categories import Shown
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.labels import SpanRecord
 
@@ -37,33 +39,37 @@ def own_ui_label(core_label: str, taxonomy: TaxonomyConfig | None) -> str:
     return next((bucket.name for bucket in taxonomy.buckets if core_label in bucket.core_labels), OTHER_BUCKET)
 
 
-def whole(record: BucketRecord) -> Piece:
-    """A bucket in one piece, as predicted."""
+def whole(record: BucketRecord, shown: Shown | None = None) -> Piece:
+    """A bucket in one piece; `shown`: its name by the categories of today, by default the stored one."""
+    ui_label, is_mixed = (record.ui_label, record.is_mixed) if shown is None else shown
     return Piece(
         record.start_us,
         record.end_us,
         seconds_to_us(record.covered_seconds),
         record.smoothed_label,
-        record.ui_label,
-        record.is_mixed,
+        ui_label,
+        is_mixed,
         False,
         record.time_zone,
     )
 
 
 def pieces_of(
-    records: Sequence[BucketRecord], spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None
+    records: Sequence[BucketRecord],
+    spans: Sequence[SpanRecord],
+    taxonomy: TaxonomyConfig | None,
+    shown: Sequence[Shown] | None = None,
 ) -> list[Piece]:
-    """The buckets cut at the person's spans; both are in order of time, the spans disjoint."""
+    """The buckets cut at the person's spans; both are in order of time, the spans disjoint. `shown`: as in `whole`."""
     pieces: list[Piece] = []
     at = 0
-    for record in records:
+    for record, name in zip(records, repeat(None) if shown is None else shown, strict=False):
         while at < len(spans) and spans[at].end_us <= record.start_us:
             at += 1
         over = at
         while over < len(spans) and spans[over].start_us < record.end_us:
             over += 1
-        pieces += cut(whole(record), spans[at:over], taxonomy)
+        pieces += cut(whole(record, name), spans[at:over], taxonomy)
     return pieces
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.taxonomy import TaxonomyResolver
-from taskclf_tray.infer.taxonomy_file import parse_taxonomy, taxonomy_document
+from taskclf_tray.infer.taxonomy import TaxonomyResolver, taxonomy_of
+from taskclf_tray.infer.taxonomy_file import taxonomy_document
 from taskclf_tray.store.database import Database
 
 _CACHE_SIZE = 8
@@ -58,5 +58,5 @@ class ConfigMemory:
             return None, None
         known = json.loads(content)
         document, rows = known["taxonomy"], known.get("transitions")  # older records know no transitions
-        resolver = None if document is None else TaxonomyResolver(parse_taxonomy(json.dumps(document)))
+        resolver = None if document is None else TaxonomyResolver(taxonomy_of(document))
         return resolver, None if rows is None else Transitions(rows)

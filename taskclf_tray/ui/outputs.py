@@ -19,6 +19,7 @@ from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.labels.categories import Categories
 from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, read_day
 from taskclf_tray.report.telemetry import asks_on, day_telemetry
 from taskclf_tray.store.database import Database
@@ -37,8 +38,9 @@ DAYS_A_WRITE = 7
 class OutputWriter:
     """Brings the files of one folder up to date; what is read of the record is what has changed since the last time.
 
-    The database keeps, for each folder by itself, the last change that was seen and the days that are not closed. A
-    day is closed when it is over and settled; one that changes later is opened again.
+    The database keeps, for each folder by itself, the last change that was seen, the categories of the reports, and the
+    days that are not closed. A day is closed when it is over and settled; one that changes later is opened again, and
+    all are when the categories change.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class OutputWriter:
         self._out_dir = out_dir
         self._bucket_seconds = bucket_seconds
         self._taxonomy = taxonomy
+        self._categories = Categories(database, None)
+        self._categories_seen: str | None = None
         folder = hashlib.sha256(str(out_dir.absolute()).encode(errors="surrogateescape")).hexdigest()[:12]
         self._name = f"outputs:{folder}:{user_id}"
         self._seen: int | None = None
@@ -104,6 +108,7 @@ class OutputWriter:
             self._load()
         assert self._seen is not None
         known, is_whole = len(self._days), self._today == today
+        is_named = self._follow_categories()
         self._follow_labels()
         with self._database.reading():
             newest = self._database.buckets.last_change()
@@ -117,8 +122,24 @@ class OutputWriter:
             self._start_day(today)
         self._timeline.settle(self._open_from_us)
         self._seen = newest
-        if len(self._days) != known:
+        if len(self._days) != known or not is_named:
             self._save()
+
+    def _follow_categories(self) -> bool:
+        """Open the reported days of the record again when the categories have changed; whether they are the same."""
+        taxonomy = self._taxonomy()
+        digest = "" if taxonomy is None else taxonomy.digest
+        if self._categories.taxonomy != taxonomy:
+            self._categories = Categories(self._database, taxonomy)
+        if digest == self._categories_seen:
+            return True
+        with self._database.reading():
+            reach = self._database.buckets.reach(self._user_id)
+        if reach is not None:
+            first = dates_near(*reach)[0]
+            self._days.update(day for day in reported_days(self._out_dir) if day >= first)
+        self._categories_seen = digest
+        return False
 
     def _follow_labels(self) -> None:
         """Open the days again of which the person has said something new, or taken it back.
@@ -168,10 +189,10 @@ class OutputWriter:
 
     def _close(self, day: date, zone_name: str) -> bool:
         """Write one day's files; False when it is not settled after all (a day of two time zones)."""
-        loaded = load_day(self._database, self._user_id, day, zone_name)
+        loaded = load_day(self._database, self._user_id, day, zone_name, self._categories)
         if not all(record.is_settled for record in loaded.records):
             return False
-        write_report(self._out_dir, loaded, self._taxonomy())
+        write_report(self._out_dir, loaded, self._categories.taxonomy)
         if loaded.records:
             write_day_segments(self._out_dir, day, loaded.records, self._bucket_seconds)
             asks = asks_on(self._database, self._user_id, day, near_us(day)[0])
@@ -180,7 +201,8 @@ class OutputWriter:
 
     def _write_open_reports(self, zone_name: str, max_days: int) -> None:
         for day in sorted(self._days)[-max_days:]:
-            write_report(self._out_dir, load_day(self._database, self._user_id, day, zone_name), self._taxonomy())
+            loaded = load_day(self._database, self._user_id, day, zone_name, self._categories)
+            write_report(self._out_dir, loaded, self._categories.taxonomy)
 
     # -- how far it has come ----------------------------------------------------------------------------------
 
@@ -191,11 +213,13 @@ class OutputWriter:
         self._seen = int(state["seen"])
         self._days = {date.fromisoformat(day) for day in state["days"]}
         self._labels_seen = LabelMark(*state.get("labels", (0, 0)))
+        self._categories_seen = state.get("categories")
 
     def _save(self) -> None:
         state = {
             "seen": self._seen,
             "days": sorted(day.isoformat() for day in self._days),
+            "categories": self._categories_seen,
             "labels": [self._labels_seen.newest, self._labels_seen.in_force],
         }
         with self._database.transaction():

@@ -21,6 +21,7 @@ from taskclf_tray.infer.resolve import (
 )
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.ui import text
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ class Serving:
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
         smoother: SmootherChoice = DEFAULT_SMOOTHER,
         bucket_seconds: int = 60,
+        kept: KeptCategories | None = None,
     ) -> None:
+        """`kept`: where the last valid categories are, for a start while their file is wrong."""
         self._models_dir = models_dir
         self._taxonomy_path = taxonomy_path
         self._overrides = overrides or Overrides()
@@ -60,6 +63,7 @@ class Serving:
         self._smoother: SmootherChoice = smoother
         self._bucket_seconds = bucket_seconds
         self._reloader: InferencePolicyReloader | None = None
+        self._kept = kept
         self._taxonomy: TaxonomyConfig | None = None
         self._taxonomy_seen: object = _UNSEEN
         self._retry_at = 0.0
@@ -174,7 +178,10 @@ class Serving:
         }
 
     def _load_taxonomy(self) -> list[Message]:
-        """Read the taxonomy when its file has changed. At the first look only what is wrong is news."""
+        """Read the taxonomy when its file has changed; while it is wrong the last valid one stays.
+
+        At the first look only what is wrong is news.
+        """
         seen = _signature(self._taxonomy_path)
         if seen == self._taxonomy_seen:
             return []
@@ -184,9 +191,13 @@ class Serving:
         except TaxonomyError as error:
             if not is_first and _is_fresh(seen):
                 return []  # an editor may still be writing: judged at the next look
-            self._taxonomy_seen, self._taxonomy = seen, None
-            return [text.taxonomy_refused(str(error))]
+            self._taxonomy_seen = seen
+            if self._taxonomy is None and self._kept is not None:
+                self._taxonomy = self._kept.load()
+            return [text.taxonomy_refused(str(error), has_kept=self._taxonomy is not None)]
         self._taxonomy_seen, self._taxonomy = seen, taxonomy
+        if self._kept is not None:
+            self._kept.save(taxonomy)
         if is_first:
             return []
         if taxonomy is None:

@@ -122,6 +122,11 @@ MENU_OPEN_LOG = "Open Log"
 MENU_QUIT = "Quit"
 
 
+def menu_label(start: datetime | None) -> str:
+    """`Label this as (since 14:05)`: from where a label would hold."""
+    return MENU_LABEL if start is None else f"{MENU_LABEL} (since {clock(start)})"
+
+
 def menu_review(count: int) -> str:
     """The entry of the blocks that wait."""
     return f"{MENU_REVIEW} ({count})"
@@ -422,19 +427,21 @@ def _to_the_next(new_blocks: int) -> str:
     )
 
 
-def taxonomy_refused(reason: str) -> tuple[str, str]:
-    """An invalid taxonomy file; the reason ends with what is shown meanwhile."""
-    return "Your categories cannot be used", reason
+def taxonomy_refused(reason: str, *, has_kept: bool) -> tuple[str, str]:
+    """An invalid taxonomy file. `has_kept`: there are categories of before."""
+    if has_kept:
+        return "Categories not applied", f"{reason} The previous categories stay in use."
+    return "Your categories cannot be used", f"{reason} Until then the eight labels are shown."
 
 
 def taxonomy_gone() -> tuple[str, str]:
     """The taxonomy file was removed while running."""
-    return "Your categories were removed", "The eight core labels are shown from the next minute on."
+    return "Your categories were removed", "The eight labels are shown, on all days."
 
 
 def taxonomy_applied() -> tuple[str, str]:
     """A taxonomy edited while running."""
-    return "Your categories were applied", "They count from the next minute on."
+    return "Your categories were applied", "They count on all days, the past ones too."
 
 
 def status_told(line: str, model: str | None, threshold: float | None, source: str) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
-from taskclf_tray.report.days import iterate_day, local_date, near_us, read_spans
+from taskclf_tray.labels.categories import Categories
+from taskclf_tray.report.days import grown_with_record, iterate_day, local_date, near_us, read_spans
 from taskclf_tray.report.minutes import whole_minutes
 from taskclf_tray.report.pieces import Piece, cut, whole
 from taskclf_tray.store.database import Database
@@ -35,7 +36,7 @@ class TodayTally:
         self._day: date | None = None
         self._seen = 0
         self._labels_seen: _LabelsSeen | None = None
-        self._taxonomy: TaxonomyConfig | None = None
+        self._categories = Categories(database, None)
         self._buckets: dict[int, Piece] = {}
         self._starts: list[int] = []
         self._spans: list[SpanRecord] = []
@@ -46,8 +47,8 @@ class TodayTally:
     def view(self, now: datetime, zone_name: str, taxonomy: TaxonomyConfig | None) -> TodayView:
         """The minutes of the day that it is in the zone now. Raises StoreError."""
         today = date_in_zone(now, zone_name)
-        if taxonomy != self._taxonomy:
-            self._taxonomy, self._day = taxonomy, None
+        if taxonomy != self._categories.taxonomy:
+            self._categories, self._day = Categories(self._database, taxonomy), None
         if today == self._day:
             self._follow_labels(today)
             self._follow_buckets(today)
@@ -69,7 +70,7 @@ class TodayTally:
         self._labels_seen = self._labels_mark()
         self._use_spans(read_spans(self._database, self._user_id, *near_us(today)))
         for record in iterate_day(self._database, self._user_id, today):
-            self._put(whole(record))
+            self._put(whole(record, self._categories.name(record)))
         self._day = today
 
     def _follow_buckets(self, today: date) -> None:
@@ -79,7 +80,7 @@ class TodayTally:
                 return
             for record in self._database.buckets.changed_since(self._user_id, self._seen):
                 if local_date(record) == today:
-                    self._put(whole(record))
+                    self._put(whole(record, self._categories.name(record)))
         self._seen = newest
 
     def _follow_labels(self, today: date) -> None:
@@ -97,7 +98,10 @@ class TodayTally:
     def _labels_mark(self) -> _LabelsSeen:
         with self._database.reading():
             growing = self._database.labels.growing(self._user_id)
-            return self._database.labels.mark(self._user_id), None if growing is None else growing.end_us
+            mark = self._database.labels.mark(self._user_id)
+        if growing is None:
+            return mark, None
+        return mark, grown_with_record(self._database, self._user_id, [growing])[0].end_us
 
     def _use_spans(self, spans: list[SpanRecord]) -> None:
         self._spans = spans
@@ -120,7 +124,7 @@ class TodayTally:
         for bucket in buckets:
             first = bisect_right(self._span_ends, bucket.start_us)
             behind = bisect_left(self._span_starts, bucket.end_us)
-            for piece in cut(bucket, self._spans[first:behind], self._taxonomy):
+            for piece in cut(bucket, self._spans[first:behind], self._categories.taxonomy):
                 self._totals_us[piece.ui_label, piece.is_mixed] += sign * piece.covered_us
 
     def _within(self, interval: Interval) -> Iterator[Piece]:
@@ -133,7 +137,7 @@ class TodayTally:
     # -- what is shown ----------------------------------------------------------------------------------------
 
     def _view(self) -> TodayView:
-        taxonomy = self._taxonomy
+        taxonomy = self._categories.taxonomy
         includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
         parts_us: Counter[str | None] = Counter()
         for (name, is_mixed), total_us in sorted(self.totals_us().items()):

@@ -19,6 +19,8 @@ from taskclf_tray.core.smoothing import (
     smoothing_entry,
 )
 from taskclf_tray.infer.resolve import ModelResolutionError
+from taskclf_tray.labels.categories import KeptCategories
+from taskclf_tray.store.database import Database
 from taskclf_tray.ui import serving as serving_module
 from taskclf_tray.ui.serving import Message, Overrides, Serving
 from tests.ui.worker_home import copy_home
@@ -37,8 +39,13 @@ class Home:
         self.taxonomy = self.folder / "configs" / "user_taxonomy.yaml"
         self.saves = 0
 
-    def serving(self, overrides: Overrides | None = None, smoother: SmootherChoice = "majority") -> Serving:
-        return Serving(self.models, self.taxonomy, overrides=overrides, smoother=smoother)
+    def serving(
+        self,
+        overrides: Overrides | None = None,
+        smoother: SmootherChoice = "majority",
+        kept: KeptCategories | None = None,
+    ) -> Serving:
+        return Serving(self.models, self.taxonomy, overrides=overrides, smoother=smoother, kept=kept)
 
     def save(self, path: Path, words: str) -> None:
         """As an editor, some time ago: so old that nobody is still writing, and new each time."""
@@ -212,15 +219,43 @@ def test_a_taxonomy_edited_live(home: Home) -> None:
     said = told(serving.check())
     assert "color" in said
     assert "line" in said
-    assert said.count("core labels are shown") == 1
-    assert serving.config.taxonomy is None
+    assert said.count("The previous categories stay in use.") == 1
+    assert serving.config.taxonomy.buckets[0].name == "Focus"
     assert serving.check() == []
+    home.taxonomy.unlink()
+    assert "removed" in told(serving.check())
+    assert serving.config.taxonomy is None
+    home.save(home.taxonomy, "buckets: [")
+    assert told(serving.check()).count("Until then the eight labels are shown.") == 1
+    assert serving.config.taxonomy is None
     home.taxonomy.unlink()
     assert serving.check() == []
     home.save(home.taxonomy, good)
     assert "applied" in told(serving.check())
     home.taxonomy.unlink()
     assert "removed" in told(serving.check())
+
+
+def test_a_start_with_a_wrong_taxonomy_shows_the_last_valid_one(home: Home, tmp_path: Path) -> None:
+    database = Database(tmp_path / "tray.db")
+    kept = KeptCategories(database)
+    serving = home.serving(kept=kept)
+    serving.load()
+    valid = serving.taxonomy
+    assert valid is not None
+    home.save(home.taxonomy, "buckets: [")
+    serving = home.serving(kept=kept)
+    assert "previous categories stay in use" in told(serving.load())
+    assert serving.taxonomy == valid
+    assert serving.config is not None
+    assert serving.config.taxonomy == valid
+    home.taxonomy.unlink()
+    assert "removed" in told(serving.check())
+    home.save(home.taxonomy, "buckets: [")
+    serving = home.serving(kept=kept)
+    assert "the eight labels are shown" in told(serving.load())
+    assert serving.taxonomy is None
+    database.close()
 
 
 def test_a_taxonomy_an_editor_is_still_writing_is_not_judged(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +266,7 @@ def test_a_taxonomy_an_editor_is_still_writing_is_not_judged(home: Home, monkeyp
     assert serving.config is not None
     assert serving.config.taxonomy is not None
     monkeypatch.setattr(serving_module, "_SETTLE_SECONDS", 0.0)
-    assert "cannot be used" in told(serving.check())
+    assert "previous categories stay in use" in told(serving.check())
 
 
 def test_no_model_and_one_that_appears(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
