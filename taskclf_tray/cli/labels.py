@@ -89,10 +89,12 @@ def _check_period(start: datetime, end: datetime, now: datetime) -> None:
 
 def handle_now(options: argparse.Namespace) -> int:
     """Label the current block; the label goes on while it does."""
+    from taskclf_tray.labels.categories import Categories, categories_in_force
     from taskclf_tray.labels.current import current_block
 
     with opened(options) as record:
-        block = current_block(record.database, record.user_id, record.now)
+        categories = Categories(record.database, categories_in_force(record.database, record.paths.taxonomy)[0])
+        block = current_block(record.database, record.user_id, record.now, named=categories.ui_label)
         if block is None:
             raise LabelError(
                 "There is no current block: nothing is on record of the last minutes, or you were away or paused.",
@@ -166,14 +168,17 @@ def handle_list(options: argparse.Namespace) -> int:
             "taskclf-tray labels list", "--day does not go with --from and --to.", "Leave one of them out."
         )
     start, end = _asked_for(options)
+    from taskclf_tray.labels.spans import reaching
+
     with opened(options) as record:
-        spans = record.labels.between(start or _EARLIEST, end or _LATEST)
+        now = record.now
+        spans = reaching(record.labels.between(start or _EARLIEST, end or _LATEST), now)
     facts = {
         "from": None if start is None else when.iso(start),
         "to": None if end is None else when.iso(end),
         "labels": [span_fact(span) for span in spans],
     }
-    tell(options, facts, [_line(span) for span in spans] or [_nothing(options)])
+    tell(options, facts, [_line(span, now) for span in spans] or [_nothing(options)])
     return 0
 
 
@@ -183,14 +188,15 @@ def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime |
     return options.start, options.end
 
 
-def _line(span: SpanRecord) -> str:
+def _line(span: SpanRecord, now: datetime) -> str:
     """`2026-03-02 14:05–14:25   20 min  Build         an answer`."""
     from taskclf_tray.core.time import from_us
+    from taskclf_tray.labels.spans import goes_on
 
     period = when.columns(from_us(span.start_us), from_us(span.end_us))
     sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
-    goes_on = ", goes on" if span.is_growing else ""
-    return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{goes_on}"
+    on = ", goes on" if goes_on(span, now) else ""
+    return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{on}"
 
 
 def _nothing(options: argparse.Namespace) -> str:

@@ -1,52 +1,79 @@
-"""The current block, read from the record alone: what a label means that is given now, without a tray to ask."""
+"""The current block: the time a label given now applies to, the same in the tray and in a command.
+
+It is the run of the label that shows, without a missing minute, a pause, private mode or time away in it, cut every
+30 min as the blocks of the queue are. When the app in front came there later, or the person came back to the keyboard
+later, it begins then (`labels.presence`): the live label follows a change of work only after a minute or two.
+
+The running app knows the events of its last minutes, so it writes down where the block it shows begins, at each
+change, and a command reads that. While no app runs, the record alone answers: the main app of each minute counts.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
+from taskclf_tray.labels.presence import Front, changed_us
 from taskclf_tray.store.blackouts import Blackout
-from taskclf_tray.store.buckets import BucketRecord
+from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
 
 FRESH_FOR: Final = timedelta(minutes=10)
 """After so long without a minute on record nobody knows what goes on now."""
 
+Named = Callable[[BucketRecord], str]
+"""The label that shows for a stored bucket."""
+
 _MAX_BLOCK: Final = timedelta(seconds=MAX_BLOCK_SECONDS)
 _READ_AT_ONCE: Final = 60
+_FAR_US: Final = 1 << 62
+_AWAY: Final = "idle_rule"
 
 
-def current_block(database: Database, user_id: str, now: datetime) -> tuple[datetime, datetime] | None:
-    """[start, now) of the block that goes on now, as the tray's: the run of the last minutes' label, cut each 30 min.
+def stored_name(record: BucketRecord) -> str:
+    """The label that showed when the bucket was predicted."""
+    return record.ui_label
 
-    It begins after a gap and after a pause or private mode. None while nothing is recorded, and when the last
-    recorded minute was time away. Raises StoreError.
+
+def block_start(since: datetime, end: datetime, changed_at: datetime | None = None) -> datetime:
+    """Where the block begins that goes on at `end`, in a run of one label since `since`.
+
+    `changed_at`: when the app in front came there or the person came back, where that was after a change. A block that
+    is just full has not given way to an empty one.
     """
-    now_us = to_us(now)
-    with database.reading():
-        run = _run(database, user_id)
-        if run is None or abs(now - from_us(run[-1].end_us)) > FRESH_FOR or run[-1].decided_by == "idle_rule":
-            return None
-        dark = database.blackouts.overlapping(run[0].start_us, now_us)
-    light_us = max((_end_us(blackout, now_us) for blackout in dark), default=run[0].start_us)
-    start = from_us(max(run[0].start_us, light_us))
-    if light_us >= run[-1].end_us or start >= now:
-        return None
-    passed = now - start - timedelta(microseconds=1)  # a block that is just full has not given way to an empty one
-    return start + passed // _MAX_BLOCK * _MAX_BLOCK, now
+    passed = max(timedelta(0), end - since - timedelta(microseconds=1))
+    start = since + passed // _MAX_BLOCK * _MAX_BLOCK
+    return start if changed_at is None else max(start, changed_at)
 
 
-def _run(database: Database, user_id: str) -> tuple[BucketRecord, BucketRecord] | None:
-    """The first and the last of the newest buckets that touch and have one label."""
-    last = first = None
+def run_before(
+    database: Database,
+    user_id: str,
+    before_us: int = _FAR_US,
+    *,
+    label: str | None = None,
+    named: Named = stored_name,
+    with_away: bool = False,
+) -> tuple[BucketRecord, BucketRecord] | None:
+    """The first and the last of the newest touching buckets before `before_us` that show one label and are not away.
+
+    `label`: the one they must show, else that of the newest. None when the newest is none of them. Raises StoreError.
+    """
+    first = last = None
     while True:
-        before_us = 1 << 62 if first is None else first.start_us
-        records = database.buckets.before(user_id, before_us, _READ_AT_ONCE)
+        with database.reading():
+            records = database.buckets.before(user_id, before_us if first is None else first.start_us, _READ_AT_ONCE)
         for record in reversed(records):
-            if first is not None and (record.end_us != first.start_us or record.ui_label != first.ui_label):
+            touches = first is None or record.end_us == first.start_us
+            is_work = with_away or record.decided_by != _AWAY
+            if not (touches and is_work and (label is None or named(record) == label)):
                 break
+            label = named(record)
             first, last = record, last or record
         else:
             if records:
@@ -54,8 +81,112 @@ def _run(database: Database, user_id: str) -> tuple[BucketRecord, BucketRecord] 
         return None if first is None or last is None else (first, last)
 
 
+# -- without a tray to ask ------------------------------------------------------------------------------------
+
+
+def current_block(
+    database: Database, user_id: str, now: datetime, *, named: Named = stored_name
+) -> tuple[datetime, datetime] | None:
+    """[start, now) of the block that goes on now, as the tray shows it.
+
+    None while nothing is recorded, and when the last recorded minute was time away. Raises StoreError.
+    """
+    with database.reading():
+        newest = database.buckets.before(user_id, _FAR_US, 1)
+    is_fresh = bool(newest) and abs(now - from_us(newest[0].end_us)) <= FRESH_FOR
+    note = _read_note(database, user_id)
+    if note is not None and (is_fresh or abs(now - note.at) <= FRESH_FOR):
+        if note.start is None:
+            return None
+        if now - note.start <= _MAX_BLOCK + FRESH_FOR:  # else it is of a program that was killed
+            return _outside_dark(database, note.start, now, now)
+    return recorded_block(database, user_id, now, named=named) if is_fresh else None
+
+
+def recorded_block(
+    database: Database, user_id: str, now: datetime, *, named: Named = stored_name
+) -> tuple[datetime, datetime] | None:
+    """The block by the record alone: a switch of app shows in the minute it filled. Raises StoreError."""
+    run = run_before(database, user_id, named=named)
+    light = None if run is None else _outside_dark(database, from_us(run[0].start_us), from_us(run[-1].end_us), now)
+    if run is None or light is None:
+        return None
+    start = block_start(light[0], now)
+    with database.reading():
+        records = database.buckets.between(user_id, run[0].start_us, run[-1].end_us)
+    fronts = [
+        Front(unpack_row(record.feature_row).app_id, record.start_us, record.end_us)
+        for record in records
+        if record.end_us > to_us(start)
+    ]
+    changed = changed_us(fronts, to_us(start))
+    return (start if changed is None else from_us(changed)), now
+
+
+def _outside_dark(
+    database: Database, start: datetime, known_until: datetime, now: datetime
+) -> tuple[datetime, datetime] | None:
+    """[start, now) after the last pause or private mode in it; None when nothing is known of the time after that."""
+    with database.reading():
+        dark = database.blackouts.overlapping(to_us(start), to_us(now))
+    light_us = max((_end_us(blackout, to_us(now)) for blackout in dark), default=to_us(start) - 1)
+    start = max(start, from_us(light_us))
+    return None if light_us >= to_us(known_until) or start >= now else (start, now)
+
+
 def _end_us(blackout: Blackout, now_us: int) -> int:
     """When it ended; a pause whose time is over ends by itself, also while nothing runs that would close it."""
     if blackout.end_us is not None:
         return blackout.end_us
     return now_us if blackout.resume_us is None else min(now_us, blackout.resume_us)
+
+
+# -- what the running app shows -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """`start` None: there was nothing to label at this moment."""
+
+    start: datetime | None
+    at: datetime
+
+
+class BlockNote:
+    """Tells commands where the block begins that the running app shows; writes only what has changed."""
+
+    def __init__(self, database: Database, user_id: str) -> None:
+        self._database = database
+        self._name = _name(user_id)
+        self._written: _Note | None = None
+
+    def write(self, start: datetime | None, now: datetime) -> None:
+        """`start` None: there is nothing to label now. Raises StoreError."""
+        if self._written is not None and self._written.start == start:
+            return
+        content = {"start_us": None if start is None else to_us(start), "at_us": to_us(now)}
+        with self._database.transaction():
+            self._database.state.set(self._name, json.dumps(content))
+        self._written = _Note(start, now)
+
+    def remove(self) -> None:
+        """The app begins or ends: the record alone answers. Raises StoreError."""
+        self._written = None
+        with self._database.reading():
+            if self._database.state.get(self._name) is None:
+                return
+        with self._database.transaction():
+            self._database.state.remove(self._name)
+
+
+def _read_note(database: Database, user_id: str) -> _Note | None:
+    with database.reading():
+        saved = database.state.get(_name(user_id))
+    if saved is None:
+        return None
+    content = json.loads(saved)
+    return _Note(None if content["start_us"] is None else from_us(content["start_us"]), from_us(content["at_us"]))
+
+
+def _name(user_id: str) -> str:
+    return f"current_block:{user_id}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
 from taskclf_tray.labels.asking_state import load_asking
-from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.labels.spans import LabelStore, goes_on
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
@@ -25,11 +25,10 @@ def read_label_view(database: Database, user_id: str, now: datetime, taxonomy: T
     """The view of this moment. Raises StoreError."""
     store = LabelStore(database, user_id)
     asking = load_asking(database, user_id)
-    with database.reading():
-        waiting = database.requests.pending(user_id)
+    waiting = store.waiting(now)
     newest_first = sorted(waiting, key=lambda request: request.start_us, reverse=True)
     return LabelView(
-        own=tuple(_own(span, taxonomy) for span in store.between(now - _NEAR, now + _NEAR)),
+        own=tuple(_own(span, taxonomy, now) for span in store.between(now - _NEAR, now + _NEAR)),
         review=tuple(_item(request) for request in newest_first[:REVIEW_SHOWN]),
         review_count=len(waiting),
         undo=store.undoable(now),
@@ -45,7 +44,7 @@ def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
     moment = snapshot.moment
     if snapshot.state not in _COVERED_BY_LABELS or moment is None:
         return snapshot
-    own = next((label for label in view.own if label.start < moment <= label.end), None)
+    own = next((label for label in reversed(view.own) if label.covers(moment)), None)
     if own is None:
         return snapshot
     return dataclasses.replace(
@@ -61,13 +60,14 @@ def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
     )
 
 
-def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None) -> OwnLabel:
+def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None, now: datetime) -> OwnLabel:
     """As it is shown: under the first category of the file that holds the label."""
     buckets = () if taxonomy is None else taxonomy.buckets
     bucket = next((b for b in buckets if span.label in b.core_labels), None)
     ui_label = bucket.name if bucket is not None else span.label if taxonomy is None else OTHER_BUCKET
     color = None if bucket is None else bucket.color
-    return OwnLabel(from_us(span.start_us), from_us(span.end_us), span.label, ui_label, color)
+    is_on = goes_on(span, now)
+    return OwnLabel(from_us(span.start_us), from_us(span.end_us), span.label, ui_label, color, goes_on=is_on)
 
 
 def _item(request: RequestRecord) -> ReviewItem:

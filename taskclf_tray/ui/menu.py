@@ -59,7 +59,11 @@ class MenuBuilder:
             self._item(lambda _: self._see().banner or "", None, enabled=False, visible=lambda _: self._has_banner()),
             self._status_item(),
             separator,
-            self._item(text.MENU_LABEL, self._api.Menu(self._labels), visible=lambda _: self._has_block()),
+            self._item(
+                lambda _: text.menu_label(self._see().block_start),
+                self._api.Menu(self._labels),
+                visible=lambda _: self._has_block(),
+            ),
             self._item(
                 lambda _: text.menu_review(self._see().labels.review_count),
                 self._api.Menu(self._review),

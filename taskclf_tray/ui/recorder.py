@@ -34,6 +34,9 @@ from taskclf_tray.infer.past import Past, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.labels.categories import Categories
+from taskclf_tray.labels.current import block_start, run_before
+from taskclf_tray.labels.presence import Presence
 from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.config_memory import ConfigMemory
@@ -41,11 +44,11 @@ from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.past_memory import PastMemory
 
 CHUNK = timedelta(hours=6)
-MAX_BLOCK = timedelta(minutes=30)
 _LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
 """An away run counts from 300 s on, so as much is read on either side of what is decided; it also fills the hole
 of up to 2 s that may lie at the high-water mark."""
 _LOOK_AHEAD = timedelta(seconds=AWAY_RUN_SECONDS + 100)
+_LOOK_BACK_US = _LOOK_BACK // timedelta(microseconds=1)
 _LIVE_SPAN = timedelta(minutes=20)
 _LIVE_GAP_US = 180_000_000
 """Between the record and the live row lie the minutes that are not final yet: that is no gap."""
@@ -65,6 +68,14 @@ class Live:
     """A call window is in front."""
     is_listening: bool = False
     """Nothing has been touched for minutes, but a call window is in front: the person listens to it, or has left."""
+    changed_at: datetime | None = None
+    """When the app in front came there or the person came back, where that was after the label's block began."""
+    front_since: datetime | None = None
+    """Since when the app in front is there, short looks elsewhere apart; None: for as long as is known."""
+    unbroken_since: datetime | None = None
+    """End of the last gap, pause or private mode, as far as the live events reach back."""
+    away_since: datetime | None = None
+    """When the person left who is away now."""
 
     @property
     def is_away(self) -> bool:
@@ -72,10 +83,14 @@ class Live:
         return self.prediction.decided_by == "idle_rule"
 
     @property
+    def is_unsure(self) -> bool:
+        """The model does not know, or no window has the focus: nothing is said of what goes on."""
+        return self.prediction.is_rejected or self.prediction.ui_label not in self.prediction.mapped_probs
+
+    @property
     def block_start(self) -> datetime:
-        """Where the current block began: the label's run, cut at its half hours as the blocks of the queue are."""
-        passed = self.prediction.bucket_end_ts - self.since
-        return self.since + passed // MAX_BLOCK * MAX_BLOCK
+        """Where the current block began: what a label would be given to now."""
+        return block_start(self.since, self.prediction.bucket_end_ts, self.changed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,10 @@ class Recorder:
         self._reader = reader
         self._memory = ConfigMemory(database)
         self._past = PastMemory(database, user_id, self._transitions_of, config.bucket_seconds)
+        self._presence = Presence(config.bucket_seconds)
+        self._returns: dict[int, bool] = {}
         self._config = config
+        self._categories = Categories(database, config.taxonomy)
         self._user_id = user_id
         self._time_zone = time_zone
         self._is_closed = is_closed
@@ -154,6 +172,8 @@ class Recorder:
 
     def use(self, config: PipelineConfig) -> None:
         """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
+        if config.taxonomy != self._categories.taxonomy:
+            self._categories = Categories(self._database, config.taxonomy)
         self._config = config
 
     def live(self, now: datetime) -> Live | None:
@@ -393,7 +413,8 @@ class Recorder:
     ) -> Live | None:
         """`seen`: the rows since `idle`, those that are not final included."""
         dark = self._reader.blackouts(events.start, now)
-        row = live_row(state, events, now, skip=[(from_us(a), from_us(b)) for a, b in dark])
+        skip = [(from_us(a), from_us(b)) for a, b in dark]
+        row = live_row(state, events, now, skip=skip)
         if row is None:
             return None
         reports = AwayReports.of(events.away)
@@ -408,12 +429,49 @@ class Recorder:
             bucket_seconds=self._config.bucket_seconds,
             resolver_of=self._resolver_of,
         )[0]
+        self._presence.read(events, reports.away, to_us(row.bucket_end_ts))
+        unbroken_since = self._unbroken_since(skip)
         since = self._held_since(prediction) or self._since(prediction)
+        since = since if unbroken_since is None else max(since, unbroken_since)
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
         is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
-        is_still = row.active_seconds_any == 0 or is_listening
-        is_call = bool(row.call_spans)
-        return Live(prediction, since, is_meeting, is_still=is_still, is_call=is_call, is_listening=is_listening)
+        return Live(
+            prediction,
+            since,
+            is_meeting,
+            is_still=row.active_seconds_any == 0 or is_listening,
+            is_call=bool(row.call_spans),
+            is_listening=is_listening,
+            changed_at=self._changed_at(block_start(since, prediction.bucket_end_ts)),
+            front_since=_moment(self._presence.front_since_us()),
+            unbroken_since=unbroken_since,
+            away_since=next((from_us(a) for a, b in reports.away if a <= to_us(row.bucket_start_ts) < b), None),
+        )
+
+    def _unbroken_since(self, skip: Sequence[tuple[datetime, datetime]]) -> datetime | None:
+        gap_end = _moment(self._presence.gap_end_us)
+        return max([*(end for _, end in skip), *([] if gap_end is None else [gap_end])], default=None)
+
+    def _changed_at(self, began: datetime) -> datetime | None:
+        """The last change of app or return to the keyboard in a block that began so."""
+        changed_us, away = self._presence.changed_us(to_us(began)), self._presence.away
+        back_us = away[1] if away is not None and self._is_return(*away) else 0
+        changed_us = max(changed_us or 0, back_us)
+        return from_us(changed_us) if changed_us > to_us(began) else None
+
+    def _is_return(self, begin_us: int, end_us: int) -> bool:
+        """Whether a time away is what it looks like: nobody who listened (a meeting, an audible tab) was away."""
+        if end_us not in self._returns:
+            with self._database.reading():
+                near = self._database.buckets.between(self._user_id, max(begin_us, end_us - _LOOK_BACK_US), end_us)
+            minutes = [record for record in near if record.end_us <= end_us]
+            is_long = end_us - begin_us >= seconds_to_us(AWAY_RUN_SECONDS)
+            listened = bool(minutes) and all(
+                minute.decided_by != "idle_rule" and (is_long or unpack_row(minute.feature_row).attended_seconds > 0)
+                for minute in minutes
+            )
+            self._returns = {end_us: not listened}
+        return self._returns[end_us]
 
     def _held_since(self, live: WindowPrediction) -> datetime | None:
         """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
@@ -427,16 +485,19 @@ class Recorder:
     def _since(self, live: WindowPrediction) -> datetime:
         """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
         start = live.bucket_start_ts
-        dark = self._reader.blackouts(start - 240 * self._bucket, start)
-        with self._database.reading():
-            recent = self._database.buckets.before(self._user_id, to_us(start) + 1, 240)
-        for record in reversed(recent):
-            if record.ui_label != live.ui_label or from_us(record.end_us) < start - 3 * self._bucket:
-                break
-            if dark and record.start_us < dark[-1][1]:
-                break
-            start = min(start, from_us(record.start_us))
-        return start
+        run = run_before(
+            self._database,
+            self._user_id,
+            to_us(start) + 1,
+            label=live.ui_label,
+            named=self._categories.ui_label,
+            with_away=live.decided_by == "idle_rule",
+        )
+        if run is None or from_us(run[-1].end_us) < start - 3 * self._bucket:
+            return start
+        since = min(start, from_us(run[0].start_us))
+        dark = self._reader.blackouts(since, start)
+        return from_us(max(to_us(since), *(end for _, end in dark))) if dark else since
 
 
 def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> datetime:
@@ -489,6 +550,10 @@ def _lengthened(away: Sequence[Interval], end_us: int) -> list[Interval]:
 
 def _end_us(timestamp: datetime, duration_seconds: float) -> int:
     return to_us(timestamp) + seconds_to_us(duration_seconds)
+
+
+def _moment(us: int | None) -> datetime | None:
+    return None if us is None else from_us(us)
 
 
 def _latest(left: datetime | None, right: datetime | None) -> datetime | None:

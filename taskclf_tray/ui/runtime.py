@@ -421,6 +421,8 @@ class TrayRuntime:
             problem=self._troubles.problem,
             banner=self._banner(),
         )
+        with contextlib.suppress(TaskclfError):  # a command then looks at the record alone
+            session.note_block(snapshot.block_start)
         self._audience.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
         with contextlib.suppress(TaskclfError):
             self._audience.show_labels(session.label_view)

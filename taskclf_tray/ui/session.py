@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -11,11 +12,15 @@ from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
+from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.identity import Identity, load_or_create_identity
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
+from taskclf_tray.infer.pipeline import map_label
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.registry import BundleInfo, list_bundles
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.labels.categories import Categories, KeptCategories
+from taskclf_tray.labels.current import BlockNote, recorded_block
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
@@ -24,6 +29,7 @@ from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.guard import GuardedReader
+from taskclf_tray.ui.label_growth import LabelGrowth
 from taskclf_tray.ui.label_view import read_label_view
 from taskclf_tray.ui.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.ui.recorder import Live, Recorder
@@ -35,8 +41,6 @@ log = logging.getLogger(__name__)
 
 SourceFactory = Callable[[Identity], ActivitySource]
 DEVICE_ID = "desktop"
-_FLICKER_US = 180_000_000
-"""The model may think of something else for so long without ending the block."""
 
 
 class Session:
@@ -65,6 +69,9 @@ class Session:
         self.identity = load_or_create_identity(paths.home)
         self.database = Database(paths.database)
         try:
+            self._block_note = BlockNote(self.database, self.identity.user_id)
+            with contextlib.suppress(StoreError):
+                self._block_note.remove()  # one of a program that was killed
             if models_dir is None:
                 install_starter_model(paths, self.database)
             self.source = make_source(self.identity)
@@ -74,6 +81,7 @@ class Session:
                 overrides=overrides,
                 smooth_window=config.smooth_window,
                 smoother=config.smoother,
+                kept=KeptCategories(self.database),
             )
             self.messages: list[Message] = self.serving.load()
         except BaseException:
@@ -87,6 +95,7 @@ class Session:
             taxonomy=lambda: self.serving.taxonomy,
         )
         self.labels = LabelStore(self.database, self.identity.user_id)
+        self._growth = LabelGrowth(self.labels)
         self._today = TodayTally(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
@@ -173,13 +182,11 @@ class Session:
 
     def grow_label(self, live: Live | None) -> None:
         """The label the person gave to the current block goes on with it, until the block ends. Raises StoreError."""
-        growing = self.labels.growing()
-        if growing is None:
-            return
-        if live is not None and not live.is_away and live.block_start <= from_us(growing.start_us):
-            self.labels.grow(live.prediction.bucket_end_ts)
-        elif to_us(self.now()) - growing.end_us > _FLICKER_US or self.open_blackouts():
-            self.labels.stop_growing()
+        self._growth.follow(live, self.now(), is_dark=lambda: bool(self.open_blackouts()))
+
+    def note_block(self, start: datetime | None) -> None:
+        """Tell commands where the block begins that shows; None: there is nothing to label now. Raises StoreError."""
+        self._block_note.write(start, self.now())
 
     def label_view(self) -> LabelView:
         """What the views show of the person's labels now. Raises StoreError."""
@@ -191,8 +198,7 @@ class Session:
 
     def taxonomy(self) -> TaxonomyConfig | None:
         """The categories in force."""
-        config = self.serving.config
-        return None if config is None else config.taxonomy
+        return self.serving.taxonomy
 
     def write_outputs(self, *, is_caught_up: bool = True, is_last: bool = False, max_days: int = DAYS_A_WRITE) -> None:
         """Bring the files beside the record up to date; see `OutputWriter.write`. Raises StoreError."""
@@ -200,14 +206,27 @@ class Session:
         self._outputs.write(now, zone_name, is_caught_up=is_caught_up, is_last=is_last, max_days=max_days)
 
     def newest(self) -> WindowPrediction | None:
-        """The last bucket of the record. Raises StoreError."""
+        """The last bucket of the record, under the categories of today. Raises StoreError."""
         with self.database.reading():
             found = self.database.buckets.before(self.identity.user_id, 1 << 62, 1)
-        return WindowPrediction.unpack(json.loads(found[0].prediction)) if found else None
+        if not found:
+            return None
+        answer = WindowPrediction.unpack(json.loads(found[0].prediction))
+        resolver = None if self.serving.config is None else self.serving.config.resolver
+        name, probs = map_label(resolver, answer.smoothed_label_name, answer.raw_label, answer.core_probs)
+        return dataclasses.replace(answer, mapped_label_name=name, mapped_probs=probs)
+
+    def recorded_block(self) -> datetime | None:
+        """Where the current block begins by the record alone, while nothing fresh comes. Raises StoreError."""
+        named = Categories(self.database, self.taxonomy()).ui_label
+        block = recorded_block(self.database, self.identity.user_id, self.now(), named=named)
+        return None if block is None else block[0]
 
     def close(self) -> None:
         """Free the source and the database. Raises StoreError."""
         try:
+            with contextlib.suppress(StoreError):
+                self._block_note.remove()
             self.source.close()
         finally:
             self.database.close()

@@ -22,13 +22,21 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class OwnLabel:
-    """A label the person gave to [start, end), and how it is shown (category and colour of the taxonomy)."""
+    """A label the person gave to [start, end), and how it is shown (category and colour of the taxonomy).
+
+    `goes_on`: it holds for every later moment too, until it is ended.
+    """
 
     start: datetime
     end: datetime
     label: str
     ui_label: str
     color: str | None = None
+    goes_on: bool = False
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether the person's word holds for what was seen up to this moment."""
+        return self.goes_on or self.start < moment <= self.end
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,16 @@ def snapshot_of(
     banner: str | None,
 ) -> Snapshot:
     """The snapshot of this moment."""
-    live = step.live
+    live, is_fresh = step.live, True
     if live is None and step.is_caught_up and problem is None and not blackouts:
-        live = _recent(session)
+        live, is_fresh = _recent(session), False
     state, line = _state_and_line(session, live, blackouts, problem, is_caught_up=step.is_caught_up)
     shown = live if state in (IconState.LIVE, IconState.UNSURE, IconState.AWAY) else None
     prediction = None if shown is None else shown.prediction
     taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    block_start = None
+    if shown is not None and not shown.is_away:
+        block_start = shown.block_start if is_fresh else session.recorded_block()
     core_label, probability = (None, None) if prediction is None else shown_core_label(prediction, taxonomy)
     return Snapshot(
         state=state,
@@ -48,7 +51,7 @@ def snapshot_of(
         models=model_choices(session),
         source=session.source.name,
         moment=None if prediction is None else prediction.bucket_end_ts,
-        block_start=None if shown is None or shown.is_away else shown.block_start,
+        block_start=block_start,
     )
 
 

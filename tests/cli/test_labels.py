@@ -17,6 +17,7 @@ from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import MAX_FILE_BYTES
+from taskclf_tray.store.buckets import unpack_row
 from tests.cli.homes import CommandLine
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.cli.test_report import put
@@ -143,12 +144,13 @@ def test_days_are_those_of_this_machine(line: RecordHome, monkeypatch: pytest.Mo
 def test_now_labels_the_block_of_a_recorded_person(line: RecordHome) -> None:
     clock = ManualClock(MORNING + timedelta(hours=2, minutes=7))
     with line.database() as database:
-        recorder = recorder_of(database, simulated_source(clock), pipeline_config())
+        recorder = recorder_of(database, simulated_source(clock), pipeline_config(with_taxonomy=False))
         while not recorder.step(clock.now()).is_caught_up:
             pass
         minutes = recorded(database)
+        apps = [unpack_row(record.feature_row).app_id for record in database.buckets.between(USER, 0, 1 << 62)]
     line.now = clock.now()
-    expected = run_start(minutes, line.now)
+    expected = run_start(minutes, apps, line.now)
     facts = line.json("labels", "now", "Write")
     assert (facts["start"], facts["end"]) == (expected.isoformat(), line.now.isoformat())
     span = line.json("labels", "list")["labels"][-1]
@@ -158,12 +160,12 @@ def test_now_labels_the_block_of_a_recorded_person(line: RecordHome) -> None:
     assert line.said() == []
 
 
-def run_start(minutes: list[WindowPrediction], now: datetime) -> datetime:
-    """Where the last minutes of one label begin, cut at their half hours."""
+def run_start(minutes: list[WindowPrediction], apps: list[str], now: datetime) -> datetime:
+    """Where the last minutes of one label in one app begin, cut at their half hours."""
     last = minutes[-1]
     start = last.bucket_start_ts
-    for minute in reversed(minutes[:-1]):
-        if minute.bucket_end_ts != start or minute.ui_label != last.ui_label:
+    for minute, app in zip(reversed(minutes[:-1]), reversed(apps[:-1]), strict=True):
+        if minute.bucket_end_ts != start or minute.ui_label != last.ui_label or app != apps[-1]:
             break
         start = minute.bucket_start_ts
     while now - start > timedelta(minutes=30):

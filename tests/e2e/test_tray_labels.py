@@ -73,6 +73,12 @@ def entry_with(tray: TrayClient, start: str) -> str:
     return next((label for label in entries(tray) if label.startswith(start)), "")
 
 
+def label_this(tray: TrayClient, label: str) -> None:
+    """Click a label under `Label this as (since 14:05)`."""
+    menu = next(e for depth, e in tray.menu().walk() if depth == 0 and e.label.startswith("Label this as"))
+    tray.click_id(menu.find(label).id)
+
+
 def asked(notify_daemon: NotifyDaemon) -> ShownNotice:
     """The first question about a block."""
 
@@ -89,10 +95,10 @@ def request_of(home: DemoHome, notice: ShownNotice) -> RequestRecord:
 
 def test_label_this_shows_at_once_and_undo_takes_it_back(env: dict[str, str], home: DemoHome) -> None:
     with python_child("taskclf_tray", ("demo", "--speed", "1"), env) as app, TrayClient(env) as tray:
-        wait_until(lambda: "Label this as" in entries(tray), "a block to label", 15)
+        wait_until(lambda: entry_with(tray, "Label this as (since "), "a block to label", 15)
         before = str(tray.props()["Title"])
         label = "Write" if "Write" not in before else "Debug"
-        tray.click(f"Label this as/{label}")
+        label_this(tray, label)
         tray.wait_for_text("as you said")
         assert label in str(tray.props()["Title"])
         (span,) = home.spans()
@@ -197,10 +203,10 @@ def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_
 def test_the_label_changes_within_a_second(env: dict[str, str], home: DemoHome) -> None:
     """What the person sees, from the click to the new title, by label, undo and label again."""
     with python_child("taskclf_tray", ("demo", "--speed", "1"), env) as app, TrayClient(env) as tray:
-        wait_until(lambda: "Label this as" in entries(tray), "a block to label", 15)
+        wait_until(lambda: entry_with(tray, "Label this as (since "), "a block to label", 15)
         for label in ("Write", "Meet", "Debug"):
             began = time.monotonic()
-            tray.click(f"Label this as/{label}")
+            label_this(tray, label)
             wait_until(lambda seen=label: f"{seen}, as you said" in str(tray.props()["Title"]), label, 5)
             assert time.monotonic() - began < allowed(1.0)
         app.send_signal(signal.SIGTERM)

@@ -164,12 +164,12 @@ def test_labels_review_and_undo_appear_when_they_do_something(front: Front) -> N
     assert not any(name.startswith(("Label", "Review", "Undo")) for name in top)
     front.show(block_start=START, labels=WAITING)
     top = [name for name, _ in front.entries() if "/" not in name]
-    assert top[1:4] == ["Label this as", "Review (7)", f"Undo “Build {FROM_TO}”"]
+    assert top[1:4] == ["Label this as (since 08:40)", "Review (7)", f"Undo “Build {FROM_TO}”"]
 
 
 def test_label_this_as_shows_the_most_used_first_and_labels_the_block_the_menu_showed(front: Front) -> None:
     front.show(block_start=START, labels=WAITING)
-    entries = [(name, item) for name, item in front.entries() if name.startswith("Label this as/")]
+    entries = [(name, item) for name, item in front.entries() if name.startswith("Label this as (since 08:40)/")]
     assert [name.partition("/")[2] for name, _ in entries] == list(ORDER)
     front.show(block_start=NOW)  # the next block has begun while the menu was open
     entries[0][1](None)

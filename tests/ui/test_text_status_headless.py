@@ -16,6 +16,7 @@ from taskclf_tray.core.errors import AWConnectionError, StoreError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.labels.current import current_block
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.ui import text
 from taskclf_tray.ui.headless import JsonLines, StatusLine
@@ -112,6 +113,9 @@ def test_without_fresh_data_the_newest_minute_shows_and_then_its_age(session: Se
     assert newest is not None
     recent = seen(session)
     assert (recent.ui_label, recent.since) == (newest.ui_label, newest.bucket_start_ts)
+    block = current_block(session.database, session.identity.user_id, session.now())
+    assert block is not None
+    assert recent.block_start == block[0]  # what a label would be given to is no single minute
     session.now = lambda: START + timedelta(hours=2)  # type: ignore[method-assign]
     late = seen(session)
     assert late.state is IconState.AWAY
