@@ -37,6 +37,8 @@ from taskclf_tray.infer.pipeline import Model, PipelineConfig
 from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.categories import KeptCategories
+from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import (
     PARQUET_SUFFIXES,
@@ -159,7 +161,7 @@ def quick_model(resolved: ResolvedInferenceConfig) -> Model:
 
 
 def _taxonomy(paths: HomePaths, request: BatchRequest, say: Say) -> TaxonomyConfig | None:
-    """The one named; else the home's, which may be wrong without stopping anything: core labels then."""
+    """The one named; else the home's, which may be wrong without stopping anything: then its last valid state."""
     if request.taxonomy is not None:
         return load_taxonomy(Path(request.taxonomy))
     if not paths.taxonomy.exists():
@@ -167,8 +169,20 @@ def _taxonomy(paths: HomePaths, request: BatchRequest, say: Say) -> TaxonomyConf
     try:
         return load_taxonomy(paths.taxonomy)
     except TaxonomyError as error:
-        say({"event": "warning", "text": f"The categories are not used. {error}"})
+        kept = _kept_taxonomy(paths)
+        words = "The categories are not used." if kept is None else "The last valid categories are used."
+        say({"event": "warning", "text": f"{words} {error}"})
+        return kept
+
+
+def _kept_taxonomy(paths: HomePaths) -> TaxonomyConfig | None:
+    if not paths.database.exists():
         return None
+    database = Database(paths.database, read_only=True)
+    try:
+        return KeptCategories(database).load()
+    finally:
+        database.close()
 
 
 def _written(result: BatchInferenceResult, out_dir: Path) -> dict[str, Any]:

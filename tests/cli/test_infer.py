@@ -27,6 +27,7 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
@@ -222,6 +223,18 @@ def test_a_broken_taxonomy_of_the_home_is_told_and_passed_over(tmp_path: Path) -
     assert [event["event"] for event in told] == ["warning", "progress"]
     assert "buckets" in told[0]["text"]
     assert ",Deep Work," not in (tmp_path / "predictions.csv").read_text()
+
+
+def test_the_last_valid_categories_of_the_home_stand_in_for_a_broken_file(tmp_path: Path) -> None:
+    home = HomePaths(copy_home(tmp_path / "home"))
+    database = Database(home.database)
+    KeptCategories(database).save(load_taxonomy(home.taxonomy))
+    database.close()
+    home.taxonomy.write_text("buckets: 3\n")
+    told: list[dict[str, Any]] = []
+    run(BatchRequest(str(home.home), str(ROWS), out_dir=str(tmp_path)), told.append)
+    assert "The last valid categories are used." in told[0]["text"]
+    assert ",Deep Work," in (tmp_path / "predictions.csv").read_text()
 
 
 def test_the_library_sees_only_a_model_with_its_hash(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
