@@ -16,6 +16,8 @@ from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.record import Record
+    from taskclf_tray.labels.current import Named
     from taskclf_tray.store.labels import LabelChange, SpanRecord
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -89,12 +91,10 @@ def _check_period(start: datetime, end: datetime, now: datetime) -> None:
 
 def handle_now(options: argparse.Namespace) -> int:
     """Label the current block; the label goes on while it does."""
-    from taskclf_tray.labels.categories import Categories, categories_in_force
     from taskclf_tray.labels.current import current_block
 
     with opened(options) as record:
-        categories = Categories(record.database, categories_in_force(record.database, record.paths.taxonomy)[0])
-        block = current_block(record.database, record.user_id, record.now, named=categories.ui_label)
+        block = current_block(record.database, record.user_id, record.now, names=lambda: _names(record))
         if block is None:
             raise LabelError(
                 "There is no current block: nothing is on record of the last minutes, or you were away or paused.",
@@ -106,6 +106,13 @@ def handle_now(options: argparse.Namespace) -> int:
     line = f"{when.span(start, end)} is {options.label}, and what follows until the work changes."
     tell(options, facts, [line], is_done=True)
     return 0
+
+
+def _names(record: Record) -> Named:
+    """How minutes are shown; asked for only while no app runs, for it loads what predicts."""
+    from taskclf_tray.labels.categories import Categories, categories_in_force
+
+    return Categories(record.database, categories_in_force(record.database, record.paths.taxonomy)[0]).ui_label
 
 
 def handle_delete(options: argparse.Namespace) -> int:

@@ -85,9 +85,9 @@ def run_before(
 
 
 def current_block(
-    database: Database, user_id: str, now: datetime, *, named: Named = stored_name
+    database: Database, user_id: str, now: datetime, *, names: Callable[[], Named] = lambda: stored_name
 ) -> tuple[datetime, datetime] | None:
-    """[start, now) of the block that goes on now, as the tray shows it.
+    """[start, now) of the block that goes on now, as the tray shows it. `names` is called while no app says so.
 
     None while nothing is recorded, and when the last recorded minute was time away. Raises StoreError.
     """
@@ -100,7 +100,7 @@ def current_block(
             return None
         if now - note.start <= _MAX_BLOCK + FRESH_FOR:  # else it is of a program that was killed
             return _outside_dark(database, note.start, now, now)
-    return recorded_block(database, user_id, now, named=named) if is_fresh else None
+    return recorded_block(database, user_id, now, named=names()) if is_fresh else None
 
 
 def recorded_block(
