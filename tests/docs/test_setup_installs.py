@@ -57,7 +57,7 @@ BOTH = pytest.mark.parametrize("pip", ["oldest", "newest"], indirect=True)
 
 @pytest.fixture
 def pip(request: pytest.FixtureRequest) -> Path:
-    """The folder of the newest published pip, or of the oldest that a supported Python brings."""
+    """The folder of the newest published pip, or of the oldest that this Python ever brought."""
     return Path(sys.prefix) / "apart" / f"pip-{getattr(request, 'param', 'newest')}"
 
 
@@ -242,10 +242,9 @@ def test_where_packages_come_from_is_the_persons_choice(
 
     settings = {name: value for name, value in environment.pip_settings.environment().items() if name[:4] == "PIP_"}
 
-    (version,) = pins(f"{pip.name}.txt")["pip"]
     asked = [sys.executable, "-c", ASK_PIP.format(folder=str(pip))]
     said = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
-    assert said["version"] == version
+    assert said["version"] in pins(f"{pip.name}.txt")["pip"]
     assert said["index_url"] == settings.pop("PIP_INDEX_URL") == "person"
     assert said["proxy"] == settings.pop("PIP_PROXY") == "variable"
     assert (said["retries"], settings.pop("PIP_RETRIES")) == (7, "7")
