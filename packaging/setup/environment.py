@@ -35,7 +35,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # PYTHONSAFEPATH would leave it out
+HERE = str(Path(__file__).resolve().parent)
+if HERE not in sys.path:  # under PYTHONSAFEPATH, and when a test loads this file
+    sys.path.insert(0, HERE)
 import pip_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,8 +50,8 @@ class Plan:
     """One environment: its folder, what is installed there, and in which order.
 
     `requirements` are installed one file after the other. `sources` are the few packages that publish no wheel; they
-    are built with what an earlier file has installed. `apart` are files for folders of their own below `apart/`, which
-    nothing is imported from by itself: the pips the tests try.
+    are built with what an earlier file has installed. `apart` are installed into folders of their own below `apart/`,
+    off the import path: the pips that tests try.
     """
 
     def __init__(

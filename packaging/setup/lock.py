@@ -23,7 +23,7 @@ from environment import NEWEST, OLDEST, PLANS, REQUIREMENTS, ROOT
 UV = "uv==0.13.9"
 COMPILE = [
     "--universal", "--python-version", ".".join(map(str, OLDEST)),
-    "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header",
+    "--fork-strategy", "fewest", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header",
 ]  # fmt: skip
 INPUTS = {
     "run.txt": ["pyproject.toml", "--extra", "train", "--group", "build"],

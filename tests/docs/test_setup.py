@@ -62,6 +62,11 @@ def test_the_tests_run_on_what_people_run() -> None:
     assert hashes("run.txt").items() <= hashes("dev.txt").items()
 
 
+def test_every_python_runs_the_same_versions() -> None:
+    """What is tested with one Python is then tested for all; mypy reads numpy's stubs as the oldest Python does."""
+    assert {name: versions for name, versions in pins("dev.txt").items() if len(versions) > 1} == {}
+
+
 def test_the_server_of_the_tests_is_the_one_the_documents_name() -> None:
     assert pins("aw-server.txt")["aw-server"] == {"0.12.0"}
 
