@@ -28,6 +28,17 @@ def add_parser(commands: Commands) -> None:
     _add_batch(ways)
     online = ways.add_parser("online", help="the same as `run --headless`")
     run.add_options(online)
+    online.add_argument(
+        "--label-queue",
+        action="store_true",
+        help="keep the taskclf tool's list of questions in step: data/processed/labels_v1/queue.json in the home",
+    )
+    online.add_argument(
+        "--label-confidence",
+        type=share,
+        metavar="NUMBER",
+        help="a minute less sure than this is a reason to ask (default: 0.55, or the reject threshold if higher)",
+    )
     online.set_defaults(handler=handle_online)
 
 
@@ -116,6 +127,14 @@ def handle_batch(options: argparse.Namespace) -> int:
     ]
     tell(options, outcome, lines, is_done=True)
     return 0
+
+
+def share(word: str) -> float:
+    """A number from 0 to 1."""
+    number = float(word)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError("a confidence lies between 0 and 1")
+    return number
 
 
 def _text(path: Path | None) -> str | None:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from taskclf_tray.cli import record as records
 from taskclf_tray.cli import when
 from taskclf_tray.cli.common import OutputPlace, add_times, file_path
+from taskclf_tray.cli.label_parquet import as_csv
 from taskclf_tray.cli.record import Record, opened, zone_name
 from taskclf_tray.cli.show import add_action, paths_of, print_answer, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from taskclf_tray.cli.show import Actions
     from taskclf_tray.core.types import LabelSpan
     from taskclf_tray.store.labels import SpanRecord
@@ -28,9 +31,12 @@ def add_export(actions: Actions) -> None:
 
 def add_import(actions: Actions) -> None:
     """`labels import`."""
-    parser = add_action(actions, "import", handle_import, "add the labels of a CSV file, all of them or none")
+    parser = add_action(actions, "import", handle_import, "add the labels of a file, all of them or none")
     parser.add_argument(
-        "file", type=file_path, metavar="FILE", help="columns start_ts, end_ts, label; times in ISO 8601"
+        "file",
+        type=file_path,
+        metavar="FILE",
+        help="CSV with the columns start_ts, end_ts, label, times in ISO 8601; or labels.parquet of the taskclf tool",
     )
     parser.add_argument("--adopt", action="store_true", help="take over labels of other users as yours")
     add_times(parser)
@@ -70,18 +76,25 @@ def handle_export(options: argparse.Namespace) -> int:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Lay the labels of a file over those there are; in a new home, make what they need."""
+    with as_csv(options.file, is_debug=options.debug) as path:
+        return _import(options, path)
+
+
+def _import(options: argparse.Namespace, path: Path) -> int:
     from taskclf_tray.core.identity import user_id_path
+    from taskclf_tray.ui.tool_files import remember_taken_over
 
     home = paths_of(options).home
     is_new = not home.exists()
     if not user_id_path(home).exists():
-        _read(options, "", records.now())  # a file that cannot be used makes neither home nor identity
+        _read(options, path, "", records.now())  # a file that cannot be used makes neither home nor identity
     with opened(options, create=True) as record:
-        spans, notes = _read(options, record.user_id, record.now)
+        spans, notes = _read(options, path, record.user_id, record.now)
         before = _contents(record)
         count = record.labels.import_spans(spans, at=record.now)
         known = count if _contents(record) == before else sum(_content(span) in before for span in spans)
         outside = _outside_record(record, spans)
+        remember_taken_over(record.database, options.file)
     facts = {"file": str(options.file), "labels": count, "already_there": known, "outside_record": outside}
     lines = [_imported(count, known), *_outside(outside, count), *notes]
     lines += [f"The home {home} was made for them."] if is_new else []
@@ -89,34 +102,34 @@ def handle_import(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read(options: argparse.Namespace, user_id: str, at: datetime) -> tuple[list[LabelSpan], list[str]]:
+def _read(options: argparse.Namespace, path: Path, user_id: str, at: datetime) -> tuple[list[LabelSpan], list[str]]:
     """The labels, and what was assumed of their times. Raises LabelError.
 
     Where another owner is all that is wrong with the file, the error says how to adopt.
     """
     try:
-        return _read_as(options, user_id, at, adopt=options.adopt)
+        return _read_as(options, path, user_id, at, adopt=options.adopt)
     except LabelError as error:
-        if not options.adopt and _can_be_adopted(options, user_id, at):
+        if not options.adopt and _can_be_adopted(options, path, user_id, at):
             raise LabelError(error.title, "Nothing was imported. With --adopt they become your labels.") from error
         raise
 
 
 def _read_as(
-    options: argparse.Namespace, user_id: str, at: datetime, *, adopt: bool
+    options: argparse.Namespace, path: Path, user_id: str, at: datetime, *, adopt: bool
 ) -> tuple[list[LabelSpan], list[str]]:
     from taskclf_tray.labels.csv_files import read_label_csv
     from taskclf_tray.labels.csv_times import LabelTimes
 
     times = LabelTimes(zone_name() if options.times == "local" else None)
-    spans = read_label_csv(options.file, user_id=user_id, adopt=adopt, at=at, times=times)
+    spans = read_label_csv(path, user_id=user_id, adopt=adopt, at=at, times=times)
     note = times.note(zone_name()) if options.times is None else None
     return spans, [] if note is None else [note]
 
 
-def _can_be_adopted(options: argparse.Namespace, user_id: str, at: datetime) -> bool:
+def _can_be_adopted(options: argparse.Namespace, path: Path, user_id: str, at: datetime) -> bool:
     try:
-        return bool(_read_as(options, user_id, at, adopt=True)[0])
+        return bool(_read_as(options, path, user_id, at, adopt=True)[0])
     except LabelError:
         return False
 

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import queue, when
 from taskclf_tray.cli.arguments import UsageError
 from taskclf_tray.cli.date_words import share_of
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
@@ -40,6 +40,7 @@ def add_parser(commands: Commands) -> None:
     _add_period(delete)
     add_export(actions)
     add_import(actions)
+    queue.add_list(actions, "show-queue")
 
 
 def _add_period(parser: argparse.ArgumentParser) -> None:

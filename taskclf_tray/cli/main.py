@@ -17,7 +17,21 @@ import sys
 from collections.abc import Sequence
 
 from taskclf_tray import __version__
-from taskclf_tray.cli import demo, doctor, infer, labels, model, monitor, policy, queue, report, run, taxonomy, train
+from taskclf_tray.cli import (
+    config,
+    demo,
+    doctor,
+    infer,
+    labels,
+    model,
+    monitor,
+    policy,
+    queue,
+    report,
+    run,
+    taxonomy,
+    train,
+)
 from taskclf_tray.cli.arguments import Parser, UsageError, parse
 from taskclf_tray.cli.show import print_error, settle_output
 from taskclf_tray.core.errors import TaskclfError
@@ -25,7 +39,7 @@ from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_z
 from taskclf_tray.system.console import OutputError, complain, prepare_output
 from taskclf_tray.system.stop_signals import Unwinding, exit_code
 
-_GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy)
+_GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy, config)
 
 
 def build_parser() -> Parser:

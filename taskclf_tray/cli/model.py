@@ -24,7 +24,9 @@ def add_parser(commands: Commands) -> None:
     inspect = add_action(actions, "inspect", handle_inspect, "all about one model, and whether it can be served")
     inspect.add_argument("name", nargs="?", type=name_or_path, help=f"{_NAME_HELP} (default: the served one)")
     choose = add_action(actions, "set-active", handle_set_active, "serve a model, where no policy names another")
-    choose.add_argument("name", type=name_or_path, help=_NAME_HELP)
+    which = choose.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", nargs="?", type=name_or_path, help=_NAME_HELP)
+    which.add_argument("--model-id", metavar="NAME", help="the same, as the taskclf tool spells it")
     choose.add_argument("--reason", metavar="TEXT", help="why, for the history")
     add_action(actions, "rollback", handle_rollback, "take the last promotion back, or the last model set active")
 
@@ -34,7 +36,7 @@ def handle_list(options: argparse.Namespace) -> int:
     from taskclf_tray.infer.registry import list_bundles
 
     paths = paths_of(options)
-    bundles, served = list_bundles(paths.models), Served(paths)
+    bundles, served = list_bundles(paths.models, is_thorough=True), Served(paths)
     active, active_problem = _active(paths)
     table = [_row(rank, info, served.config, active) for rank, info in enumerate(bundles, 1)]
     facts = {
@@ -127,7 +129,7 @@ def handle_set_active(options: argparse.Namespace) -> int:
     from taskclf_tray.infer.registry import bundle_at, set_active
 
     paths = paths_of(options)
-    folder = bundle_at(paths.models, options.name)
+    folder = bundle_at(paths.models, options.model_id or options.name)
     load_model_bundle(folder)
     note = {"note": options.reason or "manual set-active"}
     _tell_switch(options, paths, set_active(paths.models, folder, note))

@@ -14,6 +14,7 @@ from taskclf_tray.cli.show import add_action, add_actions, print_answer, tell
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.show import Actions
     from taskclf_tray.labels.asking_state import AskingState
     from taskclf_tray.labels.request import LabelRequest
     from taskclf_tray.store.requests import AskOutcome
@@ -26,10 +27,7 @@ _ASKS_READ: Final = timedelta(days=3)
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("queue", help="blocks that wait for your label, and when you are asked"))
-    listed = add_action(actions, "list", handle_list, "what waits, the least sure first")
-    listed.add_argument(
-        "--limit", type=_limit, metavar="N", help=f"how many to show (default: {_SHOWN_ENTRIES}; with --json all)"
-    )
+    add_list(actions, "list")
     answer = add_action(actions, "answer", handle_answer, "label a block that waits")
     _add_id(answer)
     add_label(answer)
@@ -46,6 +44,14 @@ def add_parser(commands: Commands) -> None:
     imported = add_action(actions, "import", handle_import, "add the entries of a JSON list, all of them or none")
     imported.add_argument(
         "file", type=file_path, metavar="FILE", help="a list that this or the taskclf tool has written"
+    )
+
+
+def add_list(actions: Actions, name: str) -> None:
+    """`queue list`, which the documents call `labels show-queue`."""
+    listed = add_action(actions, name, handle_list, "what waits, the least sure first")
+    listed.add_argument(
+        "--limit", type=_limit, metavar="N", help=f"how many to show (default: {_SHOWN_ENTRIES}; with --json all)"
     )
 
 

@@ -21,7 +21,7 @@ def waiting_in(record: Record) -> list[LabelRequest]:
     from taskclf_tray.labels.queue import ActiveLabelingQueue
 
     waiting = {request.request_id for request in record.labels.waiting(record.now)}
-    pending = ActiveLabelingQueue.over(record.database).get_pending(record.user_id)
+    pending = ActiveLabelingQueue.over(record.database).get_pending(user_id=record.user_id)
     return [request for request in pending if request.request_id in waiting]
 
 

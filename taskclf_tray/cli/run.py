@@ -46,5 +46,7 @@ def handle(options: argparse.Namespace) -> int:
             is_headless=options.headless or options.json,
             is_json=options.json,
             is_once=options.once,
+            has_queue_list=getattr(options, "label_queue", False),
+            ask_below=getattr(options, "label_confidence", None),
         )
     )

@@ -122,14 +122,15 @@ class Served:
         """For JSON."""
         if self.config is None:
             assert self.error is not None
-            report = [{"model": item.name, "reason": item.reason} for item in self.error.report]
+            excluded = [] if self.error.report is None else self.error.report.excluded
+            report = [{"model": item.model_id, "reason": item.reason} for item in excluded]
             return {"model": None, "problem": self.error.title, "excluded": report}
         return {
             "model": self.config.bundle_id,
             "model_version": self.config.model_version,
             "by": self.config.origin,
             "reject_threshold": self.config.reject_threshold,
-            "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds),
+            "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds or {}),
             "calibrator_store": self._store(),
             "warnings": list(self.config.warnings),
         }

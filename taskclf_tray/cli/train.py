@@ -74,7 +74,12 @@ def add_tune_reject(actions: Actions) -> None:
     parser.add_argument(
         "--target-accuracy", type=_target, metavar="NUMBER", help="of what is accepted (default: as in config.toml)"
     )
-    parser.add_argument("--write", action="store_true", help="write the threshold to the inference policy")
+    parser.add_argument(
+        "--write", "--write-policy", action="store_true", help="write the threshold to the inference policy"
+    )
+    parser.add_argument(
+        "--calibrator-store", metavar="DIR", help="the calibrators, or none (default: those the model is served with)"
+    )
 
 
 def add_evaluate(actions: Actions) -> None:
@@ -193,6 +198,7 @@ def handle_tune(options: argparse.Namespace) -> int:
     """Tune the threshold; 1 when it was to be written and none is proven."""
     more = {
         "model_dir": options.model_dir, "target_accuracy": options.target_accuracy, "is_to_be_written": options.write,
+        "calibrator_store": options.calibrator_store,
     }  # fmt: skip
     facts = _job(options, "tune-reject", more)
     tell(options, facts, _tuning(facts), is_done=True)
@@ -248,7 +254,7 @@ def handle_list(options: argparse.Namespace) -> int:
     from taskclf_tray.infer.registry import list_bundles
 
     paths = paths_of(options)
-    table = [_row(paths, info) for info in list_bundles(paths.models)]
+    table = [_row(paths, info) for info in list_bundles(paths.models, is_thorough=True)]
     lines = [line for row in table for line in _row_lines(row)] or [f"There is no model in {paths.models}."]
     tell(options, {"models_dir": str(paths.models), "models": table}, lines)
     return 0

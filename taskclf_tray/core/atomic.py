@@ -90,6 +90,21 @@ def write_new_file(path: Path, data: bytes) -> None:
     _write_new(path, data, None)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append durably. A line cut short by a crash is closed first, so that it spoils no other. Raises OSError."""
+    with path.open("a+b") as file:
+        torn = file.tell() > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
+        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(path.parent)
+
+
+def _last_byte(handle: int, size: int) -> bytes:
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1)
+
+
 def _write_new(path: Path, data: bytes, mode: int | None) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:

@@ -248,8 +248,13 @@ def render_default_config(values: Mapping[str, Any] | None = None) -> str:
         if name in WITHOUT_EFFECT and getattr(config, name) == getattr(default, name):
             continue
         idle = f" It has no effect in this version: {key.without_effect}." if key.without_effect else ""
-        parts.append(f"# {key.comment}{idle}\n{name} = {_toml(getattr(config, name))}\n")
+        parts.append(f"# {key.comment}{idle}\n{setting_line(name, getattr(config, name))}\n")
     return "\n".join(parts)
+
+
+def setting_line(name: str, value: object) -> str:
+    """`name = value` as it stands in the file."""
+    return f"{name} = {_toml(value)}"
 
 
 def _toml(value: object) -> str:

@@ -14,6 +14,7 @@ from taskclf_tray.core.strict_json import is_number
 UNUSED_KEYS: Final[dict[str, str]] = {
     "title_salt": "titles are hashed with the secret in data/processed/.title_secret",
     "suggestion_banner_ttl_seconds": "there is no banner",
+    "auto_save_suggestion_min_confidence": "no suggestion is saved by itself",
     "user_id": "the user id is in data/processed/.user_id",
 }
 """Keys of the taskclf tool without a place here, and why."""

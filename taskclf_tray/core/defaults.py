@@ -6,6 +6,8 @@ from typing import Final
 
 MIXED_UNKNOWN: Final = "Mixed/Unknown"
 
+DEFAULT_USER_ID: Final = "default-user"
+"""Whose rows are that nobody is named for; the app itself always names the install's own user."""
 DEFAULT_BUCKET_SECONDS: Final = 60
 DEFAULT_POLL_SECONDS: Final = 60
 DEFAULT_LIVE_POLL_SECONDS: Final = 5
@@ -30,6 +32,19 @@ DEFAULT_RETRAIN_DAYS: Final = 7
 DEFAULT_RETRAIN_BLOCKS: Final = 30
 DEFAULT_LOOK_BACK_DAYS: Final = 30
 DEFAULT_REGRESSION_TOLERANCE: Final = 0.02
+
+
+class DocumentedDefault(float):
+    """A default of the inference documents that gives way to what a policy or a bundle says; equal to its number."""
+
+
+REJECT_THRESHOLD_OR_POLICY: Final = DocumentedDefault(DEFAULT_REJECT_THRESHOLD)
+ASK_THRESHOLD_OR_POLICY: Final = DocumentedDefault(DEFAULT_ASK_THRESHOLD)
+DEFAULT_PSI_THRESHOLD: Final = 0.2
+DEFAULT_KS_ALPHA: Final = 0.05
+DEFAULT_REJECT_INCREASE_THRESHOLD: Final = 0.10
+DEFAULT_ENTROPY_MULTIPLIER: Final = 2.0
+DEFAULT_CLASS_SHIFT_THRESHOLD: Final = 0.15
 
 AWAY_RUN_SECONDS: Final = 300
 """Shortest away run the idle rule turns into BreakIdle."""

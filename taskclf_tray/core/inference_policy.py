@@ -18,6 +18,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_text_atomi
 from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.models import Model
 from taskclf_tray.core.policy_checks import bundle_problems, store_problems, value_problems, wrong
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
@@ -44,22 +45,22 @@ _HELP: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class InferencePolicy:
-    """One policy; keys the file has beyond these are in `extra`, in their order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferencePolicy(Model):
+    """One policy; keys the file has beyond these are in `extra`, in their order, and dumped beside them.
 
     `model_dir` and `calibrator_store_dir` are relative to the home (the parent of models/), with `/`.
     Raises PolicyValidationError for a value of a wrong type or out of range.
     """
 
-    policy_version: str
+    policy_version: str = POLICY_VERSION
     model_dir: str
     model_schema_hash: str
-    model_label_set: tuple[str, ...]
-    calibrator_store_dir: str | None
-    calibration_method: str | None
-    reject_threshold: float
-    per_user_reject_thresholds: Mapping[str, float] | None = None
+    model_label_set: list[str]
+    calibrator_store_dir: str | None = None
+    calibration_method: str | None = None
+    reject_threshold: float = DEFAULT_REJECT_THRESHOLD
+    per_user_reject_thresholds: dict[str, float] | None = None
     created_at: str = ""
     source: str = "manual"
     git_commit: str = ""
@@ -67,8 +68,8 @@ class InferencePolicy:
 
     def __post_init__(self) -> None:
         labels: object = self.model_label_set
-        if isinstance(labels, list):
-            object.__setattr__(self, "model_label_set", tuple(labels))
+        if isinstance(labels, list | tuple):
+            object.__setattr__(self, "model_label_set", list(labels))
         _raise_first(value_problems(dict(self.extra) | {name: getattr(self, name) for name in _KNOWN}))
 
     @property
@@ -87,13 +88,22 @@ class InferencePolicy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> InferencePolicy:
         """Reverse of `to_dict`. Raises PolicyValidationError, also for a missing key."""
-        _raise_first(_missing(data))
-        known: dict[str, Any] = {"calibrator_store_dir": None, "calibration_method": None}
-        known |= {name: value for name, value in data.items() if name in _KNOWN}
-        return cls(**known, extra={name: value for name, value in data.items() if name not in _KNOWN})
+        _raise_first(_missing(data, _REQUIRED))
+        return cls._from_mapping(data)
+
+    def _dump_values(self) -> dict[str, Any]:
+        return self.to_dict()
+
+    @classmethod
+    def _from_mapping(cls, values: Mapping[str, Any]) -> InferencePolicy:
+        _raise_first(_missing(values, _WITHOUT_DEFAULT))
+        known = {name: value for name, value in values.items() if name in _KNOWN}
+        return cls(**known, extra={name: value for name, value in values.items() if name not in _KNOWN})
 
 
-_REQUIRED: Final = ("policy_version", "model_dir", "model_schema_hash", "model_label_set", "reject_threshold")
+_WITHOUT_DEFAULT: Final = ("model_dir", "model_schema_hash", "model_label_set")
+_REQUIRED: Final = ("policy_version", *_WITHOUT_DEFAULT, "reject_threshold")
+"""Keys that a file must have."""
 _OPTIONAL: Final = {
     "calibrator_store_dir": None,
     "calibration_method": None,
@@ -121,10 +131,9 @@ def build_inference_policy(
     `git_commit` says "unknown": an installed program has no repository to ask.
     """
     return InferencePolicy(
-        policy_version=POLICY_VERSION,
         model_dir=model_dir,
         model_schema_hash=model_schema_hash,
-        model_label_set=tuple(sorted(model_label_set)),
+        model_label_set=sorted(model_label_set),
         calibrator_store_dir=calibrator_store_dir,
         calibration_method=calibration_method,
         reject_threshold=reject_threshold,
@@ -214,7 +223,7 @@ def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
         return [_unreadable(error)]
     except PolicyValidationError as error:
         return [error]
-    problems = list(_missing(data))
+    problems = list(_missing(data, _REQUIRED))
     absent = {error.key for error in problems}
     values = _OPTIONAL | dict.fromkeys(_REQUIRED) | data
     problems += [error for error in value_problems(values) if error.key not in absent]
@@ -240,8 +249,8 @@ def _disk_problems(
         yield from store_problems(home, store_dir, bundle_id, schema_hash, method)
 
 
-def _missing(data: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
-    for name in _REQUIRED:
+def _missing(data: Mapping[str, Any], required: Iterable[str]) -> Iterator[PolicyValidationError]:
+    for name in required:
         if name not in data:
             yield wrong(name, f"The key {name} is missing", f"add it ({_HELP[name].rstrip('.')})")
 
@@ -253,7 +262,7 @@ def _raise_first(problems: Iterator[PolicyValidationError]) -> None:
 
 def render_default_inference_policy_template_json() -> str:
     """The text of `configs/inference_policy.template.json`, always the same bytes."""
-    return json_text(_template(_TEMPLATE_CREATED_AT, "", "template").to_dict())
+    return json_text(_template(_TEMPLATE_CREATED_AT, "", "template", "<TASKCLF_HOME>").to_dict())
 
 
 def write_inference_policy_starter_template(models_dir: Path) -> Path:
@@ -264,24 +273,21 @@ def write_inference_policy_starter_template(models_dir: Path) -> Path:
     path = policy_path(models_dir)
     with home_lock(Path(models_dir).parent):
         if not path.exists():
-            template = _template(datetime.now(UTC).isoformat(), "unknown", "starter-template")
+            home = str(Path(models_dir).absolute().parent)
+            template = _template(datetime.now(UTC).isoformat(), "unknown", "starter-template", home)
             write_text_atomic(path, json_text(template.to_dict()))
     return path
 
 
-def _template(created_at: str, git_commit: str, source: str) -> InferencePolicy:
+def _template(created_at: str, git_commit: str, source: str, home: str) -> InferencePolicy:
     return InferencePolicy(
-        policy_version=POLICY_VERSION,
         model_dir="models/<run_id>",
         model_schema_hash="<schema_hash>",
-        model_label_set=("<label>",),
-        calibrator_store_dir=None,
-        calibration_method=None,
-        reject_threshold=DEFAULT_REJECT_THRESHOLD,
+        model_label_set=["<label>"],
         created_at=created_at,
         source=source,
         git_commit=git_commit,
-        extra={"_help": dict(_HELP)},
+        extra={"_help": {"paths_are_relative_to": home} | _HELP},
     )
 
 

@@ -8,7 +8,6 @@ damaged or contradicts itself, and ModelIncompatibleError for a sound one of ano
 from __future__ import annotations
 
 import csv
-import functools
 import hashlib
 import io
 import secrets
@@ -24,6 +23,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_new_file
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.core.model_text import WINDOWS_LINE_ENDS, look_at
 from taskclf_tray.core.private_files import PRIVATE_FOLDER, make_private_folder
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
@@ -49,8 +49,6 @@ ENCODERS_FILE: Final = "categorical_encoders.json"
 CONFUSION_FILE: Final = "confusion_matrix.csv"
 
 _MAX_ENCODER_BYTES: Final = 8_000_000
-_MAX_MODEL_BYTES: Final = 256 * 2**20
-_MAX_HEADER_BYTES: Final = 2**20
 _ANOTHER_MODEL: Final = "Choose another model, or train a new one."
 
 CatEncoders = dict[str, list[str]]
@@ -170,28 +168,19 @@ def _check_classes(run_dir: Path, found: int, expected: int) -> None:
 
 
 def _check_model_file(run_dir: Path, metadata: ModelMetadata) -> None:
-    path = run_dir / MODEL_FILE
     try:
-        status = path.stat()
-        with path.open("rb") as file:
-            head = file.read(_MAX_HEADER_BYTES).split(b"\n\n")[0]
-        if status.st_size > _MAX_MODEL_BYTES:
-            raise _damaged(run_dir, f"{MODEL_FILE} has more than {_MAX_MODEL_BYTES} bytes")
-        digest = metadata.sha256 and _sha256_of(path, status.st_mtime_ns, status.st_size, status.st_ino)
+        text = look_at(run_dir / MODEL_FILE)
     except OSError as error:
         raise _damaged(run_dir, f"{MODEL_FILE} cannot be read ({error.strerror or type(error).__name__})") from error
-    if digest != (metadata.sha256 and metadata.sha256.lower()):
+    recorded = metadata.sha256 and metadata.sha256.lower()
+    if recorded and text.sha256 and text.sha256 != recorded and text.problem != WINDOWS_LINE_ENDS:
         raise _damaged(run_dir, f"{MODEL_FILE} is not the file that was recorded when the model was made (SHA-256)")
-    header = dict(line.partition("=")[::2] for line in head.decode("utf-8", "replace").splitlines())
-    _check_features(run_dir, header.get("feature_names", "").split(" "), SCHEMAS[metadata.schema_version].model_columns)
-    if header.get("num_class") != str(len(metadata.label_set)):
+    if text.problem is not None:
+        raise _damaged(run_dir, f"{MODEL_FILE}: {text.problem}")
+    features = text.header.get("feature_names", "").split(" ")
+    _check_features(run_dir, features, SCHEMAS[metadata.schema_version].model_columns)
+    if text.header.get("num_class") != str(len(metadata.label_set)):
         raise _damaged(run_dir, f"{MODEL_FILE} has another number of classes than {METADATA_FILE} has labels")
-
-
-@functools.lru_cache(maxsize=64)
-def _sha256_of(path: Path, mtime_ns: int, size: int, inode: int) -> str:  # noqa: ARG001 - the key of the cache
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_model_bundle(

@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from taskclf_tray.core.intervals import Interval
-from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.core.models import Model
+from taskclf_tray.core.schema import SCHEMAS, SKETCH_BINS
+from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
 
 DecidedBy = Literal["model", "idle_rule", "no_window"]
 Sketch = tuple[tuple[int, float], ...]
@@ -122,11 +124,12 @@ class SourceEvents:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureRow:
+class FeatureRow(Model):
     """One bucket's features: always schema v3, a superset of v1 and v2 (contract, section 4); None is missing.
 
-    Sketches are sparse; `as_dict` spells a row out in a schema's columns. The fields after `time_zone` stand
-    beside the row: they are no model input, they say how the bucket is to be decided and counted.
+    Sketches are sparse; `as_dict` spells a row out in a schema's columns, and so does `model_dump`, with the fields
+    from `time_zone` on besides. Those stand beside the row: they are no model input, they say how the bucket is to be
+    decided and counted.
     """
 
     user_id: str
@@ -205,6 +208,29 @@ class FeatureRow:
         """The bucket's length."""
         return (self.bucket_end_ts - self.bucket_start_ts) // timedelta(seconds=1)
 
+    def _dump_values(self) -> dict[str, Any]:
+        return self.as_dict(self.schema_version) | {name: getattr(self, name) for name in _BESIDE}
+
+    @classmethod
+    def _from_mapping(cls, values: Mapping[str, Any]) -> FeatureRow:
+        """From columns of any schema version; what a schema lacks is missing, as in its own rows."""
+        present = {name: value for name, value in values.items() if not _is_nan(value)}
+        known: dict[str, Any] = {**_WHERE_A_SCHEMA_LACKS_IT, **dict.fromkeys(_MAY_BE_MISSING), **present}
+        known.setdefault("device_id", "")
+        for stem in ("title_token_sketch", "title_char3_sketch"):
+            if stem not in known:
+                bins = [(position, present.get(f"{stem}_{position:03d}")) for position in range(SKETCH_BINS)]
+                known[stem] = [(position, float(share)) for position, share in bins if share]
+            known[stem] = tuple((int(position), float(share)) for position, share in known[stem])
+        row = {name: known[name] for name in ROW_FIELDS if name in known}
+        for name in ("bucket_start_ts", "bucket_end_ts"):
+            if name not in row:
+                raise ValueError(f"{name} is missing")
+            moment = row[name].to_pydatetime() if hasattr(row[name], "to_pydatetime") else row[name]
+            row[name] = parse_time(moment) if isinstance(moment, str) else as_utc(moment)
+        row["source_ids"] = tuple(row.get("source_ids", ()))
+        return cls(**row)
+
     def pack(self) -> list[Any]:
         """The row as a list JSON can hold (field order; times in microseconds); `unpack` reverses it."""
         values: list[Any] = []
@@ -235,8 +261,6 @@ class FeatureRow:
 
     def as_dict(self, schema_version: str = "v3") -> dict[str, Any]:
         """The row in the columns of a schema version, in order; sketches dense. Raises KeyError for an unknown one."""
-        from taskclf_tray.core.schema import SCHEMAS
-
         schema = SCHEMAS[schema_version]
         dense = {
             "title_token_sketch": dict(self.title_token_sketch),
@@ -260,10 +284,25 @@ class FeatureRow:
 ROW_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(FeatureRow))
 _FIRST_ROW_FIELDS: Final = ROW_FIELDS.index("decided_by") + 1
 """How many values a row had in the first version; later ones only added to the end."""
+_BESIDE: Final = ROW_FIELDS[ROW_FIELDS.index("time_zone") :]
+_MAY_BE_MISSING: Final = tuple(field.name for field in dataclasses.fields(FeatureRow) if field.type == "float | None")
+_WHERE_A_SCHEMA_LACKS_IT: Final[Mapping[str, Any]] = {
+    "user_id": "",
+    "title_char_count": 0,
+    "title_token_count": 0,
+    "title_unique_token_ratio": 0.0,
+    "title_digit_ratio": 0.0,
+    "title_separator_count": 0,
+}
+"""Schema v2 has no user, v1 and v2 no measures of titles."""
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSpan:
+class LabelSpan(Model):
     """Somebody's word about [start_ts, end_ts): a core label, and where it came from."""
 
     start_ts: datetime

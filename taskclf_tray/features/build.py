@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from datetime import datetime
 
-from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_IDLE_GAP_SECONDS
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_IDLE_GAP_SECONDS, DEFAULT_USER_ID
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
 from taskclf_tray.core.time import US_PER_SECOND, from_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, FeatureRow, SourceEvents
@@ -22,15 +22,15 @@ __all__ = ["BuilderState", "advance", "build_features_from_aw_events", "live_row
 def build_features_from_aw_events(
     events: Iterable[AWEvent],
     *,
-    user_id: str,
-    device_id: str | None = None,
     input_events: Iterable[AWInputEvent] | None = None,
-    away_events: Iterable[AWAwayEvent] | None = None,
-    tab_events: Iterable[AWTabEvent] | None = None,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     session_start: datetime | None = None,
-    idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
     schema_version: str = NEWEST_SCHEMA,
+    user_id: str = DEFAULT_USER_ID,
+    device_id: str | None = None,
+    away_events: Iterable[AWAwayEvent] | None = None,
+    tab_events: Iterable[AWTabEvent] | None = None,
+    idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
     time_zone: str = "UTC",
 ) -> list[FeatureRow]:
     """Rows in order of time of everything at once: one `advance`, then the idle rule.

@@ -22,6 +22,9 @@ from taskclf_tray.features.windows import AppWindows
 
 _US: Final = 1_000_000
 _TITLE_BUCKETS: Final = 256
+_WINDOWS_ALONE: Final = ("aw-watcher-window",)
+_WITH_INPUT: Final = (*_WINDOWS_ALONE, "aw-watcher-input")
+"""The watchers a row's numbers come from, by the names of ActivityWatch's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class RowMaker:
             title_unique_token_ratio=event.title_unique_token_ratio,
             title_digit_ratio=event.title_digit_ratio,
             title_separator_count=event.title_separator_count,
+            source_ids=_WITH_INPUT if inputs.keys_per_min is not None else _WINDOWS_ALONE,
             time_zone=state.time_zone,
             covered_seconds=front.covered_us / _US,
             unknown_seconds=front.unknown_us / _US,

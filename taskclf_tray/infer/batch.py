@@ -18,6 +18,7 @@ from taskclf_tray.core.defaults import (
     DEFAULT_SMOOTH_WINDOW,
     MIXED_UNKNOWN,
 )
+from taskclf_tray.core.frames import column_of, has_column
 from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
@@ -32,8 +33,7 @@ from taskclf_tray.infer.batch_result import MappedProbabilities, by_user_and_tim
 from taskclf_tray.infer.batch_result import cut_batch as cut_batch
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.coded import CodedTexts
-from taskclf_tray.infer.encode import Encoder, FrameEncoder, TimeBasis
-from taskclf_tray.infer.frames import column_of, has_column
+from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBasis, texts_of
 from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
 from taskclf_tray.infer.smooth import majority_codes
@@ -47,6 +47,7 @@ CHUNK_ROWS: Final = 20_000
 """Rows that are encoded at a time (48 MB of schema v3); no answer depends on it."""
 OnProgress = Callable[[int, int], None]
 """Told after each chunk: rows done, rows in all."""
+_SCHEMA_COLUMN: Final = "schema_version"
 _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
 
 
@@ -105,6 +106,22 @@ def _source(encoder: Encoder, features: Any) -> _Frame | _Rows:
     return _Frame(encoder, features) if hasattr(features, "keys") else _Rows(encoder, features)
 
 
+def schema_of(features: Any) -> str:
+    """The schema version that rows or a column `schema_version` name; the newest where none is named.
+
+    Our rows hold every schema's columns and are marked with the one they were asked for. Raises ValueError for several.
+    """
+    if hasattr(features, "keys"):
+        if not has_column(features, _SCHEMA_COLUMN):
+            return NEWEST_SCHEMA
+        found = {str(version) for version in CodedTexts.of(column_of(features, _SCHEMA_COLUMN)).values}
+    else:
+        found = {features[i].schema_version for i in (0, -1)} if len(features) else set()
+    if len(found) > 1:
+        raise ValueError(f"the features are of several schemas: {', '.join(sorted(found))}; predict each by itself")
+    return found.pop() if found else NEWEST_SCHEMA
+
+
 def _parts(source: _Frame | _Rows, chunk_rows: int) -> Iterator[tuple[slice, _Part]]:
     for start in range(0, len(source), chunk_rows):
         stop = min(start + chunk_rows, len(source))
@@ -114,13 +131,17 @@ def _parts(source: _Frame | _Rows, chunk_rows: int) -> Iterator[tuple[slice, _Pa
 def predict_proba(
     model: Model,
     features_df: Any,
-    cat_encoders: Mapping[str, Sequence[str]] | None = None,
+    cat_encoders: CatEncoders | None = None,
     *,
-    schema_version: str = NEWEST_SCHEMA,
+    schema_version: str | None = None,
     time_basis: TimeBasis = "utc",
 ) -> FloatArray:
-    """(N, 8) raw probabilities (stages 2–4) of a DataFrame, a dict of columns, or a list of `FeatureRow`."""
-    source = _source(Encoder(schema_version, cat_encoders, time_basis), features_df)
+    """(N, 8) raw probabilities (stages 2–4) of a DataFrame, a dict of columns, or a list of `FeatureRow`.
+
+    `schema_version` None: the one the features say, else the newest.
+    """
+    encoder = Encoder(schema_version or schema_of(features_df), cat_encoders, time_basis)
+    source = _source(encoder, features_df)
     probs = np.empty((len(source), len(LABEL_SET_V1)))
     for rows, part in _parts(source, CHUNK_ROWS):
         probs[rows] = predict_matrix(model, part.matrix)
@@ -130,11 +151,11 @@ def predict_proba(
 def predict_labels(
     model: Model,
     features_df: Any,
-    label_encoder: Any = None,
-    cat_encoders: Mapping[str, Sequence[str]] | None = None,
+    label_encoder: Any,
+    cat_encoders: CatEncoders | None = None,
     *,
     reject_threshold: float | None = None,
-    schema_version: str = NEWEST_SCHEMA,
+    schema_version: str | None = None,
     time_basis: TimeBasis = "utc",
 ) -> list[str]:
     """N labels from the raw probabilities, `Mixed/Unknown` below the threshold.
@@ -142,9 +163,7 @@ def predict_labels(
     `label_encoder`: names in order of class, or anything with them in `classes_`; None for the eight core labels.
     """
     probs = predict_proba(model, features_df, cat_encoders, schema_version=schema_version, time_basis=time_basis)
-    names = (
-        LABEL_SET_V1 if label_encoder is None else [str(n) for n in getattr(label_encoder, "classes_", label_encoder)]
-    )
+    names = LABEL_SET_V1 if label_encoder is None else [str(name) for name in texts_of(label_encoder)]
     if len(names) != len(LABEL_SET_V1):
         raise ValueError(f"{len(names)} label names for {len(LABEL_SET_V1)} labels")
     codes = probs.argmax(axis=1)
@@ -158,14 +177,14 @@ def run_batch_inference(
     model: Model,
     features_df: Any,
     *,
-    cat_encoders: Mapping[str, Sequence[str]] | None = None,
+    cat_encoders: CatEncoders | None = None,
     smooth_window: int = DEFAULT_SMOOTH_WINDOW,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     reject_threshold: float | None = None,
     taxonomy: TaxonomyConfig | None = None,
     calibrator: Calibrator | None = None,
     calibrator_store: CalibratorStore | None = None,
-    schema_version: str = NEWEST_SCHEMA,
+    schema_version: str | None = None,
     per_user_reject_thresholds: Mapping[str, float] | None = None,
     time_basis: TimeBasis = "utc",
     transitions: Transitions | None = None,
@@ -174,11 +193,12 @@ def run_batch_inference(
 
     Rows are grouped by `user_id` and sorted by time for smoothing and segments; the answer is in input order. A
     column (or attribute) `decided_by` is honoured. `transitions`: smooth by `hmm` with these instead of the majority
-    of `smooth_window`. Raises ValueError for missing columns or an even window.
+    of `smooth_window`. `schema_version` None: the one the features say, else the newest. Raises ValueError for missing
+    columns, an even window, or rows of several schemas.
     """
     config = PipelineConfig(
         model=model,
-        schema_version=schema_version,
+        schema_version=schema_version or schema_of(features_df),
         time_basis=time_basis,
         cat_encoders=cat_encoders,
         calibrator=calibrator,
@@ -209,7 +229,7 @@ def run_batch(
     order, fresh = by_user_and_time(decided.users, decided.starts_us, config.bucket_seconds)
     smoothed = np.empty_like(decided.raw)
     smoothed[order] = _smoothed(config, decided, order, np.cumsum(fresh))
-    mapped_labels, mapped_probs = None, MappedProbabilities(LABEL_SET_V1, decided.core_probs)
+    mapped_labels, mapped_probs = None, None
     if config.resolver is not None:
         mapped_labels, mapped_probs = _mapped(config.resolver, smoothed, decided, chunk_rows)
     return BatchInferenceResult(

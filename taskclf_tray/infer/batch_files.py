@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
+from taskclf_tray.core.frames import starts_us
 from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
-from taskclf_tray.infer.frames import starts_us
 from taskclf_tray.infer.smooth import Segment
 
 FloatArray = npt.NDArray[np.float64]
@@ -48,15 +48,15 @@ def prediction_line(
 
 def write_predictions_csv(
     features_df: Any,
-    predicted_labels: Sequence[str],
-    output_path: Path,
+    labels: Sequence[str],
+    path: Path,
     *,
     confidences: Sequence[float] | FloatArray | None = None,
     is_rejected: Sequence[bool] | BoolArray | None = None,
     mapped_labels: Sequence[str] | None = None,
     core_probs: Sequence[Sequence[float]] | FloatArray | None = None,
 ) -> Path:
-    """Write one line for each row: `predicted_labels` are the smoothed core labels. Returns `output_path`.
+    """Write one line for each row: `labels` are the smoothed core labels. Returns `path`.
 
     The file appears whole. Raises ValueError when a column has another length than the features.
     """
@@ -65,9 +65,9 @@ def write_predictions_csv(
     writer.writerow(CSV_COLUMNS)
     starts = [from_us(start) for start in _starts(features_df).tolist()]
     columns = [_cells(values, len(starts)) for values in (confidences, is_rejected, mapped_labels, core_probs)]
-    writer.writerows(prediction_line(*cells) for cells in zip(starts, predicted_labels, *columns, strict=True))
-    write_text_atomic(output_path, text.getvalue())
-    return output_path
+    writer.writerows(prediction_line(*cells) for cells in zip(starts, labels, *columns, strict=True))
+    write_text_atomic(path, text.getvalue())
+    return path
 
 
 def _starts(features: Any) -> IntArray:

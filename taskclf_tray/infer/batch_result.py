@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import overload
 
@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIN_BLOCK_DURATION_SECONDS
 from taskclf_tray.core.time import US_PER_SECOND, from_us
-from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.smooth import Segment, merge_short, run_starts
 from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED
@@ -35,6 +34,14 @@ class MappedProbabilities(Sequence[dict[str, float]]):
     def __len__(self) -> int:
         return len(self.matrix)
 
+    def __eq__(self, other: object) -> bool:
+        """Equal to any sequence of the same dicts."""
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == theirs for mine, theirs in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
     @overload
     def __getitem__(self, index: int) -> dict[str, float]: ...
     @overload
@@ -49,8 +56,8 @@ class MappedProbabilities(Sequence[dict[str, float]]):
 class BatchInferenceResult:
     """Stages 4–9 of N rows, in the order of the input; `segments` by user (first seen first), each in order of time.
 
-    `segments` went through the hysteresis: they are for a timeline, never for time totals. `mapped_labels` is None
-    without a taxonomy; `mapped_probs` then holds the core labels' own probabilities. Lists of labels hold references
+    `segments` went through the hysteresis: they are for a timeline, never for time totals. `mapped_labels` and
+    `mapped_probs` are None without a taxonomy. Lists of labels hold references
     to a dozen texts (8 bytes a row); `mapped_probs` makes a dict when asked for a row. `users` and `starts_us`
     (microseconds since 1970 UTC) say which buckets these are.
     """
@@ -61,10 +68,10 @@ class BatchInferenceResult:
     confidences: FloatArray
     is_rejected: BoolArray
     core_probs: FloatArray
-    mapped_labels: list[str] | None
-    mapped_probs: Sequence[dict[str, float]]
-    users: CodedTexts
-    starts_us: IntArray
+    mapped_labels: list[str] | None = None
+    mapped_probs: Sequence[dict[str, float]] | None = None
+    users: CodedTexts = field(default_factory=lambda: CodedTexts.repeated("", 0))
+    starts_us: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
     def ui_labels(self) -> list[str]:
@@ -81,9 +88,9 @@ def cut_batch(
     smoothed = CodedTexts.of(result.smoothed_labels)
     codes = smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64)[kept]
     order, fresh = by_user_and_time(users, starts, bucket_seconds)
-    names, matrix = LABEL_SET_V1, result.core_probs
-    if isinstance(result.mapped_probs, MappedProbabilities):
-        names, matrix = result.mapped_probs.names, result.mapped_probs.matrix
+    mapped_probs = result.mapped_probs
+    if isinstance(mapped_probs, MappedProbabilities):
+        mapped_probs = MappedProbabilities(mapped_probs.names, mapped_probs.matrix[kept])
     labels = [
         None if column is None else [column[i] for i in kept.tolist()]
         for column in (result.raw_labels, result.smoothed_labels, result.mapped_labels)
@@ -96,7 +103,7 @@ def cut_batch(
         is_rejected=result.is_rejected[kept],
         core_probs=result.core_probs[kept],
         mapped_labels=labels[2],
-        mapped_probs=MappedProbabilities(names, matrix[kept]),
+        mapped_probs=mapped_probs,
         users=users,
         starts_us=starts,
     )

@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -41,16 +41,23 @@ _BISECT_UP_TO: Final = 4
 _REMAKE: Final = "Make the calibrators again, or choose another calibrator store."
 
 
+@runtime_checkable
 class Calibrator(Protocol):
-    """Turns probabilities into calibrated ones."""
+    """Turns probabilities into calibrated ones. Those of this module can be saved as well."""
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
         """(N, 8) or (8,) probabilities → the same shape, each row summing to 1."""
         ...
 
-    def to_dict(self) -> dict[str, Any]:
-        """The calibrator in the keys of its file."""
-        ...
+
+def calibrator_dict(calibrator: Calibrator) -> dict[str, Any]:
+    """The calibrator in the keys of its file. Raises CalibratorError for one of another program's kind."""
+    to_dict = getattr(calibrator, "to_dict", None)
+    if to_dict is None:
+        kind = type(calibrator).__name__
+        raise CalibratorError(f"A calibrator of the kind {kind} cannot be written to a file.", _REMAKE)
+    keys: dict[str, Any] = to_dict()
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,15 @@ class IsotonicRegressor:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
+    @classmethod
+    def of(cls, fitted: Any) -> IsotonicRegressor:
+        """The curve of a fitted scikit-learn IsotonicRegression; one of ours as it is."""
+        if isinstance(fitted, cls):
+            return fitted
+        return cls(
+            tuple(fitted.X_thresholds_), tuple(fitted.y_thresholds_), fitted.X_min_, fitted.X_max_, fitted.increasing_
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The keys of scikit-learn's IsotonicRegression, as the file has them."""
         return {
@@ -133,13 +149,16 @@ class IsotonicRegressor:
 
 @dataclass(frozen=True, slots=True)
 class IsotonicCalibrator:
-    """One isotonic curve per class, floored at 1e-12, rows renormalised. Raises CalibratorError unless eight curves."""
+    """One isotonic curve per class, floored at 1e-12, rows renormalised. Raises CalibratorError unless eight curves.
+
+    `regressors`: curves of ours, or fitted ones of scikit-learn.
+    """
 
     regressors: tuple[IsotonicRegressor, ...]
     _tables: _CurveTables = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "regressors", tuple(self.regressors))
+        object.__setattr__(self, "regressors", tuple(map(IsotonicRegressor.of, self.regressors)))
         if len(self.regressors) != _CLASSES:
             raise CalibratorError(f"An isotonic calibrator has {len(self.regressors)} curves, not 8.", _REMAKE)
         object.__setattr__(self, "_tables", _CurveTables.of(self.regressors))
@@ -231,8 +250,8 @@ class CalibratorStore:
     def digest(self) -> str:
         """64 hex digits over everything that changes an answer: equal for stores that calibrate alike."""
         content = {
-            "global": self.global_calibrator.to_dict(),
-            "users": {user: self.user_calibrators[user].to_dict() for user in self.user_ids},
+            "global": _content(self.global_calibrator),
+            "users": {user: _content(self.user_calibrators[user]) for user in self.user_ids},
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -240,25 +259,33 @@ class CalibratorStore:
         """The user's own calibrator, else the global one."""
         return self.user_calibrators.get(user_id, self.global_calibrator)
 
-    def calibrate_batch(self, core_probs: FloatArray, user_ids: Sequence[str]) -> FloatArray:
+    def calibrate_batch(self, probs: FloatArray, user_ids: Sequence[str]) -> FloatArray:
         """(N, 8) probabilities and N user ids → (N, 8); the rows of a user are calibrated together."""
-        if len(user_ids) != len(core_probs):
-            raise ValueError(f"{len(core_probs)} rows of probabilities for {len(user_ids)} user ids")
+        if len(user_ids) != len(probs):
+            raise ValueError(f"{len(probs)} rows of probabilities for {len(user_ids)} user ids")
         users = CodedTexts.of(user_ids)
         owners = [user if user in self.user_calibrators else None for user in users.values]
         numbers = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
         if len(numbers) == 1:
-            return self._of_owner(owners[0]).calibrate(core_probs)
+            return self._of_owner(owners[0]).calibrate(probs)
         whose = users.table((numbers[owner] for owner in owners), np.int64)
-        calibrated = np.empty_like(core_probs)
+        calibrated = np.empty_like(probs)
         for owner, number in numbers.items():
             rows = np.flatnonzero(whose == number)
             if len(rows):
-                calibrated[rows] = self._of_owner(owner).calibrate(core_probs[rows])
+                calibrated[rows] = self._of_owner(owner).calibrate(probs[rows])
         return calibrated
 
     def _of_owner(self, owner: str | None) -> Calibrator:
         return self.global_calibrator if owner is None else self.user_calibrators[owner]
+
+
+def _content(calibrator: Calibrator) -> dict[str, Any]:
+    """What the calibrator answers by; of another program's kind nothing is known but which one it is."""
+    try:
+        return calibrator_dict(calibrator)
+    except CalibratorError:
+        return {"type": type(calibrator).__qualname__, "object": id(calibrator)}
 
 
 def sum_in_label_order(rows: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ from taskclf_tray.infer.calibration import (
     IsotonicCalibrator,
     IsotonicRegressor,
     TemperatureCalibrator,
+    calibrator_dict,
 )
 
 MAX_CALIBRATOR_BYTES: Final = 16_000_000
@@ -30,20 +31,21 @@ _NEXT_STEP: Final = "Make the calibrators again, or choose another calibrator st
 
 def load_calibrator(path: Path) -> Calibrator:
     """Read one calibrator file. Raises CalibratorError that names the file and what is wrong with it."""
-    return _calibrator(path, path.name)
+    return _calibrator(Path(path), Path(path).name)
 
 
 def save_calibrator(calibrator: Calibrator, path: Path) -> Path:
     """Write a calibrator file; it appears whole. Returns `path`."""
-    write_json_atomic(path, calibrator.to_dict())
+    write_json_atomic(path, calibrator_dict(calibrator))
     return path
 
 
-def load_calibrator_store(store_dir: Path) -> CalibratorStore:
+def load_calibrator_store(path: Path) -> CalibratorStore:
     """Read a store directory: every listed file at once, so that nothing can fail later.
 
     Raises CalibratorError that names the file and what is wrong with it.
     """
+    store_dir = Path(path)
     name = f"{store_dir.name}/{STORE_FILE}"
     head = _object(store_dir / STORE_FILE, name)
     user_ids = head.get("user_ids", [])
@@ -65,14 +67,15 @@ def load_calibrator_store(store_dir: Path) -> CalibratorStore:
     )
 
 
-def save_calibrator_store(store: CalibratorStore, store_dir: Path) -> Path:
-    """Write a store directory, `store.json` last: until then a new directory is no store. Returns `store_dir`.
+def save_calibrator_store(store: CalibratorStore, path: Path) -> Path:
+    """Write a store directory, `store.json` last: until then a new directory is no store. Returns `path`.
 
     Raises CalibratorError for a user id that cannot be a file name; nothing is written then.
     """
+    store_dir = Path(path)
     files = {user: user_file(store_dir, user) for user in store.user_ids}
-    for user, path in files.items():
-        save_calibrator(store.user_calibrators[user], path)
+    for user, file in files.items():
+        save_calibrator(store.user_calibrators[user], file)
     save_calibrator(store.global_calibrator, store_dir / GLOBAL_FILE)
     head = {
         "method": store.method,

@@ -59,7 +59,7 @@ def policy_by_hand(
     Writes nothing. Raises ModelError, ModelResolutionError, CalibratorError, PolicyValidationError.
     """
     models_dir = Path(models_dir)
-    store = None if calibrator_store is None else _store_at(models_dir.parent, calibrator_store)
+    store = None if calibrator_store is None else found_store(models_dir.parent, calibrator_store)
     if model_dir is None:
         config = resolve_without_policy(models_dir, load_explicit(reject_threshold, store, None))
     else:
@@ -76,9 +76,20 @@ def _learnt(models_dir: Path) -> Transitions | None:
     return None if policy is None else policy.transitions
 
 
-def _store_at(home: Path, store_dir: Path) -> Path:
-    """As given when it is there, else relative to the home."""
+def found_store(home: Path, store_dir: Path) -> Path:
+    """The folder of a calibrator store: in the home when it is there, else as given."""
     return store_dir.resolve() if not (home / store_dir).is_dir() and store_dir.is_dir() else home / store_dir
+
+
+def with_store(policy: InferencePolicy, config: ResolvedInferenceConfig, home: Path) -> InferencePolicy:
+    """The policy with the calibrators of `config`. Raises ModelError for a store outside the home."""
+    store, store_dir = config.calibrator_store, config.calibrator_store_dir
+    method = None if store is None or store.method not in CALIBRATION_METHODS else store.method
+    return replace(
+        policy,
+        calibrator_store_dir=None if store_dir is None else relative_to_home(home, store_dir),
+        calibration_method=method,
+    )
 
 
 def _policy_of(config: ResolvedInferenceConfig, models_dir: Path, source: str) -> InferencePolicy:

@@ -15,17 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.errors import ModelIncompatibleError
+from taskclf_tray.core.frames import MissingColumnError as MissingColumnError
+from taskclf_tray.core.frames import as_numbers, column_of, has_column, plain_numbers, rows_of, starts_us
 from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.core.zones import zone
 from taskclf_tray.infer.coded import CodedTexts
-from taskclf_tray.infer.frames import MissingColumnError as MissingColumnError
-from taskclf_tray.infer.frames import as_numbers, column_of, has_column, plain_numbers, rows_of, starts_us
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 TimeBasis = Literal["utc", "local"]
+CatEncoders = Mapping[str, Any]
+"""Column → its vocabulary: a list of texts, or a scikit-learn LabelEncoder (anything with `classes_`)."""
 
 UNKNOWN_VALUE: Final = "__unknown__"
 UNSEEN_CODE: Final = -1.0
@@ -37,6 +39,13 @@ _OFFSET_STEP_US: Final = _US_PER_HOUR // 4
 """Zones change their offset at whole quarters of an hour UTC (all of them since 1972)."""
 _EPOCH_WEEKDAY: Final = 3
 """1970-01-01 was a Thursday; Monday is 0."""
+
+
+def texts_of(encoder: Any) -> Iterable[str]:
+    """The texts of a vocabulary: a list of them, or the classes of a LabelEncoder."""
+    classes = getattr(encoder, "classes_", encoder)
+    texts: Iterable[str] = classes.tolist() if hasattr(classes, "tolist") else classes
+    return texts
 
 
 class Vocabulary:
@@ -62,9 +71,7 @@ class Encoder:
     Raises ModelIncompatibleError for a schema version nobody knows.
     """
 
-    def __init__(
-        self, schema_version: str, cat_encoders: Mapping[str, Sequence[str]] | None, time_basis: TimeBasis = "utc"
-    ) -> None:
+    def __init__(self, schema_version: str, cat_encoders: CatEncoders | None, time_basis: TimeBasis = "utc") -> None:
         schema = SCHEMAS.get(schema_version)
         if schema is None:
             title = f"The model was made for feature schema {schema_version!r}, which is not known."
@@ -73,7 +80,9 @@ class Encoder:
         self.columns = schema.model_columns
         self.time_basis = time_basis
         self.place = {name: i for i, name in enumerate(self.columns)}
-        self.vocabularies = {name: Vocabulary(vocabularies.get(name, ())) for name in schema.categorical_columns}
+        self.vocabularies = {
+            name: Vocabulary(texts_of(vocabularies.get(name, ()))) for name in schema.categorical_columns
+        }
         self._template = [0.0] * len(self.columns)
         self._plan_rows()
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from taskclf_tray.core.errors import ModelFormatError
 from taskclf_tray.infer.forest_table import Floats, check, damaged
-from taskclf_tray.infer.forest_text import MAX_BYTES, read_table
+from taskclf_tray.infer.forest_text import MAX_BYTES, read_table, refuse_at_sight
 from taskclf_tray.infer.forest_walk import Walk, lay_out
 
 # below: row by row is quicker (a tree costs about 0.1 ms whatever the rows); above: the memory of a chunk is bounded
@@ -65,6 +65,7 @@ class Forest:
             ModelFormatError: other than `sha256`, damaged, too large, or not a model we can evaluate.
         """
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        refuse_at_sight(data)  # else a converted file would only be called another one than was recorded
         found = hashlib.sha256(data).hexdigest()
         if sha256 is not None and sha256.lower() != found:
             raise damaged("its content is not what was recorded when the model was made (SHA-256)")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskclf_tray.core.errors import ModelFormatError
+from taskclf_tray.core.model_text import WINDOWS_LINE_ENDS
 
 CATEGORICAL_BIT = 1
 DEFAULT_LEFT_BIT = 2
@@ -32,6 +33,15 @@ def damaged(what: str) -> ModelFormatError:
 def unsupported(what: str) -> ModelFormatError:
     """The error for a sound file that uses what the evaluator does not know."""
     return ModelFormatError(f"The model cannot be used: {what}.", "Train or choose a multiclass model without it.")
+
+
+def windows_line_ends() -> ModelFormatError:
+    """The error for a file that an editor or git rewrote; as it is, neither LightGBM nor we can read it."""
+    return ModelFormatError(
+        f"The model file cannot be used: {WINDOWS_LINE_ENDS}.",
+        "Copy it again without converting line ends (in git: `model.txt -text` in .gitattributes), "
+        "or save it with Unix line ends (LF).",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,13 +15,22 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from taskclf_tray.infer.forest_table import ForestTable, Ints, damaged, unsupported
+from taskclf_tray.core.model_text import (
+    MAX_MODEL_BYTES,
+    NO_END,
+    TOO_LARGE,
+    has_windows_line_ends,
+    kind_problem,
+    linear_tree,
+)
+from taskclf_tray.infer.forest_table import ForestTable, Ints, damaged, unsupported, windows_line_ends
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = MAX_MODEL_BYTES
 MAX_TREES = 50_000
-MAX_LEAVES_PER_TREE = 16_384
+MAX_LEAVES_PER_TREE = 131_072  # LightGBM's own limit of num_leaves
 MAX_SET_WORDS_PER_TREE = 65_536
 MAX_CLASSES = 1_000
+_LARGEST_COUNT = 2**31 - 1
 _MAX_LINES = 64  # of the header, of a tree
 _MAX_NUMBER_CHARS = 32  # LightGBM writes at most 24: "-1.2345678901234567e-308"
 
@@ -60,14 +69,21 @@ class _Columns:
     words: list[int] = field(default_factory=list)
 
 
+def refuse_at_sight(data: bytes) -> None:
+    """Raise ModelFormatError for what needs no reading: a file too large, or rewritten with Windows line ends."""
+    if len(data) > MAX_BYTES:
+        raise unsupported(TOO_LARGE)
+    if has_windows_line_ends(data):
+        raise windows_line_ends()
+
+
 def read_table(data: bytes) -> ForestTable:
     """Parse the file; counts and number forms are checked here, what the numbers mean in `forest_table.check`.
 
     Raises:
         ModelFormatError: damaged, too large, or a feature of LightGBM that the evaluator does not know.
     """
-    if len(data) > MAX_BYTES:
-        raise unsupported(f"the model file is larger than {MAX_BYTES >> 20} MiB")
+    refuse_at_sight(data)
     starts = _tree_starts(data)
     header = _read_header(data[: starts[0]])
     _check_tree_count(header, starts)
@@ -81,7 +97,7 @@ def _tree_starts(data: bytes) -> list[int]:
     """Where each tree block begins, and where the last one ends."""
     end = _END.search(data)
     if end is None:
-        raise damaged('the line "end of trees" is missing')
+        raise damaged(NO_END)
     found = islice(_TREE_START.finditer(data, 0, end.start() + 1), MAX_TREES + 1)
     starts = [start.start() + 1 for start in found]
     if not starts:
@@ -104,23 +120,15 @@ def _read_header(block: bytes) -> _Header:
     if first != b"tree":
         raise damaged('it does not begin with the line "tree"')
     values = _key_values(rest, _HEADER_KEYS, "the header")
-    _refuse_other_models(values)
     num_class = _count(values, "num_class", "the header", 1, MAX_CLASSES)
-    if values.get("objective") != b"multiclass num_class:%d" % num_class or num_class < 2:
-        raise unsupported(f"its objective is {_quoted(values.get('objective', b''))}, not multiclass softmax")
+    problem = kind_problem({key: value.decode("utf-8", "replace") for key, value in values.items()})
+    if problem is not None:
+        raise unsupported(problem)
     if _count(values, "num_tree_per_iteration", "the header", 1, MAX_CLASSES) != num_class:
         raise damaged("num_tree_per_iteration is not num_class")
     names = _feature_names(values)
     sizes = values.get("tree_sizes")
     return _Header(num_class, names, None if sizes is None else _ints(sizes, MAX_TREES, "the header, tree_sizes"))
-
-
-def _refuse_other_models(values: Mapping[str, bytes]) -> None:
-    version = values.get("version", b"")
-    if version not in (b"v3", b"v4"):
-        raise unsupported(f"its format version is {_quoted(version)}, not v3 or v4")
-    if "average_output" in values:
-        raise unsupported("it averages its trees (average_output, a random forest)")
 
 
 def _feature_names(values: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -143,10 +151,14 @@ def _read_tree(block: bytes, number: int, columns: _Columns) -> None:
     where = f"tree {number}"
     if first != b"Tree=%d" % number:
         raise damaged(f"{where} is numbered {_quoted(first[5:])}")
+    if b"\nis_linear=1" in block:  # before its lines are read: leaves that are equations have lines of their own
+        raise unsupported(linear_tree(number))
     values = _key_values(rest, _TREE_KEYS, where)
     if values.get("is_linear", b"0") != b"0":
-        raise unsupported(f"{where} is a linear tree (is_linear={_quoted(values['is_linear'])})")
-    leaves = _count(values, "num_leaves", where, 1, MAX_LEAVES_PER_TREE)
+        raise unsupported(f"{where} has is_linear={_quoted(values['is_linear'])}, which is not known")
+    leaves = _count(values, "num_leaves", where, 1, _LARGEST_COUNT)
+    if leaves > MAX_LEAVES_PER_TREE:
+        raise unsupported(f"{where} has {leaves} leaves, more than {MAX_LEAVES_PER_TREE}")
     sets = _count(values, "num_cat", where, 0, leaves - 1)
     _read_nodes(values, leaves - 1, where, columns)
     columns.leaf_count.append(leaves)

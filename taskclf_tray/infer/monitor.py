@@ -6,14 +6,18 @@ a child process: it lives in `train/drift_check.py`. Both it and the queue's fun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from taskclf_tray.core.atomic import write_json_atomic
+from taskclf_tray.core.drift import ClassShiftResult, EntropyDrift, FeatureDriftReport, RejectRateDrift
+from taskclf_tray.core.models import Model
+from taskclf_tray.core.telemetry import TelemetrySnapshot
 
 __all__ = [
     "DriftAlert",
@@ -41,9 +45,9 @@ class DriftTrigger(StrEnum):
     class_shift = "class_shift"
 
 
-@dataclass(frozen=True, slots=True)
-class DriftAlert:
-    """One thing that changed, for one user.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftAlert(Model):
+    """One thing that changed, for one user (for all where none is named).
 
     `affected_features`: the column, or the class for `class_shift`; `effect` is in the unit of `threshold`, which it
     is beyond; `p_value` is adjusted for all questions the check asked. `since`: the first local day that looks like
@@ -51,21 +55,21 @@ class DriftAlert:
     """
 
     trigger: DriftTrigger
+    details: dict[str, Any] = field(default_factory=dict)
     severity: Severity
-    affected_user_ids: tuple[str, ...]
-    affected_features: tuple[str, ...]
-    effect: float
-    threshold: float
-    p_value: float
-    since: date | None
-    text: str
-    text_with_names: str
+    affected_user_ids: list[str] = field(default_factory=list)
+    affected_features: list[str] = field(default_factory=list)
     timestamp: datetime
-    details: Mapping[str, Any] = field(default_factory=dict)
+    effect: float = 0.0
+    threshold: float = 0.0
+    p_value: float = 1.0
+    since: date | None = None
+    text: str = ""
+    text_with_names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureDrift:
+class FeatureDrift(Model):
     """One numeric feature of one user, the whole current window against the reference; None where nothing is known.
 
     `ks_p_value` takes every row for independent, as scipy does, and decides nothing.
@@ -80,7 +84,7 @@ class FeatureDrift:
 
 
 @dataclass(frozen=True, slots=True)
-class UserDrift:
+class UserDrift(Model):
     """What was compared for one user, and the figures. `too_little_data` says why there can be no alert."""
 
     user_id: str
@@ -89,8 +93,8 @@ class UserDrift:
     current_days: tuple[date, ...]
     too_little_data: str | None
     features: tuple[FeatureDrift, ...] = ()
-    reference_class_shares: Mapping[str, float] = field(default_factory=dict)
-    current_class_shares: Mapping[str, float] = field(default_factory=dict)
+    reference_class_shares: dict[str, float] = field(default_factory=dict)
+    current_class_shares: dict[str, float] = field(default_factory=dict)
     reference_reject_rate: float | None = None
     current_reject_rate: float | None = None
     reference_entropy_bits: float | None = None
@@ -98,19 +102,29 @@ class UserDrift:
     current_mean_confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DriftReport:
-    """One check: alerts of all users, the most telling first. `timestamp`: end of the newest row that was looked at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReport(Model):
+    """One check: alerts of all users, the most telling first. `timestamp`: end of the newest row that was looked at.
 
-    timestamp: datetime
-    alerts: tuple[DriftAlert, ...]
-    users: tuple[UserDrift, ...]
-    summary: str
+    `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` are the figures of all compared rows
+    together, None where nothing was compared; what they flag is what the alerts say. `telemetry_snapshot` is of the
+    current rows. `any_critical` is true as soon as an alert is critical.
+    """
 
-    @property
-    def any_critical(self) -> bool:
-        """Whether an alert is critical."""
-        return any(alert.severity == "critical" for alert in self.alerts)
+    alerts: list[DriftAlert] = field(default_factory=list)
+    feature_report: FeatureDriftReport | None = None
+    reject_rate_drift: RejectRateDrift | None = None
+    entropy_drift: EntropyDrift | None = None
+    class_shift: ClassShiftResult | None = None
+    telemetry_snapshot: TelemetrySnapshot | None = None
+    summary: str = ""
+    any_critical: bool = False
+    timestamp: datetime | None = None
+    users: list[UserDrift] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if any(alert.severity == "critical" for alert in self.alerts):
+            object.__setattr__(self, "any_critical", True)
 
     @property
     def headline(self) -> DriftAlert | None:
@@ -120,7 +134,7 @@ class DriftReport:
 
 def write_drift_report(report: DriftReport, path: Path) -> Path:
     """Write the report as JSON, whole or not at all; numbers with 6 decimals. Returns `path`. Raises OSError."""
-    write_json_atomic(Path(path), {**_plain(asdict(report)), "any_critical": report.any_critical})
+    write_json_atomic(Path(path), _plain(report.model_dump()))
     return path
 
 
@@ -132,7 +146,9 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, date):  # a datetime is one
         return value.isoformat()
-    return round(value, _DECIMALS) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, _DECIMALS) if math.isfinite(value) else None
+    return value
 
 
 def __getattr__(name: str) -> Any:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
-from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
+from taskclf_tray.infer.encode import CatEncoders
 from taskclf_tray.infer.past import Past, past_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
 
+_NO_ENCODERS: Final[CatEncoders] = MappingProxyType({})
+_NO_CALIBRATION: Final = IdentityCalibrator()
 MAX_SEGMENTS_PER_USER: Final = 5_000
 """A month or more of segments; older ones are in the app's database."""
 MAX_REVISIONS: Final = 1_000
@@ -47,20 +53,23 @@ class OnlinePredictor:
         model: Model,
         metadata: Any,
         *,
-        cat_encoders: Mapping[str, Sequence[str]] | None = None,
+        cat_encoders: CatEncoders = _NO_ENCODERS,
         smooth_window: int = DEFAULT_SMOOTH_WINDOW,
         bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
-        reject_threshold: float | None = None,
-        taxonomy: Any = None,
-        calibrator: Calibrator | None = None,
+        reject_threshold: float | None = DEFAULT_REJECT_THRESHOLD,
+        taxonomy: TaxonomyConfig | None = None,
+        calibrator: Calibrator = _NO_CALIBRATION,
         calibrator_store: CalibratorStore | None = None,
         per_user_reject_thresholds: Mapping[str, float] | None = None,
         transitions: Transitions | None = None,
     ) -> None:
-        """`metadata`: the bundle's; of it `schema_version`, `time_basis` and `sha256` (the model's version) count.
+        """Begin without a bucket.
 
-        `taxonomy`: a TaxonomyConfig. `transitions`: smooth by `hmm` with these. Raises ValueError for an even window.
+        `model`: a `Forest` or a `lightgbm.Booster`. `metadata`: the bundle's; of it `schema_version` and `time_basis`
+        count. `cat_encoders`: column → list of texts, or scikit-learn's LabelEncoder. `reject_threshold` None rejects
+        nothing. `transitions`: smooth by `hmm` with these. Raises ValueError for an even window.
         """
+        self.model, self.metadata = model, metadata
         self.config = PipelineConfig(
             model=model,
             schema_version=metadata.schema_version,
@@ -74,7 +83,7 @@ class OnlinePredictor:
             smooth_window=smooth_window,
             transitions=transitions,
             bucket_seconds=bucket_seconds,
-            model_version=getattr(metadata, "sha256", None) or getattr(metadata, "dataset_hash", None) or "",
+            model_version=_version_of(model, metadata),
         )
         self._ahead = self.config.ahead_buckets
         self._behind = context_buckets(smooth_window) if transitions is None else 0
@@ -82,11 +91,14 @@ class OnlinePredictor:
         self._users: dict[str, _UserState] = {}
         self._revised: OrderedDict[tuple[str, datetime], WindowPrediction] = OrderedDict()
 
-    def predict_bucket(self, row: FeatureRow) -> WindowPrediction:
+    def predict_bucket(self, row: Any) -> WindowPrediction:
         """The row's provisional prediction: final when the buckets of its smoothing window are there.
 
-        Rows of one user come in order of time. Raises ValueError for one that is not after the newest.
+        `row`: a FeatureRow, one of another program with `model_dump()`, or a mapping of its columns. Rows of one user
+        come in order of time. Raises ValueError for one that is not after the newest.
         """
+        if not isinstance(row, FeatureRow):
+            row = FeatureRow.model_validate(row if isinstance(row, Mapping) else row.model_dump())
         state = self._users.setdefault(row.user_id, _UserState())
         if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
             raise ValueError("a bucket must come after the newest one of its user")
@@ -111,7 +123,7 @@ class OnlinePredictor:
         for state in self._users.values():
             segments = state.segments.copy()
             self._extend(segments, state.tail[state.settled :])
-            answer += merge_short_segments(segments)
+            answer += merge_short_segments(segments, self.config.bucket_seconds)
         return answer
 
     def _finish(self, tail: list[WindowPrediction], past: Past | None) -> list[WindowPrediction]:
@@ -161,6 +173,14 @@ class OnlinePredictor:
         self._revised[key] = prediction
         if len(self._revised) > MAX_REVISIONS:
             self._revised.popitem(last=False)
+
+
+def _version_of(model: Model, metadata: Any) -> str:
+    """What tells this model from every other: the SHA-256 of its text."""
+    known = getattr(model, "sha256", None) or getattr(metadata, "sha256", None)
+    if known is None and hasattr(model, "model_to_string"):
+        known = hashlib.sha256(str(model.model_to_string()).encode()).hexdigest()
+    return str(known or getattr(metadata, "dataset_hash", None) or "")
 
 
 def __getattr__(name: str) -> Any:

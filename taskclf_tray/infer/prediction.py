@@ -4,48 +4,69 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
+from taskclf_tray.core.models import Model
 from taskclf_tray.core.time import as_utc, from_us, to_us
-from taskclf_tray.core.types import DecidedBy
+from taskclf_tray.core.types import LABEL_VERSION, DecidedBy
 
 OUTPUT_DECIMALS: Final = 6
+_NOT_GIVEN: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class WindowPrediction:
+class WindowPrediction(Model):
     """One bucket's prediction (contract, sections 6–8 and 14).
 
     `core_label_*`, `confidence` and `is_rejected` describe stage 6, before smoothing; the label is the most
     probable one also when it is rejected. `core_probs` and `model_probs` hold eight probabilities in label order.
     `smoothed_label_name` and `mapped_*` are provisional until the buckets of the smoothing window are there.
+    What has a default is, where it is not given, what holds for one bucket alone that the model decided.
     """
 
     user_id: str
     bucket_start_ts: datetime
     core_label_id: int
     core_label_name: str
-    core_probs: tuple[float, ...]
+    core_probs: list[float]
     confidence: float
     is_rejected: bool
-    mapped_label_name: str | None
-    """The user bucket, the mixed name, or None when no taxonomy was in force."""
+    mapped_label_name: str
+    """The user bucket or the mixed name; the smoothed label when no taxonomy was in force."""
     mapped_probs: dict[str, float]
     """Probability of each user bucket in file order (of each core label without a taxonomy); sums to 1."""
     model_version: str
     schema_version: str
-    label_version: str
-    smoothed_label_name: str
-    decided_by: DecidedBy
-    config_id: str
-    bucket_end_ts: datetime
-    model_probs: tuple[float, ...]
+    label_version: str = LABEL_VERSION
+    smoothed_label_name: str = ""
+    decided_by: DecidedBy = "model"
+    config_id: str = ""
+    bucket_end_ts: datetime = _NOT_GIVEN
+    model_probs: list[float] = field(default_factory=list)
     """The model's own calibrated answer, kept beside a bucket that the idle rule or `no_window` decided."""
     reject_threshold: float | None = None
     """The threshold that held for this row and user, None when nothing is rejected."""
+
+    def __post_init__(self) -> None:
+        for name in _PROBABILITIES:
+            if not isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, [float(p) for p in getattr(self, name)])
+        given: object = self.mapped_label_name  # None in records of earlier versions, where there was no taxonomy
+        if self.smoothed_label_name and given is not None and self.model_probs and self.bucket_end_ts != _NOT_GIVEN:
+            return
+        smoothed = self.smoothed_label_name or self.raw_label
+        values = {
+            "smoothed_label_name": smoothed,
+            "mapped_label_name": smoothed if given is None else given,
+            "model_probs": self.model_probs or list(self.core_probs),
+        }
+        if self.bucket_end_ts == _NOT_GIVEN:
+            values["bucket_end_ts"] = self.bucket_start_ts + timedelta(seconds=DEFAULT_BUCKET_SECONDS)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
     def raw_label(self) -> str:
@@ -54,8 +75,8 @@ class WindowPrediction:
 
     @property
     def ui_label(self) -> str:
-        """The label the person sees: the mapped one, the smoothed one without a taxonomy."""
-        return self.smoothed_label_name if self.mapped_label_name is None else self.mapped_label_name
+        """The label the person sees: the mapped one."""
+        return self.mapped_label_name
 
     def to_dict(self) -> dict[str, Any]:
         """For people and other tools: JSON-ready, times in ISO 8601, probabilities rounded to 6 decimals."""
@@ -84,7 +105,7 @@ class WindowPrediction:
         for name in _TIMES:
             fields[name] = from_us(fields[name])
         for name in _PROBABILITIES:
-            fields[name] = tuple(fields[name])
+            fields[name] = list(fields[name])
         return cls(**fields)
 
 

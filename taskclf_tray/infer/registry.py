@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.core.atomic import sync_directory, write_json_atomic
+from taskclf_tray.core.atomic import append_line, write_json_atomic
 from taskclf_tray.core.errors import ModelError, ModelFormatError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_io import ModelMetadata, bundle_problem, load_model_bundle, read_metadata, read_metrics
+from taskclf_tray.core.models import Model
 from taskclf_tray.core.policy_checks import inside
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
@@ -39,14 +40,36 @@ class BundleInfo:
     weighted_f1: float | None
     problem: str | None
 
+    @property
+    def model_id(self) -> str:
+        """The directory's name."""
+        return self.name
+
+    @property
+    def valid(self) -> bool:
+        """Whether it can be served."""
+        return self.problem is None
+
+    @property
+    def invalid_reason(self) -> str | None:
+        """Why it cannot."""
+        return self.problem
+
 
 @dataclass(frozen=True, slots=True)
-class ActivePointer:
+class ActivePointer(Model):
     """`active.json`; `model_dir` is relative to the home. `as_dict` is the file's content, extra keys included."""
 
     model_dir: str
     selected_at: str
-    as_dict: Mapping[str, Any]
+    policy_version: int = 1
+    model_id: str | None = None
+    reason: dict[str, Any] | None = None
+    as_dict: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def _dump_values(self) -> dict[str, Any]:
+        names = ("model_dir", "selected_at", "policy_version", "model_id", "reason")
+        return {name: getattr(self, name) for name in names}
 
 
 def bundle_info(run_dir: Path) -> BundleInfo:
@@ -61,12 +84,17 @@ def bundle_info(run_dir: Path) -> BundleInfo:
     return BundleInfo(run_dir.name, run_dir, metadata, *scores, bundle_problem(run_dir))
 
 
-def list_bundles(models_dir: Path) -> list[BundleInfo]:
-    """All bundles: those that can be served first, best first; then the others by name."""
+def list_bundles(models_dir: Path, *, is_thorough: bool = False) -> list[BundleInfo]:
+    """All bundles: those that can be served first, best first; then the others by name.
+
+    `is_thorough`: load each as for serving (0.1 s and more), which alone finds damage inside the trees.
+    """
     models_dir = Path(models_dir)
     if not models_dir.is_dir():
         return []
     found = [_info_inside(models_dir, path) for path in sorted(models_dir.iterdir()) if _looks_like_bundle(path)]
+    if is_thorough:
+        found = [_tried(info) for info in found]
     usable = sorted((info for info in found if info.problem is None), key=_rank, reverse=True)
     return usable + [info for info in found if info.problem is not None]
 
@@ -77,6 +105,23 @@ def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
     if any(real.is_relative_to(base.resolve()) for base in (models_dir, models_dir.parent)):
         return info
     return replace(info, problem=f"The model {path.name} is a link that leads out of the home.")
+
+
+def _tried(info: BundleInfo) -> BundleInfo:
+    """As it is after an attempt to load it."""
+    if info.problem is not None:
+        return info
+    try:
+        load_model_bundle(info.path)
+    except ModelError as error:
+        return replace(info, problem=error.title)
+    return info
+
+
+def holds_a_bundle(models_dir: Path) -> bool:
+    """Whether there is any bundle, sound or not."""
+    folder = Path(models_dir)
+    return folder.is_dir() and any(_looks_like_bundle(path) for path in folder.iterdir())
 
 
 def _looks_like_bundle(path: Path) -> bool:
@@ -152,7 +197,15 @@ def _pointer(data: Mapping[str, Any]) -> ActivePointer:
     model_dir, selected_at = data.get("model_dir"), data.get("selected_at", "")
     if not isinstance(model_dir, str) or not model_dir:
         raise BadJsonError(f"has {describe(model_dir)} as model_dir instead of a path")
-    return ActivePointer(model_dir, selected_at if isinstance(selected_at, str) else "", dict(data))
+    version, model_id, reason = data.get("policy_version"), data.get("model_id"), data.get("reason")
+    return ActivePointer(
+        model_dir,
+        selected_at if isinstance(selected_at, str) else "",
+        version if isinstance(version, int) else 1,
+        model_id if isinstance(model_id, str) else None,
+        reason if isinstance(reason, dict) else None,
+        dict(data),
+    )
 
 
 def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | None = None) -> ActivePointer:
@@ -176,7 +229,7 @@ def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | N
             old = None
         write_json_atomic(models_dir / ACTIVE_FILE, data)
         line = {"at": data["selected_at"], "old": dict(old.as_dict) if old else None, "new": data}
-        _append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
+        append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
     return _pointer(data)
 
 
@@ -238,21 +291,6 @@ def relative_to_home(home: Path, path: Path) -> str:
         if inner.is_relative_to(base) and ".." not in inner.relative_to(base).parts:
             return inner.relative_to(base).as_posix()
     raise ModelFormatError(f"{path} is outside the home {home}.", "Copy the folder into the home first.")
-
-
-def _append_line(path: Path, line: str) -> None:
-    """Append durably. A line cut short by a crash is closed first, so that it spoils no other."""
-    with path.open("a+b") as file:
-        torn = file.tell() > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
-        file.write((b"\n" if torn else b"") + line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(path.parent)
-
-
-def _last_byte(handle: int, size: int) -> bytes:
-    os.lseek(handle, size - 1, os.SEEK_SET)
-    return os.read(handle, 1)
 
 
 def active_history(models_dir: Path) -> list[dict[str, Any]]:

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from taskclf_tray.core.errors import PolicyValidationError, TaskclfError
+from taskclf_tray.core.errors import ModelError, TaskclfError
 from taskclf_tray.core.inference_policy import policy_path
-from taskclf_tray.infer.loaded_parts import LoadedParts
-from taskclf_tray.infer.registry import ACTIVE_FILE
+from taskclf_tray.core.model_io import MODEL_FILE, load_model_bundle
+from taskclf_tray.core.model_text import look_at
+from taskclf_tray.infer.loaded_parts import Bundle, LoadedParts
+from taskclf_tray.infer.registry import ACTIVE_FILE, active_bundle_dir
 from taskclf_tray.infer.resolution import (
     Explicit,
     ResolvedInferenceConfig,
@@ -43,7 +45,7 @@ class _Reloader(ABC):
     def __init__(
         self,
         models_dir: Path,
-        check_interval_s: float = 1.0,
+        check_interval_s: float = 60.0,
         *,
         current: ResolvedInferenceConfig | None = None,
         reject_threshold_override: float | None = None,
@@ -154,17 +156,65 @@ class InferencePolicyReloader(_Reloader):
         return resolve_without_policy(self._models_dir, explicit, parts=self._parts)
 
 
-class ActiveModelReloader(_Reloader):
-    """Watches active.json alone; a policy in force goes before it, and then a change of the pointer changes nothing."""
+class ActiveModelReloader:
+    """Watches active.json alone: whether a policy serves another model is not its business.
 
-    def _watched(self) -> tuple[Path, ...]:
-        return (self._models_dir / ACTIVE_FILE,)
+    `last_problem`: why the pointer as it is now is not followed, None when it is.
+    """
 
-    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+    def __init__(
+        self, models_dir: Path, check_interval_s: float = 60.0, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Watch from now on; the model that is active now is no news. `clock`: monotonic seconds."""
+        self.last_problem: str | None = None
+        self._models_dir = Path(models_dir)
+        self._interval_seconds = check_interval_s
+        self._clock = clock
+        self._next_check = -float("inf")
+        self._seen = _stat(self._path)
+        self._active = self._digest()
+
+    @property
+    def _path(self) -> Path:
+        return self._models_dir / ACTIVE_FILE
+
+    def _digest(self) -> str | None:
+        """The model file of the active bundle, None where nothing usable is active."""
         try:
-            return resolve_policy(self._models_dir, explicit, self._parts)
-        except PolicyValidationError:
-            return resolve_without_policy(self._models_dir, explicit, parts=self._parts)
+            folder = active_bundle_dir(self._models_dir)
+            return None if folder is None else f"{folder.name}@{look_at(folder / MODEL_FILE).sha256}"
+        except (ModelError, OSError):
+            return None
+
+    def check_reload(self) -> Bundle | None:
+        """(model, metadata, cat_encoders) when active.json names another model that can be served; else None.
+
+        Looks at the file at most every `check_interval_s` seconds. A pointer that is wrong leaves the old model, is
+        logged once, and is looked at again when it changes. Never raises.
+        """
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + self._interval_seconds
+        seen = _stat(self._path)
+        if seen == self._seen:
+            return None
+        try:
+            folder = active_bundle_dir(self._models_dir)
+            bundle = None if folder is None else load_model_bundle(folder)
+        except (ModelError, OSError) as error:
+            if not _written_within(_SETTLE_SECONDS, (seen,)):
+                self._seen, self.last_problem = seen, str(error)
+                _log.warning("the former model stays in force: %s", error)
+            return None
+        # within one tick of its clock the file may change again and look the same: then it is read once more
+        self._seen = None if _written_within(_TICK_SECONDS, (seen,)) else seen
+        self.last_problem = None
+        active = self._digest()
+        if bundle is None or active == self._active:
+            return None
+        self._active = active
+        return bundle
 
 
 def _there(path: Path) -> bool:

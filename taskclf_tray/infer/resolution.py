@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -29,11 +29,12 @@ from taskclf_tray.core.model_io import CatEncoders, ModelMetadata
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.loaded_parts import READ_ANEW, LoadedParts
 from taskclf_tray.infer.registry import ACTIVE_FILE, active_bundle_dir, list_bundles
+from taskclf_tray.infer.selection import ExclusionRecord, SelectionPolicy, SelectionReport
 from taskclf_tray.infer.shipped import starter_bundle
 
 _log = logging.getLogger(__name__)
@@ -51,23 +52,18 @@ _NO_MODEL_STEP: Final = (
 _OTHER_MODEL_STEP: Final = "Train a model or copy one into the models folder of the home."
 
 
-@dataclass(frozen=True, slots=True)
-class ExcludedBundle:
-    """A bundle that was considered and cannot be served."""
-
-    name: str
-    reason: str
-
-
 class ModelResolutionError(TaskclfError):
-    """No model can be served; `report` lists every excluded bundle with its reason, and `str()` spells it out."""
+    """No model can be served; `report.excluded` has every excluded bundle with its reason, `str()` spells it out."""
 
-    def __init__(self, message: str, report: Sequence[ExcludedBundle] = ()) -> None:
-        super().__init__(message, _OTHER_MODEL_STEP if report else _NO_MODEL_STEP)
-        self.report = tuple(report)
+    def __init__(self, message: str, report: SelectionReport | None = None) -> None:
+        has_excluded = report is not None and bool(report.excluded)
+        super().__init__(message, _OTHER_MODEL_STEP if has_excluded else _NO_MODEL_STEP)
+        self.message = message
+        self.report = report
 
     def __str__(self) -> str:
-        lines = [f"{self.title} {self.next_step}", *(f"- {item.name}: {item.reason}" for item in self.report)]
+        excluded = [] if self.report is None else self.report.excluded
+        lines = [f"{self.title} {self.next_step}", *(f"- {item.model_id}: {item.reason}" for item in excluded)]
         return "\n".join(lines)
 
 
@@ -76,27 +72,27 @@ class ResolvedInferenceConfig:
     """Everything stages 2–6 need, built as a whole; immutable.
 
     `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. `config_digest` is equal for two configs
-    exactly when they answer alike. `warnings`: what stood in the way of an earlier step. `calibrator` is set where
-    one was named explicitly; a store goes before it. `transitions`: those the policy holds; whether they are used is
-    the person's choice.
+    exactly when they answer alike. `warnings`: what stood in the way of an earlier step. `calibrator` changes nothing
+    unless one was named explicitly; a store goes before it. `transitions`: those the policy holds; whether they are
+    used is the person's choice.
     """
 
     model: Forest
     metadata: ModelMetadata
     cat_encoders: CatEncoders
-    bundle_dir: Path
-    bundle_id: str
-    model_version: str
-    calibrator: Calibrator | None
-    calibrator_store: CalibratorStore | None
-    calibrator_store_dir: Path | None
     reject_threshold: float
-    per_user_reject_thresholds: Mapping[str, float]
-    origin: Origin
+    calibrator: Calibrator
+    calibrator_store: CalibratorStore | None
     policy: InferencePolicy | None
-    warnings: tuple[str, ...]
-    config_digest: str
-    transitions: Transitions | None = None
+    per_user_reject_thresholds: Mapping[str, float] | None = None
+    bundle_dir: Path = field(default=Path(), kw_only=True)
+    bundle_id: str = field(default="", kw_only=True)
+    model_version: str = field(default="", kw_only=True)
+    calibrator_store_dir: Path | None = field(default=None, kw_only=True)
+    origin: Origin = field(default="explicit", kw_only=True)
+    warnings: tuple[str, ...] = field(default=(), kw_only=True)
+    config_digest: str = field(default="", kw_only=True)
+    transitions: Transitions | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +127,12 @@ def resolve_inference_config(
     models_dir = Path(models_dir)
     explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override, parts)
     if model_dir_override is not None:
-        bundle_dir = _explicit_dir(Path(model_dir_override), models_dir)
+        bundle_dir = resolve_model_dir(model_dir_override, models_dir)
         try:
             return build_config(models_dir, bundle_dir, "explicit", None, explicit, parts=parts)
         except ModelError as error:
-            excluded = ExcludedBundle(bundle_dir.name, error.title)
-            raise ModelResolutionError(f"The chosen model cannot be served: {error.title}", [excluded]) from error
+            report = SelectionReport(excluded=[ExclusionRecord(bundle_dir.name, error.title, bundle_dir)])
+            raise ModelResolutionError(f"The chosen model cannot be served: {error.title}", report) from error
     try:
         return resolve_policy(models_dir, explicit, parts)
     except PolicyValidationError as error:
@@ -209,13 +205,13 @@ def resolve_without_policy(
 ) -> ResolvedInferenceConfig:
     """Steps 3 and 4, and the starter as asked for. Raises ModelResolutionError."""
     told = list(warnings)
-    out: dict[str, str] = {}
+    out: dict[str, ExclusionRecord] = {}
     active = _active_dir(models_dir, told)
     if active is not None:
         try:
             return build_config(models_dir, active, "active", None, explicit, told, parts)
         except ModelError as error:
-            out[active.name] = error.title
+            out[active.name] = ExclusionRecord(active.name, error.title, active)
             _tell(told, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
     bundles = list_bundles(models_dir)
     if with_starter and not bundles and not out:
@@ -225,11 +221,11 @@ def resolve_without_policy(
             try:
                 return build_config(models_dir, info.path, "best", None, explicit, told, parts)
             except ModelError as error:
-                out[info.name] = error.title
+                out[info.name] = ExclusionRecord(info.name, error.title, info.path)
                 _tell(told, f"{info.path} was passed over. {error.title}")
         elif info.problem is not None:
-            out.setdefault(info.name, info.problem)
-    report = [ExcludedBundle(name, reason) for name, reason in sorted(out.items())]
+            out.setdefault(info.name, ExclusionRecord(info.name, info.problem, info.path))
+    report = SelectionReport(excluded=[out[name] for name in sorted(out)])
     raise ModelResolutionError(f"No model can be served from {models_dir}.", report)
 
 
@@ -270,11 +266,11 @@ def build_config(
         bundle_dir=bundle_dir,
         bundle_id=bundle_dir.name,
         model_version=f"{bundle_dir.name}@{model.sha256[:12]}",
-        calibrator=explicit.calibrator,
+        calibrator=explicit.calibrator or IdentityCalibrator(),
         calibrator_store=store,
         calibrator_store_dir=store_dir,
         reject_threshold=threshold,
-        per_user_reject_thresholds=per_user,
+        per_user_reject_thresholds=per_user or None,
         origin=origin,
         policy=policy,
         warnings=tuple(told),
@@ -330,23 +326,28 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _explicit_dir(model_dir: Path, models_dir: Path) -> Path:
-    """As given; else relative to the home; else a bundle's name."""
+def found_model(model_dir: Path, models_dir: Path) -> Path:
+    """The folder a person means: as given; else relative to the home; else a bundle's name; as given when none is."""
     for path in (model_dir, models_dir.parent / model_dir, models_dir / model_dir):
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             return path.resolve() if path.name in ("", "..") else path
     return model_dir
 
 
-def resolve_model_dir(model_dir: Path | str | None, models_dir: Path, policy: InferencePolicy | None = None) -> Path:
-    """The bundle directory alone: explicit, the policy's, the active or the best. Raises ModelResolutionError."""
+def resolve_model_dir(
+    model_dir: Path | str | None, models_dir: Path, policy: SelectionPolicy | InferencePolicy | None = None
+) -> Path:
+    """The bundle directory alone: explicit, that of an inference policy given, the active or the best.
+
+    A selection policy says how the best is found. Raises ModelResolutionError.
+    """
     models_dir = Path(models_dir)
     if model_dir is not None:
-        found = _explicit_dir(Path(model_dir), models_dir)
+        found = found_model(Path(model_dir), models_dir)
         if not os.path.isdir(found):  # noqa: PTH112 - as above
             raise ModelResolutionError(f"There is no model at {model_dir}.")
         return found
-    if policy is not None:
+    if isinstance(policy, InferencePolicy):
         try:
             validate_policy(policy, models_dir)
             return models_dir.parent / policy.model_dir

@@ -5,20 +5,22 @@ from taskclf_tray.infer.draft_policy import draft_policy_for_edit, policy_for_bu
 from taskclf_tray.infer.reload import ActiveModelReloader, InferencePolicyReloader
 from taskclf_tray.infer.resolution import (
     MISSING_POLICY,
-    ExcludedBundle,
     ModelResolutionError,
     ResolvedInferenceConfig,
     resolve_inference_config,
     resolve_model_dir,
 )
+from taskclf_tray.infer.selection import ExclusionRecord, SelectionPolicy, SelectionReport
 
 __all__ = [
     "MISSING_POLICY",
     "ActiveModelReloader",
-    "ExcludedBundle",
+    "ExclusionRecord",
     "InferencePolicyReloader",
     "ModelResolutionError",
     "ResolvedInferenceConfig",
+    "SelectionPolicy",
+    "SelectionReport",
     "draft_policy_for_edit",
     "find_bound_calibrator_store",
     "policy_for_bundle",

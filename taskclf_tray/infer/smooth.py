@@ -5,6 +5,7 @@ Everything here is per user and in order of time (contract, section 7). Labels a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIN_BLOCK_DURATION_SECONDS
-from taskclf_tray.core.time import MICROSECOND, US_PER_SECOND
 
 IntArray = npt.NDArray[np.int64]
 _Label = TypeVar("_Label")
@@ -134,9 +134,9 @@ def run_starts(starts_us: IntArray, bucket_seconds: int) -> npt.NDArray[np.bool_
 
 
 def segmentize(
-    starts: Sequence[datetime], labels: Sequence[str], bucket_seconds: int = DEFAULT_BUCKET_SECONDS
+    bucket_starts: Sequence[datetime], labels: Sequence[str], bucket_seconds: int = DEFAULT_BUCKET_SECONDS
 ) -> list[Segment]:
-    """Runs of one label over contiguous buckets, in order; `starts` are the buckets' starts, one per label.
+    """Runs of one label over contiguous buckets, in order; `bucket_starts`: one per label.
 
     `bucket_count × bucket_seconds` is each segment's length. Raises ValueError when the lengths differ.
     """
@@ -144,7 +144,7 @@ def segmentize(
     segments: list[Segment] = []
     first = previous = None
     current, count = "", 0
-    for start, label in zip(starts, labels, strict=True):
+    for start, label in zip(bucket_starts, labels, strict=True):
         if first is not None and previous is not None:
             if label == current and start - previous == step:
                 previous, count = start, count + 1
@@ -156,18 +156,25 @@ def segmentize(
     return segments
 
 
-def merge_short_segments(segments: Sequence[Segment], min_seconds: float = MIN_BLOCK_DURATION_SECONDS) -> list[Segment]:
-    """Hysteresis: segments shorter than `min_seconds` join a neighbour, never across a gap.
+def merge_short_segments(
+    segments: Sequence[Segment],
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+    *,
+    min_duration_seconds: float = MIN_BLOCK_DURATION_SECONDS,
+) -> list[Segment]:
+    """Hysteresis: segments shorter than `min_duration_seconds` join a neighbour, never across a gap.
+
+    A segment lasts `bucket_count × bucket_seconds`.
 
     Again and again the leftmost short segment that can move joins the previous one if that has its label, else the
     next if that has its label, else the longer neighbour (tie: the earlier); the last of a contiguous run joins the
     one before; the first moves only into a same-label next one. O(number of segments).
     """
     merged: list[Segment] = []
-    min_us = round(min_seconds * US_PER_SECOND)
+    fewest = math.ceil(min_duration_seconds / bucket_seconds)
     for run in _contiguous(segments):
-        lengths = [(segment.end_ts - segment.start_ts) // MICROSECOND for segment in run]
-        for first, last, label in merge_short([segment.label for segment in run], lengths, min_us):
+        counts = [segment.bucket_count for segment in run]
+        for first, last, label in merge_short([segment.label for segment in run], counts, fewest):
             count = sum(segment.bucket_count for segment in run[first : last + 1])
             merged.append(Segment(run[first].start_ts, run[last].end_ts, label, count))
     return merged

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.models import Model
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
 from taskclf_tray.infer.coded import CodedTexts
 
@@ -45,18 +46,18 @@ def _refuse(key: str, problem: str) -> TaxonomyError:
 
 
 @dataclass(frozen=True, slots=True)
-class TaxonomyBucket:
+class TaxonomyBucket(Model):
     """One of the person's buckets and the core labels it holds. Raises TaxonomyError for wrong values."""
 
     name: str
-    core_labels: tuple[str, ...]
+    core_labels: list[str]
     description: str = ""
     color: str = _DEFAULT_COLOR
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise _refuse("name", "a bucket needs a name")
-        object.__setattr__(self, "core_labels", tuple(self.core_labels))
+        object.__setattr__(self, "core_labels", list(self.core_labels))
         if not self.core_labels:
             raise _refuse("core_labels", f"bucket {self.name!r} holds no core label")
         for label in self.core_labels:
@@ -69,7 +70,7 @@ class TaxonomyBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class TaxonomyDisplay:
+class TaxonomyDisplay(Model):
     """How views show labels; no effect on what is computed."""
 
     show_core_labels: bool = False
@@ -78,23 +79,49 @@ class TaxonomyDisplay:
 
 
 @dataclass(frozen=True, slots=True)
-class TaxonomyConfig:
-    """A whole taxonomy file. Raises TaxonomyError, whose `key` names what is wrong."""
+class TaxonomyReject(Model):
+    """What a minute is called that the model is not sure of, and whether reports count it."""
 
-    buckets: tuple[TaxonomyBucket, ...]
+    mixed_label_name: str = MIXED_UNKNOWN
+    include_rejected_in_reports: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyAdvanced(Model):
+    """How probabilities of core labels become those of buckets. Raises TaxonomyError for wrong values."""
+
+    probability_aggregation: Aggregation = "sum"
+    min_confidence_for_mapping: float = DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
+    reweight_core_labels: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reweight_core_labels", dict(self.reweight_core_labels))
+        if self.probability_aggregation not in ("sum", "max"):
+            raise _refuse("advanced.probability_aggregation", "it must be sum or max")
+        if not 0 <= self.min_confidence_for_mapping <= 1:
+            raise _refuse("advanced.min_confidence_for_mapping", "it must be between 0 and 1")
+        for label, weight in self.reweight_core_labels.items():
+            key = f"advanced.reweight_core_labels.{label}"
+            if label not in LABEL_SET_V1:
+                raise _refuse(key, "no such core label")
+            if not (math.isfinite(weight) and MIN_WEIGHT <= weight <= MAX_WEIGHT):
+                raise _refuse(key, "a weight must be a number above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyConfig(Model):
+    """A whole taxonomy file, in the file's sections. Raises TaxonomyError, whose `key` names what is wrong."""
+
+    buckets: list[TaxonomyBucket]
     version: str = "1.0"
     label_schema_version: str = LABEL_VERSION
     user_id: str | None = None
     display: TaxonomyDisplay = field(default_factory=TaxonomyDisplay)
-    mixed_label_name: str = MIXED_UNKNOWN
-    include_rejected_in_reports: bool = False
-    probability_aggregation: Aggregation = "sum"
-    min_confidence_for_mapping: float = DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
-    reweight_core_labels: Mapping[str, float] = field(default_factory=dict)
+    reject: TaxonomyReject = field(default_factory=TaxonomyReject)
+    advanced: TaxonomyAdvanced = field(default_factory=TaxonomyAdvanced)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "buckets", tuple(self.buckets))
-        object.__setattr__(self, "reweight_core_labels", dict(self.reweight_core_labels))
+        object.__setattr__(self, "buckets", list(self.buckets))
         if not self.buckets:
             raise _refuse("buckets", "a taxonomy needs at least one bucket")
         names = [bucket.name for bucket in self.buckets]
@@ -107,24 +134,41 @@ class TaxonomyConfig:
             raise _refuse("reject.mixed_label_name", f"a bucket is named {self.mixed_label_name!r} too")
         if self.label_schema_version != LABEL_VERSION:
             raise _refuse("label_schema_version", f"{self.label_schema_version!r} is not {LABEL_VERSION!r}")
-        if self.probability_aggregation not in ("sum", "max"):
-            raise _refuse("advanced.probability_aggregation", "it must be sum or max")
-        if not 0 <= self.min_confidence_for_mapping <= 1:
-            raise _refuse("advanced.min_confidence_for_mapping", "it must be between 0 and 1")
-        self._check_weights()
 
-    def _check_weights(self) -> None:
-        for label, weight in self.reweight_core_labels.items():
-            key = f"advanced.reweight_core_labels.{label}"
-            if label not in LABEL_SET_V1:
-                raise _refuse(key, "no such core label")
-            if not (math.isfinite(weight) and MIN_WEIGHT <= weight <= MAX_WEIGHT):
-                raise _refuse(key, "a weight must be a number above 0")
+    @property
+    def mixed_label_name(self) -> str:
+        """What a minute is called that the model is not sure of."""
+        return self.reject.mixed_label_name
+
+    @property
+    def include_rejected_in_reports(self) -> bool:
+        """Whether reports count such minutes."""
+        return self.reject.include_rejected_in_reports
+
+    @property
+    def probability_aggregation(self) -> Aggregation:
+        """A bucket's probability: the sum of its labels', or the largest of them."""
+        return self.advanced.probability_aggregation
+
+    @property
+    def min_confidence_for_mapping(self) -> float:
+        """Below this probability no bucket is named."""
+        return self.advanced.min_confidence_for_mapping
+
+    @property
+    def reweight_core_labels(self) -> dict[str, float]:
+        """How much a core label counts, 1.0 where it is not named."""
+        return self.advanced.reweight_core_labels
 
     @property
     def digest(self) -> str:
         """64 hex digits over the content: equal for files that say the same."""
-        text = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        # one flat object, as before the sections were fields: records name taxonomies by this
+        flat = {name: getattr(self, name) for name in ("buckets", "version", "label_schema_version", "user_id")}
+        flat["display"] = self.display
+        flat |= self.reject.model_dump() | self.advanced.model_dump()
+        content = {name: _plain(value) for name, value in flat.items()}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -135,7 +179,7 @@ def taxonomy_of(document: Mapping[str, Any]) -> TaxonomyConfig:
     """
     reject, advanced = document["reject"], document["advanced"]
     return TaxonomyConfig(
-        tuple(TaxonomyBucket(**bucket) for bucket in document["buckets"]),
+        [TaxonomyBucket(**bucket) for bucket in document["buckets"]],
         document["version"],
         document["label_schema_version"],
         document["user_id"],
@@ -145,8 +189,14 @@ def taxonomy_of(document: Mapping[str, Any]) -> TaxonomyConfig:
     )
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, Model):
+        return value.model_dump()
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, slots=True)
-class TaxonomyResult:
+class TaxonomyResult(Model):
     """The mapped label, and each bucket's probability in file order (sums to 1)."""
 
     mapped_label: str
@@ -178,8 +228,32 @@ class TaxonomyResolver:
         )
         self._certain_from = max(0.5, config.min_confidence_for_mapping) + _ROUNDING
 
-    def resolve(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> TaxonomyResult:
-        """One bucket: `core_probs` are the eight calibrated probabilities in label order.
+    def resolve(
+        self, core_label_id: int, core_probs: Sequence[float] | FloatArray, *, is_rejected: bool = False
+    ) -> TaxonomyResult:
+        """One bucket that is not smoothed: its core label and the eight calibrated probabilities in label order.
+
+        A rejected one has the mixed name, and its probabilities all the same.
+        """
+        label = MIXED_UNKNOWN if is_rejected else LABEL_SET_V1[core_label_id]
+        probs = [float(p) for p in core_probs]
+        raw = MIXED_UNKNOWN if is_rejected else LABEL_SET_V1[max(range(len(probs)), key=probs.__getitem__)]
+        return self.resolve_smoothed(label, raw, probs)
+
+    def resolve_batch(
+        self,
+        core_label_ids: Sequence[int] | npt.NDArray[np.int64],
+        core_probs: FloatArray,
+        *,
+        is_rejected: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
+    ) -> list[TaxonomyResult]:
+        """`resolve` of many: N label ids and (N, 8) probabilities."""
+        rejected = [False] * len(core_label_ids) if is_rejected is None else [bool(one) for one in is_rejected]
+        lines = zip(core_label_ids, np.asarray(core_probs).tolist(), rejected, strict=True)
+        return [self.resolve(int(label), probs, is_rejected=bad) for label, probs, bad in lines]
+
+    def resolve_smoothed(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> TaxonomyResult:
+        """One smoothed bucket (contract, section 8): `core_probs` are the eight calibrated probabilities.
 
         `raw_label` is the label before smoothing (`Mixed/Unknown` when rejected).
         """
@@ -234,10 +308,10 @@ class TaxonomyResolver:
         total = _total(grouped)
         return [p / total for p in grouped]
 
-    def resolve_batch(
+    def resolve_smoothed_batch(
         self, smoothed_labels: Sequence[str], raw_labels: Sequence[str], core_probs: FloatArray
     ) -> tuple[list[str], FloatArray]:
-        """Many buckets at once, bit for bit as `resolve`.
+        """Many buckets at once, bit for bit as `resolve_smoothed`.
 
         `core_probs`: (N, 8). Returns the N mapped labels and the (N, buckets) mapped probabilities, columns in the
         order of `bucket_names`.
@@ -252,7 +326,7 @@ class TaxonomyResolver:
     def resolve_codes(
         self, smoothed: npt.NDArray[np.int64], raw: npt.NDArray[np.int64], core_probs: FloatArray
     ) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """`resolve_batch` with (N,) label numbers (8 is `Mixed/Unknown`); the first answer is N indices into
+        """`resolve_smoothed_batch` with (N,) label numbers (8 is `Mixed/Unknown`); the first answer is N indices into
         `label_names`."""
         probs = self._aggregate(core_probs)
         mixed = len(self.bucket_names)

@@ -14,7 +14,13 @@ from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
 from taskclf_tray.infer.plain_yaml import PlainYaml, PlainYamlError, parse_plain_yaml
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyDisplay
+from taskclf_tray.infer.taxonomy import (
+    TaxonomyAdvanced,
+    TaxonomyBucket,
+    TaxonomyConfig,
+    TaxonomyDisplay,
+    TaxonomyReject,
+)
 
 MAX_FILE_BYTES: Final = 256 * 1024
 _NEXT_STEP: Final = "Correct the file and save it again."
@@ -35,10 +41,10 @@ T = TypeVar("T")
 
 def default_taxonomy() -> TaxonomyConfig:
     """One bucket per core label, named like it."""
-    buckets = tuple(
-        TaxonomyBucket(name=label, core_labels=(label,), color=color)
+    buckets = [
+        TaxonomyBucket(name=label, core_labels=[label], color=color)
         for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
-    )
+    ]
     return TaxonomyConfig(buckets=buckets)
 
 
@@ -103,16 +109,25 @@ def _config(document: PlainYaml) -> TaxonomyConfig:
             default_view=_get(document, "display.default_view", str, "mapped"),
             color_theme=_get(document, "display.color_theme", str, "default"),
         ),
-        "mixed_label_name": _get(document, "reject.mixed_label_name", str, MIXED_UNKNOWN),
-        "include_rejected_in_reports": _get(document, "reject.include_rejected_in_reports", bool, False),
+        "reject": TaxonomyReject(
+            mixed_label_name=_get(document, "reject.mixed_label_name", str, MIXED_UNKNOWN),
+            include_rejected_in_reports=_get(document, "reject.include_rejected_in_reports", bool, False),
+        ),
+        "advanced": _built(document, "", lambda: _advanced(document)),
+        "buckets": _buckets(document),
+    }
+    return _built(document, "", lambda: TaxonomyConfig(**fields))
+
+
+def _advanced(document: PlainYaml) -> TaxonomyAdvanced:
+    values: dict[str, Any] = {
         "probability_aggregation": _get(document, "advanced.probability_aggregation", str, "sum"),
         "min_confidence_for_mapping": _get(
             document, "advanced.min_confidence_for_mapping", float, DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
         ),
         "reweight_core_labels": _weights(document),
-        "buckets": _buckets(document),
     }
-    return _built(document, "", lambda: TaxonomyConfig(**fields))
+    return TaxonomyAdvanced(**values)
 
 
 def _version(document: PlainYaml) -> str:
@@ -125,11 +140,11 @@ def _version(document: PlainYaml) -> str:
     return "1.0"
 
 
-def _buckets(document: PlainYaml) -> tuple[TaxonomyBucket, ...]:
+def _buckets(document: PlainYaml) -> list[TaxonomyBucket]:
     listed = document.root.get("buckets")
     if not isinstance(listed, list):
         raise _wrong(document, "buckets", "must be a list of buckets")
-    return tuple(_bucket(document, f"buckets[{i}]", bucket) for i, bucket in enumerate(listed))
+    return [_bucket(document, f"buckets[{i}]", bucket) for i, bucket in enumerate(listed)]
 
 
 def _bucket(document: PlainYaml, key: str, bucket: Any) -> TaxonomyBucket:
@@ -142,7 +157,7 @@ def _bucket(document: PlainYaml, key: str, bucket: Any) -> TaxonomyBucket:
     texts = {name: _checked(document, f"{key}.{name}", bucket[name], str) for name in bucket if name != "core_labels"}
     if "name" not in texts:
         raise _wrong(document, f"{key}.name", "is missing")
-    return _built(document, key, lambda: TaxonomyBucket(core_labels=tuple(labels), **texts))
+    return _built(document, key, lambda: TaxonomyBucket(core_labels=labels, **texts))
 
 
 def _weights(document: PlainYaml) -> dict[str, float]:

@@ -82,7 +82,7 @@ def to_minute(prediction: WindowPrediction) -> Minute | None:
         to_us(prediction.bucket_end_ts),
         prediction.smoothed_label_name,
         prediction.confidence,
-        prediction.core_probs,
+        tuple(prediction.core_probs),
         ask_threshold(prediction.reject_threshold),
         prediction.decided_by == "model",
     )

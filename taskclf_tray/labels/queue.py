@@ -19,7 +19,7 @@ from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import local_date, to_us
 from taskclf_tray.infer.monitor import DriftReport
 from taskclf_tray.labels.blocks import Block, is_long_enough
-from taskclf_tray.labels.queue_file import import_once
+from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.labels.queue_place import find_store
 from taskclf_tray.labels.queue_rows import Predictions, QueueRow, frame_rows, join_rows, to_rows
 from taskclf_tray.labels.request import LabelRequest, from_record
@@ -41,8 +41,9 @@ def _utc_now() -> datetime:
 class ActiveLabelingQueue:
     """The queue in the SQLite store at `queue_path`; owned by one thread, shared by any number of processes.
 
-    A JSON list found at `queue_path` is imported once and left as it is; the store is then
-    `<queue_path>.sqlite3` beside it. Every method raises StoreError when the store fails.
+    A path that ends in `.json` is the list other programs share: the store is then `<queue_path>.sqlite3` beside it,
+    what they add to the list or close there is seen at the next call, and the entries here appear in it. Every method
+    raises StoreError when the store fails.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class ActiveLabelingQueue:
         """Open or create. Raises LabelError for a file that is no queue, StoreError."""
         store_path, list_path = find_store(Path(queue_path))
         database = Database(store_path)
+        queue_list = None if list_path is None else QueueList(list_path, database)
         try:
-            if list_path is not None:
-                import_once(database, list_path, time_zone())
+            if queue_list is not None:
+                queue_list.bring_in_step(time_zone())
         except BaseException:
             database.close()
             raise
-        self._begin(database, max_asks_per_day, time_zone, now, owns_database=True)
+        self._begin(database, max_asks_per_day, time_zone, now, owns_database=True, queue_list=queue_list)
 
     @classmethod
     def over(
@@ -86,12 +88,14 @@ class ActiveLabelingQueue:
         now: Callable[[], datetime],
         *,
         owns_database: bool,
+        queue_list: QueueList | None = None,
     ) -> None:
         self._database = database
         self._max_asks_per_day = max_asks_per_day
         self._time_zone = time_zone
         self._now = now
         self._owns_database = owns_database
+        self._list = queue_list
 
     def close(self) -> None:
         """Close the store, unless it was lent."""
@@ -100,21 +104,23 @@ class ActiveLabelingQueue:
 
     # -- queueing ---------------------------------------------------------------------------------------------
 
-    def enqueue_low_confidence(self, predictions: Predictions, threshold: float = DEFAULT_ASK_THRESHOLD) -> int:
+    def enqueue_low_confidence(self, df: Predictions, threshold: float = DEFAULT_ASK_THRESHOLD) -> int:
         """Queue the blocks that hold a row strictly below the threshold; how many entries are new.
 
-        Contiguous rows of one user and predicted label are one block. At most `max_asks_per_day` a local day go in,
-        the least confident first. Raises LabelError.
+        `df`: a DataFrame, or records, with user_id, bucket_start_ts, confidence and predicted_label. Contiguous rows
+        of one user and predicted label are one block. At most `max_asks_per_day` a local day go in, the least
+        confident first. Raises LabelError.
         """
-        blocks = join_rows(to_rows(predictions))
+        blocks = join_rows(to_rows(df))
         return self._enqueue([block for block in blocks if _confidence(block) < threshold], "low_confidence")
 
-    def enqueue_drift(self, predictions: Predictions, limit: int = 50) -> int:
+    def enqueue_drift(self, buckets: Predictions, limit: int = DEFAULT_DRIFT_LABEL_LIMIT) -> int:
         """Queue the `limit` least confident rows, contiguous ones as one block; how many entries are new.
 
-        They do not count against the day's limit. Raises LabelError.
+        `buckets`: records with user_id, bucket_start_ts and bucket_end_ts; those without a confidence come last. They
+        do not count against the day's limit. Raises LabelError.
         """
-        least = sorted(to_rows(predictions), key=lambda row: row.urgency)[: max(0, limit)]
+        least = sorted(to_rows(buckets, has_confidence=False), key=lambda row: row.urgency)[: max(0, limit)]
         return self._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
 
     def enqueue_blocks(
@@ -134,8 +140,7 @@ class ActiveLabelingQueue:
         rows = [
             QueueRow(user_id, b.start_us, b.end_us, b.confidence, b.predicted_label, b.second_label) for b in wanted
         ]
-        with self._database.transaction():
-            new, changed = self._offer(rows, reason, at, zone)
+        new, changed = self._queue(rows, reason, at, zone)
         return new + changed
 
     def enqueue_gap(
@@ -148,8 +153,7 @@ class ActiveLabelingQueue:
         if start >= end:
             raise ValueError(f"a gap must end after it begins, not at {end}")
         row = QueueRow(user_id, to_us(start), to_us(end), None, None)
-        with self._database.transaction():
-            new, changed = self._offer([row], "gap", at, zone)
+        new, changed = self._queue([row], "gap", at, zone)
         return next(iter(new + changed), None)
 
     def withdraw_missing(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
@@ -162,12 +166,15 @@ class ActiveLabelingQueue:
             gone = [r for r in waiting if r.reason in _COUNTED and r.start_us not in kept_starts]
             for record in gone:
                 self._database.requests.withdraw(record.request_id)
+        if gone:
+            self._push()
         return len(gone)
 
     # -- reading and answering --------------------------------------------------------------------------------
 
-    def get_pending(self, user_id: str | None = None, limit: int | None = None) -> list[LabelRequest]:
+    def get_pending(self, limit: int | None = None, user_id: str | None = None) -> list[LabelRequest]:
         """What waits, the least confident first; entries without a confidence last, equal ones oldest first."""
+        self._pull()
         with self._database.reading():
             return [from_record(record) for record in self._database.requests.most_urgent(user_id, limit)]
 
@@ -178,19 +185,37 @@ class ActiveLabelingQueue:
         """
         if status not in ("labeled", "skipped"):
             raise ValueError(f"a request is closed as 'labeled' or 'skipped', not {status!r}")
+        self._pull()
         with self._database.transaction():
             record = self._database.requests.get(request_id)
             if record is None or record.status != "pending":
                 return None
             self._database.requests.close(request_id, cast(RequestStatus, status), None)
+        self._push()
         return replace(from_record(record), status=cast(RequestStatus, status))
 
-    # -- inside a transaction ---------------------------------------------------------------------------------
+    # -- queueing, within one transaction ---------------------------------------------------------------------
 
     def _enqueue(self, rows: Sequence[QueueRow], reason: RequestReason) -> int:
-        at, zone = self._now(), self._time_zone()
+        return len(self._queue(rows, reason, self._now(), self._time_zone())[0])
+
+    def _queue(
+        self, rows: Iterable[QueueRow], reason: RequestReason, at: datetime, zone: str
+    ) -> tuple[list[LabelRequest], list[LabelRequest]]:
+        self._pull()
         with self._database.transaction():
-            return len(self._offer(rows, reason, at, zone)[0])
+            new, changed = self._offer(rows, reason, at, zone)
+        if new or changed:
+            self._push()
+        return new, changed
+
+    def _pull(self) -> None:
+        if self._list is not None:
+            self._list.pull(self._time_zone())
+
+    def _push(self) -> None:
+        if self._list is not None:
+            self._list.push(self._time_zone())
 
     def _offer(
         self, rows: Iterable[QueueRow], reason: RequestReason, at: datetime, zone: str
@@ -289,15 +314,16 @@ def auto_enqueue_drift_labels(
 ) -> int:
     """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
 
-    Nothing without an alert; contiguous buckets are one entry, and the day's limit does not count them. Confidences are
-    `cur_confidences`, else a column `confidence`; a bucket without one comes last. Raises LabelError for rows without
-    a user, StoreError, and ValueError when lengths differ.
+    Nothing without an alert; an alert that names no user is about all of them. Contiguous buckets are one entry, and
+    the day's limit does not count them. Confidences are `cur_confidences`, else a column `confidence`; a bucket
+    without one comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
     """
-    affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
-    if not affected:
+    if not drift_report.alerts:
         return 0
+    affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
+    is_about_all = not all(alert.affected_user_ids for alert in drift_report.alerts)
     rows = {(row.user_id, row.start_us): row for row in frame_rows(cur_features_df, cur_confidences)}
-    theirs = [rows[key] for key in sorted(rows) if key[0] in affected]
+    theirs = [rows[key] for key in sorted(rows) if is_about_all or key[0] in affected]
     least = sorted(theirs, key=lambda row: row.urgency)[: max(0, limit)]
     queue = ActiveLabelingQueue(queue_path)
     try:

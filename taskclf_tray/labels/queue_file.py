@@ -6,7 +6,7 @@ about time away (`gap`) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ _LABELS: Final = frozenset({*LABEL_SET_V1, MIXED_UNKNOWN})
 
 def export_queue(requests: Iterable[LabelRequest]) -> str:
     """The entries as JSON text, in the order given."""
-    return json_text([_entry(request) for request in requests if request.reason != "gap"])
+    return json_text([entry_of(request) for request in requests if request.reason != "gap"])
 
 
 def write_queue_file(path: Path, requests: Iterable[LabelRequest]) -> None:
@@ -55,9 +55,14 @@ def read_queue_file(path: Path) -> list[LabelRequest]:
 
 def parse_queue(data: bytes | str) -> list[LabelRequest]:
     """The entries in the text. Raises BadJsonError: the rest of a sentence that begins with the file's name."""
+    return parse_entries(parse_json_list(data))
+
+
+def parse_entries(values: Iterable[Any]) -> list[LabelRequest]:
+    """What the entries of a list mean. Raises BadJsonError, naming the first that cannot be used."""
     requests: list[LabelRequest] = []
     ids: dict[str, int] = {}
-    for number, value in enumerate(parse_json_list(data)):
+    for number, value in enumerate(values):
         try:
             request = _request(value)
         except ValueError as error:
@@ -69,7 +74,13 @@ def parse_queue(data: bytes | str) -> list[LabelRequest]:
     return requests
 
 
-def _entry(request: LabelRequest) -> dict[str, Any]:
+def write_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Replace the list at `path`, whole or not at all. Raises OSError."""
+    write_text_atomic(path, json_text(entries), 0o600)
+
+
+def entry_of(request: LabelRequest) -> dict[str, Any]:
+    """The entry of the list."""
     return {
         "request_id": request.request_id,
         "user_id": request.user_id,
@@ -146,21 +157,6 @@ def _label(value: Any) -> str | None:
 # -- into the store -------------------------------------------------------------------------------------------
 
 
-def import_once(database: Database, path: Path, zone_name: str) -> int:
-    """Merge the list into the store unless that was done before; how many entries changed. Raises LabelError."""
-    name = f"queue_import:{path.name}"
-    with database.reading():
-        is_done = database.state.get(name) is not None
-    if is_done:
-        return 0
-    requests = read_queue_file(path)
-    with database.transaction():
-        if database.state.get(name) is not None:  # another process was faster
-            return 0
-        database.state.set(name, str(len(requests)))
-        return _merge(database, requests, zone_name)
-
-
 def import_into(database: Database, requests: Iterable[LabelRequest], zone_name: str) -> int:
     """Merge entries by key (user, start), all or none; how many were added or closed.
 
@@ -175,7 +171,7 @@ def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str)
     for request in requests:
         known = database.requests.at(request.user_id, to_us(request.bucket_start_ts))
         if known is None:
-            database.requests.put(_fresh(database, request, zone_name))
+            database.requests.put(fresh_record(database, request, zone_name))
         elif known.status == "pending" and request.status != "pending":
             database.requests.close(known.request_id, request.status, None)
         else:
@@ -184,7 +180,7 @@ def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str)
     return changed
 
 
-def _fresh(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
+def fresh_record(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
     """As stored; an id that another block has already is replaced."""
     day = local_date(request.created_at, zone_name).isoformat()
     record = to_record(request, day)

@@ -13,9 +13,9 @@ from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.frames import has_column, starts_us
 from taskclf_tray.core.strict_json import describe
 from taskclf_tray.core.time import US_PER_SECOND, parse_time, to_us
-from taskclf_tray.infer.frames import has_column, starts_us
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 
@@ -41,16 +41,16 @@ class QueueRow:
         return (2.0 if self.confidence is None else self.confidence, self.start_us)
 
 
-def to_rows(predictions: Predictions) -> list[QueueRow]:
+def to_rows(predictions: Predictions, *, has_confidence: bool = True) -> list[QueueRow]:
     """In order of user and time; the last of several with one start counts, `no_window` is left out.
 
-    Raises LabelError, naming the first prediction that cannot be used.
+    `has_confidence`: each must have one. Raises LabelError, naming the first prediction that cannot be used.
     """
     records = predictions.to_dict("records") if hasattr(predictions, "to_dict") else predictions
     rows: dict[tuple[str, int], QueueRow] = {}
     for number, value in enumerate(records):
         try:
-            row = _row(value)
+            row = _row(value, has_confidence)
         except (ValueError, TypeError, OverflowError) as error:
             raise LabelError(f"Prediction {number} cannot be queued: {error}.", "Nothing was queued.") from error
         if row is not None:
@@ -114,7 +114,7 @@ def _lower(left: float | None, right: float | None) -> float | None:
     return min((value for value in (left, right) if value is not None), default=None)
 
 
-def _row(value: Any) -> QueueRow | None:
+def _row(value: Any, has_confidence: bool) -> QueueRow | None:
     if isinstance(value, WindowPrediction):
         value = {name: getattr(value, name) for name in _FIELDS}
     if not isinstance(value, Mapping):
@@ -128,7 +128,9 @@ def _row(value: Any) -> QueueRow | None:
     if end_us <= start_us:
         raise ValueError("bucket_end_ts must lie after bucket_start_ts")
     label = value.get("predicted_label", value.get("core_label_name"))
-    return QueueRow(_user(value), start_us, end_us, _confidence(value), label if isinstance(label, str) else None)
+    is_unknown = not has_confidence and value.get("confidence") is None
+    sure = None if is_unknown else _confidence(value)
+    return QueueRow(_user(value), start_us, end_us, sure, label if isinstance(label, str) else None)
 
 
 _FIELDS = ("user_id", "bucket_start_ts", "bucket_end_ts", "confidence", "core_label_name", "decided_by")

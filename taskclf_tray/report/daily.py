@@ -7,15 +7,18 @@ parts give the total exactly. Inside a label of the person a second counts for t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.time import US_PER_SECOND, from_us
+import tzlocal
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
+from taskclf_tray.core.time import US_PER_SECOND, from_us, zone
 from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.infer.smooth import Segment, flap_rate
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.days import Day
 from taskclf_tray.report.pieces import Piece, pieces_of, runs
@@ -117,9 +120,56 @@ def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyRepor
         labelled_away_seconds=in_seconds(away_us),
         context_switches=sum(_is_switch(before[-1], after[0]) for before, after in pairwise(stretches)),
         longest_focus=_longest_focus(stretches),
-        flap_rate_raw=_flap_rate([MIXED_UNKNOWN if r.is_rejected else r.core_label for r in day.records]),
-        flap_rate_smoothed=_flap_rate([record.smoothed_label for record in day.records]),
+        flap_rate_raw=flap_rate([MIXED_UNKNOWN if r.is_rejected else r.core_label for r in day.records]),
+        flap_rate_smoothed=flap_rate([record.smoothed_label for record in day.records]),
     )
+
+
+def build_daily_report(
+    segments: Sequence[Segment],
+    *,
+    bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+    raw_labels: Sequence[str] | None = None,
+    smoothed_labels: Sequence[str] | None = None,
+    time_zone: str | None = None,
+) -> DailyReport:
+    """The report of a day of which only segments are known, such as those of an `OnlinePredictor`.
+
+    The day is the local one on which the first segment begins; `time_zone`: where, by default this machine's. Flap
+    rates are those of the labels given, before and after smoothing. Raises ValueError without a segment.
+    """
+    if not segments:
+        raise ValueError("there is no segment to report")
+    zone_name = time_zone or tzlocal.get_localzone_name()
+    totals_us: Counter[str] = Counter()
+    for segment in segments:
+        totals_us[segment.label] += segment.bucket_count * bucket_seconds * US_PER_SECOND
+    rejected_us = totals_us.pop(MIXED_UNKNOWN, 0)
+    by_label = in_seconds(totals_us)
+    count = sum(segment.bucket_count for segment in segments)
+    return DailyReport(
+        date=segments[0].start_ts.astimezone(zone(zone_name)).date(),
+        time_zones=(zone_name,),
+        bucket_count=count,
+        covered_seconds=float(count * bucket_seconds),
+        core_label_seconds=by_label,
+        ui_label_seconds=dict(by_label),
+        rejected_seconds=rejected_us / US_PER_SECOND,
+        is_rejected_included=False,
+        labelled_seconds=0.0,
+        labelled_away_seconds={},
+        context_switches=sum(a.end_ts == b.start_ts and a.label != b.label for a, b in pairwise(segments)),
+        longest_focus=longest(_focus_of(segments, zone_name, bucket_seconds)),
+        flap_rate_raw=flap_rate(raw_labels or ()),
+        flap_rate_smoothed=flap_rate(smoothed_labels or ()),
+    )
+
+
+def _focus_of(segments: Sequence[Segment], zone_name: str, bucket_seconds: int) -> Iterator[FocusBlock]:
+    for segment in segments:
+        if segment.label not in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN):
+            seconds = float(segment.bucket_count * bucket_seconds)
+            yield FocusBlock(segment.label, segment.start_ts, segment.end_ts, zone_name, seconds)
 
 
 def in_seconds(totals_us: Mapping[str, int]) -> dict[str, float]:
@@ -157,8 +207,3 @@ def _longest_focus(stretches: Iterable[Sequence[Piece]]) -> FocusBlock | None:
         for run in stretches
         if run[0].core_label not in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN)
     )
-
-
-def _flap_rate(labels: Sequence[str]) -> float:
-    """Changes of label divided by buckets, unrounded (contract, section 7); 0.0 without buckets."""
-    return sum(a != b for a, b in pairwise(labels)) / len(labels) if labels else 0.0

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
+from taskclf_tray.core.telemetry import safe_id
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import AskRecord
 
 _DECIMALS: Final = 6
-_SAFE_ID: Final = re.compile(r"[0-9A-Fa-f-]{1,64}", re.ASCII)
 _OUTCOMES: Final = ("answered", "skipped", "dismissed", "other", "never", "none")
 """What came of a question; `none`: nothing (yet)."""
 
@@ -105,8 +103,7 @@ def line_date(line: str | bytes) -> date | None:
 
 def telemetry_name(user_id: str) -> str:
     """The file's name. An id that is no UUID or hex text never becomes part of a path: its hash does."""
-    safe = user_id if _SAFE_ID.fullmatch(user_id) else hashlib.sha256(user_id.encode()).hexdigest()[:32]
-    return f"telemetry_{safe}.jsonl"
+    return f"telemetry_{safe_id(user_id)}.jsonl"
 
 
 def _mean(values: Sequence[float]) -> float | None:

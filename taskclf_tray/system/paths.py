@@ -82,6 +82,21 @@ class HomePaths:
         return self.home / "config.toml"
 
     @property
+    def tool_labels(self) -> Path:
+        """The labels of the taskclf tool."""
+        return self.processed / "labels_v1" / "labels.parquet"
+
+    @property
+    def tool_queue(self) -> Path:
+        """The queue of the taskclf tool, a JSON list."""
+        return self.processed / "labels_v1" / "queue.json"
+
+    @property
+    def tool_config(self) -> Path:
+        """The settings of the taskclf tool."""
+        return self.processed / "config.toml"
+
+    @property
     def tray(self) -> Path:
         """This program's own state."""
         return self.home / "tray"

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.defaults import (
+    DEFAULT_CLASS_SHIFT_THRESHOLD,
+    DEFAULT_ENTROPY_MULTIPLIER,
+    DEFAULT_KS_ALPHA,
+    DEFAULT_PSI_THRESHOLD,
+    DEFAULT_REJECT_INCREASE_THRESHOLD,
+    MIXED_UNKNOWN,
+)
+from taskclf_tray.core.frames import has_column, starts_us
+from taskclf_tray.core.telemetry import TelemetrySnapshot, compute_telemetry
 from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.monitor import (
     DayKind,
@@ -24,13 +33,8 @@ from taskclf_tray.train.drift_days import UserDays, Window, days_of, read_window
 from taskclf_tray.train.drift_findings import Finding, Question, Thresholds, discoveries
 from taskclf_tray.train.drift_questions import LEAST_CURRENT_DAYS, LEAST_REFERENCE_DAYS, Pair, findings
 from taskclf_tray.train.drift_statistics import ks_of_values, psi_of_values
+from taskclf_tray.train.drift_together import together
 from taskclf_tray.train.drift_words import summary_of, too_little, words
-
-DEFAULT_PSI_THRESHOLD: Final = 0.2
-DEFAULT_KS_ALPHA: Final = 0.05
-DEFAULT_REJECT_INCREASE_THRESHOLD: Final = 0.10
-DEFAULT_ENTROPY_MULTIPLIER: Final = 2.0
-DEFAULT_CLASS_SHIFT_THRESHOLD: Final = 0.15
 
 _TELLING: Final = (
     DriftTrigger.missingness,
@@ -81,13 +85,57 @@ def run_drift_check(
     timestamp = from_us(max(ends)) if ends else _EPOCH
     users: list[UserDrift] = []
     alerts: list[DriftAlert] = []
+    pairs: list[Pair] = []
     for user in current.user_names:
         pair = _pair(reference, current, user)
         lacking = _lacking(pair)
+        pairs.append(pair)
         users.append(_figures(pair, user, lacking, reject_label))
         if lacking is None:
             alerts += _alerts(pair, user, thresholds, reject_label, timestamp)
-    return DriftReport(timestamp, tuple(alerts), tuple(users), summary_of(alerts, users))
+    return DriftReport(
+        alerts=alerts,
+        **together(pairs, users, alerts, thresholds, reject_label),
+        telemetry_snapshot=_snapshot(cur_features_df, cur_labels, cur_probs, cur_confidences, reject_label, timestamp),
+        summary=summary_of(alerts, users),
+        timestamp=timestamp,
+        users=users,
+    )
+
+
+def _snapshot(
+    frame: Any, labels: Sequence[str] | None, probs: Any, confidences: Any, reject_label: str, timestamp: datetime
+) -> TelemetrySnapshot | None:
+    if len(frame.keys()) == 0:
+        return None
+    kept = _last_of_each(frame)
+    if kept is not None:
+        frame = {name: _rows(frame[name], kept) for name in frame.keys()}  # noqa: SIM118 - a DataFrame
+        labels, confidences, probs = (_rows(column, kept) for column in (labels, confidences, probs))
+    return compute_telemetry(
+        frame,
+        labels=None if labels is None or len(labels) == 0 else labels,
+        confidences=confidences,
+        core_probs=None if probs is None or len(probs) == 0 else probs,
+        reject_label=reject_label,
+        timestamp=timestamp,
+    )
+
+
+def _last_of_each(frame: Any) -> list[int] | None:
+    """The last row of each bucket and user; None where none is there twice."""
+    starts = starts_us(frame).tolist()
+    users = frame["user_id"] if has_column(frame, "user_id") else [""] * len(starts)
+    places = {key: place for place, key in enumerate(zip(users, starts, strict=True))}
+    return None if len(places) == len(starts) else sorted(places.values())
+
+
+def _rows(column: Any, kept: list[int]) -> Any:
+    if column is None or len(column) == 0:
+        return column
+    if hasattr(column, "iloc"):
+        return column.iloc[kept]
+    return column[kept] if isinstance(column, np.ndarray) else [column[place] for place in kept]
 
 
 def _pair(reference: Window, current: Window, user: str) -> Pair:
@@ -123,8 +171,8 @@ def _alert(finding: Finding, user: str, timestamp: datetime) -> DriftAlert:
     return DriftAlert(
         trigger=finding.trigger,
         severity=_severity(finding),
-        affected_user_ids=(user,),
-        affected_features=(finding.feature,),
+        affected_user_ids=[user],
+        affected_features=[finding.feature],
         effect=finding.effect,
         threshold=finding.threshold,
         p_value=finding.p_value,
@@ -132,7 +180,7 @@ def _alert(finding: Finding, user: str, timestamp: datetime) -> DriftAlert:
         text=words(finding, with_names=False),
         text_with_names=words(finding, with_names=True),
         timestamp=timestamp,
-        details=finding.details,
+        details=dict(finding.details),
     )
 
 

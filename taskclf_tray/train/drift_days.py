@@ -15,11 +15,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from taskclf_tray.core.frames import MissingColumnError, as_numbers, column_of, has_column, starts_us
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.time import US_PER_SECOND
 from taskclf_tray.core.zones import zone
 from taskclf_tray.infer.coded import CodedTexts
-from taskclf_tray.infer.frames import MissingColumnError, as_numbers, column_of, has_column, starts_us
 from taskclf_tray.infer.monitor import DayKind
 
 FloatArray = npt.NDArray[np.float64]

@@ -17,6 +17,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import CalibratorError, PolicyValidationError
 from taskclf_tray.core.schema import SCHEMAS
+from taskclf_tray.infer.calibration import IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.infer.registry import bundle_at
 from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
@@ -137,7 +138,7 @@ def choose_calibrators(request: TrainRequest, say: Say) -> Outcome:
         later = later.take(later_days(later, 1 - _CALIBRATING_SHARE).training)
     from taskclf_tray.train.calibrate import calibrate
 
-    bare = dataclasses.replace(resolved, calibrator=None, calibrator_store=None)
+    bare = dataclasses.replace(resolved, calibrator=IdentityCalibrator(), calibrator_store=None)
     found = calibrate(
         answer(pipeline_of(bare, paths), later, progress_of(say)).probs,
         later.labels,
@@ -214,7 +215,8 @@ def tune(request: TrainRequest, say: Say) -> Outcome:
     is_written = request.is_to_be_written and tuned.threshold is not None
     if is_written:
         say(WRITING)
-        write_threshold(paths.models, resolved, tuned, later.user_ids.tolist())
+        is_named = request.calibrator_store is not None
+        write_threshold(paths.models, resolved, tuned, later.user_ids.tolist(), with_calibrators=is_named)
     return {
         "model": resolved.bundle_id,
         "calibrators": None if resolved.calibrator_store_dir is None else str(resolved.calibrator_store_dir),

@@ -7,6 +7,7 @@ was trained on, the threshold is tuned on days later than those again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -15,6 +16,7 @@ from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
+from taskclf_tray.infer.draft_policy import found_store
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.labels.csv_times import LabelTimes
@@ -27,6 +29,8 @@ from taskclf_tray.train.train_request import TrainRequest
 
 CALIBRATION_FILE: Final = "calibration.json"
 """Beside store.json: which days the calibrators come from, and why these were chosen."""
+WITHOUT: Final = "none"
+"""In place of a calibrator store."""
 _FIRST_US: Final = -(2**61)
 _LAST_US: Final = 2**61
 _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
@@ -135,7 +139,13 @@ def models_own(dataset: Dataset) -> Dataset:
 
 def resolved_of(request: TrainRequest, paths: HomePaths, say: Say) -> ResolvedInferenceConfig:
     """The bundle that is meant, with the calibrators and threshold it is served with. Raises ModelResolutionError."""
-    resolved = resolve_inference_config(paths.models, model_dir_override=request.model_dir, with_starter=True)
+    named = request.calibrator_store
+    store = None if named is None or named == WITHOUT else found_store(paths.home, Path(named))
+    resolved = resolve_inference_config(
+        paths.models, model_dir_override=request.model_dir, calibrator_store_override=store, with_starter=True
+    )
+    if named == WITHOUT:
+        resolved = replace(resolved, calibrator_store=None, calibrator_store_dir=None)
     for warning in resolved.warnings:
         if warning != MISSING_POLICY:
             say({"event": "warning", "text": warning})

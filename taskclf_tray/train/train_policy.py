@@ -11,7 +11,7 @@ from typing import Final
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.inference_policy import InferencePolicy, policy_path, save_inference_policy, validate_policy
-from taskclf_tray.infer.draft_policy import draft_policy_for_edit
+from taskclf_tray.infer.draft_policy import draft_policy_for_edit, with_store
 from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.train.tune import TunedReject
 
@@ -49,9 +49,16 @@ def keep_what_is_served(models_dir: Path) -> None:
 
 
 def write_threshold(
-    models_dir: Path, resolved: ResolvedInferenceConfig, tuned: TunedReject, users: Collection[str]
+    models_dir: Path,
+    resolved: ResolvedInferenceConfig,
+    tuned: TunedReject,
+    users: Collection[str],
+    *,
+    with_calibrators: bool = False,
 ) -> InferencePolicy:
     """Serve what was tuned with the threshold found; thresholds of these users' own give way to it.
+
+    `with_calibrators`: somebody named the calibrators, so they are written as well.
 
     Raises PolicyValidationError where something else is served, or a policy is there that is not in force; OSError,
     HomeBusyError.
@@ -59,7 +66,7 @@ def write_threshold(
     assert tuned.threshold is not None
     with home_lock(models_dir.parent):
         served = _served(models_dir)
-        if served is None or not _is_alike(served, resolved):
+        if served is None or not _is_alike(served, resolved, but_calibrators=with_calibrators):
             raise PolicyValidationError(
                 f"{resolved.bundle_id} is not what is served, so its threshold was not written.",
                 f"Serve it first: taskclf-tray policy create --model-dir {resolved.bundle_id} --force",
@@ -70,6 +77,8 @@ def write_threshold(
                 "`taskclf-tray policy validate` says what is wrong with it.",
             )
         policy = served.policy if served.policy is not None else draft_policy_for_edit(models_dir)
+        if with_calibrators:
+            policy = with_store(policy, resolved, models_dir.parent)
         policy = _with_threshold(policy, tuned, users)
         validate_policy(policy, models_dir)
         save_inference_policy(policy, models_dir)
@@ -89,8 +98,10 @@ def _with_threshold(policy: InferencePolicy, tuned: TunedReject, users: Collecti
     )
 
 
-def _is_alike(served: ResolvedInferenceConfig, resolved: ResolvedInferenceConfig) -> bool:
+def _is_alike(served: ResolvedInferenceConfig, resolved: ResolvedInferenceConfig, *, but_calibrators: bool) -> bool:
     """The same bundle with the same calibrators."""
+    if but_calibrators:
+        return served.model_version == resolved.model_version
     stores = [one.calibrator_store.digest if one.calibrator_store else None for one in (served, resolved)]
     return served.model_version == resolved.model_version and stores[0] == stores[1]
 

@@ -16,8 +16,8 @@ class TrainRequest:
     use in each minute; `label_files`: label CSVs beside the record's labels; `adopt`: labels of other users in them
     too; `times`: what times without an offset in them mean, "utc" or "local", None for UTC, which is then said.
     `time_zone`: this computer's. `model_dir`: the bundle that is calibrated, tuned or judged, None for the one that is
-    served. `rounds`: at most. `prior`: what a model begins with, a bundle, `starter` or `none`; None: the starter if it
-    has the schema.
+    served. `calibrator_store`: in place of those it is served with; `none` for none. `rounds`: at most. `prior`: what a
+    model begins with, a bundle, `starter` or `none`; None: the starter if it has the schema.
     """
 
     action: str
@@ -31,6 +31,7 @@ class TrainRequest:
     start_us: int | None = None
     end_us: int | None = None
     model_dir: str | None = None
+    calibrator_store: str | None = None
     out_dir: str | None = None
     schema_version: str = NEWEST_SCHEMA
     rounds: int = DEFAULT_NUM_BOOST_ROUND

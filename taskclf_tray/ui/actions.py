@@ -16,6 +16,7 @@ from taskclf_tray.infer.resolve import ModelResolutionError, draft_policy_for_ed
 from taskclf_tray.infer.taxonomy_starter import write_starter_taxonomy
 from taskclf_tray.system.editor import open_in_editor
 from taskclf_tray.system.opener import open_folder
+from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.ui import text
 from taskclf_tray.ui.commands import (
     Command,
@@ -58,7 +59,7 @@ def _perform(session: Session, command: Command) -> list[Message]:
         case EditPolicy():
             return edit_policy(session)
         case EditConfig():
-            ensure_config(session.config_path)
+            ensure_config(session.config_path, HomePaths(session.config_path.parent).tool_config)
             return open_or_say(session.config_path)
         case EditTaxonomy():
             return edit_taxonomy(session)

@@ -14,6 +14,7 @@ from pathlib import Path
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.private_files import close_places, open_places
+from taskclf_tray.infer.resolution import found_model
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.memory import one_arena
@@ -48,6 +49,8 @@ class Options:
     seed: int = 1
     speed: float = DEFAULT_SPEED
     start: datetime | None = None
+    has_queue_list: bool = False
+    ask_below: float | None = None
 
 
 def run(options: Options) -> int:
@@ -103,7 +106,11 @@ def _switch(
         aw_host=options.aw_host,
         environ=os.environ,
         models_dir=options.models_dir,
-        overrides=Overrides(model_dir=options.model_dir),
+        overrides=Overrides(
+            model_dir=None if options.model_dir is None else found_model(options.model_dir, paths.models),
+            ask_below=options.ask_below,
+            has_queue_list=options.has_queue_list,
+        ),
         out_dir=options.out_dir,
         persona=options.persona,
         seed=options.seed,

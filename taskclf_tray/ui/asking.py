@@ -113,13 +113,17 @@ class Asker:
             askable = [item.block for item in closed if is_long_enough(item.block) and item.block.is_askable]
             waiting = self._database.requests.pending(self._user_id)
             audits = {request.start_us for request in waiting if request.reason == "audit"}
-            kept = {block.start_us for block in askable if block.is_low or block.start_us in audits}
+            low = [dataclasses.replace(block, is_low=True) for block in askable if self._is_low(block)]
+            kept = {block.start_us for block in low} | (audits & {block.start_us for block in askable})
             if closed.open_us is not None:
                 kept.add(closed.open_us)
             self._queue.withdraw_missing(self._user_id, closed.start_us, closed.end_us, kept)
-            low = [block for block in askable if block.is_low]
             self._queue.enqueue_blocks(self._user_id, low, at=now, zone=self._session.time_zone())
         self._remember(askable, now)
+
+    def _is_low(self, block: Block) -> bool:
+        below = self._session.overrides.ask_below
+        return block.is_low if below is None else block.confidence < below
 
     def _remember(self, blocks: list[Block], now: datetime) -> None:
         """The blocks of the last two hours; that one has just ended is a breakpoint."""

@@ -31,9 +31,9 @@ from taskclf_tray.system.attention import SENSES, Sense, attention_backend
 from taskclf_tray.system.local_zone import local_zone
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
-from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.notify.base import NotifyCapability
 from taskclf_tray.ui.notify.factory import choose_notifier
+from taskclf_tray.ui.tool_files import tool_files
 
 Verdict = Literal["ok", "note", "failed"]
 MIN_FREE_BYTES = 200_000_000
@@ -159,7 +159,6 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     identity = load_or_create_identity(paths.home)
     database = Database(paths.database)
     try:
-        install_starter_model(paths, database)
         with database.reading():
             count = database.buckets.count(identity.user_id)
             is_open = bool(database.blackouts.open_ones())
@@ -237,7 +236,7 @@ def _bucket(bucket: BucketState, now: datetime) -> Finding:
 
 
 def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
-    for bundle in list_bundles(paths.models):
+    for bundle in list_bundles(paths.models, is_thorough=True):
         if bundle.problem is not None:
             yield Finding("Model", "note", f"{bundle.name} cannot be used: {bundle.problem}")
     try:
@@ -255,6 +254,17 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         yield Finding("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
     elif MISSING_POLICY in resolved.warnings:
         yield Finding("Policy", "ok", f"none, so the model's threshold {resolved.reject_threshold:g} holds")
+
+
+def _tool(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    """What the taskclf tool has in the same home."""
+    user_id = load_or_create_identity(paths.home).user_id
+    database = Database(paths.database)
+    try:
+        for file in tool_files(paths, database, user_id, load_config(paths.config)[0]):
+            yield Finding("Taskclf tool", "note", file.detail, file.next_step)
+    finally:
+        database.close()
 
 
 def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[Finding]:
@@ -327,6 +337,7 @@ _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Activity source": _source,
     "Model": _model,
     "Categories": _taxonomy,
+    "Taskclf tool": _tool,
     "Tray": _tray,
     "Notifications": _notifications,
     "Attention": _attention,

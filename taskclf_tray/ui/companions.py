@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.ui.asking import Asker
 from taskclf_tray.ui.audience import Audience
 from taskclf_tray.ui.commands import LearningCommand
@@ -24,6 +25,10 @@ class Companions:
         self._drift = DriftWatch(session, audience)
         self._streams = StreamWatch(session.database, audience.tell)
         self._learning = LearningWatch(session, audience)
+        self._list: QueueList | None = None
+        if session.overrides.has_queue_list:
+            session.paths.tool_queue.parent.mkdir(parents=True, exist_ok=True)
+            self._list = QueueList(session.paths.tool_queue, session.database)
         around = DeskSurroundings(
             session.paths.database,
             session.identity.user_id,
@@ -42,6 +47,9 @@ class Companions:
         self._streams.look(self._session.source.buckets(), self._session.now())
         self._asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
         self._drift.after_step(has_new_minutes=bool(step.finalised))
+        if self._list is not None:
+            in_step = self._list.push if step.finalised or step.revised else self._list.pull
+            in_step(self._session.time_zone())
 
     def tick(self, *, is_caught_up: bool) -> list[Message]:
         """About once a second: what served files and a training have to say."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.private_files import PRIVATE_FOLDER
+from taskclf_tray.infer.registry import holds_a_bundle
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 
@@ -19,12 +20,15 @@ _STATE = "starter_installed"
 def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
     """Copy the shipped bundle into `models/` once per home; a person who deletes it is not given it again.
 
-    Returns where it was put, None when nothing was done. The bundle appears whole: copied beside, renamed in.
+    A home that holds any other bundle never gets it: the taskclf tool, which may share the home, would take it for the
+    best. Returns where it was put, None when nothing was done. The bundle appears whole: copied beside, renamed in.
     Raises OSError (a full disk), and leaves nothing behind then.
     """
     with database.reading():
         if database.state.get(_STATE):
             return None
+    if holds_a_bundle(paths.models):
+        return None
     with resources.as_file(resources.files("taskclf_tray") / "data" / "starter") as shipped:
         bundle = next(path for path in sorted(shipped.iterdir()) if path.is_dir())
         goal = paths.models / bundle.name

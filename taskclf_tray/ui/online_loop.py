@@ -13,21 +13,25 @@ from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import load_config, require_exclusions
 from taskclf_tray.core.defaults import (
+    ASK_THRESHOLD_OR_POLICY,
     DEFAULT_AW_HOST,
     DEFAULT_BUCKET_SECONDS,
     DEFAULT_IDLE_GAP_SECONDS,
     DEFAULT_POLL_SECONDS,
     DEFAULT_SMOOTH_WINDOW,
+    REJECT_THRESHOLD_OR_POLICY,
+    DocumentedDefault,
 )
 from taskclf_tray.core.errors import ModelError, SourceError, StoreError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import make_private_folder
-from taskclf_tray.core.time import to_us
+from taskclf_tray.core.time import US_PER_SECOND, to_us
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.closing import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
+from taskclf_tray.ui import text
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.outputs import OutputWriter
 from taskclf_tray.ui.recorder import Recorder
@@ -36,6 +40,7 @@ from taskclf_tray.ui.serving import Overrides, Serving
 log = logging.getLogger(__name__)
 RECORD_FILE = "record.db"
 DEVICE_ID = "library"
+DEFAULT_OUT_DIR = Path("artifacts/online")
 
 
 def run_online_loop(
@@ -46,15 +51,15 @@ def run_online_loop(
     poll_seconds: float = DEFAULT_POLL_SECONDS,
     smooth_window: int = DEFAULT_SMOOTH_WINDOW,
     title_salt: str | None = None,
-    out_dir: Path | str = "artifacts/online",
+    out_dir: Path | str = DEFAULT_OUT_DIR,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
-    reject_threshold: float | None = None,
+    reject_threshold: float | None = REJECT_THRESHOLD_OR_POLICY,
     taxonomy_path: Path | str | None = None,
     calibrator_path: Path | str | None = None,
     calibrator_store_path: Path | str | None = None,
     label_queue_path: Path | str | None = None,
-    label_confidence_threshold: float | None = None,
+    label_confidence_threshold: float | None = ASK_THRESHOLD_OR_POLICY,
     stop: threading.Event | None = None,
 ) -> None:
     """Label an ActivityWatch server's minutes until `stop` is set or Ctrl-C is pressed.
@@ -62,16 +67,16 @@ def run_online_loop(
     The record is `out_dir/record.db`; beside it predictions, segments, reports and telemetry follow. Models come from
     `models_dir` (its policy is watched) or from the one bundle `model_dir`; the home is the parent of the models'
     folder and holds the user id, and the title secret unless `title_salt` (64 hex characters) is given. The other
-    arguments stand above the policy's values. Blocks with a minute below `label_confidence_threshold` (by default the
-    ask threshold) wait in the queue at `label_queue_path`. A source that does not answer is asked again at the next
-    poll.
+    arguments stand above the policy's values; `reject_threshold` is the policy's, else the bundle's, else 0.55 where it
+    is left out. Blocks with a minute below `label_confidence_threshold` (left out: 0.55, or the minute's reject
+    threshold where that is higher) wait in the queue at `label_queue_path`. A source that does not answer is asked
+    again at the next poll. At the end reports and telemetry are written, and how many buckets were queued is printed.
 
     What `config.toml` of the home excludes is left out. Raises ModelError when no model can be served, ConfigError
-    while it is not known what is excluded, IdentityError, ValueError for arguments that contradict each other (a
-    threshold without a queue among them), and LabelError for a file that is no queue.
+    while it is not known what is excluded, IdentityError, ValueError without `models_dir` and `model_dir`, and
+    LabelError for a file that is no queue.
     """
-    if label_queue_path is None and label_confidence_threshold is not None:
-        raise ValueError("label_confidence_threshold needs label_queue_path")
+    reject_threshold, label_confidence_threshold = _said(reject_threshold), _said(label_confidence_threshold)
     folder = _models_folder(model_dir, models_dir)
     out = Path(out_dir)
     overrides = Overrides(
@@ -113,6 +118,8 @@ def run_online_loop(
             log.info("Stopped.")
         finally:
             _write(outputs, source, is_last=True)
+        if feeder is not None:
+            print(text.loop_done(*feeder.queued, out), flush=True)  # noqa: T201 - the caller is a person's script
     finally:
         source.close()
         if feeder is not None:
@@ -136,6 +143,13 @@ class _QueueFeeder:
         self._user_id = user_id
         self._serving = serving
         self._threshold = threshold
+        self._lengths_us: dict[str, int] = {}
+
+    @property
+    def queued(self) -> tuple[int, int]:
+        """How many blocks went into the queue, and of how many buckets."""
+        bucket_us = self._serving.bucket_seconds * US_PER_SECOND
+        return len(self._lengths_us), sum(self._lengths_us.values()) // bucket_us
 
     def feed(self, until: datetime, now: datetime) -> None:
         """Queue what has closed; the place in the record moves on only when the queue has it. Raises StoreError."""
@@ -148,7 +162,8 @@ class _QueueFeeder:
                 self._database, self._user_id, until_us=to_us(until), ahead_buckets=config.ahead_buckets
             )
             low = [block for block in (self._judged(item.block) for item in closed) if block.is_low]
-            self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone)
+            for request in self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone):
+                self._lengths_us[request.request_id] = to_us(request.bucket_end_ts) - to_us(request.bucket_start_ts)
 
     def _judged(self, block: Block) -> Block:
         if self._threshold is None:
@@ -165,6 +180,11 @@ def _normaliser(home: Path, secret: str) -> Normaliser:
     config, problems = load_config(home / "config.toml")
     require_exclusions(problems)
     return Normaliser(secret, exclude_apps=config.exclude_apps, exclude_title_patterns=config.exclude_title_patterns)
+
+
+def _said(threshold: float | None) -> float | None:
+    """None for a default that gives way to what the policy says."""
+    return None if isinstance(threshold, DocumentedDefault) else threshold
 
 
 def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) -> Path:

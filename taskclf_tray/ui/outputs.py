@@ -82,7 +82,7 @@ class OutputWriter:
         """Bring every file up to date; returns how many lines predictions.csv got.
 
         `is_caught_up`: the record holds everything up to now, so days that are over may be closed. `is_last`: also
-        write the reports of the days that are not. Raises StoreError (disk, permissions).
+        write reports and telemetry of the days that are not. Raises StoreError (disk, permissions).
         """
         try:
             make_private_folder(self._out_dir)
@@ -203,6 +203,9 @@ class OutputWriter:
         for day in sorted(self._days)[-max_days:]:
             loaded = load_day(self._database, self._user_id, day, zone_name, self._categories)
             write_report(self._out_dir, loaded, self._categories.taxonomy)
+            if loaded.records:
+                asks = asks_on(self._database, self._user_id, day, near_us(day)[0])
+                write_telemetry(self._out_dir, self._user_id, day_telemetry(day, loaded.records, asks))
 
     # -- how far it has come ----------------------------------------------------------------------------------
 

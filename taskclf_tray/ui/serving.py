@@ -39,6 +39,10 @@ class Overrides:
     reject_threshold: float | None = None
     calibrator_store: Path | None = None
     calibrator_path: Path | None = None
+    ask_below: float | None = None
+    """A minute less sure than this is a reason to ask, in place of the ask threshold."""
+    has_queue_list: bool = False
+    """Keep the taskclf tool's list of questions in step with the queue."""
 
 
 class Serving:
@@ -60,6 +64,7 @@ class Serving:
         self._taxonomy_path = taxonomy_path
         self._overrides = overrides or Overrides()
         self._smooth_window = smooth_window
+        self.bucket_seconds = bucket_seconds
         self._smoother: SmootherChoice = smoother
         self._bucket_seconds = bucket_seconds
         self._reloader: InferencePolicyReloader | None = None

@@ -36,6 +36,7 @@ from taskclf_tray.ui.recorder import Live, Recorder
 from taskclf_tray.ui.serving import Message, Overrides, Serving
 from taskclf_tray.ui.snapshot import LabelView, TodayView
 from taskclf_tray.ui.today import TodayTally
+from taskclf_tray.ui.tool_files import tell_once
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Session:
     ) -> None:
         """`main_paths`: the home with the log and the settings, where that is not `paths` (a simulated person)."""
         self.paths = paths
+        self.overrides = overrides or Overrides()
         main_paths = main_paths or paths
         self.log_path, self.config_path = main_paths.log, main_paths.config
         self.config = config
@@ -84,6 +86,9 @@ class Session:
                 kept=KeptCategories(self.database),
             )
             self.messages: list[Message] = self.serving.load()
+            told = tell_once(paths, self.database, self.identity.user_id, config)
+            if told is not None:
+                self.messages.append(told)
         except BaseException:
             self.database.close()
             raise

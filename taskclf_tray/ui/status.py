@@ -104,9 +104,9 @@ def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | No
     """
     best = (prediction.core_label_name, prediction.confidence)
     if taxonomy is None:
-        members: tuple[str, ...] = (prediction.ui_label,)
+        members = [prediction.ui_label]
     else:
-        members = next((b.core_labels for b in taxonomy.buckets if b.name == prediction.ui_label), ())
+        members = next((b.core_labels for b in taxonomy.buckets if b.name == prediction.ui_label), [])
     own = [(name, p) for name, p in zip(LABEL_SET_V1, prediction.core_probs, strict=True) if name in members]
     return best if not own or best[0] in members else max(own, key=lambda item: item[1])
 

@@ -637,7 +637,39 @@ DRIFT_NOTHING_LATELY = "Too little to compare: the last seven days have no recor
 DRIFT_NONE = "Your work looks as it did."
 
 
+# -- files of the taskclf tool ------------------------------------------------------------------------------
+
+TOOL_FILES = "The taskclf tool has data in this home"
+TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
+
+
+def tool_files_found(names: list[str]) -> str:
+    """Told once, at the start."""
+    return f"Not used here yet: {', '.join(names)}. taskclf-tray doctor says how to take each of them over."
+
+
+def tool_labels(path: object) -> str:
+    """Labels that were not imported, or have changed since."""
+    return f"it has labels in {path} that were not taken over"
+
+
+def tool_questions(count: int, path: object) -> str:
+    """Entries of its queue that are not in ours."""
+    return f"{'1 question waits' if count == 1 else f'{count} questions wait'} in {path} and not in this queue"
+
+
+def tool_settings(path: object, lines: list[str]) -> str:
+    """Settings of it that are not ours."""
+    return f"its settings in {path} are not used here: {'; '.join(lines)}"
+
+
 # -- terminal -----------------------------------------------------------------------------------------------
+
+
+def loop_done(blocks: int, buckets: int, out_dir: object) -> str:
+    """The end of an online loop that fed a queue."""
+    queued = "1 block" if blocks == 1 else f"{blocks} blocks"
+    return f"Queued for a label: {queued}, {buckets} bucket{'' if buckets == 1 else 's'}. Results are in {out_dir}"
 
 
 def once_done(minutes: int, out_dir: object, *, is_dark: bool) -> str:

@@ -80,6 +80,8 @@ def test_inspect_of_a_damaged_model_fails_and_says_why(line: CommandLine) -> Non
 def test_set_active_and_rollback_without_a_policy(line: CommandLine) -> None:
     line.add_model(OTHER)
     (line.models / "inference_policy.json").unlink()
+    assert line.json("model", "set-active", "--model-id", OTHER)["active"]["model_id"] == OTHER
+    assert line.call("model", "set-active", BUNDLE.name)[0] == 0
     facts = line.json("model", "set-active", OTHER, "--reason", "to try it")
     assert facts["active"]["reason"] == {"note": "to try it"}
     assert (facts["served"]["model"], facts["notes"]) == (OTHER, [])
@@ -116,5 +118,11 @@ def test_a_model_that_cannot_serve_or_lies_outside_is_refused(line: CommandLine,
 
 
 def test_usage(line: CommandLine) -> None:
-    for words in (("model",), ("model", "sell"), ("model", "set-active"), ("model", "list", "--all")):
+    for words in (
+        ("model",),
+        ("model", "sell"),
+        ("model", "set-active"),
+        ("model", "set-active", OTHER, "--model-id", OTHER),
+        ("model", "list", "--all"),
+    ):
         assert "usage:" in line.refused(*words, code=2)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.buckets import BucketRecord
@@ -247,7 +247,9 @@ def test_what_the_app_wrote_is_what_the_command_says(line: RecordHome) -> None:
 def test_the_categories_of_the_home_name_the_persons_labels(line: RecordHome) -> None:
     a_day(line)
     taxonomy = line.home / "configs" / "user_taxonomy.yaml"
-    config = TaxonomyConfig((TaxonomyBucket("=1+1", ("Review",)),), include_rejected_in_reports=True)
+    config = TaxonomyConfig(
+        (TaxonomyBucket("=1+1", ("Review",)),), reject=TaxonomyReject(include_rejected_in_reports=True)
+    )
     save_taxonomy(config, taxonomy)
     report = line.json("report", "daily")
     assert report["ui_label_seconds"]["=1+1"] == 1200

@@ -68,6 +68,7 @@ def test_template_file_is_the_rendered_one() -> None:
         ["<label>"],
     )
     assert (data["created_at"], data["git_commit"], data["reject_threshold"]) == ("2000-01-01T00:00:00+00:00", "", 0.55)
+    assert data["_help"].pop("paths_are_relative_to") == "<TASKCLF_HOME>"
     assert list(data["_help"]) == [key for key in data if key != "_help"]
     assert all(isinstance(text, str) and text.endswith(".") for text in data["_help"].values())
 
@@ -76,6 +77,7 @@ def test_starter_template_is_written_once_and_serves_nothing(tmp_path: Path) -> 
     models = tmp_path / "models"
     path = write_inference_policy_starter_template(models)
     assert json.loads(path.read_text())["source"] == "starter-template"
+    assert json.loads(path.read_text())["_help"]["paths_are_relative_to"] == str(tmp_path)
     with pytest.raises(PolicyValidationError, match="model_dir"):
         validate_policy(read_inference_policy(models), models)
     path.write_text("mine")
@@ -84,7 +86,7 @@ def test_starter_template_is_written_once_and_serves_nothing(tmp_path: Path) -> 
 
 def test_build_sorts_labels_and_has_defaults() -> None:
     policy = build_inference_policy(model_dir="models/x", model_schema_hash="h", model_label_set=["b", "a"])
-    assert policy.model_label_set == ("a", "b")
+    assert policy.model_label_set == ["a", "b"]
     assert (policy.reject_threshold, policy.source, policy.calibrator_store_dir) == (0.55, "manual", None)
 
 

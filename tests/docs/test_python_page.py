@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -68,10 +69,14 @@ def test_the_page_says_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[
         worker.join(120)
         assert not worker.is_alive()
     assert len(written.read_text().splitlines()) > 20
+    assert "Queued for a label: " in capsys.readouterr().out
+    assert list((tmp_path / "out" / "telemetry").glob("telemetry_*.jsonl"))
+    assert {entry["status"] for entry in json.loads((tmp_path / "out" / "queue.json").read_text())} == {"pending"}
     exec(compile(labelling, "README", "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) >= 1
     exec(compile(labelling, "README", "exec"), names)
     assert capsys.readouterr().out == ""  # skipped stays skipped
+    assert "skipped" in {entry["status"] for entry in json.loads((tmp_path / "out" / "queue.json").read_text())}
     assert read_segments_json(tmp_path / "out" / "segments.json")
 
 

@@ -62,7 +62,7 @@ def test_an_unknown_model(tmp_path: Path, server: AWServer) -> None:
     home, model = tmp_path / "home", tmp_path / "no-such-model"
     code, out, err = run_app("run", "--once", "--aw-host", server.url, "--model-dir", model, "--home", home)
     assert (code, out) == (1, "")
-    assert_one_sentence(err, "cannot be served", "no-such-model", "metadata.json is missing")
+    assert_one_sentence(err, "No model can be served", "There is no model at", "no-such-model")
 
 
 def test_a_damaged_database(tmp_path: Path, server: AWServer) -> None:

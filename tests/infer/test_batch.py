@@ -30,7 +30,7 @@ from taskclf_tray.infer.batch import (
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
 from tests.infer.sample_rows import (
     BUNDLE,
     HOME,
@@ -55,10 +55,10 @@ def test_frame_and_rows_and_library_agree_with_the_golden_table() -> None:
 
 def test_predict_labels() -> None:
     rows = [told_row(0, "Build", 0.9), told_row(1, "Meet", 0.3)]
-    assert predict_labels(FakeModel(), rows) == ["Build", "Meet"]
-    assert predict_labels(FakeModel(), rows, reject_threshold=0.55) == ["Build", MIXED_UNKNOWN]
+    assert predict_labels(FakeModel(), rows, LABEL_SET_V1) == ["Build", "Meet"]
+    assert predict_labels(FakeModel(), rows, None, reject_threshold=0.55) == ["Build", MIXED_UNKNOWN]
     assert predict_labels(FakeModel(), rows, [f"L{i}" for i in range(8)]) == ["L1", "L4"]
-    assert predict_labels(FakeModel(), [], reject_threshold=0.5) == []
+    assert predict_labels(FakeModel(), [], LABEL_SET_V1, reject_threshold=0.5) == []
     with pytest.raises(ValueError, match="3 label names"):
         predict_labels(FakeModel(), rows, ["a", "b", "c"])
 
@@ -123,9 +123,13 @@ def test_no_rows() -> None:
 
 
 def test_mapped_probabilities_are_a_sequence() -> None:
-    probs = run_batch_inference(FakeModel(), [told_row(i, "Build") for i in range(3)]).mapped_probs
+    rows = [told_row(i, "Build") for i in range(3)]
+    assert run_batch_inference(FakeModel(), rows).mapped_probs is None
+    probs = run_batch_inference(FakeModel(), rows, taxonomy=default_taxonomy()).mapped_probs
     assert list(probs[0]) == list(LABEL_SET_V1)
-    assert [p["Build"] for p in probs[1:]] == [0.9, 0.9]
+    assert [p["Build"] for p in probs[1:]] == pytest.approx([0.9, 0.9])
+    assert probs == list(probs)
+    assert probs != [*probs, {}]
     with pytest.raises(IndexError):
         probs[3]
 
@@ -218,7 +222,9 @@ def test_a_cut_keeps_each_answer_and_makes_segments_anew(with_taxonomy: bool) ->
     for name in ("raw_labels", "smoothed_labels", "ui_labels"):
         assert getattr(part, name) == [getattr(whole, name)[i] for i in kept]
     assert (part.mapped_labels is None) == (not with_taxonomy)
-    assert list(part.mapped_probs) == [whole.mapped_probs[i] for i in kept]
+    assert (part.mapped_probs is None) == (not with_taxonomy)
+    if with_taxonomy:
+        assert part.mapped_probs == [whole.mapped_probs[i] for i in kept]
     assert part.core_probs.tobytes() == whole.core_probs[kept].tobytes()
     assert list(part.users) == ["bob"] * 7 + ["ann"] * 7
     assert [(s.label, s.bucket_count) for s in part.segments] == [("Build", 4), ("Write", 3)] * 2

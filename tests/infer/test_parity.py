@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
-from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_inference
 from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
@@ -88,8 +88,9 @@ def assert_equal(record: Record, rows: list[FeatureRow], batch: BatchInferenceRe
         assert kept.is_rejected == batch.is_rejected[i]
         assert kept.raw_label == batch.raw_labels[i]
         assert kept.smoothed_label_name == batch.smoothed_labels[i]
-        assert kept.mapped_label_name == (None if batch.mapped_labels is None else batch.mapped_labels[i])
-        assert kept.mapped_probs == batch.mapped_probs[i]
+        assert kept.mapped_label_name == batch.ui_labels[i]
+        core_probs = dict(zip(LABEL_SET_V1, batch.core_probs[i].tolist(), strict=True))
+        assert kept.mapped_probs == (core_probs if batch.mapped_probs is None else batch.mapped_probs[i])
         assert kept.ui_label == batch.ui_labels[i]
 
 
@@ -150,4 +151,4 @@ def test_a_batch_in_chunks_of_rows_or_columns_gives_the_same(
         assert part.confidences.tobytes() == whole.confidences.tobytes()
         for name in ("raw_labels", "smoothed_labels", "mapped_labels", "ui_labels", "segments"):
             assert getattr(part, name) == getattr(whole, name)
-        assert list(part.mapped_probs) == list(whole.mapped_probs)
+        assert part.mapped_probs == whole.mapped_probs

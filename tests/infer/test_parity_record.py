@@ -155,17 +155,17 @@ def expected(rows: Sequence[FeatureRow], served: Sequence[PipelineConfig], chunk
     for i, config in enumerate(served):
         batch = batches[config.config_id]
         probs = batch.core_probs[i].tolist()
-        mapped_name, mapped_probs = None, dict(zip(LABEL_SET_V1, probs, strict=True))
+        mapped_name, mapped_probs = smoothed[i], dict(zip(LABEL_SET_V1, probs, strict=True))
         if config.resolver is not None:
-            result = config.resolver.resolve(smoothed[i], raw[i], probs)
+            result = config.resolver.resolve_smoothed(smoothed[i], raw[i], probs)
             mapped_name, mapped_probs = result.mapped_label, result.mapped_probs
-        decided = (tuple(probs), batch.confidences[i], bool(batch.is_rejected[i]), raw[i])
+        decided = (probs, batch.confidences[i], bool(batch.is_rejected[i]), raw[i])
         answers.append((*decided, smoothed[i], mapped_name, mapped_probs, rows[i].decided_by))
     if len(batches) == 1:  # no reload inside: one batch says everything
         (batch,) = batches.values()
         assert batch.smoothed_labels == smoothed
-        assert batch.ui_labels == [a[4] if a[5] is None else a[5] for a in answers]
-        assert list(batch.mapped_probs) == [a[6] for a in answers]
+        assert batch.ui_labels == [a[5] for a in answers]
+        assert batch.mapped_probs is None or batch.mapped_probs == [a[6] for a in answers]
         assert batch.segments == merge_short_segments(segmentize(starts, smoothed))
     return answers
 

@@ -143,14 +143,14 @@ def test_a_rejected_row_through_smoothing_and_taxonomy() -> None:
 
 def test_without_taxonomy_the_smoothed_label_is_shown() -> None:
     prediction = served(config_of(), letters("BMB"))[1]
-    assert (prediction.mapped_label_name, prediction.ui_label) == (None, "Build")
+    assert (prediction.mapped_label_name, prediction.ui_label) == ("Build", "Build")
     assert list(prediction.mapped_probs) == list(LABEL_SET_V1)
 
 
 def test_the_idle_rule_decides_and_keeps_the_models_answer() -> None:
     row = told_row(0, "Meet", 0.3, decided_by="idle_rule")
     prediction = decide_rows(config_of(taxonomy=CODE_AND_REST), [row])[0]
-    assert prediction.core_probs == (1.0, *[0.0] * 7)
+    assert prediction.core_probs == [1.0, *[0.0] * 7]
     assert (prediction.core_label_name, prediction.confidence, prediction.is_rejected) == ("BreakIdle", 1.0, False)
     assert prediction.decided_by == "idle_rule"
     assert prediction.ui_label == "Rest"

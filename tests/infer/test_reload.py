@@ -129,17 +129,38 @@ def test_removal_falls_to_the_active_model_which_is_watched_then(models: Path) -
     assert config.bundle_id == "2026-11-22_000000_run-0001"
 
 
-def test_active_reloader_changes_nothing_while_a_policy_is_in_force(models: Path) -> None:
+def test_the_active_reloader_follows_the_pointer_whatever_the_policy_says(models: Path) -> None:
     reloader = ActiveModelReloader(models, 0)
-    reloader.load()
-    shutil.copytree(models / BUNDLE, models / "2026-11-22_000000_run-0001")
-    set_active(models, models / "2026-11-22_000000_run-0001")
     assert reloader.check_reload() is None
+    name = "2026-11-22_000000_run-0001"
+    shutil.copytree(models / BUNDLE, models / name)
+    metadata = json.loads((models / name / "metadata.json").read_text())
+    (models / name / "metadata.json").write_text(json.dumps(metadata | {"dataset_hash": "other"}))
+    set_active(models, models / name)
+    bundle = reloader.check_reload()
+    assert bundle is not None
+    model, loaded, cat_encoders = bundle
+    assert (model.num_class, loaded.dataset_hash) == (8, "other")
+    assert set(cat_encoders) >= {"app_id", "app_category"}
+    assert reloader.check_reload() is None
+    set_active(models, models / name, {"note": "again"})
+    assert reloader.check_reload() is None  # the same model
     remove_inference_policy(models)
-    set_active(models, models / "2026-11-22_000000_run-0001", {"note": "again"})
-    config = reloader.check_reload()
-    assert config is not None
-    assert config.origin == "active"
+    set_active(models, models / BUNDLE)
+    assert reloader.check_reload() is not None
+
+
+def test_the_active_reloader_keeps_the_model_while_the_pointer_is_wrong(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "_SETTLE_SECONDS", 0.0)
+    reloader = ActiveModelReloader(models, 0)
+    (models / "active.json").write_text('{"model_dir": "models/gone"}')
+    assert reloader.check_reload() is None
+    assert "there is no model there" in str(reloader.last_problem)
+    set_active(models, models / BUNDLE)
+    assert reloader.check_reload() is None
+    assert reloader.last_problem is None
 
 
 def test_a_change_between_making_the_reloader_and_resolving_is_not_lost(models: Path) -> None:

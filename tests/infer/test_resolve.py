@@ -14,9 +14,11 @@ from taskclf_tray.core.errors import CalibratorError, ModelError
 from taskclf_tray.core.inference_policy import remove_inference_policy, save_inference_policy
 from taskclf_tray.core.model_io import load_model_bundle
 from taskclf_tray.infer.registry import active_history, best_bundle, list_bundles, read_active, set_active
+from taskclf_tray.infer.resolution import found_model
 from taskclf_tray.infer.resolve import (
     MISSING_POLICY,
     ModelResolutionError,
+    SelectionPolicy,
     draft_policy_for_edit,
     find_bound_calibrator_store,
     policy_for_bundle,
@@ -129,7 +131,7 @@ def test_a_model_with_damaged_trees_is_passed_over_and_the_next_serves(models: P
     better = _copy(models, "2026-11-22_000000_run-0001", {"macro_f1": 0.99})
     assert best_bundle(models) is not None
     text = (better / "model.txt").read_text()
-    (better / "model.txt").write_text(text[: len(text) // 2])
+    (better / "model.txt").write_text(text.replace("split_feature=", "split_feature=999 ", 1))
     config = resolve_inference_config(models)
     assert config.bundle_id == BUNDLE
     assert any(better.name in warning for warning in config.warnings)
@@ -142,9 +144,10 @@ def test_nothing_eligible_lists_every_bundle_with_its_reason(models: Path) -> No
     (models / BUNDLE / "model.txt").unlink()
     with pytest.raises(ModelResolutionError) as caught:
         resolve_inference_config(models)
-    assert len(caught.value.report) == 4
-    for item in caught.value.report:
-        assert item.name in str(caught.value)
+    assert caught.value.report is not None
+    assert len(caught.value.report.excluded) == 4
+    for item in caught.value.report.excluded:
+        assert item.model_id in str(caught.value)
         assert item.reason in str(caught.value)
     with pytest.raises(ModelResolutionError):
         draft_policy_for_edit(models)
@@ -216,6 +219,7 @@ def test_resolve_model_dir(models: Path) -> None:
     policy = policy_for_bundle(models, models / BUNDLE, "manual")
     assert resolve_model_dir(None, models, policy) == models / BUNDLE
     assert resolve_model_dir(BUNDLE, models) == models / BUNDLE
+    assert resolve_model_dir(None, models, SelectionPolicy()) == models / BUNDLE
     with pytest.raises(ModelResolutionError):
         resolve_model_dir("x" * 5000, models)
 
@@ -224,3 +228,16 @@ def test_load_model_bundle_gives_the_model(models: Path) -> None:
     forest, metadata, encoders = load_model_bundle(models / BUNDLE)
     assert (forest.num_class, forest.verified, metadata.time_basis) == (8, False, None)
     assert encoders["domain_category"] == ["__unknown__", "non_browser", "unknown"]
+
+
+@pytest.mark.parametrize("name", ["nosuch", "models/nosuch", "/nosuch/model"])
+def test_a_model_that_is_not_there_is_said_so(name: str, models: Path) -> None:
+    with pytest.raises(ModelResolutionError, match=f"There is no model at {name}"):
+        resolve_inference_config(models, model_dir_override=name)
+
+
+def test_a_relative_model_is_found_in_the_home_from_anywhere(models: Path, tmp_path: Path) -> None:
+    """A simulated person lives in a home of their own: the model that was named is looked for in the person's."""
+    for word in (BUNDLE, f"models/{BUNDLE}"):
+        assert found_model(Path(word), models).resolve() == (models / BUNDLE).resolve()
+    assert found_model(Path("nosuch"), models) == Path("nosuch")

@@ -18,6 +18,7 @@ from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer import taxonomy as taxonomy_module
 from taskclf_tray.infer.taxonomy import (
+    TaxonomyAdvanced,
     TaxonomyBucket,
     TaxonomyConfig,
     TaxonomyResolver,
@@ -40,7 +41,8 @@ def probs_of(**shares: float) -> list[float]:
 
 def taxonomy(*buckets: tuple[str, str], **advanced: Any) -> TaxonomyConfig:
     return TaxonomyConfig(
-        buckets=tuple(TaxonomyBucket(name, tuple(labels.split())) for name, labels in buckets), **advanced
+        buckets=[TaxonomyBucket(name, labels.split()) for name, labels in buckets],
+        advanced=TaxonomyAdvanced(**advanced),
     )
 
 
@@ -55,7 +57,7 @@ ALL = (CODE, PAPER, PEOPLE, BREAK)
 def test_golden(case: dict[str, Any]) -> None:
     resolver = TaxonomyResolver(parse_taxonomy(yaml.safe_dump(case["taxonomy"])))
     for probs, expected in zip(case["probs"], case["mapped_probs"], strict=True):
-        mapped = resolver.resolve("Build", "Build", probs).mapped_probs
+        mapped = resolver.resolve_smoothed("Build", "Build", probs).mapped_probs
         assert list(mapped) == list(resolver.bucket_names)
         assert {name: round(p, 6) for name, p in mapped.items()} == expected
 
@@ -67,10 +69,10 @@ def test_the_homes_file_works_unchanged() -> None:
     resolver = TaxonomyResolver(config)
     assert resolver.bucket_names == ("Deep Work", "Learning / Research", "Communication", "Meetings", "Break")
     # Review is in two buckets: counted in both, then renormalised
-    result = resolver.resolve("Review", "Review", [0, 0, 0, 0, 0, 0, 1, 0])
+    result = resolver.resolve_smoothed("Review", "Review", [0, 0, 0, 0, 0, 0, 1, 0])
     assert result.mapped_probs["Deep Work"] == result.mapped_probs["Learning / Research"] == 0.5
     assert result.mapped_label == "Mixed/Unknown"  # 0.5 is below 0.55
-    assert resolver.resolve("Review", "Meet", [0, 0, 0, 0, 1, 0, 0, 0]).mapped_label == "Deep Work"
+    assert resolver.resolve_smoothed("Review", "Meet", [0, 0, 0, 0, 1, 0, 0, 0]).mapped_label == "Deep Work"
 
 
 @pytest.mark.parametrize(
@@ -86,38 +88,38 @@ def test_the_homes_file_works_unchanged() -> None:
     ],
 )
 def test_label_by_hand(smoothed: str, raw: str, probs: list[float], mapped: str) -> None:
-    result = TaxonomyResolver(taxonomy(*ALL)).resolve(smoothed, raw, probs)
+    result = TaxonomyResolver(taxonomy(*ALL)).resolve_smoothed(smoothed, raw, probs)
     assert result.mapped_label == mapped
     assert sum(result.mapped_probs.values()) == pytest.approx(1.0, abs=1e-12)
 
 
 def test_equal_probabilities_take_the_earlier_bucket() -> None:
     halves = probs_of(Build=0.5, Meet=0.5)
-    assert TaxonomyResolver(taxonomy(*ALL, min_confidence_for_mapping=0.5)).resolve("Build", "Build", halves) == (
-        TaxonomyResolver(taxonomy(*ALL, min_confidence_for_mapping=0.5)).resolve("Meet", "Meet", halves)
-    )
+    assert TaxonomyResolver(taxonomy(*ALL, min_confidence_for_mapping=0.5)).resolve_smoothed(
+        "Build", "Build", halves
+    ) == (TaxonomyResolver(taxonomy(*ALL, min_confidence_for_mapping=0.5)).resolve_smoothed("Meet", "Meet", halves))
     first = TaxonomyResolver(taxonomy(PEOPLE, CODE, PAPER, BREAK, min_confidence_for_mapping=0.5))
-    assert first.resolve("Build", "Build", halves).mapped_label == "People"
+    assert first.resolve_smoothed("Build", "Build", halves).mapped_label == "People"
     twice = TaxonomyResolver(taxonomy(("B", "Review"), ("A", "Review"), *ALL[:1], PEOPLE, BREAK))
-    assert twice.resolve("Review", "Meet", probs_of(Meet=0.9)).mapped_label == "B"
+    assert twice.resolve_smoothed("Review", "Meet", probs_of(Meet=0.9)).mapped_label == "B"
 
 
 def test_labels_in_no_bucket_go_to_other() -> None:
     resolver = TaxonomyResolver(taxonomy(CODE))
     assert resolver.bucket_names == ("Code", "Other")
-    assert resolver.resolve("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Other"
-    assert resolver.resolve("Meet", "Build", probs_of(Build=0.9)).mapped_label == "Other"
+    assert resolver.resolve_smoothed("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Other"
+    assert resolver.resolve_smoothed("Meet", "Build", probs_of(Build=0.9)).mapped_label == "Other"
     own = TaxonomyResolver(taxonomy(("Other", "Build"), PAPER))
     assert own.bucket_names == ("Other", "Paper")
-    assert own.resolve("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Other"
+    assert own.resolve_smoothed("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Other"
 
 
 def test_weights_and_max() -> None:
     half = [0.0, 0.4, 0.0, 0.2, 0.4, 0.0, 0.0, 0.0]
     weighted = TaxonomyResolver(taxonomy(*ALL, reweight_core_labels={"Build": 2.0}))
-    assert weighted.resolve("Build", "Build", half).mapped_probs["Code"] == pytest.approx(1.0 / 1.4)
+    assert weighted.resolve_smoothed("Build", "Build", half).mapped_probs["Code"] == pytest.approx(1.0 / 1.4)
     largest = TaxonomyResolver(taxonomy(*ALL, probability_aggregation="max"))
-    assert largest.resolve("Build", "Build", half).mapped_probs["Code"] == pytest.approx(0.5)
+    assert largest.resolve_smoothed("Build", "Build", half).mapped_probs["Code"] == pytest.approx(0.5)
 
 
 LABELS = [*LABEL_SET_V1, MIXED_UNKNOWN]
@@ -130,9 +132,11 @@ def taxonomies(draw: st.DrawFn) -> TaxonomyConfig:
     buckets = tuple(TaxonomyBucket(f"B{i}", tuple(draw(label_sets))) for i in range(count))
     return TaxonomyConfig(
         buckets=buckets,
-        probability_aggregation=draw(st.sampled_from(["sum", "max"])),
-        min_confidence_for_mapping=draw(st.sampled_from([0.0, 0.3, 0.55, 1.0])),
-        reweight_core_labels=draw(st.dictionaries(st.sampled_from(LABEL_SET_V1), st.floats(1e-6, 1e6), max_size=4)),
+        advanced=TaxonomyAdvanced(
+            probability_aggregation=draw(st.sampled_from(["sum", "max"])),
+            min_confidence_for_mapping=draw(st.sampled_from([0.0, 0.3, 0.55, 1.0])),
+            reweight_core_labels=draw(st.dictionaries(st.sampled_from(LABEL_SET_V1), st.floats(1e-6, 1e6), max_size=4)),
+        ),
     )
 
 
@@ -146,10 +150,10 @@ def test_batch_is_the_same_to_the_bit_and_sums_to_one(config: TaxonomyConfig, se
     raw = [LABELS[i] for i in random.integers(0, 9, rows)]
     raw = [own if keep else same for own, same, keep in zip(raw, smoothed, random.random(rows) < 0.5, strict=True)]
     resolver = TaxonomyResolver(config)
-    labels, mapped = resolver.resolve_batch(smoothed, raw, probs)
+    labels, mapped = resolver.resolve_smoothed_batch(smoothed, raw, probs)
     assert mapped.shape == (rows, len(resolver.bucket_names))
     for i in range(rows):
-        alone = resolver.resolve(smoothed[i], raw[i], probs[i].tolist())
+        alone = resolver.resolve_smoothed(smoothed[i], raw[i], probs[i].tolist())
         assert alone.mapped_label == labels[i]
         assert list(alone.mapped_probs.values()) == mapped[i].tolist()
         assert sum(mapped[i]) == pytest.approx(1.0, abs=1e-12)
@@ -173,7 +177,7 @@ def test_digest_follows_the_content() -> None:
 def test_default_taxonomy_shows_the_core_labels() -> None:
     resolver = TaxonomyResolver(default_taxonomy())
     assert resolver.bucket_names == LABEL_SET_V1
-    assert resolver.resolve("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Meet"
+    assert resolver.resolve_smoothed("Meet", "Meet", probs_of(Meet=0.9)).mapped_label == "Meet"
 
 
 MINIMAL = "buckets:\n  - name: Code\n    core_labels: [Build]\n"

@@ -11,7 +11,7 @@ import pytest
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyConfig, default_taxonomy
+from taskclf_tray.infer.taxonomy import TaxonomyAdvanced, TaxonomyConfig, default_taxonomy
 from taskclf_tray.infer.taxonomy_file import load_taxonomy, parse_taxonomy
 from taskclf_tray.infer.taxonomy_starter import starter_taxonomy_text, write_starter_taxonomy
 from taskclf_tray.ui.icon import LABEL_LOOKS, IconState, icon_art
@@ -21,7 +21,7 @@ from tests.infer.sample_rows import forest, golden_rows, vocabularies
 
 def test_it_is_the_default_taxonomy_that_asks_for_no_confidence() -> None:
     starter = parse_taxonomy(starter_taxonomy_text())
-    assert replace(starter, min_confidence_for_mapping=0.55) == default_taxonomy()
+    assert replace(starter, advanced=TaxonomyAdvanced()) == default_taxonomy()
     assert starter.min_confidence_for_mapping == 0
 
 
@@ -37,7 +37,7 @@ def test_the_example_in_its_comment_is_valid() -> None:
     start = next(i for i, line in enumerate(lines) if "# - name: Deep Work" in line)
     example = [line.replace("# ", "", 1) for line in lines[start : start + 4]]
     taxonomy = parse_taxonomy("buckets:\n" + "\n".join(example))
-    assert taxonomy.buckets[0].core_labels == ("Build", "Debug", "Write")
+    assert taxonomy.buckets[0].core_labels == ["Build", "Debug", "Write"]
 
 
 @pytest.mark.parametrize("threshold", [None, 0.0, 0.3, 0.6, 0.9])
@@ -67,9 +67,8 @@ def test_it_changes_no_colour_and_no_letter(label: str) -> None:
 
 def test_the_persons_colour_reaches_the_icon() -> None:
     taxonomy = parse_taxonomy('buckets:\n  - {name: Flow, core_labels: [Build, Debug], color: "#123456"}\n')
-    config = PipelineConfig(
-        model=forest(), cat_encoders=vocabularies(), taxonomy=replace(taxonomy, min_confidence_for_mapping=0.0)
-    )
+    sure = replace(taxonomy, advanced=TaxonomyAdvanced(min_confidence_for_mapping=0.0))
+    config = PipelineConfig(model=forest(), cat_encoders=vocabularies(), taxonomy=sure)
     seen = {(p.ui_label, color_of(p, taxonomy)) for p in decide_rows(config, golden_rows())}
     assert seen == {("Flow", "#123456"), ("Other", None)}
     assert icon_art(IconState.LIVE, core_label="Build", ui_label="Flow", color="#123456").color == "#123456"

@@ -136,8 +136,8 @@ def test_contiguous_rows_of_one_user_and_label_are_one_block_of_at_most_thirty_m
 ) -> None:
     rows = [row(n) for n in range(40)] + [row(41), row(42, label="Write"), row(40, user="v")]
     assert queue.enqueue_low_confidence(reversed(rows)) == 5
-    assert shown(queue.get_pending("v")) == [(40, 1, "low_confidence", 0.4)]
-    assert [s[:2] for s in shown(queue.get_pending("u"))] == [(0, 30), (30, 10), (41, 1), (42, 1)]
+    assert shown(queue.get_pending(user_id="v")) == [(40, 1, "low_confidence", 0.4)]
+    assert [s[:2] for s in shown(queue.get_pending(user_id="u"))] == [(0, 30), (30, 10), (41, 1), (42, 1)]
 
 
 def test_the_threshold_is_strict(queue: ActiveLabelingQueue) -> None:
@@ -191,7 +191,7 @@ def test_pending_comes_least_confident_first_and_can_be_limited(queue: ActiveLab
     queue.enqueue_gap("u", START - 60 * MINUTE, START - 30 * MINUTE, at=START, zone="UTC")
     queue.enqueue_low_confidence([row(0, 0.5), row(2, 0.1), row(4, 0.5), row(6, 0.3, user="v")])
     assert [s[0] for s in shown(queue.get_pending())] == [2, 6, 0, 4, -60]
-    assert [s[0] for s in shown(queue.get_pending("u", limit=2))] == [2, 0]
+    assert [s[0] for s in shown(queue.get_pending(2, "u"))] == [2, 0]
     assert queue.get_pending(limit=0) == []
 
 

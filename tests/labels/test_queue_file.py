@@ -160,26 +160,7 @@ def test_writing_replaces_the_whole_file_or_says_why_not(tmp_path: Path) -> None
         write_queue_file(path / "below", those)
 
 
-# -- the one-time import --------------------------------------------------------------------------------------
-
-
-def test_a_list_found_at_the_path_is_imported_once_and_kept(tmp_path: Path) -> None:
-    path = written(tmp_path / "queue.json", [entry(0), entry(1, status="skipped"), entry(2, reason="drift")])
-    before = path.read_bytes()
-    queue = ActiveLabelingQueue(path, time_zone=lambda: "Asia/Tokyo")
-    assert sorted((r.request_id, r.reason) for r in queue.get_pending()) == [("r0", "low_confidence"), ("r2", "drift")]
-    assert queue.get_pending()[0].created_at == datetime(2026, 3, 2, 8, 11, 0, 123, UTC)
-    queue.mark_done("r0", "skipped")
-    queue.close()
-    again = ActiveLabelingQueue(path)
-    assert [r.request_id for r in again.get_pending()] == ["r2"]
-    again.close()
-    assert path.read_bytes() == before
-    path.unlink()  # the store beside it stays the queue
-    later = ActiveLabelingQueue(path)
-    assert [r.request_id for r in later.get_pending()] == ["r2"]
-    later.close()
-    assert not path.exists()
+# -- the list at the queue's path -----------------------------------------------------------------------------
 
 
 def test_imported_entries_count_on_the_local_day_they_were_made(tmp_path: Path) -> None:

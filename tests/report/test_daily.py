@@ -14,7 +14,7 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.smooth import flap_rate
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.report.daily import FocusBlock, daily_report
 from taskclf_tray.report.days import Day, local_date, read_day
 from taskclf_tray.report.pieces import pieces_of, whole
@@ -71,7 +71,9 @@ def test_a_label_beside_a_minute_is_no_part_of_it() -> None:
 
 
 def includes(rejected: bool) -> TaxonomyConfig:
-    return TaxonomyConfig((TaxonomyBucket("Coding", ("Build",)),), include_rejected_in_reports=rejected)
+    return TaxonomyConfig(
+        (TaxonomyBucket("Coding", ("Build",)),), reject=TaxonomyReject(include_rejected_in_reports=rejected)
+    )
 
 
 @pytest.mark.parametrize("include", [False, True])

@@ -17,7 +17,7 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.intervals import subtract
 from taskclf_tray.core.time import seconds_to_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.labels.overlay import is_person
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.report.daily import DailyReport, daily_report
@@ -58,7 +58,7 @@ labels = st.lists(
 def taxonomy(*, includes_rejected: bool) -> TaxonomyConfig:
     return TaxonomyConfig(
         (TaxonomyBucket("Coding", ("Build",)), TaxonomyBucket("Talk", ("Meet",))),
-        include_rejected_in_reports=includes_rejected,
+        reject=TaxonomyReject(include_rejected_in_reports=includes_rejected),
     )
 
 

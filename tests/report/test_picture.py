@@ -12,7 +12,7 @@ from PIL import Image
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.report import lettering
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day, LabelledTime, day_bounds_us
@@ -85,7 +85,7 @@ def test_unsure_minutes_are_hatched_unless_the_taxonomy_counts_them() -> None:
     records = minutes(NINE, 60, "Unclear")
     hatched = set(row(a_day(Day(NINE.date(), records)), TOP + BAND // 2)[500:600])
     assert hatched == {UNSURE, UNSURE_LINES}
-    counted = TaxonomyConfig(TAXONOMY.buckets, mixed_label_name="Unclear", include_rejected_in_reports=True)
+    counted = TaxonomyConfig(TAXONOMY.buckets, reject=TaxonomyReject("Unclear", include_rejected_in_reports=True))
     assert len(set(row(a_day(Day(NINE.date(), records), counted), TOP + BAND // 2)[500:600])) == 1
 
 

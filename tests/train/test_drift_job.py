@@ -25,7 +25,7 @@ from tests.ui.worker_home import USER, copy_home
 MONDAY = date(2026, 3, 2)
 DAY = timedelta(days=1)
 AT = datetime(2026, 3, 2, tzinfo=UTC)
-NOTHING = DriftReport(AT, (), (), "Your work looks as it did.")
+NOTHING = DriftReport(timestamp=AT, summary="Your work looks as it did.")
 
 
 def bucket(day: date, hour: int, minute: int = 0, zone_name: str = "UTC", **more: Any) -> BucketRecord:
@@ -116,8 +116,10 @@ def hour(day: date, confidence: float) -> list[BucketRecord]:
 
 
 def test_the_least_sure_blocks_since_it_began_and_no_short_ones() -> None:
-    alert = DriftAlert(DriftTrigger.feature_psi, "warning", (USER,), ("x",), 1.0, 0.2, 0.01, MONDAY + DAY, "", "", AT)
-    report = replace(NOTHING, alerts=(alert,))
+    alert = DriftAlert(
+        trigger=DriftTrigger.feature_psi, severity="warning", affected_user_ids=[USER], since=MONDAY + DAY, timestamp=AT
+    )
+    report = replace(NOTHING, alerts=[alert])
     short = [bucket(MONDAY + 3 * DAY, 15, minute, confidence=0.1) for minute in range(4)]
     records = [*hour(MONDAY, 0.2), *hour(MONDAY + DAY, 0.6), *hour(MONDAY + 2 * DAY, 0.4), *short]
     blocks = least_sure(records, report, 3)

@@ -82,7 +82,7 @@ def test_a_person() -> None:
     life = Life("developer", 2000)
     monday = FIRST_MONDAY + timedelta(weeks=2)
     for k in (2, 4):
-        assert check_at(life, monday + timedelta(days=k)).alerts == ()
+        assert check_at(life, monday + timedelta(days=k)).alerts == []
     for drift in ("new job", "input broken", "holidays"):
         report = check_at(life.drifting(drift, monday), monday + timedelta(days=2))
         assert report.alerts, drift

@@ -27,11 +27,17 @@ MINUTE = timedelta(minutes=1)
 
 def report(*users: str) -> DriftReport:
     """One alert for each of them."""
-    alerts = tuple(
-        DriftAlert(DriftTrigger.class_shift, "warning", (user,), ("Build",), 0.3, 0.15, 0.01, None, "", "", START)
+    alerts = [
+        DriftAlert(
+            trigger=DriftTrigger.class_shift,
+            severity="warning",
+            affected_user_ids=[user],
+            affected_features=["Build"],
+            timestamp=START,
+        )
         for user in users
-    )
-    return DriftReport(START, alerts, (), "")
+    ]
+    return DriftReport(alerts=alerts, timestamp=START)
 
 
 def frame(minutes: Sequence[int], user: str = "u") -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -149,6 +150,20 @@ def test_closing_it_leaves_it_in_the_queue(rig: Rig) -> None:
         assert request.status == "pending"
         runtime.send(SkipRequest(request.request_id, rig.clock.now()))  # later, in the menu
         until(lambda: Stored(rig).asks[0].outcome == "skipped", "the later outcome")
+
+
+def test_the_tools_list_is_kept_in_step_when_asked_for(rig: Rig) -> None:
+    """`infer online --label-queue --label-confidence`: what the tool closes is closed here."""
+    rig.overrides = Overrides(ask_below=1.0, has_queue_list=True)
+    path = rig.paths.tool_queue
+    with rig.running() as runtime:
+        live_on(rig, runtime, path.exists)
+        entries = json.loads(path.read_text())
+        assert {entry["status"] for entry in entries} == {"pending"}
+        entries[0]["status"] = "labeled"
+        path.write_text(json.dumps(entries))
+        closed = entries[0]["request_id"]
+        live_on(rig, runtime, lambda: {r.status for r in Stored(rig).requests if r.request_id == closed} == {"labeled"})
 
 
 def test_never_ask(rig: Rig) -> None:

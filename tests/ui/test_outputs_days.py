@@ -12,7 +12,7 @@ import pytest
 
 from taskclf_tray.core.time import local_day_bounds, to_us
 from taskclf_tray.infer.batch import read_segments_json
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.report.telemetry import telemetry_name
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
@@ -139,7 +139,7 @@ def test_the_taxonomy_in_force_says_whether_rejected_minutes_count(folder: Folde
     folder.put_hours(MONDAY + timedelta(hours=9), 1, ui="Coding")
     folder.put_hours(MONDAY + timedelta(hours=10), 1, ui="Unclear")
     for include in (False, True):
-        folder.taxonomy = TaxonomyConfig(CODING, include_rejected_in_reports=include)
+        folder.taxonomy = TaxonomyConfig(CODING, reject=TaxonomyReject(include_rejected_in_reports=include))
         folder.writer.write(MONDAY + timedelta(hours=12), "UTC", is_last=True)
         report = folder.report("2026-03-02")
         assert report["rejected_seconds"] == 3600

@@ -251,8 +251,8 @@ def test_a_hot_reload_keeps_the_state_and_the_old_answers(database: Database) ->
     record = recorded(database)
     by_config = {prediction.config_id for prediction in record}
     assert by_config == {"config-a", "config-b"}
-    assert all(p.mapped_label_name is not None for p in record if p.config_id == "config-a")
-    assert all(p.mapped_label_name is None for p in record if p.config_id == "config-b")
+    assert all("Deep Work" in p.mapped_probs for p in record if p.config_id == "config-a")
+    assert all(p.mapped_label_name == p.smoothed_label_name for p in record if p.config_id == "config-b")
     assert all(p.is_rejected == (p.confidence < 0.95) for p in record if p.config_id == "config-b")
     expected = {p.bucket_start_ts: p for p in truth_until(clock, recorder.high_water_mark or MORNING)}
     for prediction in record:

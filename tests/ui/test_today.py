@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import seconds_to_us, zone
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
+from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import load_day
@@ -39,7 +39,7 @@ WORK = TaxonomyBucket("Work", ("Build", "Debug"), color="#123456")
 TAXONOMIES = (
     None,
     TaxonomyConfig((WORK, TaxonomyBucket("Talk", ("Meet", "Build")))),
-    TaxonomyConfig((TaxonomyBucket("Talk", ("Meet",)),), include_rejected_in_reports=True),
+    TaxonomyConfig((TaxonomyBucket("Talk", ("Meet",)),), reject=TaxonomyReject(include_rejected_in_reports=True)),
 )
 
 

@@ -1,0 +1,145 @@
+"""A snapshot of how sure a model is of some rows, and a folder of such snapshots: numbers only, on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from taskclf_tray.core.atomic import append_line
+from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.drift import mean_entropy, shares
+from taskclf_tray.core.frames import as_numbers, column_of, has_column, starts_us
+from taskclf_tray.core.models import Model
+from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
+from taskclf_tray.core.time import from_us
+
+_DECIMALS: Final = 6
+_SAFE_ID: Final = re.compile(r"[0-9A-Fa-f-]{1,64}", re.ASCII)
+_MEASURED: Final = tuple(
+    name
+    for name in SCHEMAS[NEWEST_SCHEMA].model_columns
+    if name not in SCHEMAS[NEWEST_SCHEMA].categorical_columns and not name.startswith((TOKEN_SKETCH, CHAR3_SKETCH))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceStats(Model):
+    """Of the confidences that are known."""
+
+    mean: float
+    median: float
+    p5: float
+    p95: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetrySnapshot(Model):
+    """Rows in numbers.
+
+    `window_start`, `window_end`: the first and the last bucket's start. `feature_missingness`: the share of rows
+    without a value, by feature. `mean_entropy` is in nats.
+    """
+
+    timestamp: datetime
+    total_windows: int
+    user_id: str | None = None
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    feature_missingness: dict[str, float] = field(default_factory=dict)
+    confidence_stats: ConfidenceStats | None = None
+    reject_rate: float = 0.0
+    mean_entropy: float = 0.0
+    class_distribution: dict[str, float] = field(default_factory=dict)
+    schema_version: str = f"features_{NEWEST_SCHEMA}"
+
+
+def compute_telemetry(
+    features_df: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    confidences: Any = None,
+    core_probs: Any = None,
+    user_id: str | None = None,
+    reject_label: str = MIXED_UNKNOWN,
+    timestamp: datetime | None = None,
+) -> TelemetrySnapshot:
+    """The snapshot of a DataFrame (or dict of columns) of features with what a model said of its rows.
+
+    `user_id`: whose they are; without it the rows' own where all are one user's. `timestamp`: when it was taken, now
+    by default. Raises ValueError when lengths differ.
+    """
+    count = len(column_of(features_df, next(iter(features_df.keys())))) if len(features_df.keys()) else 0
+    for name, values in (("labels", labels), ("confidences", confidences), ("core_probs", core_probs)):
+        if values is not None and len(values) != count:
+            raise ValueError(f"{name} has {len(values)} values for {count} rows")
+    starts = starts_us(features_df) if count and has_column(features_df, "bucket_start_ts") else np.empty(0, np.int64)
+    said = [] if labels is None else [str(label) for label in labels]
+    return TelemetrySnapshot(
+        timestamp=timestamp or datetime.now(UTC),
+        total_windows=count,
+        user_id=user_id or _only_user(features_df),
+        window_start=from_us(int(starts.min())) if len(starts) else None,
+        window_end=from_us(int(starts.max())) if len(starts) else None,
+        feature_missingness=_missingness(features_df) if count else {},
+        confidence_stats=_confidence_stats(confidences),
+        reject_rate=round(said.count(reject_label) / max(1, len(said)), _DECIMALS),
+        mean_entropy=0.0 if core_probs is None else round(mean_entropy(core_probs), _DECIMALS),
+        class_distribution={name: round(share, _DECIMALS) for name, share in shares(said).items()},
+        schema_version=_schema(features_df),
+    )
+
+
+def _only_user(frame: Any) -> str | None:
+    if not has_column(frame, "user_id"):
+        return None
+    users = {str(user) for user in frame["user_id"]}
+    return users.pop() if len(users) == 1 else None
+
+
+def _schema(frame: Any) -> str:
+    versions = {str(v) for v in frame["schema_version"]} if has_column(frame, "schema_version") else {NEWEST_SCHEMA}
+    return f"features_{'+'.join(sorted(versions)) or NEWEST_SCHEMA}"
+
+
+def _missingness(frame: Any) -> dict[str, float]:
+    columns = {name: as_numbers(frame[name], name).astype(np.float64) for name in _MEASURED if has_column(frame, name)}
+    return {name: round(float(np.isnan(values).mean()), _DECIMALS) for name, values in columns.items()}
+
+
+def _confidence_stats(confidences: Any) -> ConfidenceStats | None:
+    if confidences is None:
+        return None
+    values = np.asarray(confidences, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return None
+    figures = (values.mean(), *np.quantile(values, [0.5, 0.05, 0.95]), values.std())
+    return ConfidenceStats(*(round(float(figure), _DECIMALS) for figure in figures))
+
+
+class TelemetryStore:
+    """Snapshots in a folder, one JSON line each: `snapshots_<user>.jsonl`, or `snapshots_global.jsonl`."""
+
+    def __init__(self, directory: Path | str) -> None:
+        self._directory = Path(directory)
+
+    def append(self, snapshot: TelemetrySnapshot) -> Path:
+        """Add the snapshot to its user's file, durably; returns the file. Raises OSError."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        name = "global" if snapshot.user_id is None else safe_id(snapshot.user_id)
+        path = self._directory / f"snapshots_{name}.jsonl"
+        append_line(path, snapshot.model_dump_json())
+        return path
+
+
+def safe_id(user_id: str) -> str:
+    """A user id for a file's name: what is no UUID or hex text never becomes part of a path, its hash does."""
+    return user_id if _SAFE_ID.fullmatch(user_id) else hashlib.sha256(user_id.encode()).hexdigest()[:32]

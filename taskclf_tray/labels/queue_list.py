@@ -1,0 +1,175 @@
+"""The JSON list beside a queue's store, kept in step with it in both directions.
+
+Other programs (the taskclf tool) know the list alone: what they add or close is taken into the store, and what the
+store has is in the list. Closed stays closed, whoever says otherwise; nothing in the list is lost but entries of ours
+that were withdrawn. Our programs write it under a lock file; another one's write in between is seen and merged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from taskclf_tray.core.errors import LabelError, StoreError
+from taskclf_tray.core.strict_json import BadJsonError, parse_json_list, read_bounded
+from taskclf_tray.core.time import to_us
+from taskclf_tray.labels.queue_file import MAX_FILE_BYTES, entry_of, fresh_record, parse_entries, write_entries
+from taskclf_tray.labels.request import LabelRequest, from_record
+from taskclf_tray.store.database import Database
+from taskclf_tray.store.requests import RequestRecord
+
+_log = logging.getLogger(__name__)
+
+LOCK_WAIT_SECONDS: Final = 10.0
+_TRIES: Final = 5
+_LISTED: Final = "queue_listed"
+"""Ids of the waiting entries that the list had when it was last in step: one that the store lacks was withdrawn."""
+_WITHDRAWN: Final = "queue_withdrawn"
+_WITHDRAWN_KEPT: Final = 500
+"""Ids that were withdrawn: another program may write them once more, out of its memory."""
+_UPDATED: Final = ("bucket_end_ts", "confidence", "predicted_label", "status")
+
+Signature = tuple[int, int, int]
+_Key = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One entry of the list: as it stands there, and what it means."""
+
+    raw: dict[str, Any]
+    request: LabelRequest
+
+    @property
+    def key(self) -> _Key:
+        return self.request.user_id, to_us(self.request.bucket_start_ts)
+
+
+class QueueList:
+    """The list at `path` and the open store it belongs to; owned by one thread."""
+
+    def __init__(self, path: Path, database: Database) -> None:
+        self._path = path
+        self._database = database
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._seen: Signature | None = None
+        self._is_behind = True
+
+    def pull(self, zone_name: str) -> None:
+        """Take in what another program changed since the last look: one `stat` when nothing has.
+
+        A list that cannot be read is logged, and looked at again when it changes. Raises StoreError.
+        """
+        if not self._is_behind and self._signature() == self._seen:
+            return
+        try:
+            self.bring_in_step(zone_name)
+        except LabelError as error:
+            self._seen, self._is_behind = self._signature(), False
+            _log.warning("the list is left as it is, and the queue goes on without it: %s", error)
+
+    def push(self, zone_name: str) -> None:
+        """After a change of the store: as `pull`, though nothing else has changed. Raises StoreError."""
+        self._is_behind = True
+        self.pull(zone_name)
+
+    def bring_in_step(self, zone_name: str) -> None:
+        """Merge both ways. Raises LabelError for a list that cannot be read, StoreError when it stays locked."""
+        try:
+            with self._lock.acquire(timeout=LOCK_WAIT_SECONDS):
+                for _ in range(_TRIES):
+                    if self._merge(zone_name):
+                        return
+        except Timeout as error:
+            raise StoreError(
+                f"Another process has been writing to {self._path} for more than {LOCK_WAIT_SECONDS:g} seconds.",
+                "Wait for it to finish or end it, then try again.",
+            ) from error
+        except OSError as error:
+            _log.warning("the list %s is not up to date: %s", self._path, error.strerror or type(error).__name__)
+
+    def _merge(self, zone_name: str) -> bool:
+        """One attempt; False when another program wrote meanwhile."""
+        seen = self._signature()
+        listed = self._read()
+        with self._database.transaction():
+            gone = self._ids(_WITHDRAWN)
+            withdrawn = self._withdrawn(listed, {*self._ids(_LISTED), *gone})
+            self._take_in([one for one in listed if one.key not in withdrawn], zone_name)
+            records = self._database.requests.all()
+            waiting = [r.request_id for r in records if r.status == "pending" and r.reason != "gap"]
+            self._database.state.set(_LISTED, json.dumps(waiting))
+            gone = list(dict.fromkeys([*gone, *withdrawn.values()]))[-_WITHDRAWN_KEPT:]
+            self._database.state.set(_WITHDRAWN, json.dumps(gone))
+        entries = _entries([one for one in listed if one.key not in withdrawn], records)
+        if entries != [one.raw for one in listed]:
+            if self._signature() != seen:
+                return False
+            write_entries(self._path, entries)
+        self._seen, self._is_behind = self._signature(), False
+        return True
+
+    def _read(self) -> list[_Listed]:
+        """The entries; none where there is no file, or an empty one. Raises LabelError."""
+        try:
+            if not self._path.exists() or self._path.stat().st_size == 0:
+                return []
+            raw = parse_json_list(read_bounded(self._path, MAX_FILE_BYTES))
+            return [_Listed(entry, request) for entry, request in zip(raw, parse_entries(raw), strict=True)]
+        except BadJsonError as error:
+            raise LabelError(f"The queue file {self._path} {error}.", "Nothing of it was used.") from error
+
+    def _ids(self, name: str) -> list[str]:
+        ids: list[str] = json.loads(self._database.state.get(name) or "[]")
+        return ids
+
+    def _withdrawn(self, listed: Iterable[_Listed], known: set[str]) -> dict[_Key, str]:
+        """The ids of waiting entries that the store once had and has no more."""
+        return {
+            one.key: one.request.request_id
+            for one in listed
+            if one.request.status == "pending"
+            and one.request.request_id in known
+            and self._database.requests.at(*one.key) is None
+        }
+
+    def _take_in(self, listed: Iterable[_Listed], zone_name: str) -> None:
+        records = {(r.user_id, r.start_us): r for r in self._database.requests.all()}
+        for one in listed:
+            known = records.get(one.key)
+            if known is None:
+                self._database.requests.put(fresh_record(self._database, one.request, zone_name))
+            elif known.status == "pending" and one.request.status != "pending":
+                self._database.requests.close(known.request_id, one.request.status, None)
+
+    def _signature(self) -> Signature | None:
+        try:
+            status = os.stat(self._path)  # noqa: PTH116 - asked at every look
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _entries(listed: Iterable[_Listed], records: Iterable[RequestRecord]) -> list[dict[str, Any]]:
+    """The list as it is to be: what stands there, brought up to date, then what is new. Time away is left out."""
+    ours: Mapping[_Key, RequestRecord] = {(r.user_id, r.start_us): r for r in records if r.reason != "gap"}
+    entries: list[dict[str, Any]] = []
+    placed: set[_Key] = set()
+    for one in listed:
+        entries.append(_updated(one, ours[one.key]) if one.key in ours else one.raw)
+        placed.add(one.key)
+    return entries + [entry_of(from_record(record)) for key, record in ours.items() if key not in placed]
+
+
+def _updated(one: _Listed, record: RequestRecord) -> dict[str, Any]:
+    """The entry with what the store knows better; its own keys, spelling of times and id stay."""
+    fresh, old = entry_of(from_record(record)), entry_of(one.request)
+    changes = {name: fresh[name] for name in _UPDATED if fresh[name] != old[name]}
+    return one.raw | changes if changes else one.raw
