@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.train.labels_job")
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +49,3 @@ def run(request: dict[str, Any], _say: Say) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
     return serve(run, arguments, what="import of labels")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

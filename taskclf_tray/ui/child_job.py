@@ -20,7 +20,7 @@ from taskclf_tray.system.stop_signals import STOPPED_CODES, Held
 _CREATION_FLAGS: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 """On Windows: Ctrl-C in the console reaches the parent alone, which then asks the job to end."""
 _WIDTH: Final = 30
-_PATHS: Final = frozenset({"input", "inputs", "label_files", "taxonomy", "out_dir"})
+_PATHS: Final = frozenset({"file", "input", "inputs", "label_files", "taxonomy", "out_dir"})
 _NAMES_OR_PATHS: Final = frozenset({"model_dir", "prior"})
 """A bundle may be named by its name in the home; a folder of that name beside the person wins, as it always has."""
 OnEvent = Callable[[dict[str, Any]], None]
