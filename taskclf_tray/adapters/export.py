@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, NoReturn
 from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
 from taskclf_tray.adapters.export_report import ExportReport, names_of
+from taskclf_tray.adapters.exported import ExportedEvents
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection, select, shown_name, states
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
@@ -110,8 +111,10 @@ class ExportSource(ActivitySource):
 
 def parse_aw_export(
     path: Path | str, *, title_salt: str, fill_gap_seconds: float = DEFAULT_GAP_FILL_SECONDS
-) -> SourceEvents:
+) -> ExportedEvents:
     """Every event of an export file, cleaned; `title_salt` is the install's title secret.
+
+    A list of the window events, which has those of the other watchers as `input`, `away` and `tab`.
 
     Of several machines each minute has the one in use; phones are left out. Raises ExportFormatError for a file that is
     no export, IdentityError for a bad secret.
@@ -119,7 +122,7 @@ def parse_aw_export(
     source = ExportSource(Path(path), Normaliser(title_salt, fill_gap_seconds=fill_gap_seconds))
     if said := source.report.sentence():
         log.info("%s", said)
-    return source.read(*source.span)
+    return ExportedEvents(source.read(*source.span))
 
 
 def _load(path: Path) -> Any:

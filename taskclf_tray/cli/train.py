@@ -78,7 +78,10 @@ def add_tune_reject(actions: Actions) -> None:
         "--write", "--write-policy", action="store_true", help="write the threshold to the inference policy"
     )
     parser.add_argument(
-        "--calibrator-store", metavar="DIR", help="the calibrators, or none (default: those the model is served with)"
+        "--calibrator-store",
+        type=name_or_path,
+        metavar="DIR",
+        help="the calibrators, or none (default: those the model is served with)",
     )
 
 

@@ -12,14 +12,15 @@ from typing import Any, Final
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_IDLE_GAP_SECONDS
 
-_ROWS: Final = 15
+_ROWS: Final = 16
+"""The rolling means take 15; the quarter of an hour before a bucket, and the bucket, are 16."""
 _SWITCH_WINDOW: Final = timedelta(minutes=15)
 _MEANS: Final = ("keys_per_min", "mouse_distance")
 _DELTAS: Final = ("keys_per_min", "clicks_per_min", "mouse_distance")
 
 
 class OnlineFeatureState:
-    """Remembers the newest 15 rows of one user, pushed in order of time.
+    """Remembers the newest 16 rows of one user, pushed in order of time.
 
     A row built from a poll's own events knows nothing of what came before; `get_context` says what its rolling columns
     are with that: `row.model_copy(update=state.get_context())`. A row that knows all of it already is not changed.

@@ -55,9 +55,9 @@ _OTHER_MODEL_STEP: Final = "Train a model or copy one into the models folder of 
 class ModelResolutionError(TaskclfError):
     """No model can be served; `report.excluded` has every excluded bundle with its reason, `str()` spells it out."""
 
-    def __init__(self, message: str, report: SelectionReport | None = None) -> None:
+    def __init__(self, message: str, report: SelectionReport | None = None, *, next_step: str | None = None) -> None:
         has_excluded = report is not None and bool(report.excluded)
-        super().__init__(message, _OTHER_MODEL_STEP if has_excluded else _NO_MODEL_STEP)
+        super().__init__(message, next_step or (_OTHER_MODEL_STEP if has_excluded else _NO_MODEL_STEP))
         self.message = message
         self.report = report
 
@@ -345,7 +345,9 @@ def resolve_model_dir(
     if model_dir is not None:
         found = found_model(Path(model_dir), models_dir)
         if not os.path.isdir(found):  # noqa: PTH112 - as above
-            raise ModelResolutionError(f"There is no model at {model_dir}.")
+            raise ModelResolutionError(
+                f"There is no model at {model_dir}.", next_step="`taskclf-tray model list` names those there are."
+            )
         return found
     if isinstance(policy, InferencePolicy):
         try:

@@ -177,15 +177,14 @@ def taxonomy_of(document: Mapping[str, Any]) -> TaxonomyConfig:
 
     Raises TaxonomyError, KeyError or TypeError for what it did not write.
     """
-    reject, advanced = document["reject"], document["advanced"]
     return TaxonomyConfig(
-        [TaxonomyBucket(**bucket) for bucket in document["buckets"]],
-        document["version"],
-        document["label_schema_version"],
-        document["user_id"],
-        TaxonomyDisplay(**document["display"]),
-        **reject,
-        **advanced,
+        buckets=[TaxonomyBucket(**bucket) for bucket in document["buckets"]],
+        version=document["version"],
+        label_schema_version=document["label_schema_version"],
+        user_id=document["user_id"],
+        display=TaxonomyDisplay(**document["display"]),
+        reject=TaxonomyReject(**document["reject"]),
+        advanced=TaxonomyAdvanced(**document["advanced"]),
     )
 
 

@@ -18,7 +18,7 @@ from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
 from taskclf_tray.core.strict_json import shorten
@@ -259,7 +259,10 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
 def _tool(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     """What the taskclf tool has in the same home."""
     user_id = load_or_create_identity(paths.home).user_id
-    database = Database(paths.database)
+    try:
+        database = Database(paths.database)
+    except StoreError:
+        return  # the record says so itself
     try:
         for file in tool_files(paths, database, user_id, load_config(paths.config)[0]):
             yield Finding("Taskclf tool", "note", file.detail, file.next_step)

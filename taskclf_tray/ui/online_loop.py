@@ -229,7 +229,7 @@ def _write(
 ) -> bool:
     """The files; the last time without closing days, since the record may be behind. Whether they were written."""
     try:
-        outputs.write(source.now(), local_zone_name(), is_caught_up=not is_last, is_last=is_last)
+        outputs.write(source.now(), local_zone_name(), is_caught_up=not is_last, is_last=is_last, has_telemetry=is_last)
     except StoreError as error:
         if not is_quiet:
             log.warning("%s", error)

@@ -78,11 +78,13 @@ class OutputWriter:
         is_caught_up: bool = True,
         is_last: bool = False,
         max_days: int = DAYS_A_WRITE,
+        has_telemetry: bool = False,
     ) -> int:
         """Bring every file up to date; returns how many lines predictions.csv got.
 
         `is_caught_up`: the record holds everything up to now, so days that are over may be closed. `is_last`: also
-        write reports and telemetry of the days that are not. Raises StoreError (disk, permissions).
+        write the reports of the days that are not, and with `has_telemetry` their telemetry. Raises StoreError (disk,
+        permissions).
         """
         try:
             make_private_folder(self._out_dir)
@@ -92,7 +94,7 @@ class OutputWriter:
             if is_caught_up:
                 self._close_days(now, zone_name, max_days)
             if is_last:
-                self._write_open_reports(zone_name, max_days)
+                self._write_open_reports(zone_name, max_days, has_telemetry)
         except OSError as error:
             raise StoreError(
                 f"The results cannot be written to {self._out_dir} ({error.strerror or type(error).__name__}).",
@@ -199,11 +201,11 @@ class OutputWriter:
             write_telemetry(self._out_dir, self._user_id, day_telemetry(day, loaded.records, asks))
         return True
 
-    def _write_open_reports(self, zone_name: str, max_days: int) -> None:
+    def _write_open_reports(self, zone_name: str, max_days: int, has_telemetry: bool) -> None:
         for day in sorted(self._days)[-max_days:]:
             loaded = load_day(self._database, self._user_id, day, zone_name, self._categories)
             write_report(self._out_dir, loaded, self._categories.taxonomy)
-            if loaded.records:
+            if has_telemetry and loaded.records:
                 asks = asks_on(self._database, self._user_id, day, near_us(day)[0])
                 write_telemetry(self._out_dir, self._user_id, day_telemetry(day, loaded.records, asks))
 

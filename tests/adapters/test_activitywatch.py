@@ -11,6 +11,13 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.activitywatch.client import (
+    AWNotFoundError,
+    fetch_aw_events,
+    fetch_aw_input_events,
+    find_input_bucket_id,
+    find_window_bucket_id,
+)
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWConnectionError, AWProtocolError, AWTimeoutError
@@ -170,3 +177,17 @@ def test_a_host_name_the_server_does_not_know(server: AWServer) -> None:
     source = ActivityWatchSource(f"http://127.0.0.1.localhost:{server.port}", normaliser=Normaliser(SECRET))
     with pytest.raises((AWProtocolError, AWConnectionError)):
         source.read(at(0), at(60))
+
+
+def test_single_calls_as_the_documents_make_them(server: AWServer, source: ActivityWatchSource) -> None:
+    with pytest.raises(AWNotFoundError, match="No window watcher"):
+        find_window_bucket_id(server.url)
+    assert server.create_bucket("w") == 200
+    server.insert("w", [window(0, 50), window(51, 9)])
+    assert find_window_bucket_id(server.url) == "w"
+    assert find_input_bucket_id(server.url) is None
+    events = fetch_aw_events(server.url, "w", at(0), at(120), title_salt=SECRET)
+    assert events == list(source.read(at(0), at(120)).window)
+    assert fetch_aw_input_events(server.url, "w", at(0), at(120)) == []
+    with pytest.raises(AWNotFoundError):
+        fetch_aw_events(server.url, "gone", at(0), at(120), title_salt=SECRET)

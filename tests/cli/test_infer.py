@@ -181,7 +181,7 @@ def test_another_model_and_taxonomy(paths: HomePaths, tmp_path: Path) -> None:
         (["--input", "absent.json"], "absent.json cannot be opened"),
         (["--input", "absent.parquet"], "There is no file absent.parquet"),
         (["--input", str(DATA / "app_registry.csv")], "is not JSON"),
-        (["--input", str(ROWS), "--model-dir", "nowhere"], "chosen model cannot be served"),
+        (["--input", str(ROWS), "--model-dir", "nowhere"], "There is no model at nowhere."),
         (["--input", str(ROWS), "--taxonomy", "absent.yaml"], "absent.yaml"),
         (["--from", "2001-01-01", "--to", "2001-01-02"], "nothing in this range"),
         (["--input", str(ROWS), "--out-dir", str(DATA / "app_registry.csv" / "x")], "Nothing can be written"),

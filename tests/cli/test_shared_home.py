@@ -182,9 +182,9 @@ def test_the_starter_stays_out_of_a_home_that_has_a_model(is_sound: bool, tmp_pa
 
 def test_the_doctor_puts_nothing_among_the_models(tmp_path: Path) -> None:
     for home in (tmp_path / "new", Path(shutil.copytree(HOME, tmp_path / "tools"))):
-        before = sorted(path.name for path in (home / "models").iterdir()) if home.exists() else []
+        before = sorted(path.name for path in home.glob("models/*"))
         check_everything(home=home, aw_host=NO_SERVER)
-        assert sorted(path.name for path in (home / "models").iterdir()) == before
+        assert sorted(path.name for path in home.glob("models/*")) == before
 
 
 # -- the documents' spellings ---------------------------------------------------------------------------------

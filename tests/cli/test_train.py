@@ -76,14 +76,11 @@ def test_from_labels_to_a_threshold(line: Line) -> None:
     assert "Looked at 300 labelled minutes of 2 days (2026-03-09 – 2026-03-10)" in out
     assert "(before: 0.55): with 95% confidence at least 60% of what is accepted is right" in out
     assert f"Written: {line.models / 'inference_policy.json'}" in out
-    documented = ("--model-dir", f"models/{line.bundle.name}", "--calibrator-store", "none", "--from", "2026-03-09")
+    assert line.call("policy", "create", "--force", *words[:2], "--calibrator-store", "none")[0] == 0
+    documented = ("--model-dir", f"models/{line.bundle.name}", "--calibrator-store", str(store), "--from", "2026-03-09")
     out = line.said("tune-reject", *documented, "--to", "2026-03-10", "--target-accuracy", "0.6", "--write-policy")
     policy = json.loads((line.models / "inference_policy.json").read_text())
-    assert (policy["calibrator_store_dir"], policy["calibration_method"], policy["source"]) == (
-        None,
-        None,
-        "tune-reject",
-    )
+    assert (policy["calibrator_store_dir"], policy["source"]) == (store.as_posix(), "tune-reject")
     out = line.said("tune-reject", "--target-accuracy", "0.99", "--write", code=1)
     assert "and the app goes on asking" in out
     code, out, err = line.call("train", "evaluate")

@@ -17,7 +17,14 @@ from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.pipeline import map_label
-from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyResolver, taxonomy_of
+from taskclf_tray.infer.taxonomy import (
+    TaxonomyAdvanced,
+    TaxonomyBucket,
+    TaxonomyConfig,
+    TaxonomyReject,
+    TaxonomyResolver,
+    taxonomy_of,
+)
 from taskclf_tray.infer.taxonomy_file import save_taxonomy, taxonomy_document
 from taskclf_tray.labels.categories import Categories, KeptCategories, categories_in_force
 from taskclf_tray.store.database import Database
@@ -28,10 +35,14 @@ WORK = TaxonomyBucket("Work", ("Build", "Debug", "Write"), "What I am paid for",
 TALK = TaxonomyBucket("Talk", ("Communicate", "Meet"))
 OTHERS = (
     TaxonomyConfig((WORK, TALK)),
-    TaxonomyConfig((WORK, TALK), min_confidence_for_mapping=0.9, mixed_label_name="No idea"),
-    TaxonomyConfig((WORK, TALK), probability_aggregation="max", reweight_core_labels={"Meet": 7.0}),
+    TaxonomyConfig(
+        (WORK, TALK),
+        reject=TaxonomyReject("No idea"),
+        advanced=TaxonomyAdvanced(min_confidence_for_mapping=0.9),
+    ),
+    TaxonomyConfig((WORK, TALK), advanced=TaxonomyAdvanced("max", reweight_core_labels={"Meet": 7.0})),
     TaxonomyConfig((WORK, TaxonomyBucket("Write", ("Write", "Review")), TALK)),
-    TaxonomyConfig((TALK,), mixed_label_name="Other"),
+    TaxonomyConfig((TALK,), reject=TaxonomyReject("Other")),
     None,
 )
 
@@ -60,7 +71,7 @@ def home_taxonomy() -> TaxonomyConfig:
 
 def renamed(taxonomy: TaxonomyConfig) -> TaxonomyConfig:
     buckets = [dataclasses.replace(b, name=f"My {b.name}", color="#000001") for b in taxonomy.buckets]
-    return dataclasses.replace(taxonomy, buckets=tuple(buckets), mixed_label_name="No idea")
+    return dataclasses.replace(taxonomy, buckets=buckets, reject=TaxonomyReject("No idea"))
 
 
 @pytest.mark.parametrize("number", range(len(OTHERS) + 2))
@@ -104,8 +115,8 @@ def test_what_follows_without_the_probabilities_is_what_they_say(
     raw = MIXED_UNKNOWN if is_rejected else core
     for label in (raw, [*LABEL_SET_V1, MIXED_UNKNOWN][smoothed]):
         certain = resolver.certain_label(label, raw, max(probs))
-        assert certain in (None, resolver.resolve(label, raw, probs).mapped_label)
-        assert resolver.label(label, raw, probs) == resolver.resolve(label, raw, probs).mapped_label
+        assert certain in (None, resolver.resolve_smoothed(label, raw, probs).mapped_label)
+        assert resolver.label(label, raw, probs) == resolver.resolve_smoothed(label, raw, probs).mapped_label
 
 
 # -- the last valid file --------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_reload_now_with_nothing_new_says_so(session: Session) -> None:
 def test_a_disk_that_refuses_is_a_sentence(
     rig: Rig, session: Session, opened: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path) -> None:
+    def full(path: Path, *_: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(actions, "ensure_config", full)

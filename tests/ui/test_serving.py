@@ -295,5 +295,5 @@ def test_a_model_named_on_the_command_line_goes_before_the_policy(home: Home) ->
     home.edit_policy(lambda data: data.update(reject_threshold=0.6))
     assert serving.check() == []
     assert serving.config.reject_threshold == 0.55
-    with pytest.raises(ModelResolutionError, match="cannot be served"):
+    with pytest.raises(ModelResolutionError, match="There is no model at"):
         home.serving(Overrides(model_dir=home.models / "nowhere")).load()

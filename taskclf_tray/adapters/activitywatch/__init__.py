@@ -8,6 +8,12 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from taskclf_tray.adapters.aw_buckets import is_phone_event
+from taskclf_tray.adapters.aw_fetch import (
+    fetch_aw_events,
+    fetch_aw_input_events,
+    find_input_bucket_id,
+    find_window_bucket_id,
+)
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.aw_listing import BucketListing, events_path, may_wake, reaches, strange_answer
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
@@ -31,6 +37,10 @@ __all__ = [
     "AWTabEvent",
     "AWTimeoutError",
     "ActivityWatchSource",
+    "fetch_aw_events",
+    "fetch_aw_input_events",
+    "find_input_bucket_id",
+    "find_window_bucket_id",
     "parse_aw_export",
 ]
 
