@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -229,6 +229,8 @@ class FeatureRow(Model):
             moment = row[name].to_pydatetime() if hasattr(row[name], "to_pydatetime") else row[name]
             row[name] = parse_time(moment) if isinstance(moment, str) else as_utc(moment)
         row["source_ids"] = tuple(row.get("source_ids", ()))
+        for name in ("call_spans", "lock_spans"):
+            row[name] = _spans(row.get(name, ()))
         return cls(**row)
 
     def pack(self) -> list[Any]:
@@ -255,7 +257,7 @@ class FeatureRow(Model):
         for name in ("title_token_sketch", "title_char3_sketch"):
             fields[name] = tuple((int(i), float(v)) for i, v in fields[name])
         for name in ("call_spans", "lock_spans"):
-            fields[name] = tuple((int(start), int(end)) for start, end in fields.get(name, ()))
+            fields[name] = _spans(fields.get(name, ()))
         fields["source_ids"] = tuple(fields["source_ids"])
         return cls(**fields)
 
@@ -295,6 +297,11 @@ _WHERE_A_SCHEMA_LACKS_IT: Final[Mapping[str, Any]] = {
     "title_separator_count": 0,
 }
 """Schema v2 has no user, v1 and v2 no measures of titles."""
+
+
+def _spans(values: Iterable[Sequence[Any]]) -> tuple[Interval, ...]:
+    """Intervals after a trip through JSON."""
+    return tuple((int(start), int(end)) for start, end in values)
 
 
 def _is_nan(value: Any) -> bool:
