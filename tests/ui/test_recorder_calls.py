@@ -31,7 +31,7 @@ from taskclf_tray.ui.recorder import Live, Recorder
 from taskclf_tray.ui.session import Session
 from tests.features.events import at, win
 from tests.ui.late_reports import Input, LateReports
-from tests.ui.worker_home import USER, pipeline_config, recorder_of
+from tests.ui.worker_home import SECRET, USER, pipeline_config, recorder_of
 from tests.ui.worker_rig import RecordingNotifier
 
 CONFIG = pipeline_config()
@@ -138,10 +138,14 @@ class Meeting:
         self.clock = ManualClock(NINE)
         inputs = [(NINE, NINE + timedelta(minutes=2)), (TEN, TEN + timedelta(hours=1))]
         source = LateReports(self.clock.now, windows, inputs)
+        identity = folder / "home" / "data" / "processed"
+        identity.mkdir(parents=True)
+        (identity / ".user_id").write_text(USER)  # which question is one of chance follows from it
+        (identity / ".title_secret").write_text(SECRET)
         self.session = Session(prepare_home(folder / "home"), Config(), lambda _: source, time_zone=lambda: "UTC")
         update_asking(
             self.session.database,
-            self.session.identity.user_id,
+            USER,
             lambda state: dataclasses.replace(state, first_day=NINE.date() - timedelta(days=1)),
         )
         self.notifier = RecordingNotifier()
@@ -176,7 +180,7 @@ def test_an_hour_of_listening_waits_in_the_queue_and_is_asked_about_afterwards(t
     assert meeting.asked_at
     assert all(moment >= TEN for moment in meeting.asked_at)
     notice = meeting.notifier.notices[0]
-    assert notice.title.endswith(":30: Meet?")
+    assert notice.title.endswith(": Meet?")
     assert notice.buttons[0].title == "Meet"
     meeting.session.close()
 
