@@ -6,6 +6,7 @@ later, it begins then (`labels.presence`): the live label follows a change of wo
 
 The running app knows the events of its last minutes, so it writes down where the block it shows begins, at each
 change, and a command reads that. While no app runs, the record alone answers: the main app of each minute counts.
+A terminal that has just come to the front is where the command is typed, so for a command the work before it counts.
 """
 
 from __future__ import annotations
@@ -160,8 +161,17 @@ class BlockNote:
         self._name = _name(user_id)
         self._written: _Note | None = None
 
-    def write(self, start: datetime | None, now: datetime) -> None:
-        """`start` None: there is nothing to label now. Raises StoreError."""
+    def write(
+        self, start: datetime | None, now: datetime, *, is_typing: bool = False, not_before: datetime | None = None
+    ) -> None:
+        """`start` None: there is nothing to label now. Raises StoreError.
+
+        `is_typing`: a terminal has just come to the front, so the block that was noted before goes on, if it began at
+        `not_before` or later.
+        """
+        before = None if self._written is None else self._written.start
+        if is_typing and before is not None and start is not None and (not_before is None or before >= not_before):
+            start = min(start, block_start(before, now))
         if self._written is not None and self._written.start == start:
             return
         content = {"start_us": None if start is None else to_us(start), "at_us": to_us(now)}

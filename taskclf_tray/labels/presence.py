@@ -7,7 +7,7 @@ in front was there before in the same block, belongs to the block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Final
@@ -24,6 +24,7 @@ EXCURSION: Final = timedelta(seconds=MIN_BLOCK_DURATION_SECONDS)
 _EXCURSION_US: Final = EXCURSION // timedelta(microseconds=1)
 _KEPT_US: Final = 40 * 60 * US_PER_SECOND
 """A little more than the longest block."""
+_TYPING_US: Final = 60 * US_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Front:
     app: str
     start_us: int
     end_us: int
+    is_terminal: bool = False
 
 
 def changed_us(fronts: Sequence[Front], block_us: int, known_from_us: int = 0) -> int | None:
@@ -78,9 +80,17 @@ class Presence:
         """As the function `changed_us`."""
         return changed_us(self._fronts, block_us, self._known_from_us)
 
-    def front_since_us(self) -> int | None:
-        """Since when the app in front is there, short looks elsewhere apart; None: for as long as is known."""
-        return self.changed_us(self._known_from_us)
+    def front_at(self, moment_us: int) -> str | None:
+        """The app in front at a moment, or next after it; None for one of which nothing is known."""
+        if moment_us < self._known_from_us:
+            return None
+        return next((front.app for front in self._fronts if front.end_us > moment_us), None)
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether a terminal came to the front less than a minute ago: perhaps to type a command."""
+        last = self._fronts[-1] if self._fronts else None
+        return last is not None and last.is_terminal and last.end_us - last.start_us < _TYPING_US
 
     def read(self, events: SourceEvents, away: Sequence[Interval], end_us: int) -> None:
         """Take in a read that reaches up to now.
@@ -93,7 +103,7 @@ class Presence:
         self._known_from_us = max(min(self._known_from_us, start_us), end_us - _KEPT_US)
         before = [f for f in self._fronts if f.start_us < start_us and f.end_us > self._known_from_us]
         if before and before[-1].end_us > start_us:
-            before[-1] = Front(before[-1].app, before[-1].start_us, start_us)
+            before[-1] = replace(before[-1], end_us=start_us)
         self._fronts = _joined([*before, *_fronts_of(events.window)])
         self._known_until_us = to_us(events.end)
         for left, right in pairwise(self._fronts):
@@ -111,7 +121,9 @@ def _fronts_of(events: Sequence[AWEvent]) -> list[Front]:
     for event in events:
         start_us = to_us(event.timestamp)
         spans.append((start_us, start_us + max(1, seconds_to_us(event.duration_seconds)), event.event_id))
-    return [Front(events[at].app_id, start_us, end_us) for start_us, end_us, at in flatten(spans)]
+    return [
+        Front(events[at].app_id, start_us, end_us, events[at].is_terminal) for start_us, end_us, at in flatten(spans)
+    ]
 
 
 def _joined(fronts: Sequence[Front]) -> list[Front]:
@@ -120,7 +132,7 @@ def _joined(fronts: Sequence[Front]) -> list[Front]:
     for front in fronts:
         last = joined[-1] if joined else None
         if last is not None and last.app == front.app and last.end_us >= front.start_us:
-            joined[-1] = Front(last.app, last.start_us, max(last.end_us, front.end_us))
+            joined[-1] = replace(last, end_us=max(last.end_us, front.end_us))
         else:
             joined.append(front)
     return joined

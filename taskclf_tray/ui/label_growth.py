@@ -24,9 +24,13 @@ _MAX_BLOCK: Final = timedelta(seconds=MAX_BLOCK_SECONDS)
 class LabelGrowth:
     """Owned by the worker; fed with each live answer. Raises StoreError."""
 
-    def __init__(self, labels: LabelStore) -> None:
+    def __init__(self, labels: LabelStore, front_at: Callable[[datetime], str | None]) -> None:
+        """`front_at`: the app in front at a moment, None where that is not known any more."""
         self._labels = labels
+        self._front_at = front_at
         self._span_id: int | None = None
+        self._app: str | None = None
+        """The app it was given to."""
         self._ui_label: str | None = None
         """The model's answer that the label goes along with."""
         self._answered: str | None = None
@@ -41,6 +45,7 @@ class LabelGrowth:
             return
         if growing.id != self._span_id:
             self._span_id, self._ui_label = growing.id, before
+            self._app = self._front_at(from_us(growing.start_us))
         start = from_us(growing.start_us)
         if live is not None and live.is_away:
             self._labels.stop_growing(at=live.away_since or live.prediction.bucket_start_ts)
@@ -56,9 +61,13 @@ class LabelGrowth:
     def _goes_on(self, live: Live, start: datetime) -> bool:
         """Whether this answer speaks of the work that began at `start`."""
         is_sure = self._answered is not None
-        is_same = live.since <= start or (is_sure and self._answered == self._ui_label)
-        if not is_same and (live.front_since is None or live.front_since <= start):
-            is_same = not is_sure or self._ui_label is None or live.since <= start + EXCURSION
-        if is_same and is_sure:
+        if is_sure and self._answered == self._ui_label:
+            return True
+        is_same_app = self._app in (None, live.app)
+        if self._ui_label is None:
+            goes_on = is_same_app or live.since <= start
+        else:
+            goes_on = is_same_app and (not is_sure or live.since <= start + EXCURSION)
+        if goes_on and is_sure:
             self._ui_label = self._answered
-        return is_same
+        return goes_on

@@ -70,10 +70,14 @@ class Live:
     """Nothing has been touched for minutes, but a call window is in front: the person listens to it, or has left."""
     changed_at: datetime | None = None
     """When the app in front came there or the person came back, where that was after the label's block began."""
-    front_since: datetime | None = None
-    """Since when the app in front is there, short looks elsewhere apart; None: for as long as is known."""
+    app: str | None = None
+    """The app in front."""
+    is_typing: bool = False
+    """A terminal came to the front less than a minute ago: perhaps to type a command."""
     unbroken_since: datetime | None = None
     """End of the last gap, pause or private mode, as far as the live events reach back."""
+    back_at: datetime | None = None
+    """When the person last came back to the keyboard."""
     away_since: datetime | None = None
     """When the person left who is away now."""
 
@@ -435,6 +439,7 @@ class Recorder:
         since = since if unbroken_since is None else max(since, unbroken_since)
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
         is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
+        back_at = self._back_at()
         return Live(
             prediction,
             since,
@@ -442,22 +447,30 @@ class Recorder:
             is_still=row.active_seconds_any == 0 or is_listening,
             is_call=bool(row.call_spans),
             is_listening=is_listening,
-            changed_at=self._changed_at(block_start(since, prediction.bucket_end_ts)),
-            front_since=_moment(self._presence.front_since_us()),
+            changed_at=self._changed_at(block_start(since, prediction.bucket_end_ts), back_at),
+            app=row.app_id,
+            is_typing=self._presence.is_typing,
             unbroken_since=unbroken_since,
+            back_at=back_at,
             away_since=next((from_us(a) for a, b in reports.away if a <= to_us(row.bucket_start_ts) < b), None),
         )
+
+    def front_at(self, moment: datetime) -> str | None:
+        """The app that was in front then; None where the events of the last half hour do not say."""
+        return self._presence.front_at(to_us(moment))
 
     def _unbroken_since(self, skip: Sequence[tuple[datetime, datetime]]) -> datetime | None:
         gap_end = _moment(self._presence.gap_end_us)
         return max([*(end for _, end in skip), *([] if gap_end is None else [gap_end])], default=None)
 
-    def _changed_at(self, began: datetime) -> datetime | None:
+    def _back_at(self) -> datetime | None:
+        away = self._presence.away
+        return from_us(away[1]) if away is not None and self._is_return(*away) else None
+
+    def _changed_at(self, began: datetime, back_at: datetime | None) -> datetime | None:
         """The last change of app or return to the keyboard in a block that began so."""
-        changed_us, away = self._presence.changed_us(to_us(began)), self._presence.away
-        back_us = away[1] if away is not None and self._is_return(*away) else 0
-        changed_us = max(changed_us or 0, back_us)
-        return from_us(changed_us) if changed_us > to_us(began) else None
+        moments = (_moment(self._presence.changed_us(to_us(began))), back_at)
+        return max((moment for moment in moments if moment is not None and moment > began), default=None)
 
     def _is_return(self, begin_us: int, end_us: int) -> bool:
         """Whether a time away is what it looks like: nobody who listened (a meeting, an audible tab) was away."""

@@ -422,7 +422,7 @@ class TrayRuntime:
             banner=self._banner(),
         )
         with contextlib.suppress(TaskclfError):  # a command then looks at the record alone
-            session.note_block(snapshot.block_start)
+            session.note_block(snapshot.block_start, None if self._step is None else self._step.live)
         self._audience.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
         with contextlib.suppress(TaskclfError):
             self._audience.show_labels(session.label_view)

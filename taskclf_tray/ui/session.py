@@ -100,7 +100,7 @@ class Session:
             taxonomy=lambda: self.serving.taxonomy,
         )
         self.labels = LabelStore(self.database, self.identity.user_id)
-        self._growth = LabelGrowth(self.labels)
+        self._growth = LabelGrowth(self.labels, self._front_at)
         self._today = TodayTally(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
@@ -189,9 +189,15 @@ class Session:
         """The label the person gave to the current block goes on with it, until the block ends. Raises StoreError."""
         self._growth.follow(live, self.now(), is_dark=lambda: bool(self.open_blackouts()))
 
-    def note_block(self, start: datetime | None) -> None:
+    def _front_at(self, moment: datetime) -> str | None:
+        return None if self._recorder is None else self._recorder.front_at(moment)
+
+    def note_block(self, start: datetime | None, live: Live | None = None) -> None:
         """Tell commands where the block begins that shows; None: there is nothing to label now. Raises StoreError."""
-        self._block_note.write(start, self.now())
+        is_typing = live is not None and live.is_typing
+        limits = () if live is None else (live.unbroken_since, live.back_at)
+        not_before = max((limit for limit in limits if limit is not None), default=None)
+        self._block_note.write(start, self.now(), is_typing=is_typing, not_before=not_before)
 
     def label_view(self) -> LabelView:
         """What the views show of the person's labels now. Raises StoreError."""

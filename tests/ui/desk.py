@@ -106,7 +106,7 @@ class Desk:
 
     def kill(self) -> None:
         """The app is gone without a word."""
-        self.session.note_block = lambda _: None  # type: ignore[method-assign]
+        self.session.note_block = lambda *_: None  # type: ignore[method-assign]
         self.session._block_note.remove = lambda: None  # type: ignore[method-assign]
         self.stop()
 
@@ -123,9 +123,9 @@ class Desk:
         """Let time pass, with a poll now and then, and one at the end; what shows then."""
         until = self.seconds + seconds
         while self.seconds < until:
-            self.look()
             self.clock.advance(min(every, until - self.seconds))
-        return self.look()
+            self.look()
+        return self.runtime.snapshot
 
     def look(self) -> Snapshot:
         """One poll."""

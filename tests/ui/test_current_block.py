@@ -175,6 +175,24 @@ def test_who_listens_was_not_away(desk: Desk, seconds: int) -> None:
     assert starts(desk) == (0 if 620 + seconds <= 1800 else 1800)
 
 
+def test_a_command_typed_in_a_terminal_means_the_work_before_it(desk: Desk) -> None:
+    """The terminal has come to the front for nothing but the command; after a minute it is work."""
+    desk.model.label = "ReadResearch"
+    desk.work("web", 300, every=60)
+    desk.model.label = "Build"
+    desk.work("shell", 40)
+    assert desk.tray_starts() == 300
+    assert desk.command_starts() == 0
+    desk.work("shell", 20)
+    assert starts(desk) == 300
+    desk.work("web", 10)
+    desk.source.gone = [(370, 900)]
+    desk.sit("web", 530)
+    desk.poll(530, every=30)
+    desk.work("shell", 10)  # back, and at once in the terminal: nobody was there before
+    assert starts(desk) == 900
+
+
 def test_a_restart_changes_nothing(desk: Desk) -> None:
     desk.work("edit", 900, every=60)
     desk.work("web", 10)

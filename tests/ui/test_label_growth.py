@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,6 +99,19 @@ def test_the_new_answer_that_lags_behind_the_switch_is_no_other_work(desk: Desk)
     assert meet == (600, 1570, "Meet", False)
 
 
+def test_back_in_the_work_before_the_label_is_other_work(desk: Desk) -> None:
+    """The chat was there before the label, and no longer than a look elsewhere ago; yet it is not what was labelled."""
+    desk.model.label = "Communicate"
+    desk.work("talk", 600, every=60)
+    desk.model.label = "ReadResearch"
+    desk.work("web", 30)
+    desk.label("Meet")
+    desk.work("web", 30)
+    desk.model.label = "Communicate"
+    assert not desk.work("talk", 190, every=10).is_own_label
+    assert spans(desk) == [(600, 660, "Meet", False)]
+
+
 def test_a_look_elsewhere_is_labelled_with_it(desk: Desk) -> None:
     desk.work("edit", 600, every=60)
     desk.label("Debug")
@@ -173,8 +186,9 @@ class Machine(RuleBasedStateMachine):
         self.database = Database(Path(self.folder.name, "tray.db"))
         self.database._connection.execute("PRAGMA synchronous = OFF")
         self.labels = LabelStore(self.database, USER)
-        self.growth = LabelGrowth(self.labels)
-        self.now = self.since = self.front = at(0)
+        self.growth = LabelGrowth(self.labels, self.front_at)
+        self.now = self.since = at(0)
+        self.apps = [(at(0), "edit")]
         self.answer = "Build"
         self.is_dark = False
         self.live: Live | None = None
@@ -182,6 +196,9 @@ class Machine(RuleBasedStateMachine):
         self.base = Snapshot(IconState.NO_SOURCE, "")
         self.before: SpanRecord | None = None
         self.reasons: set[str] = set()
+
+    def front_at(self, moment: datetime) -> str:
+        return next(app for start, app in reversed(self.apps) if start <= moment)
 
     def teardown(self) -> None:
         self.database.close()
@@ -199,7 +216,9 @@ class Machine(RuleBasedStateMachine):
             if answer != self.answer:
                 self.answer, self.since = answer, self.now - timedelta(seconds=5)
             if switch:
-                self.front, switch = self.now - timedelta(seconds=5), False
+                app = "web" if self.apps[-1][1] == "edit" else "edit"
+                self.apps.append((self.now - timedelta(seconds=5), app))
+                switch = False
             self.step(event)
 
     @rule(minutes=st.integers(1, 20))
@@ -245,7 +264,7 @@ class Machine(RuleBasedStateMachine):
             self.live = Live(
                 answer,
                 self.since,
-                front_since=self.front,
+                app=self.apps[-1][1],
                 unbroken_since=self.now - timedelta(seconds=5) if event == "gap" else None,
                 away_since=self.now - timedelta(seconds=300) if event == "away" else None,
             )
