@@ -422,7 +422,7 @@ class Recorder:
         if row is None:
             return None
         reports = AwayReports.of(events.away)
-        reports = AwayReports(_lengthened(reports.away, to_us(row.bucket_end_ts)), reports.present)
+        reports = AwayReports(_lengthened(reports, to_us(row.bucket_end_ts)), reports.present)
         listening = listening_times(idle, [*seen, row], reports, blackouts=dark, shortest_gap_us=_LIVE_GAP_US)
         row = _with_decision(row, reports.away, listening)
         is_listening = row.decided_by != "idle_rule" and decide(row, reports.away) == "idle_rule"
@@ -554,11 +554,13 @@ def _entropy_bits(probabilities: Sequence[float]) -> float:
     return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0  # no negative zero
 
 
-def _lengthened(away: Sequence[Interval], end_us: int) -> list[Interval]:
-    """The away watcher reports later than the window watcher: its newest word holds up to `end_us`."""
+def _lengthened(reports: AwayReports, end_us: int) -> list[Interval]:
+    """The away watcher reports later than the window watcher: a time away that nothing has ended holds to `end_us`."""
+    away = reports.away
     if not away or away[-1][1] >= end_us or away[-1][1] < end_us - seconds_to_us(DEFAULT_GRACE_SECONDS):
         return list(away)
-    return [*away[:-1], (away[-1][0], end_us)]
+    is_over = bool(reports.present) and reports.present[-1][1] >= away[-1][1]
+    return list(away) if is_over else [*away[:-1], (away[-1][0], end_us)]
 
 
 def _end_us(timestamp: datetime, duration_seconds: float) -> int:
