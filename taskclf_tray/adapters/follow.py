@@ -2,7 +2,7 @@
 
 Where only one machine has windows in a minute, they count, with that machine's own away time, input and tabs. Where
 windows of several overlap, the one in use wins: input, then `not-afk`, then who was used last (up to 300 s before),
-then who is not known to be away, then a meeting or a tab that plays sound, then the more named windows. Two window
+then who is not known to be away, then a call or a tab that plays sound, then the more named windows. Two window
 watchers on one screen are decided the same way. A minute depends on nothing but the events in it and in the 300 s
 before it, so that batch and polls choose alike.
 """
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from taskclf_tray.adapters.apps import AppInfo, is_nameless
 from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.adapters.cleaning import cut_out
 from taskclf_tray.adapters.front_tabs import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.machines import Bucket, Selection
@@ -177,7 +178,7 @@ class _Minutes:
     def _evidence(self, minute: int, seen: _Seen) -> tuple[Any, ...]:
         """The more, the surer these windows are the ones somebody looks at."""
         use = self._uses[seen.desk]
-        is_attended = seen.is_meeting(minute) or use.is_audible(minute)
+        is_attended = seen.is_call(minute) or use.is_audible(minute)
         return (*use.evidence(minute), is_attended, seen.known_us(minute) // _KNOWN_STEP_US, seen.screen.rank)
 
 
@@ -205,9 +206,13 @@ class _Seen:
         """Whether both show a window at one moment of the minute."""
         return bool(intersect(self._shown(minute), other._shown(minute)))
 
-    def is_meeting(self, minute: int) -> bool:
-        """Whether a meeting app is in front in the minute."""
-        return any(self._lookup(event.data["app"]).app_category == _MEETING for event in self.minutes[minute])
+    def is_call(self, minute: int) -> bool:
+        """Whether a program or a page for calls is in front in the minute."""
+        return any(self._shows_call(event) for event in self.minutes[minute])
+
+    def _shows_call(self, event: RawEvent) -> bool:
+        app = self._lookup(event.data["app"])
+        return app.is_call or app.app_category == _MEETING or (app.is_browser and is_call_title(_title(event)))
 
     def known_us(self, minute: int) -> int:
         """How much of the minute has a window with a name."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from taskclf_tray.core.time import parse_time, seconds_to_us, to_us
 RECORDED = Path(__file__).parents[1] / "data" / "real_watchers"
 SHORT = RECORDED / "aw-buckets-export_testing_110s.json"
 LONG = RECORDED / "aw-buckets-export_default-settings_290s.json"
+FIELD = Path(__file__).parents[1] / "data" / "field"
 SECRET = "0123456789abcdef" * 4
 
 
@@ -109,3 +112,31 @@ def test_no_file_too_large_a_file_and_no_secret(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(export, "MAX_FILE_BYTES", 1000)
     with pytest.raises(ExportFormatError, match="larger"):
         parse_aw_export(SHORT, title_salt=SECRET)
+
+
+@pytest.mark.parametrize("number", ["02", "04", "06"])
+def test_neither_the_order_of_buckets_nor_their_names_decide(tmp_path: Path, number: str) -> None:
+    (case,) = FIELD.glob(f"{number}-*.json")
+    buckets = json.loads(case.read_text("utf-8"))["buckets"]
+    hosts = sorted({bucket["hostname"] for bucket in buckets.values()})
+
+    def read(order: Sequence[str], called: Sequence[str]) -> list[list[Any]]:
+        path = tmp_path / "export.json"
+        renamed = dict(zip(hosts, called, strict=True))
+        listing = {}
+        for name in order:
+            old = buckets[name]["hostname"]
+            new_name = name.removesuffix(f"_{old}") + f"_{renamed[old]}"
+            listing[new_name] = {**buckets[name], "hostname": renamed[old]}
+        path.write_text(json.dumps({"buckets": listing}))
+        seen = parse_aw_export(path, title_salt=SECRET)
+        return [
+            sorted((e.timestamp, e.duration_seconds, repr(dataclasses.replace(e, event_id=0))) for e in listed)
+            for listed in (seen.window, seen.away, seen.tab)
+        ]
+
+    expected = read(list(buckets), hosts)
+    for order in permutations(buckets):
+        assert read(order, hosts) == expected
+    assert read(list(buckets), ["zz", "aa"][: len(hosts)]) == expected
+    assert read(list(buckets), ["aa", "zz"][: len(hosts)]) == expected

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -103,14 +104,26 @@ def test_whoever_was_used_last_is_followed_for_five_minutes() -> None:
     assert shown(follow([left, stood], NOBODY, lookup)) == [(0, 600, "left"), (600, 1200, "stood")]
 
 
-def test_a_meeting_is_followed_though_nobody_types() -> None:
-    registry = AppRegistry.default().lookup
-    meeting = desk([win(0, 3600, "zoom")], [here(0, 120), gone(120, 3480)])
+@pytest.mark.parametrize(
+    ("app", "title", "audible", "is_followed"),
+    [
+        ("zoom", "", False, True),
+        ("ms-teams.exe", "", False, True),
+        ("firefox", "Meet - abc-defg-hij", False, True),
+        ("firefox", "Planning", True, True),
+        ("firefox", "Planning", False, False),
+        ("gedit", "Meet - abc-defg-hij", False, False),
+    ],
+)
+def test_a_call_is_followed_though_nobody_types(app: str, title: str, audible: bool, is_followed: bool) -> None:
+    called = Desk(
+        [Screen([win(0, 3600, app, title)])],
+        [here(0, 120), gone(120, 3480)],
+        tabs=[event(0, 3600, url="https://meet.google.com/a", audible=audible)],
+    )
     stood = Desk([Screen([win(0, 3600, "Code")], (1,))], [gone(0, 3600)])
-    assert shown(follow([meeting, stood], NOBODY, registry)) == [(0, 3600, "zoom")]
-    tab = event(0, 3600, url="https://meet.google.com/a", audible=True)
-    browser = dataclasses.replace(meeting, screens=[Screen([win(0, 3600, "firefox")])], tabs=[tab])
-    assert shown(follow([browser, stood], NOBODY, registry)) == [(0, 3600, "firefox")]
+    last = shown(follow([called, stood], NOBODY, AppRegistry.default().lookup))[-1]
+    assert last == ((0, 3600, app) if is_followed else (420, 3600, "Code"))
 
 
 def test_what_an_idle_machine_shows_while_another_works_without_windows_is_nobodys() -> None:

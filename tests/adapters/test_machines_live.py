@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.base import Stream, Unread
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWNotFoundError
@@ -194,6 +197,35 @@ def test_damaged_events_of_every_stream_are_counted() -> None:
         source = source_of(rust)
         source.read(NOW - timedelta(minutes=60), NOW)
         assert "5 damaged events were passed over" in source.status().detail
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fresh=st.tuples(names, names, st.floats(1, 29)),
+    stale=st.lists(st.tuples(names, names, st.integers(40, 500_000)), max_size=6),
+    own=names,
+    has_metadata=st.booleans(),
+)
+def test_a_stale_bucket_never_wins(
+    monkeypatch: pytest.MonkeyPatch,
+    fresh: tuple[str, str, float],
+    stale: list[tuple[str, str, int]],
+    own: str,
+    has_metadata: bool,
+) -> None:
+    server = RustServer(hostname=own, has_metadata=has_metadata)
+    for name, host, ago in stale:
+        server.add(f"w{name}", WINDOW, host, [win(ago, 9, "stale")])
+    server.add(f"w{fresh[0]}", WINDOW, fresh[1], [win(fresh[2], fresh[2], "fresh")])
+    monkeypatch.setattr(AWClient, "get", lambda _client, path, params=None: server.get(path, params))
+    read = ActivityWatchSource("http://127.0.0.1:1", normaliser=Normaliser(SECRET)).read(
+        NOW - timedelta(minutes=30), NOW
+    )
+    assert {e.app_id for e in read.window} == {"unknown.fresh"}
+    assert sum(e.duration_seconds for e in read.window) == pytest.approx(60 * fresh[2], abs=0.002)
 
 
 # -- a real server ---------------------------------------------------------------------------------------------
