@@ -49,12 +49,6 @@ def parse_bucket(bucket_id: str, item: object) -> Bucket | None:
     )
 
 
-def tells_freshness(item: object) -> bool:
-    """Whether an entry of `buckets/` says when its newest event ended."""
-    bucket = parse_bucket("", item)
-    return bucket is not None and bucket.last_us is not None
-
-
 def is_phone_event(event: RawEvent) -> bool:
     """Whether a window event has what only a phone's watcher says."""
     return "package" in event.data or "classname" in event.data

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.base import BucketState, Stream
-from taskclf_tray.adapters.machines import Bucket, Machine, Selection, is_askable, select, states
+from taskclf_tray.adapters.bucket_states import states
+from taskclf_tray.adapters.machines import Bucket, Machine, Selection, is_askable, select
 from taskclf_tray.adapters.raw import parse_raw
 from taskclf_tray.core.errors import AWNotFoundError, AWProtocolError
 
@@ -167,6 +168,11 @@ def may_wake(bucket: Bucket, machine: Machine, newest_us: int) -> bool:
     `newest_us`."""
     assert bucket.stream is not None
     return bucket is machine.of(bucket.stream)[0] and bucket.span_us[1] >= newest_us - DORMANT_US
+
+
+def is_used_lately(machine: Machine, newest_us: int) -> bool:
+    """Whether a machine had windows in the week before `newest_us`."""
+    return machine.last_us >= newest_us - DORMANT_US
 
 
 def strange_answer() -> AWProtocolError:

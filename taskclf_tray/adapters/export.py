@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
+from taskclf_tray.adapters.bucket_states import shown_name, states
 from taskclf_tray.adapters.export_report import ExportReport, names_of
 from taskclf_tray.adapters.exported import ExportedEvents
 from taskclf_tray.adapters.follow import followed
-from taskclf_tray.adapters.machines import Bucket, Selection, select, shown_name, states
+from taskclf_tray.adapters.machines import Bucket, Selection, select
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS

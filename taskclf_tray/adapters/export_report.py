@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
-from taskclf_tray.adapters.machines import shown_name
+from taskclf_tray.adapters.bucket_states import shown_name
+from taskclf_tray.adapters.raw import counted_damaged
 from taskclf_tray.core.time import from_us
 
 _REASONS: Final = {
@@ -63,10 +64,7 @@ class ExportReport:
 
     def damage(self) -> str:
         """`3 damaged events were passed over in export.json.`; empty when nothing was damaged."""
-        if not self.damaged:
-            return ""
-        count = "1 damaged event was" if self.damaged == 1 else f"{self.damaged} damaged events were"
-        return f"{count} passed over in {self.file_name}."
+        return f"{counted_damaged(self.damaged)} in {self.file_name}." if self.damaged else ""
 
     def why_no_windows(self) -> str:
         """What the file has in place of windows, and of when."""

@@ -16,23 +16,18 @@ other machine's own source says. Nothing is chosen by the order or the letters o
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import permutations
 from typing import Final
 
-from taskclf_tray.adapters.base import BucketState, Stream, Unread
-from taskclf_tray.core.plain_text import plain_text
-from taskclf_tray.core.time import from_us
+from taskclf_tray.adapters.base import Stream, Unread
 
 NAMELESS: Final = frozenset({"", "unknown"})
 HANDOVER_US: Final = 300_000_000
 """How long the watchers of an old and a new name may run side by side: one is restarted after the other."""
 MAX_ID_CHARACTERS: Final = 512
 """A watcher's name and a host's name have at most 300 characters together."""
-MAX_SHOWN_CHARACTERS: Final = 80
 _MOST_NAMES: Final = 100
 """Nobody renames a computer more often; a source with more names is none of one person's."""
 _LOCAL_ENDINGS: Final = frozenset({"local", "localdomain", "lan", "home", "internal", "box", "arpa", "intranet"})
@@ -140,7 +135,7 @@ def select(
             left_out.append((bucket, Unread.NO_WINDOWS))
         else:
             loose.append(bucket)
-    return Selection(tuple(machines), tuple(sorted(loose, key=_newest_first)), tuple(left_out))
+    return Selection(tuple(machines), tuple(sorted(loose, key=newest_first)), tuple(left_out))
 
 
 def _desk_buckets(found: Sequence[Bucket], hostname: str | None) -> tuple[list[Bucket], list[tuple[Bucket, Unread]]]:
@@ -182,51 +177,6 @@ def _fits(bucket: Bucket, chosen: str) -> bool:
 def is_askable(bucket_id: str) -> bool:
     """Whether a server can be asked for a bucket of this id: text that UTF-8 can hold, of a sane length."""
     return 0 < len(bucket_id) <= MAX_ID_CHARACTERS and not any("\ud800" <= c <= "\udfff" for c in bucket_id)
-
-
-def states(selection: Selection, used_until: Mapping[str, int] | None = None) -> tuple[BucketState, ...]:
-    """Every bucket as it may be shown: those that are read first, of these the one used last. `used_until`: by id."""
-    found = [
-        (bucket, _state(bucket, shown_name(machine.names[0]), machine))
-        for machine in selection.machines
-        for bucket in machine.buckets
-    ]
-    found += [(bucket, _state(bucket, "")) for bucket in selection.loose]
-    left_out = sorted(selection.left_out, key=lambda pair: _newest_first(pair[0]))
-    found += [(bucket, _state(bucket, "", unread=reason)) for bucket, reason in left_out]
-    used = used_until or {}
-    return tuple(
-        dataclasses.replace(state, used_until=_moment(used[bucket.bucket_id])) if bucket.bucket_id in used else state
-        for bucket, state in found
-    )
-
-
-def shown_name(name: str) -> str:
-    """A bucket's id or a host's name, safe to show and not too long."""
-    return plain_text(name, MAX_SHOWN_CHARACTERS) or "?"
-
-
-def _state(
-    bucket: Bucket, machine_name: str, machine: Machine | None = None, *, unread: Unread | None = None
-) -> BucketState:
-    newest = max((b.span_us[1] for b in machine.of(bucket.stream)), default=0) if machine and bucket.stream else None
-    return BucketState(
-        bucket_id=shown_name(bucket.bucket_id),
-        kind=shown_name(bucket.kind),
-        stream=bucket.stream,
-        hostname=plain_text(bucket.hostname, MAX_SHOWN_CHARACTERS),
-        newest=None if bucket.last_us is None else _moment(bucket.last_us),
-        machine=machine_name,
-        is_newest=newest is None or bucket.stream is Stream.TAB or bucket.span_us[1] == newest,
-        unread=unread,
-    )
-
-
-def _moment(us: int) -> datetime | None:
-    try:
-        return from_us(us)
-    except OverflowError:
-        return None
 
 
 # -- names -----------------------------------------------------------------------------------------------------
@@ -348,9 +298,10 @@ def _has_windows(group: Group) -> bool:
 
 
 def _machine(chain: Sequence[Group]) -> Machine:
-    return Machine(tuple(sorted((bucket for group in chain for bucket in group), key=_newest_first)))
+    return Machine(tuple(sorted((bucket for group in chain for bucket in group), key=newest_first)))
 
 
-def _newest_first(bucket: Bucket) -> tuple[int, int]:
+def newest_first(bucket: Bucket) -> tuple[int, int]:
+    """Sorts buckets: the one used last first."""
     begin, end = bucket.span_us
     return -end, -begin

@@ -50,6 +50,11 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
     return RawEvent(start_us, duration_us, data, number, browser)
 
 
+def counted_damaged(count: int) -> str:
+    """`3 damaged events were passed over`."""
+    return "1 damaged event was passed over" if count == 1 else f"{count} damaged events were passed over"
+
+
 def _time(value: object) -> int | None:
     if not isinstance(value, str) or len(value) > 64:
         return None

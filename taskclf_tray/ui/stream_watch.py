@@ -72,10 +72,14 @@ class StreamWatch:
 
 
 def _is_at_keyboard_without_windows(buckets: Sequence[BucketState], now: datetime) -> bool:
-    if any(_is_fresh(bucket, now) for bucket in _read(buckets, Stream.WINDOW)):
-        return False
-    used = [bucket.used_until for bucket in _read(buckets, Stream.AWAY) if bucket.used_until is not None]
-    return any(timedelta(0) <= now - moment <= AT_KEYBOARD for moment in used)
+    """Whether a computer is in use and its windows are silent."""
+    for away in _read(buckets, Stream.AWAY):
+        if away.used_until is None or not timedelta(0) <= now - away.used_until <= AT_KEYBOARD:
+            continue
+        windows = [b for b in _read(buckets, Stream.WINDOW) if away.machine in ("", b.machine)]
+        if not any(_is_fresh(window, now) for window in windows):
+            return True
+    return False
 
 
 def _others_only(buckets: Sequence[BucketState], now: datetime) -> bool:

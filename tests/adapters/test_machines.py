@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from taskclf_tray.adapters.aw_buckets import parse_bucket
 from taskclf_tray.adapters.base import Stream, Unread
-from taskclf_tray.adapters.machines import HANDOVER_US, Bucket, Selection, select, states
+from taskclf_tray.adapters.bucket_states import states
+from taskclf_tray.adapters.machines import HANDOVER_US, Bucket, Selection, select
 
 HOUR_US = 3_600_000_000
 quick = settings(max_examples=40, deadline=None)

@@ -99,6 +99,16 @@ def test_windows_that_stay_away_while_somebody_types(watch: StreamWatch, told: l
     assert len(told) == 2
 
 
+def test_windows_of_the_computer_in_use_stay_away_while_another_shows_some(
+    watch: StreamWatch, told: list[Message]
+) -> None:
+    for minute in range(20):
+        idle = BucketState("idle", "k", Stream.WINDOW, "other", NOW + minute * MINUTE, "other")
+        used = state("a", Stream.AWAY, ago=-minute, used=-minute)
+        watch.look((idle, state("w", ago=20), used), NOW + minute * MINUTE)
+    assert told == [text.windows_stay_away(None)]
+
+
 def test_a_locked_computer_is_no_trouble(watch: StreamWatch, told: list[Message]) -> None:
     for minute in range(60):
         watch.look((state("w", ago=20), state("a", Stream.AWAY, ago=-minute, used=20)), NOW + minute * MINUTE)

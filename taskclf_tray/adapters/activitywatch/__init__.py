@@ -15,14 +15,22 @@ from taskclf_tray.adapters.aw_fetch import (
     find_window_bucket_id,
 )
 from taskclf_tray.adapters.aw_http import AWClient
-from taskclf_tray.adapters.aw_listing import BucketListing, events_path, may_wake, reaches, strange_answer
+from taskclf_tray.adapters.aw_listing import (
+    BucketListing,
+    events_path,
+    is_used_lately,
+    may_wake,
+    reaches,
+    strange_answer,
+)
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
+from taskclf_tray.adapters.bucket_states import shown_name
 from taskclf_tray.adapters.cleaning import CLIP_NOISE_US
 from taskclf_tray.adapters.export import parse_aw_export
 from taskclf_tray.adapters.follow import followed
-from taskclf_tray.adapters.machines import Bucket, Selection, shown_name
+from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
-from taskclf_tray.adapters.raw import RawEvent, parse_raw
+from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_AW_HOST, DEFAULT_AW_TIMEOUT_SECONDS
 from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWTimeoutError, SourceError
 from taskclf_tray.core.time import as_utc, from_us, iso_z, to_us
@@ -203,7 +211,9 @@ class ActivityWatchSource(ActivitySource):
             said = f"{where}, but no window watcher has written to it. Start aw-watcher-window (on Wayland: awatcher)."
         else:
             said = f"{where} with {', '.join(_STREAM_NAMES[stream] for stream in Stream if selection.has(stream))}."
-        machines = [shown_name(machine.names[0]) for machine in selection.machines]
+        machines = [
+            shown_name(m.names[0]) for m in selection.machines if is_used_lately(m, selection.machines[0].last_us)
+        ]
         if len(machines) > 1:
             said += f" {len(machines)} computers report to it ({', '.join(machines)}): the one in use is followed."
         if not self._client.is_loopback:
@@ -211,11 +221,6 @@ class ActivityWatchSource(ActivitySource):
         if self._passed_over:
             said += f" {counted_damaged(self._passed_over)} in the last read."
         return said
-
-
-def counted_damaged(count: int) -> str:
-    """`3 damaged events were passed over`."""
-    return "1 damaged event was passed over" if count == 1 else f"{count} damaged events were passed over"
 
 
 def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
