@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -146,9 +147,19 @@ def inside(home: Path, relative: str, key: str) -> Path:
         if not path.resolve().is_relative_to(Path(home).resolve()):
             through = "" if PurePosixPath(relative).is_absolute() or ".." in path.parts else " through a link"
             raise _not(key, relative, f"name a folder inside the home; this one leads out of it{through}")
+        _refuse_circle(path)
     except (OSError, RuntimeError, ValueError):
         raise _not(key, relative, "name a folder that exists; this path cannot be followed") from None
     return path
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise OSError where links lead in a circle. Before Python 3.13 Path.resolve does so, with RuntimeError."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
 
 
 def _not(key: str, value: object, remedy: str) -> PolicyValidationError:

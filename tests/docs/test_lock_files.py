@@ -71,7 +71,8 @@ def installed(environment: str) -> dict[str, Installed]:
 def project_needs(file: str) -> list[Requirement]:
     """What pyproject.toml or the .in file says the list was made from."""
     if file == "aw-server.txt":
-        return [Requirement(line) for line in (REQUIREMENTS / "aw-server.in").read_text().split()]
+        lines = (REQUIREMENTS / "aw-server.in").read_text(encoding="utf-8").splitlines()
+        return [Requirement(line) for line in lines if not line.startswith("#")]
     tables = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups, project = tables["dependency-groups"], tables["project"]
     group = groups["build"] + (groups["dev"] if file == "dev.txt" else [])
