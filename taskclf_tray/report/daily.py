@@ -13,8 +13,6 @@ from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-import tzlocal
-
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.time import US_PER_SECOND, from_us, zone
 from taskclf_tray.core.types import CoreLabel
@@ -22,6 +20,7 @@ from taskclf_tray.infer.smooth import Segment, flap_rate
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.days import Day
 from taskclf_tray.report.pieces import Piece, pieces_of, runs
+from taskclf_tray.system.local_zone import local_zone_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def build_daily_report(
     """
     if not segments:
         raise ValueError("there is no segment to report")
-    zone_name = time_zone or tzlocal.get_localzone_name()
+    zone_name = time_zone or local_zone_name()
     totals_us: Counter[str] = Counter()
     for segment in segments:
         totals_us[segment.label] += segment.bucket_count * bucket_seconds * US_PER_SECOND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,21 @@ class BlackoutRepository:
             (now_us,),
         )
         return cursor.rowcount > 0
+
+    def reaching(self, moment_us: int) -> list[Blackout]:
+        """Those that are open, and those that end after a moment; in order of start."""
+        return self._select("end_us IS NULL OR end_us > ?", (moment_us,))
+
+    def replace(self, blackout: Blackout, parts: Iterable[Blackout]) -> None:
+        """Put others in the place of one."""
+        self._connection.execute(
+            "DELETE FROM blackouts WHERE start_us = ? AND end_us IS ? AND reason = ?",
+            (blackout.start_us, blackout.end_us, blackout.reason),
+        )
+        self._connection.executemany(
+            "INSERT INTO blackouts (start_us, end_us, resume_us, reason) VALUES (?, ?, ?, ?)",
+            ((part.start_us, part.end_us, part.resume_us, part.reason) for part in parts),
+        )
 
     def open_ones(self) -> list[Blackout]:
         """Those without an end."""

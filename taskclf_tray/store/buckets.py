@@ -12,13 +12,13 @@ from typing import Any
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.core.zones import known_zone
 
-_COLUMNS = (
+BUCKET_COLUMNS = (
     "user_id, start_us, end_us, time_zone, covered_seconds, config_id, decided_by, ui_label, core_label, "
     "smoothed_label, is_mixed, is_rejected, confidence, entropy_bits, settled, feature_row, prediction"
 )
-_PLACES = ", ".join("?" * len(_COLUMNS.split(", ")))
-_INSERT = f"INSERT OR REPLACE INTO buckets ({_COLUMNS}, change) VALUES ({_PLACES}, ?)"  # noqa: S608 - constants
-_SELECT = f"SELECT {_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
+_PLACES = ", ".join("?" * len(BUCKET_COLUMNS.split(", ")))
+_INSERT = f"INSERT OR REPLACE INTO buckets ({BUCKET_COLUMNS}, change) VALUES ({_PLACES}, ?)"  # noqa: S608 - constants
+_SELECT = f"SELECT {BUCKET_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
 
 
 _FAR_US = 1 << 62
@@ -81,13 +81,14 @@ class BucketRepository:
         self._connection.executemany(_INSERT, ((*_values(record), change) for record in records))
 
     def last_change(self) -> int:
-        """The number of the newest change to the table, 0 before the first."""
-        return int(self._connection.execute("SELECT coalesce(max(change), 0) FROM buckets").fetchone()[0])
+        """The number of the newest change to the record, 0 before the first; what was set aside keeps its number."""
+        here, apart = (f"coalesce((SELECT max(change) FROM {table}), 0)" for table in ("buckets", "ahead_buckets"))  # noqa: S608
+        return int(self._connection.execute(f"SELECT max({here}, {apart})").fetchone()[0])
 
     def changed_since(self, user_id: str, change: int) -> Iterator[BucketRecord]:
         """Buckets put after the change of this number, in the order of the changes."""
         query = (
-            f"SELECT {_COLUMNS} FROM buckets INDEXED BY buckets_change "  # noqa: S608 - constants
+            f"SELECT {BUCKET_COLUMNS} FROM buckets INDEXED BY buckets_change "  # noqa: S608 - constants
             "WHERE change > ? AND user_id = ? ORDER BY change, start_us"
         )
         for values in self._connection.execute(query, (change, user_id)):

@@ -49,10 +49,11 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open (and, for writing, create and migrate) the database.
 
     WAL with synchronous=FULL: what a commit returned for survives a power cut, and a reader never blocks the
-    writer. Raises StoreError.
+    writer. A file that an older version wrote is migrated for a reader too. Raises StoreError.
     """
     with mapped_errors(path):
         if read_only:
+            _migrate_for_reader(path)
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
         else:
             make_private_folder(path.parent)
@@ -65,6 +66,15 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _migrate_for_reader(path: Path) -> None:
+    """Raises StoreError for a file that cannot be written."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if 0 < version < len(MIGRATIONS):
+        connect(path).close()
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:

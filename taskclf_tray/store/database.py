@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from taskclf_tray.store.ahead import AheadRepository
 from taskclf_tray.store.blackouts import BlackoutRepository
 from taskclf_tray.store.buckets import BucketRepository
 from taskclf_tray.store.connection import connect, mapped_errors
@@ -26,6 +27,7 @@ class Database:
         self.labels = LabelRepository(self._connection)
         self.requests = RequestRepository(self._connection)
         self.asks = AskRepository(self._connection)
+        self.ahead = AheadRepository(self._connection)
         self.state = StateRepository(self._connection)
         self.configs = ConfigRepository(self._connection)
 

@@ -15,7 +15,7 @@ Provenance = Literal["manual", "answer", "import", "auto"]
 ChangeKind = Literal["label", "answer", "skip", "import", "erase", "merge", "auto"]
 
 _COLUMNS = "id, user_id, start_us, end_us, label, provenance, confidence, created_us, undone_us, is_growing"
-_IN_FORCE = "taken_by IS NULL AND undone_us IS NULL"
+_IN_FORCE = "taken_by IS NULL AND undone_us IS NULL AND ahead IS NULL"
 _SELECT = f"SELECT {_COLUMNS} FROM label_spans WHERE user_id = ? AND {_IN_FORCE}"  # noqa: S608 - constants
 _CHANGE_COLUMNS = "id, user_id, at_us, kind, start_us, end_us, label, undone_us"
 
@@ -180,7 +180,7 @@ class LabelRepository:
         """How far a growing span can grow: to the next one in force, or one that undo may give back while it stands."""
         row = self._connection.execute(
             "SELECT min(at_us) FROM (SELECT min(start_us) AS at_us FROM label_spans "
-            "WHERE user_id = ? AND taken_by IS NULL AND undone_us IS NULL AND start_us >= ? "
+            "WHERE user_id = ? AND taken_by IS NULL AND undone_us IS NULL AND ahead IS NULL AND start_us >= ? "
             "UNION ALL SELECT min(start_us) FROM label_spans WHERE taken_by > ? AND user_id = ? AND start_us >= ?)",
             (span.user_id, span.end_us, self.maker(span.id), span.user_id, span.end_us),
         ).fetchone()

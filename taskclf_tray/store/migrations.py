@@ -89,6 +89,78 @@ CREATE TABLE asks (
 )
 """
 
+_CLOCK_CHANGES = """
+CREATE TABLE clock_changes (
+    id INTEGER PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    found_us INTEGER NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    is_certain INTEGER NOT NULL,
+    boot_id TEXT,
+    boot_us INTEGER,
+    is_noted INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT '{}',
+    returned_us INTEGER
+)
+"""
+
+_AHEAD_BUCKETS = """
+CREATE TABLE ahead_buckets (
+    clock_change INTEGER NOT NULL REFERENCES clock_changes (id),
+    user_id TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    time_zone TEXT NOT NULL,
+    covered_seconds REAL NOT NULL,
+    config_id TEXT NOT NULL,
+    decided_by TEXT NOT NULL,
+    ui_label TEXT NOT NULL,
+    core_label TEXT NOT NULL,
+    smoothed_label TEXT NOT NULL,
+    is_mixed INTEGER NOT NULL,
+    is_rejected INTEGER NOT NULL,
+    confidence REAL NOT NULL,
+    entropy_bits REAL NOT NULL,
+    settled INTEGER NOT NULL,
+    feature_row BLOB NOT NULL,
+    prediction TEXT NOT NULL,
+    change INTEGER NOT NULL,
+    PRIMARY KEY (clock_change, user_id, start_us)
+) WITHOUT ROWID
+"""
+"""Minutes that a clock recorded before it was put back: apart from the record, under the change that was found."""
+
+_AHEAD_REQUESTS = """
+CREATE TABLE ahead_requests (
+    clock_change INTEGER NOT NULL REFERENCES clock_changes (id),
+    request_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    confidence REAL,
+    predicted_label TEXT,
+    second_label TEXT,
+    created_us INTEGER NOT NULL,
+    local_day TEXT NOT NULL,
+    status TEXT NOT NULL,
+    PRIMARY KEY (clock_change, request_id)
+) WITHOUT ROWID
+"""
+
+_AHEAD_EVENTS = """
+CREATE TABLE ahead_events (
+    clock_change INTEGER NOT NULL REFERENCES clock_changes (id),
+    stream TEXT NOT NULL,
+    event_id INTEGER NOT NULL,
+    start_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (clock_change, stream, event_id)
+) WITHOUT ROWID
+"""
+
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
         _BUCKETS,
@@ -123,5 +195,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX label_requests_closed ON label_requests (closed_by) WHERE closed_by IS NOT NULL",
         _ASKS,
         "CREATE INDEX asks_time ON asks (user_id, at_us)",
+    ),
+    (
+        _CLOCK_CHANGES,
+        _AHEAD_BUCKETS,
+        "CREATE INDEX ahead_buckets_change ON ahead_buckets (change)",
+        _AHEAD_REQUESTS,
+        _AHEAD_EVENTS,
+        "ALTER TABLE label_spans ADD COLUMN ahead INTEGER REFERENCES clock_changes (id)",
+        "CREATE INDEX label_spans_ahead ON label_spans (ahead) WHERE ahead IS NOT NULL",
     ),
 )

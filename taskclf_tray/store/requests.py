@@ -12,11 +12,11 @@ AskOutcome = Literal["answered", "skipped", "dismissed", "other", "never"]
 
 _DAY_US = 86_400_000_000
 
-_COLUMNS = (
+REQUEST_COLUMNS = (
     "request_id, user_id, start_us, end_us, reason, confidence, predicted_label, second_label, created_us, local_day, "
     "status"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM label_requests"  # noqa: S608 - constants
+_SELECT = f"SELECT {REQUEST_COLUMNS} FROM label_requests"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class RequestRepository:
     def put(self, record: RequestRecord) -> None:
         """Insert, or replace the entry of this id."""
         self._connection.execute(
-            f"INSERT INTO label_requests ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
+            f"INSERT INTO label_requests ({REQUEST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
             "ON CONFLICT (request_id) DO UPDATE SET end_us = excluded.end_us, reason = excluded.reason, "
             "confidence = excluded.confidence, predicted_label = excluded.predicted_label, "
             "second_label = excluded.second_label, status = excluded.status",

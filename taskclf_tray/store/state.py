@@ -21,6 +21,11 @@ class StateRepository:
         query = "SELECT 1 FROM state WHERE substr(name, 1, ?) = ? LIMIT 1"
         return self._connection.execute(query, (len(prefix), prefix)).fetchone() is not None
 
+    def with_prefix(self, prefix: str) -> list[tuple[str, str]]:
+        """Name and value of all whose name begins with `prefix`."""
+        query = "SELECT name, value FROM state WHERE substr(name, 1, ?) = ? ORDER BY name"
+        return [(str(name), str(value)) for name, value in self._connection.execute(query, (len(prefix), prefix))]
+
     def set(self, name: str, value: str) -> None:
         """Set or replace."""
         self._connection.execute("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)", (name, value))

@@ -101,6 +101,8 @@ def _of_variable(value: str, root: Path) -> LocalZone:
     source, text = "the variable TZ", value.removeprefix(":")
     if not text:
         return LocalZone(UTC_NAME, source)
+    if text == "localtime":
+        text = _LOCALTIME
     if text.startswith("/"):
         return _of_file(root / text.lstrip("/"), text)
     name = text if is_iana(text) else posix_rules(text)

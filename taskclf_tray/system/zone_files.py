@@ -17,6 +17,8 @@ from taskclf_tray.core.zones import UTC_NAME, posix_rules, zone
 _LINKS: Final = 8
 _PREFIXES: Final = ("posix/", "right/")
 """Folders with another edition of the same zones."""
+_NO_NAMES: Final = frozenset({"Factory", "localtime", "posixrules"})
+"""Files of the tz database that are zones, and whose names say nothing."""
 _SINCE_1970: Final = tuple(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=10 * number) for number in range(2480))
 """Zones that show the same on all of these are one zone: so the tz database itself tells them apart."""
 _RECENT: Final = _SINCE_1970[1827:]
@@ -24,7 +26,9 @@ _RECENT: Final = _SINCE_1970[1827:]
 
 
 def is_iana(name: str) -> bool:
-    """Whether this computer knows a zone of this name."""
+    """Whether this computer knows a zone of this name, one that means the same on every computer."""
+    if name in _NO_NAMES:
+        return False
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -79,7 +83,7 @@ def _best_name(own: zoneinfo.ZoneInfo, data: bytes, timezone_file: Path) -> str 
     hint = _first_line(timezone_file)
     if hint is not None and is_iana(hint) and _is_same(zone(hint), own, _RECENT):
         return hint
-    names = sorted(zoneinfo.available_timezones())
+    names = sorted(zoneinfo.available_timezones() - _NO_NAMES)
     same = [name for name in names if data in _files_of(name)]
     for moments in (_SINCE_1970, _RECENT):
         same = same or [name for name in names if _is_same(zoneinfo.ZoneInfo.no_cache(name), own, moments)]

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
 from taskclf_tray.core.strict_json import shorten
+from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import UPDATE_STEP, known_zone, unknown_zones_note
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
@@ -31,6 +32,7 @@ from taskclf_tray.system.attention import SENSES, Sense, attention_backend
 from taskclf_tray.system.local_zone import local_zone
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
+from taskclf_tray.ui.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.ui.notify.base import NotifyCapability
 from taskclf_tray.ui.notify.factory import choose_notifier
 from taskclf_tray.ui.tool_files import tool_files
@@ -163,14 +165,33 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
             count = database.buckets.count(identity.user_id)
             is_open = bool(database.blackouts.open_ones())
             zones = database.buckets.time_zones(identity.user_id)
+        clock = list(_clock(database, identity.user_id))
     finally:
         database.close()
     yield Finding("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
+    yield from clock
     note = unknown_zones_note(name for name in zones if known_zone(name) != name)
     if note is not None:
         yield Finding("Record", "failed", note, UPDATE_STEP)
     if is_open:
         yield Finding("Pause", "note", "paused or private: nothing is read", "Resume in the menu.")
+
+
+def _clock(database: Database, user_id: str) -> Iterator[Finding]:
+    """Whether the record reaches ahead of the clock, and what is kept apart because it did."""
+    now, newest = datetime.now(UTC), newest_mark(database, user_id)
+    if now < EARLIEST:
+        yield Finding("Clock", "failed", *text.clock_without_battery(now))
+    elif newest is not None and newest > now + TOLERANCE:
+        yield Finding("Clock", "failed", text.record_ahead(newest), text.RECORD_AHEAD_STEP)
+    with database.reading():
+        for change in database.ahead.kept_apart(user_id):
+            first_us = database.ahead.first_us(change.id)
+            if first_us is not None:
+                minutes, labels = database.ahead.minutes(change.id), database.ahead.labels(change.id)
+                yield Finding(
+                    "Clock", "note", text.kept_apart(minutes, labels, from_us(first_us), from_us(change.found_us))
+                )
 
 
 def _time_zone(_paths: HomePaths, _config: Config) -> Iterator[Finding]:

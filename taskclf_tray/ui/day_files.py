@@ -20,7 +20,9 @@ from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.ui.append_file import appending, last_line
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
-_REPORT = re.compile(r"report_(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))\.json", re.ASCII)
+_DATE = r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))"
+_REPORT = re.compile(rf"report_{_DATE}\.json", re.ASCII)
+_DATED = re.compile(rf"(?:report|segments)_{_DATE}\.(?:json|png)", re.ASCII)
 
 
 def write_report(out_dir: Path, day: Day, taxonomy: TaxonomyConfig | None) -> None:
@@ -45,6 +47,12 @@ def reported_days(out_dir: Path) -> list[date]:
     """The dates that have a report. Raises OSError."""
     found = (_REPORT.fullmatch(path.name) for path in out_dir.iterdir())
     return sorted(date.fromisoformat(match[1]) for match in found if match is not None)
+
+
+def dated_files(out_dir: Path) -> list[tuple[Path, date]]:
+    """The reports, pictures and segments of single days, with their dates. Raises OSError."""
+    found = ((path, _DATED.fullmatch(path.name)) for path in out_dir.iterdir())
+    return [(path, date.fromisoformat(match[1])) for path, match in found if match is not None]
 
 
 def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord], bucket_seconds: int) -> None:

@@ -40,6 +40,8 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
                     lines.on_step(step)
                 if step.is_caught_up:
                     break
+            for title, body in session.clock.give_back():
+                complain(text.as_line(title, body))
         except BlackoutOpenError:
             is_dark = True
         session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)

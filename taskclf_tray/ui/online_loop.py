@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -32,10 +33,11 @@ from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.ui import text
+from taskclf_tray.ui.clock_watch import ClockWatch, watch_of
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.outputs import OutputWriter
 from taskclf_tray.ui.recorder import Recorder
-from taskclf_tray.ui.serving import Overrides, Serving
+from taskclf_tray.ui.serving import Message, Overrides, Serving
 
 log = logging.getLogger(__name__)
 RECORD_FILE = "record.db"
@@ -100,6 +102,8 @@ def run_online_loop(
         if label_queue_path is not None:
             queue = ActiveLabelingQueue(Path(label_queue_path))
             feeder = _QueueFeeder(database, queue, identity.user_id, serving, label_confidence_threshold)
+        clock = watch_of(database, identity.user_id, source, local_zone_name)
+        _log(clock.begin())
         recorder = Recorder(
             database,
             GuardedReader(source, database, lambda: None),
@@ -113,7 +117,7 @@ def run_online_loop(
             database, identity.user_id, out, bucket_seconds=bucket_seconds, taxonomy=lambda: serving.taxonomy
         )
         try:
-            _loop(source, serving, recorder, outputs, feeder, poll_seconds, stop or threading.Event())
+            _loop(source, serving, recorder, outputs, clock, feeder, poll_seconds, stop or threading.Event())
         except KeyboardInterrupt:
             log.info("Stopped.")
         finally:
@@ -200,6 +204,7 @@ def _loop(
     serving: Serving,
     recorder: Recorder,
     outputs: OutputWriter,
+    clock: ClockWatch,
     feeder: _QueueFeeder | None,
     poll_seconds: float,
     stop: threading.Event,
@@ -213,8 +218,15 @@ def _loop(
         if time.monotonic() >= due:
             due += poll_seconds
             try:
+                if clock.look():
+                    _log(clock.begin())
+                    recorder.reload()
+                    outputs.reload()
                 while not recorder.step(source.now()).is_caught_up:
                     pass
+                if clock.is_due:
+                    _log(clock.give_back())
+                    outputs.reload()
                 if feeder is not None and recorder.high_water_mark is not None:
                     feeder.feed(recorder.high_water_mark, source.now())
                 is_written = _write(outputs, source, is_quiet=not is_written)
@@ -222,6 +234,11 @@ def _loop(
                 log.warning("%s", error)
             due = max(due, time.monotonic())
         stop.wait(min(1.0, max(0.0, due - time.monotonic())))
+
+
+def _log(messages: Sequence[Message]) -> None:
+    for title, body in messages:
+        log.warning("%s. %s", title, body)
 
 
 def _write(

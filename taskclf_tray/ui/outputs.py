@@ -24,8 +24,9 @@ from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, 
 from taskclf_tray.report.telemetry import asks_on, day_telemetry
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark
+from taskclf_tray.ui.ahead_files import leave_out_ahead
 from taskclf_tray.ui.day_files import reported_days, write_day_segments, write_report, write_telemetry
-from taskclf_tray.ui.predictions_file import append_predictions
+from taskclf_tray.ui.predictions_file import PREDICTIONS_FILE, append_predictions
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
 _CLOSING = timedelta(minutes=10)
@@ -88,7 +89,9 @@ class OutputWriter:
         """
         try:
             make_private_folder(self._out_dir)
-            added = append_predictions(self._out_dir / "predictions.csv", self._database, self._user_id)
+            if self._seen is None:
+                leave_out_ahead(self._out_dir, self._database, self._user_id, date_in_zone(now, zone_name))
+            added = append_predictions(self._out_dir / PREDICTIONS_FILE, self._database, self._user_id)
             self._follow(date_in_zone(now, zone_name))
             self._write_segments()
             if is_caught_up:
@@ -101,6 +104,10 @@ class OutputWriter:
                 "Recording goes on; the files are completed when the folder can be written again.",
             ) from error
         return added
+
+    def reload(self) -> None:
+        """Go on from what the database says: minutes were kept apart, or have come back."""
+        self._seen = self._today = None
 
     # -- the record -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.append_file import appending, last_line
 
+PREDICTIONS_FILE = "predictions.csv"
 _FAR_US = 1 << 62
 
 
@@ -44,7 +45,7 @@ def append_predictions(path: Path, database: Database, user_id: str) -> int:
 
 def _done_us(path: Path) -> int:
     """Where the first line that is missing may begin."""
-    found = _start_us(last_line(path))
+    found = line_start_us(last_line(path))
     return _latest_us(path) if found is None else found + 1
 
 
@@ -52,12 +53,13 @@ def _latest_us(path: Path) -> int:
     """As `_done_us` when the last line is none of ours (or the header, or missing): the whole file is read."""
     try:
         with path.open("rb") as file:
-            return max((found + 1 for line in file if (found := _start_us(line)) is not None), default=0)
+            return max((found + 1 for line in file if (found := line_start_us(line)) is not None), default=0)
     except FileNotFoundError:
         return 0
 
 
-def _start_us(line: bytes) -> int | None:
+def line_start_us(line: bytes) -> int | None:
+    """Where the minute of a line begins; None for a line that is none of ours."""
     try:
         return to_us(parse_time(line.partition(b",")[0].decode("ascii")))
     except ValueError:

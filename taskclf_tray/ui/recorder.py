@@ -39,6 +39,7 @@ from taskclf_tray.labels.current import block_start, run_before
 from taskclf_tray.labels.presence import Presence
 from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
+from taskclf_tray.ui.ahead_events import AheadEvents
 from taskclf_tray.ui.config_memory import ConfigMemory
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.past_memory import PastMemory
@@ -135,6 +136,7 @@ class Recorder:
     ) -> None:
         self._database = database
         self._reader = reader
+        self._ahead = AheadEvents(database, user_id)
         self._memory = ConfigMemory(database)
         self._past = PastMemory(database, user_id, self._transitions_of, config.bucket_seconds)
         self._presence = Presence(config.bucket_seconds)
@@ -149,11 +151,6 @@ class Recorder:
         self._bucket = timedelta(seconds=config.bucket_seconds)
         self._empty_until: datetime | None = None
         self._shown: tuple[str, datetime, datetime] | None = None
-        with database.reading():
-            saved = database.state.get(self._name("builder"))
-            idle = database.state.get(self._name("idle"))
-            newest = database.state.get(self._name("newest_end_us"))
-        self._newest_end = from_us(int(newest)) if newest else None
         self._initial = BuilderState.initial(
             user_id,
             device_id,
@@ -161,8 +158,7 @@ class Recorder:
             bucket_seconds=config.bucket_seconds,
             idle_gap_seconds=idle_gap_seconds,
         )
-        self._state = BuilderState.from_json(saved, time_zone=time_zone()) if saved else self._initial
-        self._idle = IdleState.from_json(idle) if idle else IdleState()
+        self.reload()
 
     @property
     def high_water_mark(self) -> datetime | None:
@@ -180,10 +176,23 @@ class Recorder:
             self._categories = Categories(self._database, config.taxonomy)
         self._config = config
 
+    def reload(self) -> None:
+        """Go on from what the database says. Raises StoreError."""
+        with self._database.reading():
+            saved, idle, newest, warm_up = (
+                self._database.state.get(self._name(what)) for what in ("builder", "idle", "newest_end_us", "warm_up")
+            )
+        self._newest_end = from_us(int(newest)) if newest else None
+        self._state = BuilderState.from_json(saved, time_zone=self._time_zone()) if saved else self._initial
+        self._idle = IdleState.from_json(idle) if idle else IdleState()
+        self._is_cold = warm_up is not None
+        self._ahead.reload(self._state.until)
+        self._empty_until = self._shown = None
+
     def live(self, now: datetime) -> Live | None:
         """The live answer alone, while the record is still behind (at start). Raises like `step`."""
         start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
-        events = self._reader.read(start, now)
+        events = self._read(start, now)
         state = self._fresh_state(start)
         skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, now)]
         _, rows = advance(state, events, floor_bucket(now, self._config.bucket_seconds), skip=skip)
@@ -195,7 +204,8 @@ class Recorder:
         `settle_all`: count every finalised bucket as settled (a single catch-up run). Raises SourceError (the
         high-water mark stays), StoreError, BlackoutOpenError.
         """
-        state = self._positioned(now)
+        self._ahead.note(self._reader.read, now)
+        state = self._warm(self._positioned(now))
         assert state.until is not None
         idle = self._idle_since(max(self._undecided_since(state.until), now - self._catch_up))
         assert idle.until_us is not None
@@ -251,6 +261,23 @@ class Recorder:
             return dataclasses.replace(state, until=floor_bucket(first, self._config.bucket_seconds))
         return dataclasses.replace(state, until=earliest) if state.until < earliest else state
 
+    def _read(self, start: datetime, end: datetime) -> SourceEvents:
+        return self._ahead.left_out(self._reader.read(start, end))
+
+    def _warm(self, state: BuilderState) -> BuilderState:
+        """After the clock was put back the state knows nothing: the hours before the mark say what goes on."""
+        if not self._is_cold or state.until is None:
+            return state
+        start = state.until - CHUNK
+        events = self._read(start, state.until)
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, state.until)]
+        state, _ = advance(dataclasses.replace(state, until=start), events, state.until, skip=skip)
+        with self._database.transaction():
+            self._database.state.set(self._name("builder"), state.to_json())
+            self._database.state.remove(self._name("warm_up"))
+        self._state, self._is_cold = state, False
+        return state
+
     def _fresh_state(self, start: datetime) -> BuilderState:
         return dataclasses.replace(self._initial, time_zone=self._time_zone(), until=start)
 
@@ -266,7 +293,7 @@ class Recorder:
         away: tuple[AWAwayEvent, ...] = ()
         while True:
             goal = max(state.until, min(horizon, floor_bucket(begin + CHUNK, self._config.bucket_seconds)))
-            events = self._reader.read(start, max(start, min(now, goal + _LOOK_AHEAD)))
+            events = self._read(start, max(start, min(now, goal + _LOOK_AHEAD)))
             away += events.away
             newest = _latest(self._newest_end, events.newest_end)
             if goal >= horizon or (newest is not None and newest > begin):

@@ -117,6 +117,7 @@ class TrayRuntime:
         self._write_at = 0.0
         self._outputs_failed = False
         self._labels_seen = 0
+        self._is_clock_changed = False
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -236,12 +237,13 @@ class TrayRuntime:
         companions, self._companions = self._companions, None
         if companions is not None:
             companions.close()
-        if session is not None:
+        if session is not None and not self._is_clock_changed:
             is_caught_up = self._step is not None and self._step.is_caught_up
             self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
+        if session is not None:
             with contextlib.suppress(TaskclfError):
                 session.close()
-        self._step = None
+        self._step, self._is_clock_changed = None, False
 
     def _loop(self, session: Session) -> None:
         due = time.monotonic()
@@ -254,6 +256,10 @@ class TrayRuntime:
                     due = time.monotonic()
                 if self._should_switch():
                     log.info("The session ends: another source or other settings are to be used.")
+                    return
+                if self._is_clock_changed or session.clock.look():
+                    log.info("The session begins anew: the clock was changed.")
+                    self._is_clock_changed = True  # what this session has counted is of another time
                     return
             except Exception as error:  # noqa: BLE001 - the record must go on after a mistake of ours
                 due = time.monotonic() + self._fail(as_problem(error))
@@ -365,13 +371,20 @@ class TrayRuntime:
             self._audience.stepped(step)
         if not step.is_caught_up:
             return 0.0
-        self._go_along(step)
+        self._go_along(session, step)
         self._tidy_up(session)
         return self._seconds_to_wait(is_away=step.live is not None and step.live.is_away)
 
-    def _go_along(self, step: Step) -> None:
+    def _give_back(self, session: Session) -> None:
+        """What was kept apart and comes back changes what every view has counted."""
+        if session.clock.is_due:
+            self._audience.tell(session.clock.give_back())
+            self._is_clock_changed = True
+
+    def _go_along(self, session: Session, step: Step) -> None:
         """What goes along with the record. Failing, it costs no minute."""
         try:
+            self._give_back(session)
             if self._companions is not None:
                 self._companions.after_step(step)
         except TaskclfError as error:

@@ -26,6 +26,7 @@ from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.ui.clock_watch import watch_of
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
 from taskclf_tray.ui.guard import GuardedReader
@@ -85,7 +86,8 @@ class Session:
                 smoother=config.smoother,
                 kept=KeptCategories(self.database),
             )
-            self.messages: list[Message] = self.serving.load()
+            self.clock = watch_of(self.database, self.identity.user_id, self.source, time_zone)
+            self.messages: list[Message] = [*self.clock.begin(), *self.serving.load()]
             told = tell_once(paths, self.database, self.identity.user_id, config)
             if told is not None:
                 self.messages.append(told)
@@ -239,6 +241,7 @@ class Session:
             with contextlib.suppress(StoreError):
                 self._block_note.remove()
             self.source.close()
+            self.clock.close()
         finally:
             self.database.close()
 

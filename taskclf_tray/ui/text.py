@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
@@ -331,6 +331,66 @@ def no_model_for_policy() -> tuple[str, str]:
 def zone_not_usable(problem: str, name: str) -> tuple[str, str]:
     """The computer is set to a time zone that nobody knows."""
     return "The time zone of this computer cannot be used", f"{problem} Days are counted in {name}. {ZONE_STEP}"
+
+
+def clock_put_back(by: timedelta, minutes: int, labels: int) -> tuple[str, str]:
+    """The clock had been ahead; what was recorded ahead of it counts nowhere."""
+    parts = [_counted(count, what) for count, what in ((minutes, "minute"), (labels, "label")) if count]
+    verb = "is" if parts in (["1 minute"], ["1 label"]) else "are"
+    return (
+        f"The clock was put back by about {_about(by)}",
+        f"{' and '.join(parts)} recorded ahead of it {verb} kept apart: they count in no report and no question. "
+        "Recording goes on from now.",
+    )
+
+
+def clock_without_battery(now: datetime) -> tuple[str, str]:
+    """The clock shows a time before this program was written."""
+    return (
+        f"The clock of this computer shows {local_time(now):%Y-%m-%d %H:%M}",
+        "Set it right: until then little is recorded, and at the wrong time.",
+    )
+
+
+def record_ahead(newest: datetime) -> str:
+    """The check-up finds marks of a time that has not come, and no app that has noticed."""
+    return f"the record reaches to {local_time(newest):%Y-%m-%d %H:%M}, ahead of the clock"
+
+
+RECORD_AHEAD_STEP = (
+    "Start the app: it keeps apart what lies ahead, and goes on recording. If the clock is slow, set it first."
+)
+
+
+def kept_apart(minutes: int, labels: int, start: datetime, found: datetime) -> str:
+    """What was recorded before the clock was put back."""
+    parts = [_counted(count, what) for count, what in ((minutes, "minute"), (labels, "label")) if count]
+    return (
+        f"kept apart: {' and '.join(parts)} from {local_time(start):%Y-%m-%d %H:%M} on, recorded before the clock was "
+        f"put back to {local_time(found):%Y-%m-%d %H:%M}"
+    )
+
+
+def minutes_back(count: int) -> tuple[str, str]:
+    """The clock has leapt over minutes that were kept apart: it had been right before it was put back."""
+    verb = "is" if count == 1 else "are"
+    return (
+        f"{_counted(count, 'minute')} {verb} back in the record",
+        "The clock had been put back for a while; what was kept apart meanwhile counts again.",
+    )
+
+
+def _about(length: timedelta) -> str:
+    """`2 hours`, `3 years`: rounded, for a sentence."""
+    hours = length / timedelta(hours=1)
+    for unit, size in (("year", 24 * 365.25), ("day", 24.0), ("hour", 1.0)):
+        if hours >= 0.95 * size:
+            return _counted(round(hours / size), unit)
+    return _counted(max(1, round(hours * 60)), "minute")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 ZONE_STEP = "Choose the time zone again in the system settings, or set TZ to a name such as Europe/Berlin."

@@ -150,6 +150,13 @@ def test_a_variable_that_names_no_zone_is_said(root: Path, value: str) -> None:
     assert len(found.problem) < 100
 
 
+@pytest.mark.parametrize("value", ["Factory", "posixrules"])
+def test_files_of_the_database_that_name_no_place(root: Path, value: str) -> None:
+    assert find_local_zone({"TZ": value}, root).problem is not None
+    localtime(root).write_bytes(zone_file("Asia/Tokyo"))
+    assert find_local_zone({"TZ": ":localtime"}, root).name == "Asia/Tokyo"
+
+
 def test_a_variable_may_name_a_file(root: Path) -> None:
     (root / "zones").mkdir()
     (root / "zones/mine").write_bytes(zone_file("Asia/Tokyo"))
