@@ -7,8 +7,6 @@ import os
 import resource
 import signal
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,9 @@ import pytest
 
 from taskclf_tray.core import atomic
 from taskclf_tray.core.atomic import write_bytes_atomic, write_json_atomic, write_text_atomic
+from tests.fakes.forked import forked
+from tests.fakes.processes import wait_until
+from tests.fakes.writers import write_policies
 
 
 def test_new_file_gets_its_folders_and_mode(tmp_path: Path) -> None:
@@ -88,57 +89,27 @@ def test_failed_rename_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     assert [(item.name, item.read_text()) for item in tmp_path.iterdir()] == [("file", "old")]
 
 
-_WRITER = """
-import sys, pathlib
-from taskclf_tray.core.inference_policy import build_inference_policy, save_inference_policy
-models, source = pathlib.Path(sys.argv[1]), sys.argv[2]
-print("ready", flush=True)
-number = 0
-while True:
-    number += 1
-    save_inference_policy(build_inference_policy(model_dir="models/m", model_schema_hash="h", model_label_set=["A"],
-        reject_threshold=(number % 100) / 100, source=source * 3000), models)
-"""
-
-
-def _writer(models: Path, source: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, "-c", _WRITER, str(models), source], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
-
-
 def test_kill_9_while_a_policy_is_saved_leaves_a_whole_one(tmp_path: Path) -> None:
     models = tmp_path / "models"
     for round_number in range(30):
-        process = _writer(models, "a")
-        until = time.monotonic() + 5
-        while not (models / "inference_policy.json").exists() and time.monotonic() < until:
-            time.sleep(0.002)
-        time.sleep(0.0013 * (round_number % 10))
-        _kill(process)
+        with forked(write_policies, models, "a") as child:
+            assert child.next() == "ready"
+            wait_until((models / "inference_policy.json").exists, "a policy")
+            time.sleep(0.0013 * (round_number % 10))
+            child.kill()
         assert json.loads((models / "inference_policy.json").read_text())["source"] == "a" * 3000
 
 
 def test_two_processes_writing_never_mix(tmp_path: Path) -> None:
     models = tmp_path / "models"
-    writers = [_writer(models, "a"), _writer(models, "b")]
     seen: set[str] = set()
-    try:
-        until = time.monotonic() + 8
-        while len(seen) < 2 and time.monotonic() < until:
-            if (models / "inference_policy.json").exists():
-                source = json.loads((models / "inference_policy.json").read_text())["source"]
-                assert source in ("a" * 3000, "b" * 3000)
-                seen.add(source[0])
-    finally:
-        for process in writers:
-            _kill(process)
-    assert seen == {"a", "b"}
+
+    def both_are_seen() -> bool:
+        source = json.loads((models / "inference_policy.json").read_text())["source"]
+        assert source in ("a" * 3000, "b" * 3000)
+        seen.add(source[0])
+        return seen == {"a", "b"}
+
+    with forked(write_policies, models, "a"), forked(write_policies, models, "b"):
+        wait_until((models / "inference_policy.json").exists, "a policy")
+        wait_until(both_are_seen, "policies of both")

@@ -1,14 +1,12 @@
-"""A worker to be killed in private mode: records, switches private mode on, says so, and waits for its end.
-
-Usage: private_child.py DATABASE NOW_ISO CLICK_ISO.
-"""
+"""A worker to be killed in private mode: records, switches private mode on, says so, and waits for its end."""
 
 from __future__ import annotations
 
-import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import to_us
@@ -16,15 +14,11 @@ from taskclf_tray.store.database import Database
 from tests.ui.worker_home import pipeline_config, recorder_of, simulated_source
 
 
-def main(path: Path, now: datetime, click: datetime) -> None:
+def main(say: Callable[[Any], None], path: Path, now: datetime, click: datetime) -> None:
     database = Database(path)
     clock = ManualClock(now)
     recorder_of(database, simulated_source(clock), pipeline_config()).step(now)
     with database.transaction():
         database.blackouts.open("private", to_us(click))
-    print("private", flush=True)
+    say("private")
     threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(datetime.fromisoformat, sys.argv[2:4]))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +11,10 @@ from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import to_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.guard import BlackoutOpenError
+from tests.fakes.forked import forked
+from tests.faults import private_child
 from tests.ui.test_recorder import Spy, catch_up
 from tests.ui.worker_home import MORNING, pipeline_config, recorded, recorder_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.faults
@@ -26,11 +22,9 @@ def test_private_mode_outlives_a_kill_and_a_week(tmp_path: Path) -> None:
     path = tmp_path / "tray.db"
     now = MORNING + timedelta(hours=2)
     click = now + timedelta(seconds=7)
-    command = [sys.executable, "-m", "tests.faults.private_child", str(path), now.isoformat(), click.isoformat()]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "private\n"
-        os.kill(child.pid, signal.SIGKILL)
+    with forked(private_child.main, path, now, click) as child:
+        assert child.next() == "private"
+        child.kill()
 
     database = Database(path)
     clock = ManualClock(click + timedelta(days=2))

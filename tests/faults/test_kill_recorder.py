@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,8 @@ import pytest
 from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import from_us
 from taskclf_tray.store.database import Database
+from tests.fakes.forked import forked
+from tests.faults import recorder_child
 from tests.ui.worker_home import (
     MORNING,
     USER,
@@ -26,25 +25,21 @@ from tests.ui.worker_home import (
     simulated_source,
 )
 
-ROOT = Path(__file__).parents[2]
 PAUSE = timedelta(minutes=15)
 KILLS = 1000 if os.environ.get("TASKCLF_FAULTS") == "long" else 50
 
 
-def killed_run(path: Path, start: str, rng: random.Random, *, is_late: bool) -> list[int]:
+def killed_run(path: Path, start: datetime, rng: random.Random, *, is_late: bool) -> list[int]:
     """One run, killed 0–250 ms after it began to work, or a late one after its first commit; what was on disk.
 
     On a busy machine the first commit takes longer than that; without late kills the record would hardly grow.
     """
-    command = [sys.executable, "-m", "tests.faults.recorder_child", str(path), start]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        first = child.stdout.readline() if is_late else ""
+    with forked(recorder_child.main, path, start) as child:
+        assert child.next() == "ready"
+        first = [child.next()] if is_late else []
         time.sleep(rng.uniform(0, 0.25))
-        os.kill(child.pid, signal.SIGKILL)
-        lines = (first + child.stdout.read()).split("\n")
-    return [int(word) for line in lines[:-1] for word in line.split()]
+        said = [*first, *child.kill()]
+    return [number for starts in said for number in starts]
 
 
 @pytest.mark.faults
@@ -54,8 +49,7 @@ def test_the_record_survives_kills(tmp_path: Path) -> None:
     path = tmp_path / "tray.db"
     acknowledged: list[int] = []
     for number in range(KILLS):  # each starts a while after the one before, so that nights pass too
-        start = (MORNING + number * PAUSE).isoformat()
-        acknowledged += killed_run(path, start, rng, is_late=number % 2 == 1)
+        acknowledged += killed_run(path, MORNING + number * PAUSE, rng, is_late=number % 2 == 1)
     assert len(set(acknowledged)) == len(acknowledged), "a bucket was finalised twice"
     database = Database(path)
     record = recorded(database)

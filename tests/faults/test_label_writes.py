@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -17,22 +14,20 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
+from tests.fakes.forked import forked
+from tests.faults import label_child
 from tests.faults.label_child import MORNING, USER
 
-ROOT = Path(__file__).parents[2]
 MINUTE_US = 60_000_000
 KILLS = 1000 if os.environ.get("TASKCLF_FAULTS") == "long" else 25
 
 
 def killed_run(path: Path, number: int, rng: random.Random) -> list[int]:
     """One run, killed 0–100 ms after it began to label; the starts it said were on disk."""
-    command = [sys.executable, "-m", "tests.faults.label_child", str(path), str(number)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
+    with forked(label_child.main, path, number) as child:
+        assert child.next() == "ready"
         time.sleep(rng.uniform(0, 0.1))
-        os.kill(child.pid, signal.SIGKILL)
-        return [int(line) for line in child.stdout.read().split("\n")[:-1]]
+        return child.kill()
 
 
 @pytest.mark.faults

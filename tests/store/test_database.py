@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -17,6 +12,8 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.migrations import MIGRATIONS
+from tests.fakes.forked import forked
+from tests.fakes.writers import write_numbers
 
 MINUTE = 60_000_000
 
@@ -111,26 +108,12 @@ def test_blackouts_open_close_and_survive(tmp_path: Path) -> None:
 
 def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     """A child commits and says so; whatever it said before it was killed is there."""
-    script = textwrap.dedent("""
-        import sys
-        from pathlib import Path
-        from taskclf_tray.store.database import Database
-        database = Database(Path(sys.argv[1]))
-        n = int(database.state.get("n") or 0)
-        while True:
-            n += 1
-            with database.transaction():
-                database.state.set("n", str(n))
-            print(n, flush=True)
-    """)
     path = tmp_path / "tray.db"
     for _ in range(5):
-        with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            child.stdout.readline()
+        with forked(write_numbers, path) as child:
+            child.next()
             time.sleep(0.05)
-            os.kill(child.pid, signal.SIGKILL)
-            said = [int(line) for line in child.stdout.read().split("\n") if line.strip()]
+            said = child.kill()
         database = Database(path)
         kept = int(database.state.get("n") or 0)
         database.close()

@@ -1,0 +1,34 @@
+"""Processes that write something over and over, and say so, until they are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from taskclf_tray.core.inference_policy import build_inference_policy, save_inference_policy
+from taskclf_tray.store.database import Database
+
+
+def write_policies(say: Callable[[Any], None], models: Path, source: str) -> None:
+    """Save one policy after the other, each 3000 times `source` long."""
+    say("ready")
+    for number in count(1):
+        policy = build_inference_policy(
+            model_dir="models/m",
+            model_schema_hash="h",
+            model_label_set=["A"],
+            reject_threshold=(number % 100) / 100,
+            source=source * 3000,
+        )
+        save_inference_policy(policy, models)
+
+
+def write_numbers(say: Callable[[Any], None], path: Path) -> None:
+    """Count in a database; each number is said when it is committed."""
+    database = Database(path)
+    for number in count(int(database.state.get("n") or 0) + 1):
+        with database.transaction():
+            database.state.set("n", str(number))
+        say(number)
