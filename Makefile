@@ -21,10 +21,6 @@ test: setup-test  ## set up everything and run every check: this is what CI runs
 	@$(MAKE) --no-print-directory check
 
 check:  ## the checks and tests alone, in an environment that `make test` has set up
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
 	@mkdir -p $(ARTEFACTS)
 	$(BIN)/python packaging/run_tests.py
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import run_order
+from tests.short_tracing import ShortTracing
+
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
 AW_SERVER_PYTHON = ROOT / ".venv-aw" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -25,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [*DESKTOP_VARIABLES, *(name for name in os.environ if name.startswith("XDG_"))]:
         os.environ.pop(name, None)
     os.environ.pop("TASKCLF_HOME", None)
+    os.environ["MPLCONFIGDIR"] = str(ROOT / ".artefacts" / "matplotlib")  # its list of fonts takes a second to make
     os.environ["PYTHONPATH"] = str(ROOT)  # jobs import nothing from the current folder, so those of the tests lie there
 
 
@@ -44,6 +48,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         missing.append(f"aw-server in {AW_SERVER_PYTHON.parents[1].name}")
     if missing:
         pytest.exit(f"The tests need {', '.join(missing)}: run `make setup-test`, which installs them.", returncode=3)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first."""
+    run_order.sort(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where coverage is measured, it is of the beginning of each test; see `short_tracing.py`."""
+    coverage = session.config.pluginmanager.get_plugin("_cov")
+    if coverage is not None and coverage.cov_controller is not None:
+        session.config.pluginmanager.register(ShortTracing(coverage.cov_controller))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
 
 _LOOKS: Final = {
     "random": ("#6b7280", "o", "any block"),
@@ -28,6 +24,11 @@ def draw(
     path: Path,
 ) -> None:
     """One panel a model: the mean share of the attainable macro-F1 over people, with its standard error."""
+    import matplotlib as mpl  # here, since it takes a second, and every test process reads this file
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
     figure, panels = plt.subplots(1, len(models), figsize=(11, 4.6), sharey=True, layout="constrained")
     for panel, (model, curves) in zip(np.atleast_1d(panels), models.items(), strict=True):
         for strategy, shares in curves.items():

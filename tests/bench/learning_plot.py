@@ -6,11 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
-
 _PANELS: Final = (
     ("macro_f1", "macro-F1", 0.70),
     ("accuracy_at_60", "accuracy of the surest 60 %", 0.92),
@@ -26,6 +21,11 @@ def draw(
     blocks: Sequence[int], of_all: Means, of_persona: Mapping[str, Means], baselines: Sequence[str], path: Path
 ) -> None:
     """One panel a figure: a thin line for each persona, a thick one for all people; dashes mark the target."""
+    import matplotlib as mpl  # here, since it takes a second, and every test process reads this file
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
     figure, panels = plt.subplots(1, len(_PANELS), figsize=(13, 4.4), layout="constrained")
     at = range(len(blocks) + 1)
     for panel, (name, title, target) in zip(panels, _PANELS, strict=True):

@@ -23,7 +23,6 @@ def resident_mib(pid: int) -> float:
 
 
 @pytest.mark.bus
-@pytest.mark.alone
 def test_memory_with_the_tray(session_bus: PrivateBus, panel: Panel, tmp_path: Path) -> None:
     """An hour of simulated time passes in 15 s; the model is loaded and the icon has been drawn many times."""
     assert panel is not None

@@ -1,4 +1,4 @@
-"""Child processes to be killed: forks of one process that has loaded everything, so fifty kills cost no fifty starts."""
+"""Child processes to be killed: forks of one process that has loaded everything, since starting fifty takes long."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from tests.infer.sample_rows import BUNDLE, HOME, golden_rows
 
 ROOT = Path(__file__).parents[2]
 SWAPS = 10_000
-WAIT_SECONDS = 100.0
 ROWS = golden_rows()[:2]
 NAMES = ("2026-11-22_000000_run-000A", "2026-11-22_000000_run-000B")
 THRESHOLDS = (0.3, 0.6)
@@ -94,7 +93,7 @@ class Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        out, _ = self._child.communicate(timeout=20)
+        out, _ = self._child.communicate(timeout=120)
         self.halves = int(out)
 
 
@@ -162,10 +161,10 @@ def _both(models: Path, writer: Writer) -> list[PipelineConfig]:
 def _swap_and_predict(
     reloader: InferencePolicyReloader, writer: Writer, pair: Pair, other: SecondReader
 ) -> tuple[set[str], int]:
-    """(config ids that answered, swaps), after SWAPS or WAIT_SECONDS."""
-    config, used, swaps, stop = other.served, set[str](), 0, time.monotonic() + WAIT_SECONDS
+    """(config ids that answered, swaps), after SWAPS."""
+    config, used, swaps = other.served, set[str](), 0
     writer.next()
-    while swaps < SWAPS and time.monotonic() < stop:
+    while swaps < SWAPS:
         fresh = reloader.check_reload()
         if fresh is not None:
             other.served = config = _pipeline(fresh)
@@ -178,7 +177,6 @@ def _swap_and_predict(
     return used, swaps
 
 
-@pytest.mark.alone
 def test_ten_thousand_swaps_while_predicting(models: Path, tmp_path: Path) -> None:
     with Writer(models, tmp_path) as writer:
         pair = Pair(_both(models, writer))

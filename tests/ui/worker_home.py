@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
@@ -39,6 +40,18 @@ def copy_home(target: Path) -> Path:
     return target
 
 
+@cache
+def golden_forest() -> Forest:
+    """The model of the taskclf home; immutable, so one for all."""
+    return Forest.load(next((TASKCLF_HOME / "models").glob("2*")) / "model.txt")
+
+
+@cache
+def person_of(persona: str, seed: int) -> SimulatedPerson:
+    """A simulated person, one for all tests of a process: what was simulated of their days is kept."""
+    return SimulatedPerson(persona, seed)
+
+
 def pipeline_config(
     *,
     threshold: float = 0.5,
@@ -50,7 +63,7 @@ def pipeline_config(
     """The bundle of the taskclf home, with or without its taxonomy."""
     bundle = next((TASKCLF_HOME / "models").glob("2*"))
     return PipelineConfig(
-        model=Forest.load(bundle / "model.txt"),
+        model=golden_forest(),
         cat_encoders=json.loads((bundle / "categorical_encoders.json").read_text()),
         reject_threshold=threshold,
         taxonomy=load_taxonomy(TASKCLF_HOME / "configs" / "user_taxonomy.yaml") if with_taxonomy else None,
@@ -63,7 +76,7 @@ def pipeline_config(
 
 def simulated_source(clock: ManualClock, *, persona: str = "developer", seed: int = 1) -> SimulatedSource:
     """A simulated person whose clock the test sets."""
-    return SimulatedSource(SimulatedPerson(persona, seed), Normaliser(SECRET), clock=clock)
+    return SimulatedSource(person_of(persona, seed), Normaliser(SECRET), clock=clock)
 
 
 def recorder_of(

@@ -1,0 +1,49 @@
+"""Coverage traces the beginning of each test.
+
+Traced code takes two and a half times as long (test_recorder.py: 71 s of processor time, 28 s without), and what a
+test does after a second it has mostly done before. Less tracing can only lower the figure, so the floor still holds.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+
+TRACED_SECONDS = 1.0
+"""Of processor time, so that a busy machine changes nothing."""
+
+
+class ShortTracing:
+    """Pauses the measurement when a test has used its time, and resumes it after it; `controller` is pytest-cov's."""
+
+    def __init__(self, controller: Any) -> None:
+        self._controller = controller
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """Around set-up, call and tear-down."""
+        with self.limited():
+            return (yield)
+
+    @contextmanager
+    def limited(self) -> Iterator[None]:
+        """Measure what happens inside, for so long."""
+        before = signal.signal(signal.SIGVTALRM, self._pause)
+        left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, TRACED_SECONDS)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, left)
+            signal.signal(signal.SIGVTALRM, before)
+            if not self._controller.started:
+                self._controller.resume()
+
+    def _pause(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._controller.started:
+            self._controller.started = False
+            self._controller.cov.stop()
