@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Final
-
-import regex
+from typing import TYPE_CHECKING, Final
 
 from taskclf_tray.adapters.apps import AppRegistry, clean_name
 from taskclf_tray.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import regex
 
 MAX_MATCHED_CHARACTERS: Final = 4096
 """How much of a title the patterns look at."""
@@ -116,6 +117,8 @@ def _holds(words: tuple[str, ...], entry: tuple[str, ...]) -> bool:
 
 
 def _compiled(pattern: str) -> regex.Pattern[str]:
+    import regex  # 2.2 MiB, which only a person with patterns needs
+
     try:
         return regex.compile(pattern, regex.IGNORECASE)
     except (regex.error, ValueError, OverflowError, RecursionError) as error:

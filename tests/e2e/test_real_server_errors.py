@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def test_an_unknown_model(tmp_path: Path, server: AWServer) -> None:
     home, model = tmp_path / "home", tmp_path / "no-such-model"
     code, out, err = run_app("run", "--once", "--aw-host", server.url, "--model-dir", model, "--home", home)
     assert (code, out) == (1, "")
-    assert_one_sentence(err, "No model can be served", "There is no model at", "no-such-model")
+    assert_one_sentence(err, "There is no model at", "no-such-model", "`taskclf-tray model list` names those there are")
 
 
 def test_a_damaged_database(tmp_path: Path, server: AWServer) -> None:
@@ -105,7 +106,9 @@ def test_a_second_start_is_told_and_the_first_shows_itself(tmp_path: Path, serve
         app.wait_for(lambda line: line["state"] == "away", "the first poll")
         for number, again in enumerate((arguments, ("run", "--once", "--aw-host", server.url)), start=1):
             code, out, err = run_app(*again, "--home", paths.home)
-            assert (code, out) == (1, "")
+            assert code == 1
+            said = [json.loads(line) for line in out.splitlines()]
+            assert [line["event"] for line in said] == (["error"] if "--json" in again else [])
             assert_one_sentence(err, "already running", "It was asked to show itself.")
             wait_until(lambda n=number: shown(paths) == n, "the running app to show itself")  # type: ignore[misc]
         assert app.end()[0] == 0

@@ -223,7 +223,8 @@ def test_the_record_equals_batch_after_every_poll(
     for p in record[:: max(1, len(record) // 3)]:
         answer = suggester.suggest(p.bucket_start_ts, p.bucket_end_ts)
         probability = dict(zip(LABEL_SET_V1, p.core_probs, strict=True)).get(p.smoothed_label_name, p.confidence)
-        assert answer == (p.ui_label, pytest.approx(probability, rel=1e-12))
+        # under the categories of today, of which this home has none: the record keeps the names it was made with
+        assert answer == (p.smoothed_label_name, pytest.approx(probability, rel=1e-12))
     database.close()
 
 
