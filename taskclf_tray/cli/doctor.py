@@ -32,7 +32,7 @@ def handle(options: argparse.Namespace) -> int:
 
     findings = check_everything(home=options.home, aw_host=options.aw_host)
     if options.json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([_facts(finding) for finding in findings])
     else:
         print_answer("".join(f"{line}\n" for finding in findings for line in _lines(finding)))
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
@@ -42,3 +42,8 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}"
     if finding.next_step:
         yield f"    → {finding.next_step}"
+
+
+def _facts(finding: Finding) -> dict[str, object]:
+    """A finding as JSON; `facts` only where there are some."""
+    return {name: value for name, value in asdict(finding).items() if name != "facts" or value}
