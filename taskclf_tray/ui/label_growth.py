@@ -51,6 +51,8 @@ class LabelGrowth:
             self._labels.stop_growing(at=live.away_since or live.prediction.bucket_start_ts)
         elif is_dark() or (live is not None and live.unbroken_since is not None and live.unbroken_since > start):
             self._labels.stop_growing()
+        elif live is not None and live.prediction.bucket_end_ts - from_us(growing.end_us) > _MAX_BLOCK:
+            self._labels.stop_growing()  # it was given to a time that is long over: nothing after it is meant
         elif live is not None and self._goes_on(live, start):
             self._labels.grow(min(live.prediction.bucket_end_ts, start + _MAX_BLOCK))
             if live.prediction.bucket_end_ts >= start + _MAX_BLOCK:
