@@ -25,9 +25,11 @@ def test_a_command_makes_private_files_only(tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
     home = tmp_path / "home"
     command = [sys.executable, "-P", "-m", "taskclf_tray"]
-    add = ["labels", "add", "Build", "--start", "2026-03-02T09:00Z", "--end", "2026-03-02T09:10Z"]
-    for words in (["doctor"], add, ["labels", "export", "--out", str(out)]):
-        subprocess.run([*command, *words, "--home", str(home)], capture_output=True, check=False, umask=0)
+    labels = tmp_path / "given.csv"
+    labels.write_text("start_ts,end_ts,label\n2026-03-02T09:00:00Z,2026-03-02T09:10:00Z,Build\n")
+    labels.chmod(0o600)
+    for words in (["labels", "import", str(labels)], ["labels", "export", "--out", str(out)]):
+        subprocess.run([*command, *words, "--home", str(home)], capture_output=True, check=True, umask=0)
     found = [path for path in (home, out, *home.rglob("*")) if path.stat().st_mode & 0o077]
     assert home.is_dir()
     assert found == []
