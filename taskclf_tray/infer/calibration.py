@@ -35,6 +35,12 @@ IntArray = npt.NDArray[np.int64]
 
 FLOOR: Final = 1e-12
 """Smallest probability a calibrator reads or writes."""
+TEMPERATURES: Final = (0.01, 100.0)
+"""The lowest and the highest temperature: beyond them all rows become one-hot or equal, and soon overflow."""
+_ROUNDING: Final = 1e-9
+"""How far a fitted number may lie beyond 0, 1 or its neighbour: the fit adds up floats."""
+_SAME_PLACE: Final = 1e-300
+"""A slope over less than this may be too large for a float."""
 _CLASSES: Final = len(LABEL_SET_V1)
 _BISECT_UP_TO: Final = 4
 """Rows for which eight bisections a row beat eight calls of searchsorted."""
@@ -75,7 +81,7 @@ class IdentityCalibrator:
 
 @dataclass(frozen=True, slots=True)
 class TemperatureCalibrator:
-    """softmax(log(max(p, 1e-12)) / T): above 1 less sure, below 1 surer. Raises CalibratorError unless T > 0.
+    """softmax(log(max(p, 1e-12)) / T): above 1 less sure, below 1 surer. Raises CalibratorError for T outside 0.01–100.
 
     Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 4.2.
     """
@@ -83,8 +89,10 @@ class TemperatureCalibrator:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise CalibratorError(f"The temperature must be above 0, not {self.temperature}.", _REMAKE)
+        if not TEMPERATURES[0] <= self.temperature <= TEMPERATURES[1]:
+            raise CalibratorError(
+                f"The temperature must be above 0, between 0.01 and 100, not {self.temperature}.", _REMAKE
+            )
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
         """(N, 8) or (8,) → the same shape."""
@@ -102,7 +110,8 @@ class TemperatureCalibrator:
 class IsotonicRegressor:
     """One class's monotone curve: straight lines through (x, y), flat outside [x_min, x_max].
 
-    Raises CalibratorError for lists of different or no length, descending x, or numbers that are not finite.
+    Raises CalibratorError for lists of different or no length, numbers outside [0, 1], descending x, or y that goes
+    the other way than `increasing` says.
     """
 
     x_thresholds: tuple[float, ...]
@@ -122,6 +131,13 @@ class IsotonicRegressor:
             raise CalibratorError("An isotonic curve holds a number that is not finite.", _REMAKE)
         if any(a > b for a, b in pairwise(x)) or low > high:
             raise CalibratorError("The x thresholds of an isotonic curve descend.", _REMAKE)
+        if high < x[0] or low > x[-1]:
+            raise CalibratorError("The limits of an isotonic curve lie outside its x thresholds.", _REMAKE)
+        if min(*x, *y, low) < -_ROUNDING or max(*x, *y, high) > 1 + _ROUNDING:
+            raise CalibratorError("An isotonic curve holds a number outside 0 to 1.", _REMAKE)
+        if any((a - b if self.increasing else b - a) > _ROUNDING for a, b in pairwise(y)):
+            wrong_way = "descend" if self.increasing else "rise"
+            raise CalibratorError(f"The y thresholds of an isotonic curve {wrong_way}.", _REMAKE)
         values = {"x_thresholds": x, "y_thresholds": y, "x_min": low, "x_max": high}
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -193,7 +209,7 @@ class _CurveTables:
         for r in regressors:
             points = pairwise(zip(r.x_thresholds, r.y_thresholds, strict=True))
             # of points at one place the last counts, so the slope between them is never used
-            slopes += [(y1 - y0) / (x1 - x0) if x1 > x0 else 0.0 for (x0, y0), (x1, y1) in points]
+            slopes += [(y1 - y0) / (x1 - x0) if x1 - x0 >= _SAME_PLACE else 0.0 for (x0, y0), (x1, y1) in points]
             slopes.append(0.0)
         return cls(
             offsets=np.cumsum([0, *lengths[:-1]], dtype=np.int64),

@@ -11,6 +11,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object
 from taskclf_tray.infer.calibration import (
+    TEMPERATURES,
     Calibrator,
     CalibratorStore,
     IdentityCalibrator,
@@ -114,8 +115,9 @@ def _calibrator(path: Path, name: str) -> Calibrator:
 
 def _temperature(document: Mapping[str, Any], name: str) -> Calibrator:
     temperature = document.get("temperature")
-    if not is_number(temperature) or not isinstance(temperature, int | float) or temperature <= 0:
-        raise _damaged(name, f"its temperature is {describe(temperature)}, not a number above 0")
+    lowest, highest = TEMPERATURES
+    if not is_number(temperature) or not lowest <= temperature <= highest:
+        raise _damaged(name, f"its temperature is {describe(temperature)}, not a number above 0, between 0.01 and 100")
     return TemperatureCalibrator(float(temperature))
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from threading import Event
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibration_fallback import with_numbers
 from taskclf_tray.infer.coded import CodedTexts
 from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
 from taskclf_tray.infer.past import Past, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
@@ -71,6 +73,8 @@ class PipelineConfig:
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS
     model_version: str = ""
     config_id: str = ""
+    is_told: Event = field(init=False, repr=False, default_factory=Event)
+    """Set once the log has said that the calibrator gives no numbers."""
     encoder: Encoder = field(init=False, repr=False)
     resolver: TaxonomyResolver | None = field(init=False, repr=False)
 
@@ -196,8 +200,8 @@ def _calibrate(config: PipelineConfig, raw: FloatArray, user_ids: Sequence[str])
     if len(raw) == 0:
         return raw
     if config.calibrator_store is not None:
-        return config.calibrator_store.calibrate_batch(raw, user_ids)
-    return raw if config.calibrator is None else config.calibrator.calibrate(raw)
+        return with_numbers(config.calibrator_store.calibrate_batch(raw, user_ids), raw, config.is_told)
+    return raw if config.calibrator is None else with_numbers(config.calibrator.calibrate(raw), raw, config.is_told)
 
 
 def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequence[str]) -> BoolArray:

@@ -139,3 +139,14 @@ def test_remove(line: CommandLine, policy: Path) -> None:
     code, out, _ = line.call("policy", "remove")
     assert code == 0
     assert "There was no policy" in out
+
+
+def test_validate_refuses_a_temperature_that_gives_no_numbers(line: CommandLine, policy: Path) -> None:
+    edit(policy, calibrator_store_dir="artifacts/calibrator_store", calibration_method="temperature")
+    assert line.call("policy", "validate")[0] == 0
+    edit(line.home / "artifacts/calibrator_store/global.json", temperature=5e-324)
+    (problem,) = line.json("policy", "validate", code=1)["problems"]
+    assert problem["key"] == "calibrator_store_dir"
+    assert problem["problem"].startswith("calibrator_store_dir cannot be used: ")
+    assert "temperature is 5e-324" in problem["problem"]
+    assert "calibrator_store_dir" in line.call("policy", "validate")[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.infer import calibration
+from taskclf_tray.infer.batch import run_batch_inference
 from taskclf_tray.infer.calibration import (
     Calibrator,
     CalibratorStore,
@@ -27,7 +29,7 @@ from taskclf_tray.infer.calibration import (
     save_calibrator_store,
 )
 from taskclf_tray.infer.calibrator_files import parse_calibrator
-from tests.infer.sample_rows import DATA, HOME, golden, golden_frame
+from tests.infer.sample_rows import DATA, HOME, FakeModel, golden, golden_frame, told_row
 
 GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_calibration.json").read_text())
 STORES = {"temperature": "calibrator_store", "isotonic": "calibrator_store_isotonic"}
@@ -162,6 +164,14 @@ def test_calibrator_survives_the_disk(calibrator: Calibrator, tmp_path: Path) ->
         (one_curve(y_thresholds_=None), "y_thresholds_"),
         (one_curve(X_min_="0"), "limits"),
         (one_curve(out_of_bounds="nan"), "out of bounds"),
+        ({"type": "temperature", "temperature": 5e-324}, "between 0.01 and 100"),
+        ({"type": "temperature", "temperature": 100.1}, "between 0.01 and 100"),
+        (one_curve(y_thresholds_=[0.0, 1e308]), "outside 0 to 1"),
+        (one_curve(y_thresholds_=[-0.1, 1.0]), "outside 0 to 1"),
+        (one_curve(X_thresholds_=[0.0, 1.1], X_max_=1.1), "outside 0 to 1"),
+        (one_curve(y_thresholds_=[0.6, 0.4]), "y thresholds of an isotonic curve descend"),
+        (one_curve(increasing_=False), "y thresholds of an isotonic curve rise"),
+        (one_curve(X_thresholds_=[0.5, 1.0], X_max_=0.2), "limits"),
     ],
 )
 def test_damage_is_named(document: dict[str, Any], reason: str, tmp_path: Path) -> None:
@@ -172,6 +182,84 @@ def test_damage_is_named(document: dict[str, Any], reason: str, tmp_path: Path) 
     assert "broken.json" in caught.value.title
     assert reason in caught.value.title
     assert caught.value.next_step
+
+
+def test_curves_of_taskclf_may_fall_and_be_off_by_a_rounding() -> None:
+    falling = one_curve(y_thresholds_=[1.0 + 2e-16, 0.0], increasing_=False)
+    assert parse_calibrator(falling).calibrate(np.full(8, 0.125)).argmax() == 0
+
+
+def test_thresholds_a_hair_apart_give_numbers() -> None:
+    steep = one_curve(X_thresholds_=[0.0, 5e-324, 1.0], y_thresholds_=[0.0, 1.0, 1.0])
+    probs = np.array([[0.0, 1.0, *[0.0] * 6], [5e-324, 1.0, *[0.0] * 6]] * 4)
+    for rows in (probs, probs[:1]):
+        assert np.isfinite(parse_calibrator(steep).calibrate(rows)).all()
+
+
+EXTREMES = [
+    0,
+    5e-324,
+    1e-308,
+    1e-17,
+    -1e-9,
+    1 + 1e-16,
+    1.5,
+    99.0,
+    1e17,
+    1e308,
+    -1.0,
+    0.5,
+    1,
+    True,
+    None,
+    "1",
+    [],
+    [0.5],
+]
+
+
+def damaged(value: Any, random: Random) -> Any:
+    """The document with one value of it put out of place."""
+    if isinstance(value, dict | list) and value and random.random() < 0.95:
+        key = random.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        changed = value.copy()
+        if random.random() < 0.05:
+            del changed[key]
+        elif isinstance(value, list) and random.random() < 0.2:
+            changed.insert(key, random.choice(EXTREMES))
+        else:
+            changed[key] = damaged(value[key], random)
+        return changed
+    if isinstance(value, int | float) and random.random() < 0.5:
+        return value * random.choice([-1, 0.999, 1.001, 1e-3, 1e3, 1e-300, 1e300])
+    return random.choice(EXTREMES)
+
+
+def test_no_damaged_store_makes_the_batch_answer_nan(tmp_path: Path) -> None:
+    random = Random(11)
+    curve = {"X_thresholds_": [0.0, 0.1, 0.4, 1.0], "y_thresholds_": [0.0, 0.2, 0.2, 1.0], "X_min_": 0.0, "X_max_": 1.0}
+    whole = [{"type": "temperature", "temperature": 2.1}, {"type": "isotonic", "regressors": [curve] * 8}]
+    rows = [told_row(i, "Build", 0.9) for i in range(3)]
+    probs = np.vstack([np.eye(8), np.full(8, 0.125), golden("raw_proba")[:30]])
+    accepted = 0
+    for n in range(4000):
+        document = damaged(whole[n % 2], random)
+        for _ in range(random.randrange(3)):
+            document = damaged(document, random)
+        try:
+            calibrator = parse_calibrator(json.loads(json.dumps(document)) if isinstance(document, dict) else {})
+        except CalibratorError:
+            continue
+        accepted += 1
+        for answer in (calibrator.calibrate(probs), calibrator.calibrate(probs[0])):
+            assert np.isfinite(answer).all(), document
+            np.testing.assert_allclose(answer.sum(axis=-1), 1, atol=1e-9, err_msg=str(document))
+        if accepted % 10 == 0:
+            store = load_calibrator_store(save_calibrator_store(CalibratorStore(calibrator), tmp_path / "store"))
+            result = run_batch_inference(FakeModel(), rows, calibrator_store=store)
+            assert np.isfinite(result.core_probs).all()
+            assert np.isfinite(result.confidences).all()
+    assert accepted > 200
 
 
 @pytest.mark.parametrize(

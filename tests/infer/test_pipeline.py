@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.calibration import CalibratorStore, IdentityCalibrator, TemperatureCalibrator
+from taskclf_tray.infer.calibration_fallback import NO_NUMBERS
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.pipeline import (
     PipelineConfig,
@@ -276,3 +278,25 @@ def test_the_live_path_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class NoNumbers:
+    """A calibrator of another program that divides by zero where the first label is sure."""
+
+    def calibrate(self, core_probs: Any) -> Any:
+        return np.where(core_probs[:, :1] > 0.5, np.nan, core_probs)
+
+
+@pytest.mark.parametrize("changes", [{"calibrator": NoNumbers()}, {"calibrator_store": CalibratorStore(NoNumbers())}])
+def test_a_calibrator_without_numbers_leaves_the_models_own(
+    changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = np.array([[0.9, 0.1, *[0.0] * 6], [0.1, 0.9, *[0.0] * 6], [math.nan] * 8])
+    raw[2, 0] = 0.7
+    config = config_of(**changes)
+    for _ in range(2):
+        decided = decide_raw(config, raw, ["u"] * 3)
+        assert decided.core_probs[:2].tolist() == raw[:2].tolist()
+        assert decided.core_probs[2].tolist() == [0.125] * 8
+        assert decided.is_rejected.tolist() == [False, False, True]
+    assert [record.message for record in caplog.records] == [NO_NUMBERS]
