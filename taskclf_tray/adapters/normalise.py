@@ -15,7 +15,7 @@ from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nam
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.calls import HOST_APP_IDS
-from taskclf_tray.adapters.cleaning import clip, cut_out, fill_gaps, join_pieces, take_out
+from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip, cut_out, fill_gaps, join_pieces, take_out
 from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
 from taskclf_tray.adapters.front_tabs import tabs_in_front
@@ -28,6 +28,15 @@ from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEve
 _COUNTS: Final = ("presses", "clicks", "deltaX", "deltaY", "scrollX", "scrollY")
 _MAX_COUNT: Final = 1_000_000_000
 _AWAY: Final = {"afk": True, "not-afk": False}
+_DAY_US: Final = 86_400 * US_PER_SECOND
+_LONGEST_US: Final = {
+    Stream.WINDOW: _DAY_US,
+    Stream.TAB: _DAY_US,
+    Stream.AWAY: 31 * _DAY_US,
+    Stream.INPUT: 31 * _DAY_US,
+}
+"""A longer event is damaged: a day is the most that is asked for at a time, and a month is longer than any holiday's
+watcher runs. What says more comes of a wrong clock or is made up, and would mean a row for each of its minutes."""
 
 
 class Normaliser:
@@ -149,8 +158,10 @@ def _title(event: RawEvent) -> str:
 
 
 def is_sound(stream: Stream, event: RawEvent) -> bool:
-    """Whether the data say what this stream's events must say."""
+    """Whether the data say what this stream's events must say, and of no longer time than its watcher writes."""
     data = event.data
+    if event.duration_us > _LONGEST_US[stream] + CLIP_NOISE_US:
+        return False
     if stream is Stream.WINDOW:
         return isinstance(data.get("app"), str)
     if stream is Stream.AWAY:

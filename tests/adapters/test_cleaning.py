@@ -134,6 +134,26 @@ def test_wrong_data_are_passed_over_and_counted() -> None:
     assert [len(listed) for listed in (seen.window, seen.away, seen.input, seen.tab)] == [1, 1, 1, 1]
 
 
+def test_events_longer_than_any_watcher_writes_are_damaged() -> None:
+    at, day = round(DAY.timestamp()) * S, 86_400 * S
+    keys = {"presses": 1, "clicks": 0, "deltaX": 0, "deltaY": 0, "scrollX": 0, "scrollY": 0}
+    said = {
+        Stream.WINDOW: (day, {"app": "Code", "title": ""}),
+        Stream.TAB: (day, {"url": "https://github.com"}),
+        Stream.AWAY: (31 * day, {"status": "afk"}),
+        Stream.INPUT: (31 * day, keys),
+    }
+    for stream, (longest, data) in said.items():
+        # a server rounds the end of what it clips up by a millisecond
+        lengths = (longest, longest + 1000, longest + S, 366 * day)
+        raw = {stream: [RawEvent(at, length, data, n) for n, length in enumerate(lengths)]}
+        normaliser = Normaliser(SECRET)
+        seen = normaliser.events(DAY, DAY + timedelta(days=400), raw)
+        assert normaliser.passed_over == 2, stream
+        found = (seen.window, seen.tab, seen.away, seen.input)
+        assert sum(map(len, found)) == 2, stream
+
+
 def test_exclusions_unknown_windows_and_addresses_beside_titles() -> None:
     at = round(DAY.timestamp()) * S
     window = [

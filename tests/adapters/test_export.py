@@ -140,3 +140,19 @@ def test_neither_the_order_of_buckets_nor_their_names_decide(tmp_path: Path, num
         assert read(order, hosts) == expected
     assert read(list(buckets), ["zz", "aa"][: len(hosts)]) == expected
     assert read(list(buckets), ["aa", "zz"][: len(hosts)]) == expected
+
+
+def test_windows_of_a_year_are_damaged_and_counted(tmp_path: Path) -> None:
+    def bucket(kind: str, seconds: Sequence[float], **data: Any) -> dict[str, Any]:
+        at = "2026-03-02T08:00:00Z"
+        events = [{"timestamp": at, "duration": length, "data": data} for length in seconds]
+        return {"type": kind, "hostname": "h", "events": events}
+
+    year = 366 * 86_400
+    windows = bucket("currentwindow", [600, 86_401, *[year] * 40], app="a", title="")
+    away = bucket("afkstatus", [30 * 86_400, 32 * 86_400], status="afk")
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps({"buckets": {"w": windows, "a": away}}))
+    source = ExportSource(path, Normaliser(SECRET))
+    assert source.report.damage() == "42 damaged events were passed over in long.json."
+    assert [e.duration_seconds for e in source.read(*source.span).window] == [600]
