@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -22,25 +23,24 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
     """
     whole: list[RawEvent] = []
     last_of_id: dict[int, int] = {}
-    said: dict[tuple[int, int, frozenset[tuple[str, str]]], list[int]] = {}
+    said: dict[tuple[int, int, str, bytes], int] = {}
     for event in sorted(events, key=lambda e: (e.start_us, e.event_id)):
         at = last_of_id.get(event.event_id)
         if at is not None and event.start_us <= whole[at].end_us and event.data == whole[at].data:
             longer = max(whole[at].end_us, event.end_us) - whole[at].start_us
             whole[at] = dataclasses.replace(whole[at], duration_us=longer)
             continue
-        twins = said.setdefault((event.start_us, event.duration_us, _told(event)), [])
-        twin = next((k for k in twins if whole[k].data == event.data and whole[k].browser == event.browser), None)
-        if twin is None:
-            twins.append(len(whole))
+        twin = said.setdefault((event.start_us, event.duration_us, event.browser, _digest(event)), len(whole))
+        if twin == len(whole):
             whole.append(event)
-        last_of_id[event.event_id] = len(whole) - 1 if twin is None else twin
+        last_of_id[event.event_id] = twin
     return whole
 
 
-def _told(event: RawEvent) -> frozenset[tuple[str, str]]:
-    """The texts of an event: events of one moment are compared only where these are equal, not each with all."""
-    return frozenset((key, value) for key, value in event.data.items() if isinstance(value, str))
+def _digest(event: RawEvent) -> bytes:
+    """Names what an event says: of many events of one moment none is compared with each other one."""
+    said = repr(sorted(event.data.items())).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from taskclf_tray.core.time import parse_time, seconds_to_us, to_us
 
 MAX_DURATION_SECONDS: Final = 366 * 86_400
+"""What a time may be at all; `normalise.is_sound` knows how long the events of each stream are."""
 _EARLIEST_US: Final = 0
 _LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistakes, and overflow when added to
 
@@ -37,7 +38,8 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
     """One event of ActivityWatch's JSON (`id`, `timestamp`, `duration`, `data`); None when it is damaged.
 
     Damaged: a missing or misspelt time, a duration that is no finite number or is negative or above a year, data that
-    is no object. `default_id` names an event that has no id of its own; `browser`: whose tab it is.
+    is no object. `default_id` names an event that has no id of its own; `browser`: whose tab it is. Lists and objects
+    inside the data are left out: nothing of ours reads them, and they may be nested deeply.
     """
     if not isinstance(item, Mapping):
         return None
@@ -47,6 +49,8 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
     number = item.get("id")
     if type(number) is not int or abs(number) >= 2**63:  # what a database can hold
         number = default_id
+    if any(isinstance(value, dict | list) for value in data.values()):
+        data = {key: value for key, value in data.items() if not isinstance(value, dict | list)}
     return RawEvent(start_us, duration_us, data, number, browser)
 
 

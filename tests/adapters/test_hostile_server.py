@@ -15,7 +15,7 @@ import pytest
 from taskclf_tray.adapters import aw_http
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.cleaning import join_pieces
-from taskclf_tray.adapters.raw import RawEvent
+from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import AWProtocolError, AWTimeoutError
 from tests.fakes.http_faults import Handler, faulty_server
 
@@ -143,3 +143,20 @@ def test_many_events_of_one_moment_are_not_compared_each_with_all(comparisons: t
     twins = [RawEvent(10**15, 10**6, Compared(app="a", title=f"t{n}"), n + 10_000) for n in range(3000)]
     assert len(join_pieces([*events, *twins])) == 3000
     assert comparisons.times < 4 * 3000
+
+
+@pytest.mark.parametrize("data", [lambda n: {"presses": n}, lambda n: {"x": n * (2**61 - 1)}, lambda n: {"x": [n]}])
+def test_many_events_that_differ_in_numbers_are_not_compared_each_with_all(
+    data: Callable[[int], dict[str, Any]], comparisons: type[Compared]
+) -> None:
+    events = [RawEvent(10**15, 10**6, Compared(data(n % 3000)), n) for n in range(6000)]
+    assert len(join_pieces(events)) == 3000
+    assert comparisons.times < 4 * 3000
+
+
+def test_events_whose_data_are_nested_deeply_are_joined() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(900):
+        nested = {"a": nested}
+    events = [parse_raw({"id": n, "timestamp": "2026-03-02T08:00:00Z", "duration": 9, "data": nested}) for n in (1, 2)]
+    assert len(join_pieces([event for event in events if event is not None])) == 1
