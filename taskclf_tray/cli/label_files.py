@@ -60,7 +60,7 @@ def handle_export(options: argparse.Namespace) -> int:
     """Write or print every label in force."""
     from taskclf_tray.labels.csv_files import label_csv, write_label_csv
 
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         spans = list(record.labels.everything())
     if options.out is not None:
         place = OutputPlace(options.out)

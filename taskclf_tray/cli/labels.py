@@ -178,7 +178,7 @@ def handle_list(options: argparse.Namespace) -> int:
     start, end = _asked_for(options)
     from taskclf_tray.labels.spans import reaching
 
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         now = record.now
         spans = reaching(record.labels.between(start or _EARLIEST, end or _LATEST), now)
     facts = {

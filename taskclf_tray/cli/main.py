@@ -34,7 +34,7 @@ from taskclf_tray.cli import (
 )
 from taskclf_tray.cli.arguments import Parser, UsageError, parse
 from taskclf_tray.cli.show import print_error, settle_output
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import TaskclfError, file_error
 from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_zones, unknown_zones_note
 from taskclf_tray.system.console import OutputError, complain, prepare_output
 from taskclf_tray.system.stop_signals import Unwinding, exit_code
@@ -112,11 +112,7 @@ def _run(options: argparse.Namespace) -> int:
 def _as_sentence(error: Exception) -> TaskclfError:
     """A file that cannot be read or written is a mistake like any other; the rest is a bug, and goes to the log."""
     if isinstance(error, OSError) and error.errno is not None:
-        what = error.filename2 or error.filename or "A file"
-        return TaskclfError(
-            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
-            "Check the permissions of the home and the free space on its disk.",
-        )
+        return file_error(error)
     from taskclf_tray.ui.bugs import describe_bug
 
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))

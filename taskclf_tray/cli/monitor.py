@@ -78,7 +78,7 @@ def handle_show(options: argparse.Namespace) -> int:
     """Print what is remembered of the daily checks."""
     from taskclf_tray.ui.drift_memory import load_memory
 
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         memory = load_memory(record.database, record.user_id)
         names_apps = _names_apps(record)
         with record.database.reading():
@@ -176,7 +176,7 @@ def _today(record: Record) -> date:
 
 def handle_telemetry(options: argparse.Namespace) -> int:
     """Print the telemetry of days, as the record has it now."""
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         days = _days(options, _today(record))
         found = list(_telemetry_of(record, days))
     facts = {"user_id": record.user_id, "days": [telemetry.to_dict() for telemetry in found]}

@@ -73,7 +73,7 @@ def _limit(word: str) -> int:
 
 def handle_list(options: argparse.Namespace) -> int:
     """Print what waits."""
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         waiting = waiting_in(record)
     shown = waiting[: options.limit or (len(waiting) if options.json else _SHOWN_ENTRIES)]
     names = short_ids(waiting)
@@ -165,7 +165,7 @@ def handle_export(options: argparse.Namespace) -> int:
     from taskclf_tray.labels.queue_file import export_queue, write_queue_file
     from taskclf_tray.labels.request import from_record
 
-    with opened(options) as record, record.database.reading():
+    with opened(options, read_only=True) as record, record.database.reading():
         requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
     if options.out is None:
         print_answer(export_queue(requests))

@@ -36,10 +36,11 @@ class Record:
 
 
 @contextlib.contextmanager
-def opened(options: argparse.Namespace, *, create: bool = False) -> Iterator[Record]:
+def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool = False) -> Iterator[Record]:
     """Open the record there is; with `create` make what is missing of home, identity and record.
 
-    Raises StoreError, IdentityError, HomeError.
+    With `read_only` nothing is written, so a full disk or a home that is read-only is no obstacle. Raises StoreError,
+    IdentityError, HomeError.
     """
     from taskclf_tray.core.errors import StoreError
     from taskclf_tray.core.identity import load_or_create_identity, user_id_path
@@ -55,7 +56,7 @@ def opened(options: argparse.Namespace, *, create: bool = False) -> Iterator[Rec
             "Start the app there first with `taskclf-tray run`, or name another home with --home.",
         )
     user_id = load_or_create_identity(paths.home).user_id
-    database = Database(paths.database)
+    database = Database(paths.database, read_only=read_only)
     try:
         yield Record(paths, database, user_id, now())
     finally:

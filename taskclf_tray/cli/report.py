@@ -70,7 +70,7 @@ def handle_daily(options: argparse.Namespace) -> int:
     kind = _kind(options)
     from taskclf_tray.report.table import daily_lines, day_name
 
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         answer = _Answer(kind, options, record)
         day = options.day or answer.today
         (report,) = answer.read([day])
@@ -92,7 +92,7 @@ def handle_weekly(options: argparse.Namespace) -> int:
     from taskclf_tray.report import weekly as weeks
     from taskclf_tray.report.table import day_name, weekly_lines
 
-    with opened(options) as record:
+    with opened(options, read_only=True) as record:
         answer = _Answer(kind, options, record)
         dates = weeks.week_of(options.week or options.day or answer.today)
         before = answer.read(weeks.days_before(dates, answer.today))

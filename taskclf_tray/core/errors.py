@@ -27,6 +27,11 @@ Foreign exceptions (requests, sqlite3, OSError, …) are mapped once, where they
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
 
 class TaskclfError(Exception):
     """An error with one clear sentence (`title`) and what to do about it (`next_step`).
@@ -130,3 +135,19 @@ class AlreadyRunningError(TaskclfError):
 
 class SystemToolError(TaskclfError):
     """A desktop service or program (editor, file manager) could not be started."""
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether the disk, or the person's part of it, has no room left."""
+    return error.errno in _FULL
+
+
+def file_error(error: OSError, place: Path | str | None = None) -> TaskclfError:
+    """The sentence for the person behind an OSError. `place`: the file or folder, where the error may not know it."""
+    what = place or error.filename2 or error.filename or "A file"
+    if is_full_disk(error):
+        return TaskclfError(f"The disk that holds {what} is full.", "Free some space, then try again.")
+    return TaskclfError(
+        f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+        "Check the permissions of the home and the free space on its disk.",
+    )

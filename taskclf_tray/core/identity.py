@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
-from taskclf_tray.core.errors import IdentityError, ModelError
+from taskclf_tray.core.errors import IdentityError, ModelError, is_full_disk
 from taskclf_tray.core.filelocks import HomeBusyError, home_lock
 from taskclf_tray.core.inference_policy import policy_path
 from taskclf_tray.core.model_io import METADATA_FILE, read_metadata
@@ -50,11 +50,18 @@ def load_or_create_identity(home: Path) -> Identity:
     """
     home = Path(home)
     try:
+        if _is_complete(home):
+            return _load_or_create(home)  # nothing is to be written, so a home that is read-only can be read
         with home_lock(home):
             return _load_or_create(home)
     except OSError as error:
+        if is_full_disk(error):
+            raise IdentityError(
+                f"The disk that holds {_folder(home)} is full.", "Free some space, then try again."
+            ) from error
+        where = error.filename or f"One of the identity files in {_folder(home)}"
         raise IdentityError(
-            f"The identity files in {_folder(home)} cannot be read or written ({error.strerror}).",
+            f"{where} cannot be read or written ({error.strerror}).",
             "Make the folder and its files readable and writable for your user.",
         ) from error
     except HomeBusyError as error:
@@ -194,6 +201,11 @@ def _read(path: Path) -> str | None:
         raise IdentityError(f"The identity file {path} {why}.", "Make it readable, or copy it from a backup.") from None
 
 
+def _is_complete(home: Path) -> bool:
+    """Whether secret, user id and record, which is written last, are all there."""
+    return all(path.exists() for path in (_record_path(home), secret_path(home), user_id_path(home)))
+
+
 def _record_path(home: Path) -> Path:
     return home / "tray" / "identity.json"
 
@@ -207,7 +219,11 @@ def _read_record(home: Path) -> tuple[str, str] | None:
         data = parse_json_object(read_bounded(path, _MAX_FILE_BYTES))
         user_id, fingerprint = data["user_id"], data["title_secret_sha256"]
         uuid.UUID(user_id)
-    except (BadJsonError, KeyError, ValueError, TypeError, AttributeError):
+    except (BadJsonError, KeyError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error.__cause__, OSError):
+            raise IdentityError(
+                f"The record {path} of this home's identity {error}.", "Make it readable for your user."
+            ) from None
         raise IdentityError(
             f"The record {path} of this home's identity is damaged.",
             "Remove it if .user_id and .title_secret in data/processed are the right ones.",

@@ -10,9 +10,9 @@ from pathlib import Path
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.store.migrations import MIGRATIONS
+from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_reader
 
-BUSY_TIMEOUT_SECONDS = 10.0
-_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC)
+_FULL_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -33,7 +33,8 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreError(f"Another program keeps {path.name} locked.", "Close it, or try again in a moment.")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return StoreError(f"The database {path} cannot be written.", "Check the permissions of its folder.")
-    return StoreError(f"The database {path.name} refused an operation ({error}).", "See the log for details.")
+    kind = getattr(error, "sqlite_errorname", None) or type(error).__name__  # its message may quote the record
+    return StoreError(f"The database {path.name} refused an operation ({kind}).", "See the log for details.")
 
 
 @contextlib.contextmanager
@@ -54,7 +55,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     with mapped_errors(path):
         if read_only:
             _migrate_for_reader(path)
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_SECONDS)
+            connection = open_reader(path)
         else:
             make_private_folder(path.parent)
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
@@ -70,8 +71,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _migrate_for_reader(path: Path) -> None:
     """Raises StoreError for a file that cannot be written."""
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+    with contextlib.closing(open_reader(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if 0 < version < len(MIGRATIONS):
         connect(path).close()

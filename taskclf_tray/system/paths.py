@@ -12,7 +12,7 @@ from typing import Final
 import platformdirs
 
 from taskclf_tray.core.atomic import write_new_file
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import TaskclfError, is_full_disk
 from taskclf_tray.core.inference_policy import POLICY_FILE
 from taskclf_tray.core.private_files import foreign_owner, make_private_folder
 
@@ -21,6 +21,10 @@ HOME_VARIABLE: Final = "TASKCLF_HOME"
 
 class HomeError(TaskclfError):
     """The home directory cannot be used."""
+
+
+class HomeNotWritableError(HomeError):
+    """Nothing can be written to the home; what is there may be read."""
 
 
 def home_dir(override: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -157,8 +161,10 @@ def prepare_home(home: Path) -> HomePaths:
     return paths
 
 
-def _unusable(directory: Path, error: OSError) -> HomeError:
-    return HomeError(
+def _unusable(directory: Path, error: OSError) -> HomeNotWritableError:
+    if is_full_disk(error):
+        return HomeNotWritableError(f"The disk that holds {directory} is full.", "Free some space, then try again.")
+    return HomeNotWritableError(
         f"Nothing can be written to {directory} ({error.strerror or type(error).__name__}).",
         f"Make it a folder your user may write to with space on its disk, or set {HOME_VARIABLE} to another one.",
     )

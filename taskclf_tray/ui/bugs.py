@@ -6,7 +6,7 @@ import logging
 import traceback
 from pathlib import Path
 
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import TaskclfError, file_error, is_full_disk
 from taskclf_tray.ui import text
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,14 @@ def describe_bug(error: BaseException) -> str:
 
 
 def as_problem(error: Exception) -> TaskclfError:
-    """What the person is told of any error; a bug goes to the log by type and place alone."""
+    """What the person is told of any error; a bug goes to the log by type and place alone.
+
+    A file that cannot be read or written is no bug: the file is named.
+    """
     if isinstance(error, TaskclfError):
         return error
+    if isinstance(error, OSError) and (error.filename is not None or is_full_disk(error)):
+        log.warning("%s", describe_bug(error))
+        return file_error(error)
     log.error("Unexpected: %s", describe_bug(error))
     return TaskclfError(*text.unexpected(type(error).__name__))

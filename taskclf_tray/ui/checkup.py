@@ -18,7 +18,7 @@ from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
-from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.core.errors import StoreError, TaskclfError, file_error
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import foreign_owner, open_parents, open_places
 from taskclf_tray.core.strict_json import shorten
@@ -30,7 +30,7 @@ from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.attention import SENSES, Sense, attention_backend
 from taskclf_tray.system.local_zone import local_zone
-from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.system.paths import HomeNotWritableError, HomePaths, home_dir, prepare_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.ui.notify.base import NotifyCapability
@@ -74,12 +74,17 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
         folder = home_dir(home)
         is_new = not folder.exists()
         paths = HomePaths(folder) if is_new else prepare_home(folder)
+        first = _new_home(folder) if is_new else Finding("Home", "ok", str(folder))
+    except HomeNotWritableError as error:
+        if not HomePaths(folder).tray.is_dir():
+            return [Finding("Home", "failed", error.title, error.next_step)]
+        paths, first = HomePaths(folder), Finding("Home", "failed", error.title, error.next_step)
     except TaskclfError as error:
         return [Finding("Home", "failed", error.title, error.next_step)]
     config, problems = load_config(paths.config)
     if aw_host is not None:
         config = dataclasses.replace(config, aw_host=aw_host)
-    findings = [_new_home(folder) if is_new else Finding("Home", "ok", str(folder))]
+    findings = [first]
     findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
     findings += [Finding("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
     for subject, check in _CHECKS.items():
@@ -89,10 +94,17 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
             findings += check(paths, config)
         except TaskclfError as error:
             findings.append(Finding(subject, "failed", error.title, error.next_step or _LOOK_INTO_LOG))
+        except OSError as error:
+            findings.append(Finding(subject, "failed", *_sentence(error)))
         except Exception as error:  # noqa: BLE001 - one check that breaks must not hide the others
             detail = f"this could not be checked ({type(error).__name__})"
             findings.append(Finding(subject, "failed", detail, _LOOK_INTO_LOG))
     return findings
+
+
+def _sentence(error: OSError) -> tuple[str, str]:
+    told = file_error(error)
+    return told.title, told.next_step
 
 
 def _new_home(folder: Path) -> Finding:
@@ -157,9 +169,14 @@ def _identity(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     yield Finding("Identity", "ok", "user id and title secret are there, readable by you alone")
 
 
+def _opened(paths: HomePaths) -> Database:
+    """The record, for reading where there is one: it may lie on a disk that takes nothing. Raises StoreError."""
+    return Database(paths.database, read_only=paths.database.exists())
+
+
 def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     identity = load_or_create_identity(paths.home)
-    database = Database(paths.database)
+    database = _opened(paths)
     try:
         with database.reading():
             count = database.buckets.count(identity.user_id)
@@ -281,7 +298,7 @@ def _tool(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     """What the taskclf tool has in the same home."""
     user_id = load_or_create_identity(paths.home).user_id
     try:
-        database = Database(paths.database)
+        database = _opened(paths)
     except StoreError:
         return  # the record says so itself
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.errors import StoreError, file_error
 from taskclf_tray.core.identity import Identity, load_or_create_identity
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
@@ -76,7 +76,7 @@ class Session:
             with contextlib.suppress(StoreError):
                 self._block_note.remove()  # one of a program that was killed
             if models_dir is None:
-                install_starter_model(paths, self.database)
+                _install_starter_model(paths, self.database)
             self.source = make_source(self.identity)
             self.serving = Serving(
                 self.models_dir,
@@ -244,6 +244,14 @@ class Session:
             self.clock.close()
         finally:
             self.database.close()
+
+
+def _install_starter_model(paths: HomePaths, database: Database) -> None:
+    """Raises TaskclfError, which names the folder: what is written to a full disk does not know its own name."""
+    try:
+        install_starter_model(paths, database)
+    except OSError as error:
+        raise file_error(error, paths.models) from error
 
 
 def paused_until(blackouts: list[Blackout]) -> datetime | None:
