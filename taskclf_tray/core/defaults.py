@@ -60,3 +60,6 @@ SETTLE_SECONDS: Final = 330
 
 HIGH_WATER_LEAD_SECONDS: Final = 300
 """The high-water mark never passes the newest event's end by more than this."""
+
+LABEL_COPY_FILE: Final = "labels.csv"
+"""The copy of the person's labels, beside the record."""

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from taskclf_tray.core.defaults import LABEL_COPY_FILE
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.store.migrations import MIGRATIONS
@@ -14,6 +15,17 @@ from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_reader
 
 _FULL_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def advice_for_damage(path: Path) -> str:
+    """What to do about a damaged record, step by step: no label is lost by it."""
+    copy = path.with_name(LABEL_COPY_FILE)
+    has_copy = "" if not copy.exists() else f" Where that fails too, {copy} has them: import that file instead."
+    return (
+        f"First save your labels: `taskclf-tray labels export --out labels.csv`. Then move {path.name}, "
+        f"{path.name}-wal and {path.name}-shm into another folder, run `taskclf-tray labels import labels.csv`, and "
+        f"start again: minutes that ActivityWatch kept are read back.{has_copy}"
+    )
 
 
 def store_error(error: sqlite3.Error, path: Path) -> StoreError:
@@ -25,10 +37,7 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
             f"The disk that holds {path.name} is full.", "Free some space; recording then goes on by itself."
         )
     if primary in _DAMAGED_CODES:
-        return StoreError(
-            f"The database {path} is damaged.",
-            "Move it aside and start again: a new one is made, and what ActivityWatch kept is read back.",
-        )
+        return StoreError(f"The database {path} is damaged.", advice_for_damage(path))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(f"Another program keeps {path.name} locked.", "Close it, or try again in a moment.")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):

@@ -12,6 +12,7 @@ from typing import Final
 import platformdirs
 
 from taskclf_tray.core.atomic import write_new_file
+from taskclf_tray.core.defaults import LABEL_COPY_FILE
 from taskclf_tray.core.errors import TaskclfError, is_full_disk
 from taskclf_tray.core.inference_policy import POLICY_FILE
 from taskclf_tray.core.private_files import foreign_owner, make_private_folder
@@ -109,6 +110,11 @@ class HomePaths:
     def database(self) -> Path:
         """The record."""
         return self.tray / "tray.db"
+
+    @property
+    def label_copy(self) -> Path:
+        """A copy of the person's labels, for when the record is damaged."""
+        return self.tray / LABEL_COPY_FILE
 
     @property
     def log(self) -> Path:

@@ -44,6 +44,8 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
                 complain(text.as_line(title, body))
         except BlackoutOpenError:
             is_dark = True
+        for title, body in session.copy_labels(is_last=True):
+            complain(text.as_line(title, body))
         session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
             answer(text.once_done(count, session.out_dir, is_dark=is_dark))

@@ -408,7 +408,10 @@ class TrayRuntime:
     def _write_outputs(self, session: Session, *, is_caught_up: bool = True, is_last: bool = False) -> None:
         """A folder that cannot be written is told once; the record goes on."""
         try:
-            session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
+            try:
+                self._audience.tell(session.copy_labels(is_last=is_last))
+            finally:
+                session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
             self._outputs_failed = False
         except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
             problem = as_problem(error)

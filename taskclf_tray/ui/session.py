@@ -21,11 +21,13 @@ from taskclf_tray.infer.registry import BundleInfo, list_bundles
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories, KeptCategories
 from taskclf_tray.labels.current import BlockNote, recorded_block
+from taskclf_tray.labels.label_copy import LabelCopy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.ui import text
 from taskclf_tray.ui.clock_watch import watch_of
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.ui.first_start import install_starter_model
@@ -101,6 +103,7 @@ class Session:
             self.out_dir,
             taxonomy=lambda: self.serving.taxonomy,
         )
+        self._label_copy = LabelCopy(self.database, self.identity.user_id, paths.label_copy)
         self.labels = LabelStore(self.database, self.identity.user_id)
         self._growth = LabelGrowth(self.labels, self._front_at)
         self._today = TodayTally(self.database, self.identity.user_id)
@@ -217,6 +220,11 @@ class Session:
         """Bring the files beside the record up to date; see `OutputWriter.write`. Raises StoreError."""
         now, zone_name = self.now(), self.time_zone()
         self._outputs.write(now, zone_name, is_caught_up=is_caught_up, is_last=is_last, max_days=max_days)
+
+    def copy_labels(self, *, is_last: bool = False) -> list[Message]:
+        """Keep the copy of the labels beside the record up to date; what the person is told. Raises TaskclfError."""
+        apart = self._label_copy.follow(self.now(), self.time_zone(), is_last=is_last)
+        return [] if apart is None else [text.labels_apart(apart.count, apart.path)]
 
     def newest(self) -> WindowPrediction | None:
         """The last bucket of the record, under the categories of today. Raises StoreError."""

@@ -703,6 +703,12 @@ TOOL_FILES = "The taskclf tool has data in this home"
 TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
 
 
+def labels_apart(count: int, path: object) -> tuple[str, str]:
+    """A copy beside the record holds labels that the record does not have."""
+    labels = "1 label is" if count == 1 else f"{count} labels are"
+    return f"{labels} in a copy and not in your record", f"To bring back: taskclf-tray labels import {path}"
+
+
 def tool_files_found(names: list[str]) -> str:
     """Told once, at the start."""
     return f"Not used here yet: {', '.join(names)}. taskclf-tray doctor says how to take each of them over."

@@ -1,0 +1,128 @@
+"""A copy of the person's labels beside the record, as `labels import` reads it: minutes can be read again, labels not.
+
+It follows the labels, and never throws any away: a copy that holds labels which the record does not have is left where
+it is while the record has none, and set aside when it has some. Only what this very record wrote is replaced by fewer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.atomic import write_text_atomic
+from taskclf_tray.core.errors import StoreError, file_error
+from taskclf_tray.core.private_files import PRIVATE_FILE
+from taskclf_tray.core.strict_json import BadJsonError, read_bounded
+from taskclf_tray.core.time import local_date as date_in_zone
+from taskclf_tray.labels.csv_files import MAX_FILE_BYTES, label_csv
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.store.database import Database
+
+_NOTE: Final = "label_copy"
+_Signature = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsApart:
+    """So many labels are in the file `path` and not in the record."""
+
+    path: Path
+    count: int
+
+
+class LabelCopy:
+    """Keeps the copy of one user's labels at `path`; owned by the thread that owns the database."""
+
+    def __init__(self, database: Database, user_id: str, path: Path) -> None:
+        self._database = database
+        self._user_id = user_id
+        self._path = path
+        self._note: dict[str, Any] | None = None
+
+    def follow(self, now: datetime, zone_name: str, *, is_last: bool = False) -> LabelsApart | None:
+        """Write the copy when labels were given or taken back, once a local day, and at the end; else two queries.
+
+        A label that goes on is copied as it is then. Returns what the person has to know: labels that only a copy
+        holds, once for each such file. Raises TaskclfError when the record cannot be read or the copy not be written.
+        """
+        note, signature, today = self._noted(), self._signature(), date_in_zone(now, zone_name)
+        is_new = (note.get("signature"), note.get("day")) != (signature, today.isoformat())
+        if not (is_new or is_last or not self._path.exists()):
+            return None
+        text = label_csv(LabelStore(self._database, self._user_id).everything())
+        try:
+            return self._written(text, note, {"signature": signature, "day": today.isoformat()})
+        except OSError as error:
+            raise file_error(error, self._path) from error
+
+    def _written(self, text: str, note: dict[str, Any], seen: dict[str, Any]) -> LabelsApart | None:
+        old = self._present()
+        lost = _labels(old) - _labels(text)
+        is_own, is_empty = _digest(old) in note.get("written", ()), not _labels(text)
+        apart = None
+        if lost and is_empty:
+            self._remember({**note, **seen, "told": _digest(old)})
+            return None if note.get("told") == _digest(old) else LabelsApart(self._path, len(lost))
+        if lost and not is_own:
+            apart = LabelsApart(_free_name(self._path, date.fromisoformat(seen["day"])), len(lost))
+            self._path.rename(apart.path)
+        written = [_digest(text), _digest(old)]  # a kill may leave either
+        if text != old or apart is not None or not self._path.exists():
+            self._remember({**note, "written": written})
+            write_text_atomic(self._path, text, PRIVATE_FILE)
+        self._remember({**seen, "written": written})
+        return apart
+
+    def _present(self) -> str:
+        """The copy there is, empty when there is none. Raises StoreError for what is no copy."""
+        if not self._path.exists():
+            return ""
+        try:
+            return read_bounded(self._path, MAX_FILE_BYTES).decode(errors="replace")
+        except BadJsonError as error:
+            raise StoreError(
+                f"The copy of your labels, {self._path}, {error}.", "Move it out of the folder; another one is written."
+            ) from error
+
+    def _signature(self) -> _Signature:
+        """Differs when labels were given or taken back, and when one ends that went on."""
+        with self._database.reading():
+            mark = self._database.labels.mark(self._user_id)
+            growing = self._database.labels.growing(self._user_id)
+        return [mark.newest, mark.in_force, 0 if growing is None else growing.id]
+
+    def _noted(self) -> dict[str, Any]:
+        if self._note is None:
+            with self._database.reading():
+                saved = self._database.state.get(self._name)
+            self._note = dict(json.loads(saved)) if saved else {}
+        return self._note
+
+    def _remember(self, note: dict[str, Any]) -> None:
+        if note != self._note:
+            with self._database.transaction():
+                self._database.state.set(self._name, json.dumps(note))
+        self._note = note
+
+    @property
+    def _name(self) -> str:
+        return f"{_NOTE}:{self._user_id}"
+
+
+def _labels(text: str) -> set[str]:
+    """The lines below the heading."""
+    return {line for line in text.splitlines()[1:] if line.strip()}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _free_name(path: Path, day: date) -> Path:
+    """`labels-2026-03-02.csv`, or with a number behind it."""
+    names = (f"{path.stem}-{day}{'' if n == 1 else f'-{n}'}{path.suffix}" for n in range(1, 10_000))
+    return next(place for name in names if not (place := path.with_name(name)).exists())
