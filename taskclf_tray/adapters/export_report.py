@@ -18,6 +18,7 @@ _REASONS: Final = {
     Unread.OTHER_HOST: "of a computer that was not chosen",
     Unread.NO_WINDOWS: "away time of a computer without windows",
     Unread.BAD_NAME: "a damaged name",
+    Unread.REFUSED: "a damaged name",
 }
 _KINDS: Final = {Stream.AWAY: "away time", Stream.INPUT: "keyboard and mouse counts", Stream.TAB: "browser tabs"}
 _MOST_NAMED: Final = 5

@@ -28,6 +28,8 @@ HANDOVER_US: Final = 300_000_000
 """How long the watchers of an old and a new name may run side by side: one is restarted after the other."""
 MAX_ID_CHARACTERS: Final = 512
 """A watcher's name and a host's name have at most 300 characters together."""
+_STEPS: Final = frozenset({".", ".."})
+"""Ids that HTTP takes for steps of a path: `buckets/../events` is `events`, so no server can give their events."""
 _MOST_NAMES: Final = 100
 """Nobody renames a computer more often; a source with more names is none of one person's."""
 _LOCAL_ENDINGS: Final = frozenset({"local", "localdomain", "lan", "home", "internal", "box", "arpa", "intranet"})
@@ -156,10 +158,10 @@ def _desk_buckets(found: Sequence[Bucket], hostname: str | None) -> tuple[list[B
             reason = Unread.COPY
         elif chosen is not None and not _fits(bucket, chosen):
             reason = Unread.OTHER_HOST
+        elif bucket.is_refused or bucket.bucket_id in _STEPS:
+            reason = Unread.REFUSED
         elif not is_askable(bucket.bucket_id):
             reason = Unread.BAD_NAME
-        elif bucket.is_refused:
-            reason = Unread.REFUSED
         if reason is None:
             read.append(bucket)
         else:
@@ -175,8 +177,10 @@ def _fits(bucket: Bucket, chosen: str) -> bool:
 
 
 def is_askable(bucket_id: str) -> bool:
-    """Whether a server can be asked for a bucket of this id: text that UTF-8 can hold, of a sane length."""
-    return 0 < len(bucket_id) <= MAX_ID_CHARACTERS and not any("\ud800" <= c <= "\udfff" for c in bucket_id)
+    """Whether a server can be asked for a bucket of this id: text that UTF-8 can hold, of a sane length, no step."""
+    if bucket_id in _STEPS or not 0 < len(bucket_id) <= MAX_ID_CHARACTERS:
+        return False
+    return not any("\ud800" <= c <= "\udfff" for c in bucket_id)
 
 
 # -- names -----------------------------------------------------------------------------------------------------
@@ -228,8 +232,8 @@ class _Joined:
         self._parent = {name: name for name in names}
 
     def root(self, name: str) -> str:
-        while self._parent[name] != name:
-            name = self._parent[name]
+        while (parent := self._parent[name]) != name:
+            name = self._parent[name] = self._parent[parent]  # a shorter way for the next one
         return name
 
     def join(self, names: Sequence[str]) -> None:

@@ -188,6 +188,23 @@ def test_hostile_names_stop_nothing() -> None:
         assert len([state for state in source.buckets() if state.unread is Unread.BAD_NAME]) == 3
 
 
+@pytest.mark.parametrize("name", ["..", "."])
+@pytest.mark.parametrize("has_metadata", [True, False])
+def test_a_bucket_called_like_a_step_of_a_path_is_never_asked_for(name: str, has_metadata: bool) -> None:
+    """A client of HTTP takes such steps out: `buckets/../events` asks for `events`."""
+    with run_rust_server(has_metadata=has_metadata) as rust:
+        rust.add(name, WINDOW, "h", [win(500, 1, "hostile")])
+        rust.add("w", WINDOW, "h", [win(60, 60, "good")])
+        source = source_of(rust)
+        assert apps_of(source, 60) == ["good"]
+        assert {path.partition("?")[0] for path in rust.asked} == {
+            "/api/0/info",
+            "/api/0/buckets/",
+            "/api/0/buckets/w/events",
+        }
+        assert [s.unread for s in source.buckets() if s.bucket_id == name] == [Unread.REFUSED]
+
+
 def test_damaged_events_of_every_stream_are_counted() -> None:
     with run_rust_server() as rust:
         rust.add("w", WINDOW, "h", [win(60, 60), event(50, 1, title="no app"), {**win(40, 1), "duration": 0}])

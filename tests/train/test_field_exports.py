@@ -182,6 +182,16 @@ def test_hostile_names_in_an_export(paths: HomePaths, tmp_path: Path) -> None:
     assert len(report.left_out) == 2
 
 
+def test_names_that_no_server_could_be_asked_for_are_passed_over(paths: HomePaths, tmp_path: Path) -> None:
+    code, other = (("09:00:00", 60, {"app": app, "title": ""}) for app in ("Code", "firefox"))
+    names = {"..": other, ".": other, "\ud800": other, "w": code}
+    export = write(tmp_path / "steps.json", **{name: bucket("currentwindow", "h", at) for name, at in names.items()})
+    rows, report = read(paths, export)
+    assert [row.app_id for row in rows] == ["com.microsoft.VSCode"]
+    assert {state.bucket_id for state in report.left_out} == {"..", ".", "\N{REPLACEMENT CHARACTER}"}
+    assert "were left out (a damaged name)" in report.sentence()
+
+
 def test_the_library_reads_the_same(paths: HomePaths, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     events = parse_aw_export(next(FIELD.glob("04-*")), title_salt=SECRET)
