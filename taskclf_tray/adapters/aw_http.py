@@ -96,6 +96,11 @@ class AWClient:
         """Let the request under way, and every later one, end within a second; from any thread."""
         self._deadline.interrupt()
 
+    def keep_going(self) -> None:
+        """Raise AWTimeoutError once `interrupt` was called: for what takes long over an answer."""
+        if self._deadline.is_interrupted:
+            raise self._too_slow()
+
     def close(self) -> None:
         """Close kept connections."""
         self._session.close()

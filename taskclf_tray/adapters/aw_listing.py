@@ -13,6 +13,7 @@ from taskclf_tray.adapters.base import BucketState, Stream
 from taskclf_tray.adapters.bucket_states import states
 from taskclf_tray.adapters.machines import Bucket, Machine, Selection, is_askable, select
 from taskclf_tray.adapters.raw import parse_raw
+from taskclf_tray.adapters.unfolding import MOST_BUCKETS
 from taskclf_tray.core.errors import AWNotFoundError, AWProtocolError
 
 BUCKETS_FRESH_SECONDS: Final = 60.0
@@ -115,7 +116,10 @@ class BucketListing:
         hostname, device = info.get("hostname"), info.get("device_id")
         if not isinstance(hostname, str):
             raise strange_answer()
-        return (hostname, device if isinstance(device, str) else ""), self._table("buckets/")
+        listing = self._table("buckets/")
+        if len(listing) > MOST_BUCKETS:
+            raise strange_answer()
+        return (hostname, device if isinstance(device, str) else ""), listing
 
     def _table(self, path: str) -> dict[str, Any]:
         try:

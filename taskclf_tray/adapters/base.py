@@ -35,7 +35,7 @@ class Unread(StrEnum):
     BAD_NAME = "bad_name"
     """Its id cannot be asked for."""
     REFUSED = "refused"
-    """The server lists it and does not give its events."""
+    """The server lists it and does not give its events; for one called `..` nobody can ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,10 @@ class SourceStatus:
     detail: str
     newest_event: datetime | None = None
     buckets: tuple[BucketState, ...] = ()
+
+
+def always() -> None:
+    """What work calls that nothing can end before it is done."""
 
 
 class ActivitySource(ABC):

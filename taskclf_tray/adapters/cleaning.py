@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
@@ -14,6 +14,8 @@ from taskclf_tray.core.intervals import Interval, flatten, subtract, union
 
 CLIP_NOISE_US: Final = 1000
 """ActivityWatch rounds the end of a request up by a millisecond: what clipping leaves of ≤ 1 ms is no event."""
+_START: Final = itemgetter(0)
+_END: Final = itemgetter(1)
 
 
 def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
@@ -105,12 +107,13 @@ def cut_out(events: Sequence[RawEvent], holes: Sequence[Interval]) -> list[RawEv
         if not _overlaps(event, holes):
             cut.append(event)
             continue
-        left = subtract([(event.start_us, event.end_us)], holes) if event.duration_us else []
+        near = holes[bisect_right(holes, event.start_us, key=_END) : bisect_left(holes, event.end_us, key=_START)]
+        left = subtract([(event.start_us, event.end_us)], near) if event.duration_us else []
         cut += [dataclasses.replace(event, start_us=start, duration_us=end - start) for start, end in left]
     return sorted(cut, key=lambda event: (event.start_us, event.event_id))
 
 
 def _overlaps(event: RawEvent, holes: Sequence[Interval]) -> bool:
     """Whether the event shares time with a hole; one without length does when it lies inside."""
-    at = bisect_right(holes, event.start_us, key=itemgetter(1))
+    at = bisect_right(holes, event.start_us, key=_END)
     return at < len(holes) and holes[at][0] < event.end_us

@@ -19,7 +19,9 @@ from taskclf_tray.adapters.exported import ExportedEvents
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection, select
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
-from taskclf_tray.adapters.raw import RawEvent, parse_raw
+from taskclf_tray.adapters.overlaps import thinned
+from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
+from taskclf_tray.adapters.unfolding import MOST_BUCKETS, holds_too_many_values, too_many_minutes
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError
 from taskclf_tray.core.time import as_utc, from_us
@@ -53,13 +55,19 @@ class ExportSource(ActivitySource):
         self._path = path
         self._normaliser = normaliser
         parsed, damaged = _parse(_load(path))
+        if len(parsed) > MOST_BUCKETS:
+            raise _unreadable(path, f"holds {len(parsed)} buckets, more than all computers of a person have")
         events = {one.bucket.bucket_id: one.events for one in parsed if one.events}
         if not events:
-            raise _unreadable(path, "holds no window, away, input or tab events")
+            passed_over = f" ({counted_damaged(damaged)})" if damaged else ""
+            raise _unreadable(path, f"holds no window, away, input or tab events{passed_over}")
         selection = select([one.bucket for one in parsed], hostname=hostname)
         if hostname is not None and not selection.machines:
             _refuse_host(path, hostname, [one.bucket for one in parsed])
         read = {bucket.bucket_id: events[bucket.bucket_id] for bucket in selection.read if bucket.bucket_id in events}
+        minutes = too_many_minutes(read[b.bucket_id] for b in selection.read if b.bucket_id in read and _unfolds(b))
+        if minutes:
+            raise _unreadable(path, f"claims {minutes:,} minutes, more than so few events can mean")
         raw = followed(selection, _numbered(selection, read), normaliser.lookup)
         self._raw: dict[Stream, list[RawEvent]] = {stream: listed for stream, listed in raw.items() if listed}
         spans = {stream: _span(listed) for stream, listed in self._raw.items()}
@@ -133,6 +141,8 @@ def _load(path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, f"cannot be opened ({error.strerror})") from error
+    if holds_too_many_values(content):
+        raise _unreadable(path, "holds lists or objects as no ActivityWatch export does")
     value = _parsed_json(content)
     if value is _NOT_JSON:  # raised here, for the parser's own error holds the whole text
         raise _unreadable(path, "is not JSON, or was cut short")
@@ -160,7 +170,7 @@ def _parse(export: Mapping[str, Any]) -> tuple[list[_Parsed], int]:
         sound = _sound_events(bucket, bucket.stream, item["events"])
         damaged += len(item["events"]) - len(sound)
         described, events = _described(bucket, sound)
-        parsed.append(_Parsed(described, events))
+        parsed.append(_Parsed(described, thinned(bucket.stream, events)))
     return parsed, damaged
 
 
@@ -203,6 +213,11 @@ def _numbered(selection: Selection, events: Mapping[str, list[RawEvent]]) -> dic
 
 def _with_id(event: RawEvent, event_id: int) -> RawEvent:
     return RawEvent(event.start_us, event.duration_us, event.data, event_id, event.browser)
+
+
+def _unfolds(bucket: Bucket) -> bool:
+    """Whether every minute of the bucket's events costs; away time is only ever a stretch."""
+    return bucket.stream is not Stream.AWAY
 
 
 def _span(events: Sequence[RawEvent]) -> tuple[int, int]:

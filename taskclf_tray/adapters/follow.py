@@ -13,18 +13,18 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 from typing import Any, Final
 
 from taskclf_tray.adapters.apps import AppInfo, is_nameless
-from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.base import Stream, always
 from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.adapters.cleaning import cut_out
 from taskclf_tray.adapters.front_tabs import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.core.intervals import Interval, intersect, subtract, union
+from taskclf_tray.core.intervals import Interval, subtract, union
 
 _COUNTS: Final = ("presses", "clicks", "deltaX", "deltaY", "scrollX", "scrollY")
 _MEETING: Final = "meeting"
@@ -65,14 +65,14 @@ class Desk:
         return [events for events in (*(s.windows for s in self.screens), self.away, *self.inputs, self.tabs) if events]
 
 
-def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup) -> Raw:
+def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup, keep_going: Callable[[], None] = always) -> Raw:
     """The events of the machine in use, minute by minute, each stream in any order.
 
     `loose`: away time, input and tabs without a machine; they fill what the machine in use does not say itself.
-    `lookup`: what a program's name means.
+    `lookup`: what a program's name means. `keep_going`: called before each minute; raises what ends the work.
     """
     speaking = [desk for desk in desks if desk.streams()]
-    minutes = _Minutes(speaking, lookup)
+    minutes = _Minutes(speaking, lookup, keep_going)
     windows: list[RawEvent] = []
     away: list[RawEvent] = []
     inputs: list[RawEvent] = []
@@ -90,7 +90,12 @@ def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup) -> Raw:
 
 
 def followed(
-    selection: Selection, events: Mapping[str, Sequence[RawEvent]], lookup: Lookup, *, own_host: str = ""
+    selection: Selection,
+    events: Mapping[str, Sequence[RawEvent]],
+    lookup: Lookup,
+    *,
+    own_host: str = "",
+    keep_going: Callable[[], None] = always,
 ) -> Raw:
     """`follow`, with the buckets of a selection; `events`: by bucket id, nothing for one that was not asked for.
 
@@ -111,13 +116,15 @@ def followed(
             tabs=[event for _, listed in by_stream[Stream.TAB] for event in listed],
         )
 
-    return follow([desk(machine.buckets) for machine in selection.machines], desk(selection.loose), lookup)
+    desks = [desk(machine.buckets) for machine in selection.machines]
+    return follow(desks, desk(selection.loose), lookup, keep_going)
 
 
 class _Minutes:
     """Whose windows count in which minute."""
 
-    def __init__(self, desks: Sequence[Desk], lookup: Lookup) -> None:
+    def __init__(self, desks: Sequence[Desk], lookup: Lookup, keep_going: Callable[[], None]) -> None:
+        self._keep_going = keep_going
         self._screens = [
             _Seen(number, index, screen, lookup)
             for number, desk in enumerate(desks)
@@ -125,14 +132,15 @@ class _Minutes:
             if screen.windows
         ]
         self._uses = [_Use(desk) for desk in desks]
-        self._elsewhere: dict[int, list[int]] = {}
+        self._decided: list[Interval] = []
+        self._followed: dict[int, list[int]] = {}
         self._unseen: dict[tuple[int, int], list[int]] = {}
         if (len(desks) > 1 or len(self._screens) > 1) and not self._are_apart(desks):
             self._decide()
 
     def elsewhere(self, desk: int) -> list[Interval]:
         """The minutes in which another machine is followed, and not this one."""
-        return _intervals(self._elsewhere.get(desk, ()))
+        return subtract(self._decided, _intervals(self._followed.get(desk, ())))
 
     def unseen(self, desk: int, screen: int) -> list[Interval]:
         """The minutes in which these windows do not count."""
@@ -146,20 +154,22 @@ class _Minutes:
     def _decide(self) -> None:
         by_minute: dict[int, list[_Seen]] = {}
         for seen in self._screens:
+            self._keep_going()
             for minute in seen.minutes:
                 by_minute.setdefault(minute, []).append(seen)
         for minute, shown in by_minute.items():
+            self._keep_going()
             kept, desks = self._kept(minute, shown)
             for seen in shown:
                 if seen not in kept:
                     self._unseen.setdefault((seen.desk, seen.index), []).append(minute)
-            for desk in range(len(self._uses)):
-                if desk not in desks:
-                    self._elsewhere.setdefault(desk, []).append(minute)
+            for desk in desks:
+                self._followed.setdefault(desk, []).append(minute)
+        self._decided = _intervals(by_minute)
 
     def _kept(self, minute: int, shown: list[_Seen]) -> tuple[list[_Seen], set[int]]:
         """The screens that count in a minute, and the machines that are followed."""
-        if len(shown) > 1 and any(a.overlaps(b, minute) for a, b in combinations(shown, 2)):
+        if len(shown) > 1 and _do_overlap(seen.shown(minute) for seen in shown):
             shown = [self._best(minute, shown)]
         desks = {seen.desk for seen in shown}
         if len(self._uses) > len(desks) and all(self._uses[desk].is_away(minute) for desk in desks):
@@ -202,9 +212,9 @@ class _Seen:
                 minutes.setdefault(later, []).append(event)
         return minutes
 
-    def overlaps(self, other: _Seen, minute: int) -> bool:
-        """Whether both show a window at one moment of the minute."""
-        return bool(intersect(self._shown(minute), other._shown(minute)))
+    def shown(self, minute: int) -> list[Interval]:
+        """When a window was in front in the minute."""
+        return _clipped(self.minutes[minute], minute)
 
     def is_call(self, minute: int) -> bool:
         """Whether a program or a page for calls is in front in the minute."""
@@ -222,9 +232,6 @@ class _Seen:
     def content(self, minute: int) -> list[tuple[int, int, str, str]]:
         """The windows themselves, for two screens that nothing else tells apart."""
         return sorted((e.start_us, e.duration_us, e.data["app"], _title(e)) for e in self.minutes[minute])
-
-    def _shown(self, minute: int) -> list[Interval]:
-        return _clipped(self.minutes[minute], minute)
 
 
 class _Use:
@@ -288,6 +295,11 @@ def _times(events: Iterable[RawEvent]) -> list[Interval]:
 
 def _clipped(events: Iterable[RawEvent], minute: int) -> list[Interval]:
     return union((max(event.start_us, minute), min(event.end_us, minute + MINUTE_US)) for event in events)
+
+
+def _do_overlap(lists: Iterable[Sequence[Interval]]) -> bool:
+    """Whether an interval of one list shares a moment with one of another."""
+    return any(first[1] > second[0] for first, second in pairwise(sorted(chain.from_iterable(lists))))
 
 
 def _length(events: Iterable[RawEvent], minute: int) -> int:

@@ -7,12 +7,12 @@ titles of what is left. Damaged events are passed over and counted; nothing here
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nameless
-from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.base import Stream, always
 from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip, cut_out, fill_gaps, join_pieces, take_out
@@ -72,10 +72,19 @@ class Normaliser:
         return f"Normaliser(fill_gap_seconds={self._fill_us / US_PER_SECOND})"
 
     def events(
-        self, start: datetime, end: datetime, raw: Mapping[Stream, Sequence[RawEvent]], *, are_sound: bool = False
+        self,
+        start: datetime,
+        end: datetime,
+        raw: Mapping[Stream, Sequence[RawEvent]],
+        *,
+        are_sound: bool = False,
+        keep_going: Callable[[], None] = always,
     ) -> SourceEvents:
-        """The events of [start, end). `raw`: each stream's events in any order, whole or cut, copies and all;
-        `are_sound`: damaged ones were taken out before."""
+        """The events of [start, end).
+
+        `raw`: each stream's events in any order, whole or cut, copies and all. `are_sound`: damaged ones were taken out
+        before. `keep_going`: called before each event that costs time; raises what ends the work.
+        """
         bounds = to_us(start), to_us(end)
         self.passed_over = 0
         self._exclusions.begin_read()
@@ -83,8 +92,9 @@ class Normaliser:
             raw = {stream: self._sound(stream, events) for stream, events in raw.items()}
         by_stream = {stream: clip(join_pieces(raw.get(stream, ())), *bounds) for stream in Stream}
         filled = fill_gaps(by_stream[Stream.WINDOW], self._fill_us)
+        keep_going()
         window, holes = take_out(filled, self._is_excluded)
-        tabs = [event for event in by_stream[Stream.TAB] if not self._has_excluded_title(event)]
+        tabs = [e for e in _each(by_stream[Stream.TAB], keep_going) if not self._has_excluded_title(e)]
         # strategies of the macOS watcher put the address beside the title: as good as a tab event
         tabs += [
             dataclasses.replace(event, browser=self._browser_of(event))
@@ -95,10 +105,10 @@ class Normaliser:
         return SourceEvents(
             start=from_us(bounds[0]),
             end=from_us(bounds[1]),
-            window=tuple(self._window_event(event) for event in window),
+            window=tuple(self._window_event(event) for event in _each(window, keep_going)),
             input=tuple(_input_event(event) for event in by_stream[Stream.INPUT]),
             away=tuple(_away_event(event) for event in by_stream[Stream.AWAY]),
-            tab=tuple(_tab_event(event) for event in cut_out(tabs, holes)),
+            tab=tuple(_tab_event(event) for event in _each(cut_out(tabs, holes), keep_going)),
         )
 
     def _sound(self, stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
@@ -145,6 +155,12 @@ class Normaliser:
             is_unknown=is_nameless(name, title),
             is_call=app.is_call or (seen.is_call_title and _may_show_calls(app)),
         )
+
+
+def _each(events: Iterable[RawEvent], keep_going: Callable[[], None]) -> Iterator[RawEvent]:
+    for event in events:
+        keep_going()
+        yield event
 
 
 def _may_show_calls(app: AppInfo) -> bool:

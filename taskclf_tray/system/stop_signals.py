@@ -7,6 +7,8 @@ A process passes through these states, each with handlers of its own:
 2. `Unwinding`, while a command works: an exception that runs every `finally` on its way out.
 3. `StopRequest` (`stop_request.py`), while the application runs: its main loop ends, and it shuts down in order.
 
+Inside `AtOnce` the system itself ends the process: for a long call of C code, in which no handler runs.
+
 A process that ends in the first two has the exit code that shells report for the signal: 130 for Ctrl-C, 143 for
 SIGTERM. A signal that was ignored when the process began (`command &` in a script ignores Ctrl-C) is handled all the
 same. Windows knows Ctrl-C and Ctrl-Break; its "terminate" ends a process without asking.
@@ -79,6 +81,19 @@ class Unwinding:
 
     def __enter__(self) -> None:
         self._before = install(_unwind)
+
+    def __exit__(self, *_error: object) -> None:
+        restore(self._before)
+
+
+class AtOnce:
+    """A context in which stop signals end the process, also inside one long call of C code, where no handler runs.
+
+    For work that has nothing to clean up, such as parsing a large file. Outside the main thread it changes nothing.
+    """
+
+    def __enter__(self) -> None:
+        self._before = install(signal.SIG_DFL)
 
     def __exit__(self, *_error: object) -> None:
         restore(self._before)

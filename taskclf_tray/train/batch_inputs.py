@@ -24,6 +24,7 @@ from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.stop_signals import AtOnce
 from taskclf_tray.train.job_process import Say
 
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
@@ -99,7 +100,8 @@ def export_rows(
         exclude_apps=config.exclude_apps,
         exclude_title_patterns=config.exclude_title_patterns,
     )
-    source = ExportSource(path, normaliser, hostname=hostname)
+    with AtOnce():  # of a large file the parser returns after half a minute
+        source = ExportSource(path, normaliser, hostname=hostname)
     on_report(source.report)
     start, end = source.span
     skip = _blackouts(paths, to_us(start), to_us(end))

@@ -156,3 +156,56 @@ def test_windows_of_a_year_are_damaged_and_counted(tmp_path: Path) -> None:
     source = ExportSource(path, Normaliser(SECRET))
     assert source.report.damage() == "42 damaged events were passed over in long.json."
     assert [e.duration_seconds for e in source.read(*source.span).window] == [600]
+    path.write_text(json.dumps({"buckets": {"w": bucket("currentwindow", [year] * 40, app="a", title="")}}))
+    with pytest.raises(ExportFormatError, match=r"holds no window.*\(40 damaged events were passed over\)"):
+        ExportSource(path, Normaliser(SECRET))
+
+
+DAMAGED_EXPORTS = {
+    "[],": lambda: b'{"buckets": {"w": {"type": "currentwindow", "events": [' + b"[]," * 200_000 + b"0]}}}",
+    "depth": lambda: b'{"buckets":' + b"[" * 200_000,
+    "days": lambda: _export({"w": _days(1000)}),
+    "keys": lambda: _export({"w": _days(1), "i": [("os.hid.input", 31 * 86_400, {"presses": n}) for n in range(9)]}),
+    "buckets": lambda: _export({f"w{n}": _days(1) for n in range(2001)}),
+}
+
+
+def _days(count: int) -> list[tuple[str, float, dict[str, Any]]]:
+    return [("currentwindow", 86_399, {"app": "a", "title": f"{n}"}) for n in range(count)]
+
+
+def _export(buckets: dict[str, list[tuple[str, float, dict[str, Any]]]]) -> bytes:
+    """Each bucket's events one after the other."""
+    listing = {}
+    for name, events in buckets.items():
+        at, listed = parse_time("2016-03-02T08:00:00Z"), []
+        for _, seconds, data in events:
+            listed.append({"timestamp": at.isoformat(), "duration": seconds, "data": data})
+            at += timedelta(seconds=seconds)
+        listing[name] = {"type": events[0][0], "hostname": "h", "events": listed}
+    return json.dumps({"buckets": listing}).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("[],", "lists or objects"),
+        ("depth", "lists or objects"),
+        ("days", "claims 1,439,983 minutes"),
+        ("keys", "claims 403,199 minutes"),
+        ("buckets", "holds 2001 buckets"),
+    ],
+)
+def test_files_that_mean_more_than_they_can_are_refused(tmp_path: Path, name: str, words: str) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(DAMAGED_EXPORTS[name]())
+    with pytest.raises(ExportFormatError, match=words) as caught:
+        ExportSource(path, Normaliser(SECRET))
+    assert caught.value.next_step
+
+
+def test_forty_days_with_one_window_each_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_bytes(_export({"w": _days(40)}))
+    source = ExportSource(path, Normaliser(SECRET))
+    assert len(source.read(*source.span).window) == 40

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from taskclf_tray.adapters import aw_http
+from taskclf_tray.adapters import activitywatch, aw_http, aw_listing
+from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.aw_http import AWClient
+from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.cleaning import join_pieces
+from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import AWProtocolError, AWTimeoutError
+from tests.fakes.aw_server import RustServer
 from tests.fakes.http_faults import Handler, faulty_server
+from tests.fakes.processes import allowed
 
 
 @pytest.fixture(scope="session")
@@ -160,3 +167,83 @@ def test_events_whose_data_are_nested_deeply_are_joined() -> None:
         nested = {"a": nested}
     events = [parse_raw({"id": n, "timestamp": "2026-03-02T08:00:00Z", "duration": 9, "data": nested}) for n in (1, 2)]
     assert len(join_pieces([event for event in events if event is not None])) == 1
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[RustServer, ActivityWatchSource]]:
+    """A source whose server needs no connection."""
+    server = RustServer(has_metadata=True)
+    source = ActivityWatchSource(normaliser=Normaliser("ab" * 32))
+    source._client.get = server.get  # type: ignore[method-assign]
+    yield server, source
+    source.close()
+
+
+def days_long(count: int, **data: Any) -> list[dict[str, Any]]:
+    at = (NOON - timedelta(hours=1)).isoformat()
+    return [{"timestamp": at, "duration": 86_000, "data": {**data, "n": n}} for n in range(count)]
+
+
+def test_more_events_than_watchers_report_are_refused(
+    served: tuple[RustServer, ActivityWatchSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, source = served
+    monkeypatch.setattr(activitywatch, "MOST_EVENTS", 400)
+    monkeypatch.setattr(activitywatch, "MOST_EVENTS_A_DAY", 2400)
+    server.add("w", Stream.WINDOW, "h", days_long(450, app="a", title="t"))
+    assert source.read(NOON, NOON + timedelta(hours=1)).window
+    server.add("i", Stream.INPUT, "h", days_long(51, presses=1))
+    source.status()  # lists the buckets anew
+    with pytest.raises(AWProtocolError, match="more events than watchers report"):
+        source.read(NOON, NOON + timedelta(hours=1))
+    assert source.read(NOON, NOON + timedelta(hours=2)).window
+
+
+def test_more_buckets_than_computers_have_are_refused(
+    served: tuple[RustServer, ActivityWatchSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, source = served
+    monkeypatch.setattr(aw_listing, "MOST_BUCKETS", 3)
+    for n in range(4):
+        server.add(f"w{n}", Stream.WINDOW, "h")
+    assert not source.status().reachable
+
+
+def test_what_a_server_did_not_clip_costs_nothing(served: tuple[RustServer, ActivityWatchSource]) -> None:
+    server, source = served
+    for host in "hg":
+        server.add(f"w{host}", Stream.WINDOW, host, days_long(3000, app="a", title="t"))
+    server.add("i", Stream.INPUT, "h", days_long(3000, presses=1))
+    original = server.get
+
+    def unclipped(path: str, params: Any = None) -> Any:
+        answer = original(path, params)
+        return server.events[path.split("/")[1]] if isinstance(answer, list) else answer
+
+    source._client.get = unclipped  # type: ignore[method-assign]
+    began = time.monotonic()
+    seen = source.read(NOON, NOON + timedelta(minutes=10))
+    assert seen.window
+    assert len(seen.input) == 1
+    assert time.monotonic() - began < allowed(3)
+
+
+def test_a_read_that_takes_long_ends_when_the_program_stops(
+    served: tuple[RustServer, ActivityWatchSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, source = served
+    for host in "hg":
+        server.add(f"w{host}", Stream.WINDOW, host, [{"timestamp": NOON.isoformat(), "duration": 9, "data": {}}])
+        server.events[f"w{host}"][0]["data"] = {"app": "a", "title": host}
+    places: list[str] = []
+    monkeypatch.setattr(source._client, "keep_going", lambda: places.append(sys._getframe(1).f_code.co_name))
+    source.read(NOON, NOON + timedelta(minutes=1))
+    assert set(places) >= {"_while_wanted", "_decide", "_each"}
+    monkeypatch.undo()
+    source._client.get = server.get  # type: ignore[method-assign]
+    source.interrupt()
+    with pytest.raises(AWTimeoutError):
+        source.read(NOON, NOON + timedelta(minutes=1))

@@ -18,7 +18,7 @@ import pytest
 import taskclf_tray
 from taskclf_tray.cli import main as command_line
 from taskclf_tray.system.stop_request import StopRequest
-from taskclf_tray.system.stop_signals import STOP_SIGNALS, Held, Unwinding
+from taskclf_tray.system.stop_signals import STOP_SIGNALS, AtOnce, Held, Unwinding
 from taskclf_tray.ui import child_job
 from taskclf_tray.ui.child_job import ChildJob, JobStoppedError, run_child
 from tests.fakes.held_imports import HeldImport
@@ -212,3 +212,25 @@ def test_a_signal_while_the_app_starts_ends_it_in_order(tmp_path: Path) -> None:
         holder.go_on()
         code, _out, err = ended(process)
     assert (code, b"Traceback" in err) == (0, False)
+
+
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+def test_one_long_call_of_c_code_is_ended_at_once(number: signal.Signals) -> None:
+    """A handler would run when the call has returned."""
+    script = (
+        "from taskclf_tray.system.stop_signals import AtOnce, end_at_once\n"
+        "end_at_once()\n"
+        "with AtOnce():\n    print(flush=True)\n    sum(range(10**15))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    assert ended(process)[0] == -number
+
+
+def test_afterwards_the_handlers_are_those_of_before() -> None:
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
+    with AtOnce():
+        assert {signal.getsignal(number) for number in STOP_SIGNALS} == {signal.SIG_DFL}
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before

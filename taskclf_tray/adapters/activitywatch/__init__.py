@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from taskclf_tray.adapters.aw_buckets import is_phone_event
 from taskclf_tray.adapters.aw_fetch import (
@@ -25,14 +25,15 @@ from taskclf_tray.adapters.aw_listing import (
 )
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
 from taskclf_tray.adapters.bucket_states import shown_name
-from taskclf_tray.adapters.cleaning import CLIP_NOISE_US
+from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip
 from taskclf_tray.adapters.export import parse_aw_export
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
+from taskclf_tray.adapters.overlaps import thinned
 from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_AW_HOST, DEFAULT_AW_TIMEOUT_SECONDS
-from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWTimeoutError, SourceError
+from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWProtocolError, AWTimeoutError, SourceError
 from taskclf_tray.core.time import as_utc, from_us, iso_z, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
 
@@ -55,6 +56,14 @@ __all__ = [
 LONGEST_REQUEST: Final = timedelta(days=1)
 """A day of window events takes 70 ms; 30 days in one request 2.5 s and 14 MB."""
 
+MOST_EVENTS: Final = 40_000
+MOST_EVENTS_A_DAY: Final = 60_000
+"""What a read may get, and more for each day of it: a day has some 20,000. So a read that is asked to end soon does."""
+
+_TOO_MANY: Final = (
+    "The ActivityWatch server has more events than watchers report.",
+    "Find out which program writes them: all buckets are under Raw Data in ActivityWatch.",
+)
 _STREAM_NAMES: Final = {
     Stream.WINDOW: "windows",
     Stream.AWAY: "away",
@@ -91,6 +100,8 @@ class ActivityWatchSource(ActivitySource):
         self._normaliser = normaliser
         self._listing = BucketListing(self._client, hostname=hostname, clock=clock)
         self._damaged = 0
+        self._left = 0
+        """How many events the read under way may still get."""
         self._passed_over = 0
 
     def __repr__(self) -> str:
@@ -144,6 +155,7 @@ class ActivityWatchSource(ActivitySource):
         """`is_second`: what the server does not give now, right after it was listed, is done without."""
         asked = _whole_milliseconds(start, end)
         self._damaged = 0
+        self._left = MOST_EVENTS + round(MOST_EVENTS_A_DAY * ((end - start) / timedelta(days=1)))
         selection = self._listing.selection()
         events: dict[str, list[RawEvent]] = {}
         for bucket in self._due(selection, to_us(asked[0]), events):
@@ -155,8 +167,9 @@ class ActivityWatchSource(ActivitySource):
                 self._listing.refuse(bucket)
         if is_second and selection.has(Stream.WINDOW) and not self._listing.selection().has(Stream.WINDOW):
             raise AWNotFoundError(*_NOTHING_GIVEN)
-        raw = followed(selection, events, self._normaliser.lookup, own_host=self._listing.own_host)
-        read = self._normaliser.events(start, end, raw, are_sound=True)
+        keep_going, lookup = self._client.keep_going, self._normaliser.lookup
+        raw = followed(selection, events, lookup, own_host=self._listing.own_host, keep_going=keep_going)
+        read = self._normaliser.events(start, end, raw, are_sound=True, keep_going=keep_going)
         self._passed_over = self._damaged
         return read
 
@@ -187,6 +200,9 @@ class ActivityWatchSource(ActivitySource):
         if bucket.stream is Stream.AWAY:
             present = max((event.end_us for event in found if event.data["status"] == "not-afk"), default=0)
             self._listing.note_use(bucket, present)
+        assert bucket.stream is not None
+        # what a server does not clip could go on for days in every event
+        found = thinned(bucket.stream, clip(found, to_us(start), to_us(end)))
         if bucket.stream is not Stream.WINDOW:
             return found
         of_desks = [event for event in found if not is_phone_event(event)]
@@ -199,11 +215,20 @@ class ActivityWatchSource(ActivitySource):
         items = self._client.get(events_path(bucket), {"start": iso_z(start), "end": iso_z(end)})
         if not isinstance(items, list):
             raise strange_answer()
+        self._left -= len(items)
+        if self._left < 0:
+            raise AWProtocolError(*_TOO_MANY)
         assert bucket.stream is not None
-        events = [parse_raw(item, browser=bucket.browser) for item in items]
+        events = [parse_raw(item, browser=bucket.browser) for item in self._while_wanted(items)]
         sound = [event for event in events if event is not None and is_sound(bucket.stream, event)]
         self._damaged += len(events) - len(sound)
         return sound
+
+    def _while_wanted(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items, until the program stops. Raises AWTimeoutError then."""
+        for item in items:
+            self._client.keep_going()
+            yield item
 
     def _detail(self, selection: Selection) -> str:
         where = f"ActivityWatch answers at {self._client.base_url}"
