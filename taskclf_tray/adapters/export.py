@@ -21,10 +21,11 @@ from taskclf_tray.adapters.machines import Bucket, Selection, select
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
 from taskclf_tray.adapters.overlaps import thinned
 from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
+from taskclf_tray.adapters.time_order import TimeOrder
 from taskclf_tray.adapters.unfolding import MOST_BUCKETS, holds_too_many_values, too_many_minutes
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError
-from taskclf_tray.core.time import as_utc, from_us
+from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import SourceEvents
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ class ExportSource(ActivitySource):
         if minutes:
             raise _unreadable(path, f"claims {minutes:,} minutes, more than so few events can mean")
         raw = followed(selection, _numbered(selection, read), normaliser.lookup)
-        self._raw: dict[Stream, list[RawEvent]] = {stream: listed for stream, listed in raw.items() if listed}
-        spans = {stream: _span(listed) for stream, listed in self._raw.items()}
+        self._raw = {stream: TimeOrder(listed) for stream, listed in raw.items() if listed}
+        spans = {stream: _span(listed) for stream, listed in raw.items() if listed}
         whole = spans.values() or [_span(listed) for listed in events.values()]
         self._first_us, self._last_us = min(start for start, _ in whole), max(end for _, end in whole)
         self.report = ExportReport(
@@ -95,7 +96,9 @@ class ExportSource(ActivitySource):
 
     def read(self, start: datetime, end: datetime) -> SourceEvents:
         """Cleaned events of [start, end)."""
-        return self._normaliser.events(as_utc(start), as_utc(end), self._raw, are_sound=True)
+        start, end = as_utc(start), as_utc(end)
+        near = {stream: events.touching(to_us(start), to_us(end)) for stream, events in self._raw.items()}
+        return self._normaliser.events(start, end, near, are_sound=True)
 
     def status(self) -> SourceStatus:
         """What the file holds."""

@@ -209,3 +209,33 @@ def test_forty_days_with_one_window_each_are_read(tmp_path: Path) -> None:
     path.write_bytes(_export({"w": _days(40)}))
     source = ExportSource(path, Normaliser(SECRET))
     assert len(source.read(*source.span).window) == 40
+
+
+def test_a_read_of_a_part_looks_at_that_part_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person with a year of pauses has a part between each two of them."""
+    path = tmp_path / "export.json"
+    minutes = [("currentwindow", 60, {"app": f"a{n}", "title": ""}) for n in range(2000)]
+    away = [("afkstatus", 7200, {"status": "afk"}) for _ in range(20)]
+    path.write_bytes(_export({"w": minutes, "a": away}))
+    source = ExportSource(path, Normaliser(SECRET))
+    begin, end = source.span
+    whole = source.read(begin, end)
+    looked_at = 0
+    original = Normaliser.events
+
+    def counting(self: Normaliser, start: Any, end: Any, raw: Any, **more: Any) -> Any:
+        nonlocal looked_at
+        looked_at += sum(map(len, raw.values()))
+        return original(self, start, end, raw, **more)
+
+    monkeypatch.setattr(Normaliser, "events", counting)
+    hours = [begin + timedelta(hours=n) for n in range(35)]
+    parts = [source.read(first, second) for first, second in pairwise(hours)]
+    assert looked_at < 2 * 2000
+    assert [e.app_id for part in parts for e in part.window] == [e.app_id for e in whole.window]
+    assert union(
+        (to_us(e.timestamp), to_us(e.timestamp) + seconds_to_us(e.duration_seconds)) for p in parts for e in p.away
+    ) == union(
+        (to_us(e.timestamp), min(to_us(e.timestamp) + seconds_to_us(e.duration_seconds), to_us(hours[-1])))
+        for e in whole.away
+    )
