@@ -7,7 +7,6 @@ would cost every minute of every one of them.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,8 +32,12 @@ def thinned(stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
     kept = [event for event in events if event.duration_us == 0]
     for group in groups.values():
         won = flatten([(event.start_us, event.end_us, event.event_id or at) for at, event in enumerate(group)])
-        kept += [dataclasses.replace(group[at], start_us=start, duration_us=end - start) for start, end, at in won]
+        kept += [_cut(group[at], start, end) for start, end, at in won]
     return sorted(kept, key=lambda event: (event.start_us, event.event_id))
+
+
+def _cut(event: RawEvent, start_us: int, end_us: int) -> RawEvent:
+    return RawEvent(start_us, end_us - start_us, event.data, event.event_id, event.browser)
 
 
 def _is_crowded(events: Sequence[RawEvent]) -> bool:

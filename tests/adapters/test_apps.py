@@ -120,3 +120,9 @@ def test_where_programs_are_installed(tmp_path: Path) -> None:
     assert found[0] == tmp_path / "applications"
     assert Path("/a/applications") in found
     assert all(path.is_absolute() for path in found)
+
+
+@pytest.mark.parametrize("name", ["  Code.EXE ", "a\tb", "a\x7fb", "x" * 600, "", " ", "é" * 200, "A B"])
+def test_a_clean_name_is_the_same_on_the_short_way(name: str) -> None:
+    shown = (" " if c.isspace() else c for c in name[:512] if c.isspace() or unicodedata.category(c)[0] != "C")
+    assert clean_name(name) == "".join(shown).strip().lower()[:128]
