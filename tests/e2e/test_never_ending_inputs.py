@@ -79,7 +79,7 @@ def test_the_app_stops_over_a_crowd_of_events(tmp_path: Path) -> None:
 def test_a_batch_stops_over_a_large_file(tmp_path: Path) -> None:
     begin = datetime(2026, 3, 2, 8, tzinfo=UTC)
     part = json.dumps(crowd(2000, begin, 1.0, 1.0))[1:-1]
-    path = tmp_path / "export.json"
+    path = tmp_path / "a-large-export.json"
     with path.open("w") as file:
         file.write('{"buckets": {"w": {"type": "currentwindow", "hostname": "h", "events": [')
         file.write(", ".join([part] * 150))
