@@ -59,8 +59,20 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
     database = Database(paths.database, read_only=read_only)
     try:
         yield Record(paths, database, user_id, now())
+        if database.buckets.unreadable(user_id):
+            _say_what_is_left_out(database, user_id)
     finally:
         database.close()
+
+
+def _say_what_is_left_out(database: Database, user_id: str) -> None:
+    from taskclf_tray.system.console import complain
+    from taskclf_tray.ui import text
+    from taskclf_tray.ui.unreadable import damaged_minutes
+
+    count = damaged_minutes(database, user_id)
+    if count:
+        complain(text.minutes_left_out(count))
 
 
 def now() -> datetime:

@@ -14,8 +14,10 @@ from taskclf_tray.core.zones import known_zone
 
 BUCKET_COLUMNS = (
     "user_id, start_us, end_us, time_zone, covered_seconds, config_id, decided_by, ui_label, core_label, "
-    "smoothed_label, is_mixed, is_rejected, confidence, entropy_bits, settled, feature_row, prediction"
+    "smoothed_label, is_mixed, is_rejected, confidence, entropy_bits, settled, feature_row, prediction, checksum"
 )
+_FEATURE_ROW, _PREDICTION, _CHECKSUM = 15, 16, 17
+"""Places of columns among these."""
 _PLACES = ", ".join("?" * len(BUCKET_COLUMNS.split(", ")))
 _INSERT = f"INSERT OR REPLACE INTO buckets ({BUCKET_COLUMNS}, change) VALUES ({_PLACES}, ?)"  # noqa: S608 - constants
 _SELECT = f"SELECT {BUCKET_COLUMNS} FROM buckets WHERE user_id = ?"  # noqa: S608 - constants
@@ -74,11 +76,25 @@ class BucketRepository:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._unreadable: set[tuple[str, int]] = set()
+
+    def unreadable(self, user_id: str) -> list[int]:
+        """Starts of the buckets that were met so far and left out, because what is stored of them is damaged."""
+        return sorted(start_us for user, start_us in self._unreadable if user == user_id)
+
+    def settle(self, user_id: str, start_us: int) -> None:
+        """Nothing waits for this bucket any more."""
+        self._connection.execute(
+            "UPDATE buckets SET settled = 1 WHERE user_id = ? AND start_us = ?", (user_id, start_us)
+        )
 
     def put(self, records: Iterable[BucketRecord]) -> None:
         """Insert, or replace what has the same user and start; all of them get the next change number."""
         change = self.last_change() + 1
-        self._connection.executemany(_INSERT, ((*_values(record), change) for record in records))
+        kept = list(records)
+        self._connection.executemany(_INSERT, ((*_values(record), change) for record in kept))
+        if self._unreadable:
+            self._unreadable.difference_update((record.user_id, record.start_us) for record in kept)
 
     def last_change(self) -> int:
         """The number of the newest change to the record, 0 before the first; what was set aside keeps its number."""
@@ -91,8 +107,7 @@ class BucketRepository:
             f"SELECT {BUCKET_COLUMNS} FROM buckets INDEXED BY buckets_change "  # noqa: S608 - constants
             "WHERE change > ? AND user_id = ? ORDER BY change, start_us"
         )
-        for values in self._connection.execute(query, (change, user_id)):
-            yield _record(values)
+        yield from self._sound(self._connection.execute(query, (change, user_id)))
 
     def between(self, user_id: str, start_us: int, end_us: int) -> list[BucketRecord]:
         """Buckets that start in [start_us, end_us), in order of time."""
@@ -101,14 +116,21 @@ class BucketRepository:
     def iterate(self, user_id: str, start_us: int, end_us: int) -> Iterator[BucketRecord]:
         """As `between`, one at a time."""
         query = f"{_SELECT} AND start_us >= ? AND start_us < ? ORDER BY start_us"
-        for values in self._connection.execute(query, (user_id, start_us, end_us)):
-            yield _record(values)
+        yield from self._sound(self._connection.execute(query, (user_id, start_us, end_us)))
+
+    def _sound(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[BucketRecord]:
+        """The buckets that are as they were put; the others are remembered and left out."""
+        for values in rows:
+            if _is_sound(values):
+                yield _record(values)
+            elif isinstance(values[1], int):
+                self._unreadable.add((str(values[0]), values[1]))
 
     def before(self, user_id: str, start_us: int, count: int) -> list[BucketRecord]:
         """The last `count` buckets that start before `start_us`, in order of time."""
         query = f"{_SELECT} AND start_us < ? ORDER BY start_us DESC LIMIT ?"
         rows = self._connection.execute(query, (user_id, start_us, count)).fetchall()
-        return [_record(values) for values in reversed(rows)]
+        return list(self._sound(reversed(rows)))
 
     def has_any(self, user_id: str, start_us: int, end_us: int) -> bool:
         """Whether a bucket reaches into [start_us, end_us)."""
@@ -170,15 +192,36 @@ class BucketRepository:
 
 
 def _values(record: BucketRecord) -> tuple[Any, ...]:
-    return (
+    values = (
         record.user_id, record.start_us, record.end_us, record.time_zone, record.covered_seconds, record.config_id,
         record.decided_by, record.ui_label, record.core_label, record.smoothed_label, int(record.is_mixed),
         int(record.is_rejected), record.confidence, record.entropy_bits, int(record.is_settled), record.feature_row,
         record.prediction,
     )  # fmt: skip
+    return (*values, _checksum(values))
+
+
+def _checksum(values: tuple[Any, ...]) -> int:
+    """CRC-32 of all columns but `settled`, which is changed by itself."""
+    columns = (*values[:4], float(values[4]), *values[5:12], float(values[12]), float(values[13]))
+    text = "\x1f".join([*map(str, columns), values[_PREDICTION]])
+    return zlib.crc32(values[_FEATURE_ROW], zlib.crc32(text.encode("utf-8", "surrogatepass")))
+
+
+def _is_sound(values: tuple[Any, ...]) -> bool:
+    """Whether a bucket is as it was put. One without a checksum, from before, is read closely."""
+    try:
+        if values[_CHECKSUM] is not None:
+            return bool(_checksum(values) == values[_CHECKSUM])
+        json.loads(zlib.decompress(values[_FEATURE_ROW]))
+        json.loads(values[_PREDICTION])
+        "".join(map(str, values[:12])).encode()
+        return all(isinstance(values[place], int | float) for place in (1, 2, 4, 12, 13))
+    except (zlib.error, ValueError, TypeError, AttributeError):
+        return False
 
 
 def _record(values: tuple[Any, ...]) -> BucketRecord:
     return BucketRecord(
-        *(*values[:10], bool(values[10]), bool(values[11]), *values[12:14], bool(values[14]), *values[15:])
+        *(*values[:10], bool(values[10]), bool(values[11]), *values[12:14], bool(values[14]), *values[15:17])
     )

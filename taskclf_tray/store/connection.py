@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 
 from taskclf_tray.core.defaults import LABEL_COPY_FILE
@@ -87,6 +88,8 @@ def _migrate_for_reader(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    # a damaged text is one cell that its reader leaves out, not an error of the whole query that quotes its neighbours
+    connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -2000")  # KiB: the working set is the last few minutes
     if not read_only:

@@ -59,6 +59,11 @@ class Database:
         with mapped_errors(self.path):
             yield
 
+    def is_sound(self) -> bool:
+        """Whether SQLite finds the file well-built; it reads all of it. Raises StoreError for a damaged one."""
+        with self.reading():
+            return bool(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+
     def seen_version(self) -> int:
         """A number that changes when another connection has committed something."""
         with self.reading():

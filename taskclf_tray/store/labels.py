@@ -7,11 +7,14 @@ give back what it took, byte for byte. Only the end of a growing span moves, whi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from taskclf_tray.core.types import LABEL_SET_V1
 
 Provenance = Literal["manual", "answer", "import", "auto"]
+_PROVENANCES = frozenset(get_args(Provenance))
 ChangeKind = Literal["label", "answer", "skip", "import", "erase", "merge", "auto"]
 
 _COLUMNS = "id, user_id, start_us, end_us, label, provenance, confidence, created_us, undone_us, is_growing"
@@ -64,6 +67,19 @@ class LabelRepository:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._unreadable: set[int] = set()
+
+    @property
+    def unreadable(self) -> int:
+        """How many spans were met and left out so far, because what is stored of them is damaged."""
+        return len(self._unreadable)
+
+    def _sound(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[SpanRecord]:
+        for row in rows:
+            if row[4] in LABEL_SET_V1 and row[5] in _PROVENANCES:
+                yield _span(row)
+            else:
+                self._unreadable.add(row[0])
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -75,14 +91,12 @@ class LabelRepository:
             f"FROM label_spans WHERE user_id = ? AND {_IN_FORCE} AND start_us <= ?), ?) ORDER BY start_us"
         )
         values = (user_id, start_us, end_us, user_id, start_us, start_us)
-        return [_span(row) for row in self._connection.execute(query, values)]
+        return list(self._sound(self._connection.execute(query, values)))
 
     def growing(self, user_id: str) -> SpanRecord | None:
         """The newest span in force whose end still grows."""
-        row = self._connection.execute(
-            f"{_SELECT} AND is_growing ORDER BY start_us DESC LIMIT 1", (user_id,)
-        ).fetchone()
-        return None if row is None else _span(row)
+        rows = self._connection.execute(f"{_SELECT} AND is_growing ORDER BY start_us DESC LIMIT 1", (user_id,))
+        return next(self._sound(rows.fetchall()), None)
 
     def counts(
         self, user_id: str, provenances: Iterable[Provenance] = ("manual", "answer", "import")

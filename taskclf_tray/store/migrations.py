@@ -205,4 +205,8 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "ALTER TABLE label_spans ADD COLUMN ahead INTEGER REFERENCES clock_changes (id)",
         "CREATE INDEX label_spans_ahead ON label_spans (ahead) WHERE ahead IS NOT NULL",
     ),
+    (
+        "ALTER TABLE buckets ADD COLUMN checksum INTEGER",
+        "ALTER TABLE ahead_buckets ADD COLUMN checksum INTEGER",
+    ),
 )

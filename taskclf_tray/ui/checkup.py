@@ -27,6 +27,8 @@ from taskclf_tray.core.zones import UPDATE_STEP, known_zone, unknown_zones_note
 from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.store.connection import advice_for_damage
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.attention import SENSES, Sense, attention_backend
 from taskclf_tray.system.local_zone import local_zone
@@ -36,6 +38,7 @@ from taskclf_tray.ui.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.ui.notify.base import NotifyCapability
 from taskclf_tray.ui.notify.factory import choose_notifier
 from taskclf_tray.ui.tool_files import tool_files
+from taskclf_tray.ui.unreadable import damaged_minutes
 
 Verdict = Literal["ok", "note", "failed"]
 MIN_FREE_BYTES = 200_000_000
@@ -182,10 +185,20 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
             count = database.buckets.count(identity.user_id)
             is_open = bool(database.blackouts.open_ones())
             zones = database.buckets.time_zones(identity.user_id)
+            is_sound = database.is_sound()
+            for _ in database.buckets.iterate(identity.user_id, -1 << 62, 1 << 62):
+                pass
+            LabelStore(database, identity.user_id).everything()
+            damaged, labels = damaged_minutes(database, identity.user_id), database.labels.unreadable
         clock = list(_clock(database, identity.user_id))
     finally:
         database.close()
     yield Finding("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
+    if damaged:
+        yield Finding("Record", "failed", text.minutes_left_out(damaged), "Check the disk, and let taskclf-tray run.")
+    if labels or not is_sound:
+        what = f"{labels} label{'' if labels == 1 else 's'} of the record cannot be read" if labels else ""
+        yield Finding("Record", "failed", what or f"{paths.database} is damaged", advice_for_damage(paths.database))
     yield from clock
     note = unknown_zones_note(name for name in zones if known_zone(name) != name)
     if note is not None:

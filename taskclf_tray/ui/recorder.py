@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ from taskclf_tray.ui.ahead_events import AheadEvents
 from taskclf_tray.ui.config_memory import ConfigMemory
 from taskclf_tray.ui.guard import GuardedReader
 from taskclf_tray.ui.past_memory import PastMemory
+
+log = logging.getLogger(__name__)
 
 CHUNK = timedelta(hours=6)
 _LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
@@ -182,12 +185,24 @@ class Recorder:
             saved, idle, newest, warm_up = (
                 self._database.state.get(self._name(what)) for what in ("builder", "idle", "newest_end_us", "warm_up")
             )
-        self._newest_end = from_us(int(newest)) if newest else None
-        self._state = BuilderState.from_json(saved, time_zone=self._time_zone()) if saved else self._initial
-        self._idle = IdleState.from_json(idle) if idle else IdleState()
         self._is_cold = warm_up is not None
+        try:
+            self._newest_end = from_us(int(newest)) if newest else None
+            self._state = BuilderState.from_json(saved, time_zone=self._time_zone()) if saved else self._initial
+            self._idle = IdleState.from_json(idle) if idle else IdleState()
+        except ValueError:
+            self._begin_behind_the_record()
         self._ahead.reload(self._state.until)
         self._empty_until = self._shown = None
+
+    def _begin_behind_the_record(self) -> None:
+        """What was saved of the state is damaged: the last minutes say where to go on. Raises StoreError."""
+        log.warning("The saved state is damaged; recording goes on behind the last minute.")
+        with self._database.reading():
+            reach = self._database.buckets.reach(self._user_id)
+        until = None if reach is None else from_us(reach[1])
+        self._newest_end, self._idle = None, IdleState()
+        self._state, self._is_cold = dataclasses.replace(self._initial, until=until), True
 
     def live(self, now: datetime) -> Live | None:
         """The live answer alone, while the record is still behind (at start). Raises like `step`."""
@@ -248,6 +263,30 @@ class Recorder:
         caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
         live = self._live(new_state, events, now, idle, seen) if caught_up else None
         return Step(finalised, revised, live, caught_up)
+
+    def read_again(self, start: datetime, now: datetime) -> bool:
+        """Record one settled bucket of the past anew; False when the source has nothing of it.
+
+        What goes on in it is known from the hours before. Raises SourceError, StoreError, BlackoutOpenError.
+        """
+        begin, end = start - CHUNK, start + self._bucket
+        events = self._read(begin, end + _LOOK_AHEAD)
+        dark = self._reader.blackouts(begin, end)
+        skip = [(from_us(a), from_us(b)) for a, b in dark]
+        _, rows = advance(self._fresh_state(begin), events, end, skip=skip)
+        if not rows or rows[-1].bucket_start_ts != start:
+            return False
+        reports = AwayReports.of(events.away)
+        listening = listening_times(IdleState(to_us(begin)), rows, reports, blackouts=dark)
+        row = _with_decision(rows[-1], reports.away, listening)
+        bucket = _Bucket(row, decide_rows(self._config, [row])[0], True)
+        with self._database.reading():
+            before = self._database.buckets.before(self._user_id, to_us(start), self._config.smooth_window)
+        bucket = self._finished([_answer(record) for record in before], [bucket], None)[0]
+        with self._database.transaction():
+            self._database.buckets.put([record_of(row, bucket.prediction, is_settled=True)])
+            self._memory.remember(self._config, now)
+        return True
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -336,11 +375,8 @@ class Recorder:
             oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
             stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
             context = self._database.buckets.before(self._user_id, oldest, self._config.smooth_window)
-        tail = [
-            _Bucket(unpack_row(r.feature_row), WindowPrediction.unpack(json.loads(r.prediction)), r.is_settled)
-            for r in stored
-        ]
-        return [WindowPrediction.unpack(json.loads(record.prediction)) for record in context], tail
+        tail = [_Bucket(unpack_row(r.feature_row), _answer(r), r.is_settled) for r in stored]
+        return [_answer(record) for record in context], tail
 
     def _reconsidered(
         self, bucket: _Bucket, away: Sequence[Interval], listening: Sequence[Interval], known_from: datetime
@@ -551,6 +587,10 @@ def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> date
 
 def _with_decision(row: FeatureRow, away: Sequence[Interval], listening: Sequence[Interval]) -> FeatureRow:
     return with_decision(row, decide(row, away, (), listening))
+
+
+def _answer(record: BucketRecord) -> WindowPrediction:
+    return WindowPrediction.unpack(json.loads(record.prediction))
 
 
 def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:

@@ -387,6 +387,7 @@ class TrayRuntime:
             self._give_back(session)
             if self._companions is not None:
                 self._companions.after_step(step)
+            self._audience.tell(session.mend())
         except TaskclfError as error:
             self._fail(error)
 

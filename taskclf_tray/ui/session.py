@@ -40,6 +40,7 @@ from taskclf_tray.ui.serving import Message, Overrides, Serving
 from taskclf_tray.ui.snapshot import LabelView, TodayView
 from taskclf_tray.ui.today import TodayTally
 from taskclf_tray.ui.tool_files import tell_once
+from taskclf_tray.ui.unreadable import UnreadableMinutes
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ class Session:
             taxonomy=lambda: self.serving.taxonomy,
         )
         self._label_copy = LabelCopy(self.database, self.identity.user_id, paths.label_copy)
+        self._unreadable = UnreadableMinutes(self.database, self.identity.user_id)
         self.labels = LabelStore(self.database, self.identity.user_id)
         self._growth = LabelGrowth(self.labels, self._front_at)
         self._today = TodayTally(self.database, self.identity.user_id)
@@ -225,6 +227,10 @@ class Session:
         """Keep the copy of the labels beside the record up to date; what the person is told. Raises TaskclfError."""
         apart = self._label_copy.follow(self.now(), self.time_zone(), is_last=is_last)
         return [] if apart is None else [text.labels_apart(apart.count, apart.path)]
+
+    def mend(self) -> list[Message]:
+        """Record damaged minutes anew; what the person is told. Raises SourceError, StoreError."""
+        return [] if self._recorder is None else self._unreadable.look(self._recorder, self.now())
 
     def newest(self) -> WindowPrediction | None:
         """The last bucket of the record, under the categories of today. Raises StoreError."""

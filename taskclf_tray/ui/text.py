@@ -703,6 +703,29 @@ TOOL_FILES = "The taskclf tool has data in this home"
 TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
 
 
+def minutes_damaged(again: int, gone: int) -> tuple[str, str]:
+    """Minutes of the record were damaged on the disk: some were read again, the others are gone."""
+    read = f"{_minutes(again)} {'was' if again == 1 else 'were'} read again from ActivityWatch" if again else ""
+    lost = f"{_minutes(gone)} {'is' if gone == 1 else 'are'} lost" if gone else ""
+    rest = "Check the disk. `taskclf-tray doctor` looks at all of the record."
+    return f"{_minutes(again + gone)} of your record {'was' if again + gone == 1 else 'were'} damaged", (
+        f"{', '.join(part for part in (read, lost) if part)}. {rest}"
+    )
+
+
+def minutes_left_out(count: int) -> str:
+    """What a command says that met damaged minutes."""
+    is_one = count == 1
+    return (
+        f"{_minutes(count)} of the record {'is' if is_one else 'are'} damaged and left out. The running app reads "
+        f"{'it' if is_one else 'them'} again where ActivityWatch still has {'it' if is_one else 'them'}."
+    )
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"
+
+
 def labels_apart(count: int, path: object) -> tuple[str, str]:
     """A copy beside the record holds labels that the record does not have."""
     labels = "1 label is" if count == 1 else f"{count} labels are"

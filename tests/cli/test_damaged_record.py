@@ -98,3 +98,16 @@ def test_the_app_copies_the_labels_and_brings_up_those_only_a_copy_has(tmp_path:
     with rig.running():
         pass
     assert any("labels import" in notice.body for notice in rig.notifier.told("1 label is in a copy"))
+
+
+def test_a_report_leaves_a_damaged_minute_out_and_says_so(line: RecordHome) -> None:
+    fill(line)
+    with contextlib.closing(sqlite3.connect(line.home / "tray" / "tray.db", isolation_level=None)) as connection:
+        connection.execute(
+            "UPDATE buckets SET prediction = CAST(X'ff' AS TEXT) WHERE start_us = (SELECT max(start_us) FROM buckets)"
+        )
+    code, out, err = line.call("report", "daily", "--day", "2026-03-02", "--json")
+    assert code == 0
+    assert USER not in err
+    assert "1 minute of the record is damaged and left out." in err
+    assert out.startswith("{")
