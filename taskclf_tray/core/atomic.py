@@ -6,6 +6,7 @@ A reader sees the old content or the new, never a part of it, through crash, `ki
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import secrets
@@ -72,6 +73,12 @@ def replace(source: Path, target: Path) -> None:
             if os.name != "nt" or attempt == _REPLACE_TRIES - 1:
                 raise
             time.sleep(_REPLACE_PAUSE_SECONDS)
+
+
+def free_name(path: Path) -> Path:
+    """The path, or with a number behind its name when something is there: `labels-2.csv`."""
+    names = (f"{path.stem}{'' if number == 1 else f'-{number}'}{path.suffix}" for number in itertools.count(1))
+    return next(place for name in names if not (place := path.with_name(name)).exists())
 
 
 def sync_directory(directory: Path) -> None:

@@ -17,6 +17,7 @@
     │   ├── AWProtocolError         an answer that is not ActivityWatch's
     │   └── ExportFormatError       an export file that cannot be read
     ├── StoreError                  the database
+    │   └── RecordMovedError        deleted, replaced or moved while it was open
     ├── LabelError                  a label, a file of labels or an entry of the queue that cannot be used
     ├── AlreadyRunningError         a second instance
     └── SystemToolError             an editor, opener or desktop service failed
@@ -123,6 +124,10 @@ class ExportFormatError(SourceError):
 
 class StoreError(TaskclfError):
     """The database cannot be opened, read or written."""
+
+
+class RecordMovedError(StoreError):
+    """The database was deleted, replaced or moved while it was open; nothing was written."""
 
 
 class LabelError(TaskclfError):

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.core.atomic import write_text_atomic
+from taskclf_tray.core.atomic import free_name, write_text_atomic
 from taskclf_tray.core.errors import StoreError, file_error
 from taskclf_tray.core.private_files import PRIVATE_FILE
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
@@ -56,6 +56,22 @@ class LabelCopy:
         text = label_csv(LabelStore(self._database, self._user_id).everything())
         try:
             return self._written(text, note, {"signature": signature, "day": today.isoformat()})
+        except OSError as error:
+            raise file_error(error, self._path) from error
+
+    def rescue(self, now: datetime, zone_name: str) -> None:
+        """Write the labels of a record that has lost its place, for the one that stands there now to compare with.
+
+        Raises TaskclfError.
+        """
+        text = label_csv(LabelStore(self._database, self._user_id).everything())
+        try:
+            old = self._present()
+            if not _labels(text) - _labels(old):
+                return
+            if _labels(old) - _labels(text) and _digest(old) not in self._noted().get("written", ()):
+                self._path.rename(_free_name(self._path, date_in_zone(now, zone_name)))
+            write_text_atomic(self._path, text, PRIVATE_FILE)
         except OSError as error:
             raise file_error(error, self._path) from error
 
@@ -124,5 +140,4 @@ def _digest(text: str) -> str:
 
 def _free_name(path: Path, day: date) -> Path:
     """`labels-2026-03-02.csv`, or with a number behind it."""
-    names = (f"{path.stem}-{day}{'' if n == 1 else f'-{n}'}{path.suffix}" for n in range(1, 10_000))
-    return next(place for name in names if not (place := path.with_name(name)).exists())
+    return free_name(path.with_name(f"{path.stem}-{day}{path.suffix}"))

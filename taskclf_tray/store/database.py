@@ -6,7 +6,10 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+from taskclf_tray.core.atomic import write_new_file
+from taskclf_tray.core.errors import RecordMovedError, StoreError, file_error
 from taskclf_tray.store.ahead import AheadRepository
 from taskclf_tray.store.blackouts import BlackoutRepository
 from taskclf_tray.store.buckets import BucketRepository
@@ -15,6 +18,9 @@ from taskclf_tray.store.labels import LabelRepository
 from taskclf_tray.store.requests import AskRepository, RequestRepository
 from taskclf_tray.store.state import ConfigRepository, StateRepository
 
+_HEAD_BYTES: Final = 100
+_USER_VERSION: Final = slice(60, 64)
+
 
 class Database:
     """Owned by one thread. Writes happen inside `transaction()`; each is on disk when the block has ended."""
@@ -22,6 +28,8 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._connection: sqlite3.Connection = connect(path, read_only=read_only)
+        self._file = None if read_only else _file_at(path)
+        self._folder = _file_at(path.parent)
         self.buckets = BucketRepository(self._connection)
         self.blackouts = BlackoutRepository(self._connection)
         self.labels = LabelRepository(self._connection)
@@ -35,7 +43,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing, also when the process is killed inside. One inside another is part of it.
 
-        Raises StoreError.
+        Raises StoreError; RecordMovedError, and writes nothing, when the file has lost its place.
         """
         with mapped_errors(self.path):
             if self._connection.in_transaction:
@@ -44,6 +52,11 @@ class Database:
                 yield from self._outermost()
 
     def _outermost(self) -> Iterator[None]:
+        if self.is_displaced():
+            raise RecordMovedError(
+                f"{self.path.name} was deleted, replaced or moved while it was open.",
+                "Nothing was written. Try again in a moment.",
+            )
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -59,6 +72,36 @@ class Database:
         with mapped_errors(self.path):
             yield
 
+    def is_displaced(self) -> bool:
+        """Whether the path leads to another file than the open one, or to none."""
+        return self._file is not None and _file_at(self.path) != self._file
+
+    def has_lost_its_folder(self) -> bool:
+        """Whether the folder is gone, or another one stands in its place."""
+        return _file_at(self.path.parent) != self._folder
+
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file, and leave the log empty. Raises StoreError."""
+        with mapped_errors(self.path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def save_as(self, path: Path) -> None:
+        """Write all of it to a new file, in place of what is there. Raises StoreError, and leaves no file then."""
+        try:
+            with mapped_errors(path):
+                path.unlink(missing_ok=True)
+                write_new_file(path, b"")
+                with contextlib.closing(sqlite3.connect(path)) as target:
+                    target.execute("PRAGMA synchronous = FULL")
+                    self._connection.backup(target)
+        except (StoreError, OSError) as error:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            if isinstance(error, StoreError):
+                raise
+            told = file_error(error, path)
+            raise StoreError(told.title, told.next_step) from error
+
     def is_sound(self) -> bool:
         """Whether SQLite finds the file well-built; it reads all of it. Raises StoreError for a damaged one."""
         with self.reading():
@@ -73,3 +116,22 @@ class Database:
         """Close; SQLite folds the write-ahead log into the file."""
         with mapped_errors(self.path):
             self._connection.close()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to; None when it leads to none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file is a database that this program has made, by its head: SQLite would look at its log as well."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return head.startswith(b"SQLite format 3\0") and any(head[_USER_VERSION])

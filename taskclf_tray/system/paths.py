@@ -14,6 +14,7 @@ import platformdirs
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.defaults import LABEL_COPY_FILE
 from taskclf_tray.core.errors import TaskclfError, is_full_disk
+from taskclf_tray.core.identity import user_id_path
 from taskclf_tray.core.inference_policy import POLICY_FILE
 from taskclf_tray.core.private_files import foreign_owner, make_private_folder
 
@@ -165,6 +166,18 @@ def prepare_home(home: Path) -> HomePaths:
             probe.unlink()
         raise _unusable(paths.tray, error) from error
     return paths
+
+
+def require_home(paths: HomePaths, *, was_used: bool = False) -> None:
+    """Raises HomeError when a home that was prepared is not there any more: it is not made a second time.
+
+    `was_used`: a session was open in it, so that what stands there without a user id is not that home.
+    """
+    if not paths.tray.is_dir() or (was_used and not user_id_path(paths.home).exists()):
+        raise HomeError(
+            "Your data folder is not there any more.",
+            f"Put {paths.home} back; or quit taskclf-tray, and start it with the new place.",
+        )
 
 
 def _unusable(directory: Path, error: OSError) -> HomeNotWritableError:

@@ -36,6 +36,7 @@ class Companions:
             session.taxonomy,
             audience.tell,
             audience.show_labels,
+            session.database.is_displaced,
         )
         self._desk = LabelDesk(around, said)
         self._desk.start()

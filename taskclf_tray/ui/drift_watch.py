@@ -166,6 +166,8 @@ class DriftWatch:
         try:
             answer = job.run(_log_warning)
             report = json.loads(Path(answer["report"]).read_text(encoding="utf-8"))
+            if self._session.database.is_displaced():
+                return  # opening would make a second, empty record
             database = Database(self._session.paths.database)
             try:
                 self._take_in(

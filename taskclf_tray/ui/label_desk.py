@@ -6,6 +6,7 @@ the switches of asking are written here, and the views are told from here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from taskclf_tray.core.errors import RecordMovedError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.asking_state import switched, update_asking
@@ -51,6 +53,8 @@ class DeskSurroundings:
     tell: Callable[[Sequence[Message]], None]
     show: Callable[[Callable[[], LabelView]], None]
     """Given a way to read the view of the labels: read it now, and show it."""
+    is_displaced: Callable[[], bool] = lambda: False
+    """Whether the record has lost its place."""
 
 
 LabelCommands = queue.SimpleQueue["LabelCommand | None"]
@@ -66,6 +70,7 @@ class LabelDesk:
     def __init__(self, around: DeskSurroundings, commands: LabelCommands) -> None:
         self._around = around
         self._commands = commands
+        self._postponed: list[LabelCommand] = []
         self._thread = threading.Thread(target=self._run, name="labels")
 
     def start(self) -> None:
@@ -73,9 +78,17 @@ class LabelDesk:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was sent so far, then end."""
+        """Write what was sent so far, then end; what a record could not take that has lost its place waits."""
         self._commands.put(None)
         self._thread.join()
+        waiting: list[LabelCommand] = [*self._postponed]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                command = self._commands.get_nowait()
+                if command is not None:
+                    waiting.append(command)
+        for each in waiting:
+            self._commands.put(each)
 
     # -- the desk's thread ------------------------------------------------------------------------------------
 
@@ -84,8 +97,12 @@ class LabelDesk:
         try:
             while (command := self._commands.get()) is not None:
                 try:
-                    database = database or Database(self._around.database_path)
+                    if database is None:
+                        database = self._opened()
                     self._obey(database, command)
+                except RecordMovedError:
+                    self._postponed.append(command)  # the worker opens another record, and another desk
+                    return
                 except Exception as error:  # noqa: BLE001 - the person is told; the next click is tried again
                     problem = as_problem(error)
                     log.warning("%s", problem)
@@ -93,6 +110,12 @@ class LabelDesk:
         finally:
             if database is not None:
                 database.close()
+
+    def _opened(self) -> Database:
+        """Raises StoreError; RecordMovedError where opening would make a second, empty record."""
+        if self._around.is_displaced():
+            raise RecordMovedError("The record is not in its place.", "Try again in a moment.")
+        return Database(self._around.database_path)
 
     def _obey(self, database: Database, command: LabelCommand) -> None:
         with database.transaction():  # all of it, or nothing of it and a sentence that says so

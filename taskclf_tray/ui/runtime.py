@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import RecordMovedError, TaskclfError
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
 from taskclf_tray.ui import actions, text
@@ -47,6 +47,7 @@ from taskclf_tray.ui.icon import IconState
 from taskclf_tray.ui.label_desk import LabelCommands
 from taskclf_tray.ui.notify.base import Notifier
 from taskclf_tray.ui.recorder import Step
+from taskclf_tray.ui.rescue import Rescue
 from taskclf_tray.ui.session import Session
 from taskclf_tray.ui.snapshot import LearningView, Snapshot, TodayView
 from taskclf_tray.ui.status import snapshot_of
@@ -118,6 +119,7 @@ class TrayRuntime:
         self._outputs_failed = False
         self._labels_seen = 0
         self._is_clock_changed = False
+        self._rescue: Rescue | None = None
         self.failure: TaskclfError | None = None
 
     # -- any thread -------------------------------------------------------------------------------------------
@@ -237,18 +239,33 @@ class TrayRuntime:
         companions, self._companions = self._companions, None
         if companions is not None:
             companions.close()
-        if session is not None and not self._is_clock_changed:
+        if session is not None and not self._is_clock_changed and self._rescue is None:
             is_caught_up = self._step is not None and self._step.is_caught_up
             self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
         if session is not None:
             with contextlib.suppress(TaskclfError):
                 session.close()
         self._step, self._is_clock_changed = None, False
+        if self._rescue is not None:
+            self._finish(self._rescue)
+
+    def _finish(self, rescue: Rescue) -> None:
+        """Every connection to the record that has lost its place is closed by now."""
+        self._rescue, self._write_at = None, 0.0
+        try:
+            rescue.finish()
+            self._audience.tell(rescue.told)
+        except OSError as error:
+            problem = as_problem(error)
+            self._audience.tell([text.record_not_saved(problem.title, problem.next_step)])
 
     def _loop(self, session: Session) -> None:
         due = time.monotonic()
         while not self._stop.is_set():
             try:
+                if session.database.is_displaced():
+                    self._rescue = session.rescue()
+                    return
                 if time.monotonic() >= due:
                     due = time.monotonic() + self._poll(session)
                     self._refresh(session)
@@ -313,6 +330,8 @@ class TrayRuntime:
             self._fail(error)
 
     def _look_around(self, session: Session) -> bool:
+        if session.database.is_displaced():
+            return True
         was_open = bool(self._audience.snapshot.is_paused or self._audience.snapshot.is_private)
         try:
             is_open = bool(session.open_blackouts())
@@ -408,12 +427,16 @@ class TrayRuntime:
 
     def _write_outputs(self, session: Session, *, is_caught_up: bool = True, is_last: bool = False) -> None:
         """A folder that cannot be written is told once; the record goes on."""
+        if session.database.is_displaced():
+            return  # with it its folder may have gone, which must not be made again
         try:
             try:
                 self._audience.tell(session.copy_labels(is_last=is_last))
             finally:
                 session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
             self._outputs_failed = False
+        except RecordMovedError:
+            return  # the loop notices it, and tells it
         except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
             problem = as_problem(error)
             if not self._outputs_failed:
@@ -424,6 +447,8 @@ class TrayRuntime:
     def _fail(self, error: TaskclfError) -> float:
         """Something failed: how long to wait before the next try."""
         self._step = None
+        if isinstance(error, RecordMovedError):
+            return 0.0  # the loop saves what can be saved, and tells it
         return self._troubles.failed(error)
 
     def _refresh(self, session: Session) -> None:

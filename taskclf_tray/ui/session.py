@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.errors import StoreError, file_error
+from taskclf_tray.core.errors import StoreError, TaskclfError, file_error
 from taskclf_tray.core.identity import Identity, load_or_create_identity
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
@@ -26,7 +26,7 @@ from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
-from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.paths import HomePaths, require_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.clock_watch import watch_of
 from taskclf_tray.ui.commands import Pause, PrivacyCommand, PrivateMode
@@ -36,6 +36,7 @@ from taskclf_tray.ui.label_growth import LabelGrowth
 from taskclf_tray.ui.label_view import read_label_view
 from taskclf_tray.ui.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.ui.recorder import Live, Recorder
+from taskclf_tray.ui.rescue import Rescue
 from taskclf_tray.ui.serving import Message, Overrides, Serving
 from taskclf_tray.ui.snapshot import LabelView, TodayView
 from taskclf_tray.ui.today import TodayTally
@@ -72,6 +73,7 @@ class Session:
         self.config = config
         self.models_dir = models_dir or paths.models
         self.time_zone = time_zone
+        require_home(paths)
         self.identity = load_or_create_identity(paths.home)
         self.database = Database(paths.database)
         try:
@@ -227,6 +229,14 @@ class Session:
         """Keep the copy of the labels beside the record up to date; what the person is told. Raises TaskclfError."""
         apart = self._label_copy.follow(self.now(), self.time_zone(), is_last=is_last)
         return [] if apart is None else [text.labels_apart(apart.count, apart.path)]
+
+    def rescue(self) -> Rescue:
+        """The record has lost its place: save what would be lost with it. Finish it when the session is closed."""
+        rescue = Rescue(self.database)
+        if rescue.is_replaced:
+            with contextlib.suppress(TaskclfError):
+                self._label_copy.rescue(self.now(), self.time_zone())
+        return rescue
 
     def mend(self) -> list[Message]:
         """Record damaged minutes anew; what the person is told. Raises SourceError, StoreError."""

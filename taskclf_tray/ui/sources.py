@@ -25,7 +25,7 @@ from taskclf_tray.core.types import CoreLabel, SourceEvents
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
-from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
 from taskclf_tray.ui import text
 from taskclf_tray.ui.serving import Message, Overrides
 from taskclf_tray.ui.session import Session
@@ -83,6 +83,7 @@ class SourceSwitch:
         self._person = (persona, seed, speed)
         self._start = start
         self._probed = 0.0
+        self._was_used = False
         self.is_simulated = False
 
     @property
@@ -95,8 +96,10 @@ class SourceSwitch:
 
     def open_session(self, before_request: Callable[[], None]) -> Session:
         """Open the home and source that fit now. Raises TaskclfError."""
+        require_home(self._paths, was_used=self._was_used)
         self.is_simulated = self._source == "simulated" or (self._source == "auto" and self._may_simulate())
         session = self._simulated_session(before_request) if self.is_simulated else self._real_session(before_request)
+        self._was_used = self._was_used or not self.is_simulated
         session.messages += self._news
         self._news = []
         return session

@@ -726,6 +726,43 @@ def _minutes(count: int) -> str:
     return "1 minute" if count == 1 else f"{count} minutes"
 
 
+def record_deleted() -> tuple[str, str]:
+    """The record was put back."""
+    return (
+        "Your record was deleted while the app was running",
+        "The app has put it back. To begin a new one, quit the app first, then delete tray.db.",
+    )
+
+
+def record_replaced() -> tuple[str, str]:
+    """Another file stands in the record's place."""
+    return (
+        "Your record was replaced while the app was running",
+        "The app goes on with the new one, and reads minutes again that ActivityWatch kept.",
+    )
+
+
+def record_not_saved(title: str, next_step: str) -> tuple[str, str]:
+    """The record was deleted, and could not be put back."""
+    return "Your record was deleted while the app was running, and could not be put back", f"{title} {next_step}"
+
+
+def record_kept_beside(path: object) -> tuple[str, str]:
+    """Something that is no record of ours stands in its place."""
+    return (
+        "Your record was overwritten while the app was running",
+        f"The record as it was is in {path}: quit the app, and put it in the place of tray.db.",
+    )
+
+
+def home_gone(home: object) -> tuple[str, str]:
+    """The whole data folder is somewhere else, or nowhere."""
+    return (
+        "Your data folder was moved or deleted while the app was running",
+        f"Nothing is recorded until {home} is back. To use a new place, quit the app and start it there.",
+    )
+
+
 def labels_apart(count: int, path: object) -> tuple[str, str]:
     """A copy beside the record holds labels that the record does not have."""
     labels = "1 label is" if count == 1 else f"{count} labels are"

@@ -13,7 +13,7 @@ from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
-from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
 from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability, PressHandler
 from taskclf_tray.ui.recorder import Step
 from taskclf_tray.ui.runtime import Settings, TrayRuntime
@@ -134,6 +134,7 @@ class Rig:
     def session(self, before_request: Callable[[], None] = lambda: None) -> Session:
         if self.open_error is not None:
             raise self.open_error
+        require_home(self.paths, was_used=self.opened > 0)
         self.opened += 1
         return Session(
             self.paths,
