@@ -13,6 +13,7 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.store.migrations import MIGRATIONS
 from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_reader
+from taskclf_tray.store.repack import PAGE_BYTES
 
 _FULL_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
 _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -93,6 +94,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -2000")  # KiB: the working set is the last few minutes
     if not read_only:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file; an old one keeps its own
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -25,6 +25,7 @@ from taskclf_tray.labels.label_copy import LabelCopy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
+from taskclf_tray.store.repack import repack
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, require_home
 from taskclf_tray.ui import text
@@ -75,6 +76,8 @@ class Session:
         self.time_zone = time_zone
         require_home(paths)
         self.identity = load_or_create_identity(paths.home)
+        if paths.database.exists():
+            repack(paths.database)
         self.database = Database(paths.database)
         try:
             self._block_note = BlockNote(self.database, self.identity.user_id)

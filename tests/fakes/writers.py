@@ -25,6 +25,19 @@ def write_policies(say: Callable[[Any], None], models: Path, source: str) -> Non
         save_inference_policy(policy, models)
 
 
+def repack_over_and_over(say: Callable[[Any], None], path: Path, old_bytes: bytes) -> None:
+    """Put an old record in place and rewrite it, again and again."""
+    from taskclf_tray.store.repack import repack
+
+    while True:
+        for ending in ("-wal", "-shm", "-journal"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        path.write_bytes(old_bytes)
+        say("begins")
+        repack(path)
+        say("ends")
+
+
 def write_numbers(say: Callable[[Any], None], path: Path) -> None:
     """Count in a database; each number is said when it is committed."""
     database = Database(path)
