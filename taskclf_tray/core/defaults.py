@@ -63,3 +63,6 @@ HIGH_WATER_LEAD_SECONDS: Final = 300
 
 LABEL_COPY_FILE: Final = "labels.csv"
 """The copy of the person's labels, beside the record."""
+
+RECORD_FILE: Final = "tray.db"
+"""The record, in the folder `tray` of a home."""

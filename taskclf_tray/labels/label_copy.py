@@ -79,6 +79,7 @@ class LabelCopy:
         old = self._present()
         lost = _labels(old) - _labels(text)
         is_own, is_empty = _digest(old) in note.get("written", ()), not _labels(text)
+        is_own = is_own and not self._database.labels.unreadable
         apart = None
         if lost and is_empty:
             self._remember({**note, **seen, "told": _digest(old)})

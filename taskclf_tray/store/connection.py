@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from operator import methodcaller
 from pathlib import Path
 
-from taskclf_tray.core.defaults import LABEL_COPY_FILE
+from taskclf_tray.core.defaults import LABEL_COPY_FILE, RECORD_FILE
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.store.migrations import MIGRATIONS
-from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_reader
+from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_copy, open_reader
 from taskclf_tray.store.repack import PAGE_BYTES
 
 _FULL_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
@@ -21,6 +21,8 @@ _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 def advice_for_damage(path: Path) -> str:
     """What to do about a damaged record, step by step: no label is lost by it."""
+    if path.name != RECORD_FILE:
+        return "Move it aside and try again: a new one is made."
     copy = path.with_name(LABEL_COPY_FILE)
     has_copy = "" if not copy.exists() else f" Where that fails too, {copy} has them: import that file instead."
     return (
@@ -65,8 +67,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """
     with mapped_errors(path):
         if read_only:
-            _migrate_for_reader(path)
-            connection = open_reader(path)
+            connection = _opened_for_reader(path)
         else:
             make_private_folder(path.parent)
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)
@@ -80,12 +81,21 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _migrate_for_reader(path: Path) -> None:
-    """Raises StoreError for a file that cannot be written."""
+def _opened_for_reader(path: Path) -> sqlite3.Connection:
+    """A record of an older version is migrated; where it cannot be written, a copy of it is. Raises StoreError."""
     with contextlib.closing(open_reader(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if 0 < version < len(MIGRATIONS):
-        connect(path).close()
+        try:
+            connect(path).close()
+        except StoreError:
+            copy = open_copy(path)
+            if copy is None:
+                raise
+            _migrate(copy)
+            copy.execute("PRAGMA query_only = ON")
+            return copy
+    return open_reader(path)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
@@ -118,5 +128,6 @@ def _migrate(connection: sqlite3.Connection) -> None:
                 connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # SQLite has rolled back already where the disk was full
+                connection.execute("ROLLBACK")
             raise

@@ -38,6 +38,13 @@ def open_reader(path: Path) -> sqlite3.Connection:
     raise first
 
 
+def open_copy(path: Path) -> sqlite3.Connection | None:
+    """A connection to a copy of the record, which may be changed and is gone with it; None where none can be made."""
+    with contextlib.suppress(sqlite3.Error, OSError):
+        return None if os.name == "nt" else _copied(path)
+    return None
+
+
 def _opened(path: Path, query: str, *pragmas: str) -> sqlite3.Connection:
     """Read something, for only that shows whether the file can be read."""
     uri = f"{path.absolute().as_uri()}?{query}"
@@ -69,7 +76,9 @@ def _copied(path: Path) -> sqlite3.Connection:
     folder = Path(tempfile.mkdtemp(prefix="taskclf-tray-"))  # mode 0700
     try:
         for file in (path, path.with_name(f"{path.name}-wal")):
-            shutil.copyfile(file, folder / file.name)
-        return _opened(folder / path.name, "mode=rw", "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA query_only = ON")
+            if file.exists():
+                shutil.copyfile(file, folder / file.name)
+        connection = _opened(folder / path.name, "mode=rw", "PRAGMA locking_mode = EXCLUSIVE")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return connection

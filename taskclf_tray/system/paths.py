@@ -12,7 +12,7 @@ from typing import Final
 import platformdirs
 
 from taskclf_tray.core.atomic import write_new_file
-from taskclf_tray.core.defaults import LABEL_COPY_FILE
+from taskclf_tray.core.defaults import LABEL_COPY_FILE, RECORD_FILE
 from taskclf_tray.core.errors import TaskclfError, is_full_disk
 from taskclf_tray.core.identity import user_id_path
 from taskclf_tray.core.inference_policy import POLICY_FILE
@@ -110,7 +110,7 @@ class HomePaths:
     @property
     def database(self) -> Path:
         """The record."""
-        return self.tray / "tray.db"
+        return self.tray / RECORD_FILE
 
     @property
     def label_copy(self) -> Path:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -85,6 +86,18 @@ def test_a_read_only_home_is_read(line: RecordHome, has_log: bool) -> None:
     assert "Nothing can be written" in found["Home"]["detail"]
     assert found["Record"]["detail"] == "1 minute"
     assert found["Identity"]["detail"].startswith("user id and title secret are there")
+
+
+def test_a_record_of_an_earlier_version_is_read_too(line: RecordHome) -> None:
+    """It cannot be brought up to date where it lies."""
+    fill_record(line.home)
+    expected = [line.call(*words) for words in READING]
+    with contextlib.closing(sqlite3.connect(line.home / "tray" / "tray.db", isolation_level=None)) as connection:
+        for table in ("buckets", "ahead_buckets"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        connection.execute("PRAGMA user_version = 3")
+    with read_only(line.home):
+        assert [line.call(*words) for words in READING] == expected
 
 
 def read_when_full(folder: Path) -> list[Any]:

@@ -130,6 +130,17 @@ def test_what_the_person_took_away_goes_from_the_copy_of_the_same_record(beside:
     assert [path.name for path in tmp_path.glob("*.csv")] == ["labels.csv"]
 
 
+def test_a_label_that_is_damaged_in_the_record_stays_in_a_copy(beside: Beside, tmp_path: Path) -> None:
+    for minute in range(3):
+        beside.label(minute)
+    beside.follow()
+    with beside.database.transaction():
+        beside.database._connection.execute("UPDATE label_spans SET label = 'Bxild' WHERE id = 2")
+    assert beside.follow(NOON + timedelta(days=1)) == LabelsApart(tmp_path / "labels-2026-03-03.csv", 1)
+    assert beside.lines() == 2
+    assert beside.follow(NOON + timedelta(days=2)) is None
+
+
 def test_a_kill_between_the_note_and_the_file_sets_nothing_aside(
     beside: Beside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
