@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.regular_files import open_regular
+
 MAX_FILES: Final = 3000
 MAX_FILE_BYTES: Final = 64 * 1024
 
@@ -83,7 +85,7 @@ def _files(directories: Sequence[Path]) -> Iterator[Path]:
 def _entry(path: Path) -> tuple[tuple[str, str, str, str], str] | None:
     """(names by rank, category) of one file; None when it names no category we know."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             text = file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
     except OSError:
         return None

@@ -25,6 +25,7 @@ from taskclf_tray.adapters.time_order import TimeOrder
 from taskclf_tray.adapters.unfolding import MOST_BUCKETS, holds_too_many_values, too_many_minutes
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError
+from taskclf_tray.core.regular_files import TooLargeError, read_regular
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import SourceEvents
 
@@ -139,9 +140,9 @@ def parse_aw_export(
 
 def _load(path: Path) -> Any:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise _unreadable(path, f"is larger than {MAX_FILE_BYTES // 2**20} MiB")
-        content = path.read_bytes()
+        content = read_regular(path, MAX_FILE_BYTES)
+    except TooLargeError as error:
+        raise _unreadable(path, f"is larger than {MAX_FILE_BYTES // 2**20} MiB") from error
     except OSError as error:
         raise _unreadable(path, f"cannot be opened ({error.strerror})") from error
     if holds_too_many_values(content):

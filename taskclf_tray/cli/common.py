@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.regular_files import NotRegularError, follow_links
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -60,6 +62,10 @@ def new_folder(folder: Path) -> Path | None:
     return missing[-1] if missing else None
 
 
+def _why(error: OSError) -> str:
+    return str(error.strerror) if isinstance(error, NotRegularError) else "its links lead in a circle"
+
+
 class OutputPlace:
     """Where a command is about to write a file: nothing is replaced, and no folder is made, without being said.
 
@@ -74,6 +80,11 @@ class OutputPlace:
         self._is_replaced = path.exists()
         if self._is_replaced and not path.is_file():
             raise TaskclfError(f"{path} cannot be written: it is no ordinary file.", "Leave --out away to print.")
+        try:
+            follow_links(path)
+        except OSError as error:
+            if isinstance(error, NotRegularError) or error.errno == errno.ELOOP:
+                raise TaskclfError(f"{path} cannot be written: {_why(error)}.", "Choose another place.") from error
         self._new_folder = new_folder(path.parent)
 
     @property

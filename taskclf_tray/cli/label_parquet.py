@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.regular_files import open_regular
+
 _JOB: Final = "taskclf_tray.train.labels_job"
 _PARQUET: Final = b"PAR1"
 
@@ -28,7 +30,7 @@ def as_csv(path: Path, *, is_debug: bool) -> Iterator[Path]:
 
 def _is_parquet(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(_PARQUET)) == _PARQUET
     except OSError:
         return False  # the reader of CSV says what is wrong

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ _JOB: Final = "taskclf_tray.train.drift_job"
 _DAY: Final = timedelta(days=1)
 _SHOWN_DAYS: Final = 7
 _MOST_DAYS: Final = 400
+_MAX_REPORT_BYTES: Final = 16 << 20
 
 
 def add_parser(commands: Commands) -> None:
@@ -152,8 +152,9 @@ def _found(report: Mapping[str, Any], day: date, *, names_apps: bool) -> list[di
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return report
+    from taskclf_tray.core.strict_json import read_json_object
+
+    return read_json_object(path, _MAX_REPORT_BYTES)
 
 
 def _names_apps(record: Record) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
+from taskclf_tray.core.regular_files import Links, open_regular, replaceable
 
 _STALE_SECONDS: Final = 3600.0
 """A temporary file this old belongs to a process that died while it wrote."""
@@ -24,14 +25,15 @@ _REPLACE_TRIES: Final = 20
 _REPLACE_PAUSE_SECONDS: Final = 0.05
 
 
-def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None) -> None:
+def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
     """Replace `path` by `data`; missing parent directories are made for the owner alone.
 
     `mode`: permission bits of the new file; None keeps those of the file it replaces, else 0600.
-    A symbolic link stays a link: the file it points at is replaced. Raises OSError (disk full, not writable): the
-    old file is untouched then, and the temporary one removed.
+    A symbolic link of the person's own stays a link: the file it points at is replaced. Raises OSError (disk full, not
+    writable, a link that is not followed, a FIFO or device in the place): the old file is untouched then, and the
+    temporary one removed.
     """
-    target = Path(os.path.realpath(path))
+    target = replaceable(path, links)
     make_private_folder(target.parent)
     _remove_stale(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -45,9 +47,9 @@ def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None) -> None
     sync_directory(target.parent)
 
 
-def write_text_atomic(path: Path, text: str, mode: int | None = None) -> None:
+def write_text_atomic(path: Path, text: str, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
     """`write_bytes_atomic` of the text in UTF-8, its line ends as they are."""
-    write_bytes_atomic(path, text.encode(), mode)
+    write_bytes_atomic(path, text.encode(), mode, links)
 
 
 def write_json_atomic(path: Path, value: Mapping[str, Any] | Sequence[Any], mode: int | None = None) -> None:
@@ -99,8 +101,8 @@ def write_new_file(path: Path, data: bytes) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Append durably. A line cut short by a crash is closed first, so that it spoils no other. Raises OSError."""
-    with path.open("a+b") as file:
-        torn = file.tell() > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
+    with open_regular(path, "ab", Links.NONE) as file:
+        torn = file.seek(0, os.SEEK_END) > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
         file.write((b"\n" if torn else b"") + line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.regular_files import open_regular
+
 MAX_MODEL_BYTES: Final = 32 * 2**20
 """The largest model that is served: its trees take about twice that in memory."""
 TOO_LARGE: Final = f"it is larger than {MAX_MODEL_BYTES >> 20} MiB"
@@ -76,7 +78,7 @@ def _look(path: Path, mtime_ns: int, size: int, inode: int) -> ModelText:  # noq
     head, kept, trees = b"", b"", 0
     problem: str | None = None
     is_ended = False
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
             head = head or chunk[:_MAX_HEADER_BYTES]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeGuard
+
+from taskclf_tray.core.regular_files import Links, NotRegularError, TooLargeError, read_regular
 
 MAX_JSON_BYTES: Final = 1_000_000
 
@@ -21,25 +22,19 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
     return parse_json_object(read_bounded(path, max_bytes))
 
 
-def read_bounded(path: Path, max_bytes: int) -> bytes:
+def read_bounded(path: Path, max_bytes: int, links: Links = Links.TRUSTED) -> bytes:
     """The bytes of a regular file of at most `max_bytes`. Raises BadJsonError; never waits on a pipe or device."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadJsonError("is not a file")
-        if status.st_size > max_bytes:
-            raise BadJsonError(f"has {status.st_size} bytes, more than the {max_bytes} such a file may have")
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+        return read_regular(path, max_bytes, links)
     except FileNotFoundError:
         raise BadJsonError("is missing") from None
+    except TooLargeError as error:
+        found = f"{error.size} bytes, more than" if error.size is not None else "more than"
+        raise BadJsonError(f"has {found} the {max_bytes} such a file may have") from error
+    except NotRegularError as error:
+        raise BadJsonError(str(error.strerror).removeprefix("it ")) from error
     except OSError as error:
         raise BadJsonError(f"cannot be read ({error.strerror or type(error).__name__})") from error
-    except ValueError as error:  # a NUL in the path, or one of ours
-        raise error if isinstance(error, BadJsonError) else BadJsonError("is missing") from error
-    if len(data) > max_bytes:
-        raise BadJsonError(f"has more than the {max_bytes} bytes such a file may have")
-    return data
 
 
 def parse_json_object(data: bytes | str) -> dict[str, Any]:

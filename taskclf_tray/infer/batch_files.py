@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
 from taskclf_tray.core.frames import starts_us
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
 from taskclf_tray.infer.smooth import Segment
 
@@ -24,6 +25,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 CSV_COLUMNS: Final = ("bucket_start_ts", "predicted_label", "confidence", "is_rejected", "mapped_label", "core_probs")
 CSV_DECIMALS: Final = 4
+
+
+_MAX_SEGMENTS_BYTES = 256 << 20
 
 
 def prediction_line(
@@ -91,7 +95,7 @@ def write_segments_json(segments: Sequence[Segment], path: Path) -> Path:
 def read_segments_json(path: Path) -> list[Segment]:
     """Reverse of `write_segments_json`. Raises ValueError for a file that is not one, OSError when it is unreadable."""
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = json.loads(read_regular(path, _MAX_SEGMENTS_BYTES))
         return [
             Segment(parse_time(s["start_ts"]), parse_time(s["end_ts"]), str(s["label"]), int(s["bucket_count"]))
             for s in listed

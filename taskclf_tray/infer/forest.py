@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from taskclf_tray.core.errors import ModelFormatError
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.infer.forest_table import Floats, check, damaged
 from taskclf_tray.infer.forest_text import MAX_BYTES, read_table, refuse_at_sight
 from taskclf_tray.infer.forest_walk import Walk, lay_out
@@ -49,7 +50,7 @@ class Forest:
             ModelFormatError: unreadable, other than `sha256`, damaged, too large, or not a model we can evaluate.
         """
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 # no more than the file's size at once: a buffer of the limit would be most of the tray's memory
                 data = file.read(min(os.fstat(file.fileno()).st_size, MAX_BYTES) + 1)
         except OSError as error:

@@ -15,7 +15,8 @@ from typing import Final
 
 from taskclf_tray.core.atomic import sync_directory, write_bytes_atomic
 from taskclf_tray.core.errors import PolicyValidationError
-from taskclf_tray.core.inference_policy import parse_policy_text, policy_path
+from taskclf_tray.core.inference_policy import MAX_POLICY_BYTES, parse_policy_text, policy_path
+from taskclf_tray.core.regular_files import Links, read_regular
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object
 from taskclf_tray.infer.registry import POLICY_HISTORY
 
@@ -61,7 +62,7 @@ def earlier_choice(models_dir: Path) -> EarlierChoice | None:
 def present_policy(models_dir: Path) -> bytes | None:
     """The policy file as it is; None when there is none."""
     try:
-        return policy_path(models_dir).read_bytes()
+        return read_regular(policy_path(models_dir), MAX_POLICY_BYTES, Links.TRUSTED)
     except FileNotFoundError:
         return None
 
@@ -78,7 +79,7 @@ def _files(models_dir: Path) -> list[Path]:
 
 def read_entry(path: Path) -> EarlierChoice | None:
     """One that cannot be read is passed over."""
-    data = path.read_bytes()
+    data = read_regular(path, MAX_POLICY_BYTES, Links.NONE)
     try:
         if path.suffix == f".{NO_POLICY}":
             entry = parse_json_object(data)

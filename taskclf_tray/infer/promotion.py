@@ -31,7 +31,7 @@ from taskclf_tray.core.inference_policy import (
 )
 from taskclf_tray.core.model_io import load_model_bundle
 from taskclf_tray.core.policy_checks import CALIBRATION_METHODS
-from taskclf_tray.core.strict_json import parse_json_object
+from taskclf_tray.core.strict_json import read_json_object
 from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.infer.draft_policy import draft_policy_for_edit
@@ -120,7 +120,7 @@ def _policy_for(
     home: Path, bundle: Path, store_dir: Path, reject_threshold: float, notes: Mapping[str, Any]
 ) -> InferencePolicy:
     _, metadata, _ = load_model_bundle(bundle)
-    method = parse_json_object((store_dir / "store.json").read_bytes()).get("method")
+    method = read_json_object(store_dir / "store.json").get("method")
     policy = build_inference_policy(
         model_dir=relative_to_home(home, bundle),
         model_schema_hash=metadata.schema_hash,
@@ -138,7 +138,7 @@ def _policy_for(
 def _names(models_dir: Path, bundle: Path) -> bool:
     """Whether the policy on disk is for this bundle."""
     try:
-        return parse_policy_text(policy_path(models_dir).read_bytes()).model_dir.endswith(f"/{bundle.name}")
+        return parse_policy_text(present_policy(models_dir) or b"").model_dir.endswith(f"/{bundle.name}")
     except (OSError, PolicyValidationError):
         return False
 

@@ -16,6 +16,7 @@ from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_io import ModelMetadata, bundle_problem, load_model_bundle, read_metadata, read_metrics
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.policy_checks import inside
+from taskclf_tray.core.regular_files import Links, read_regular
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
 
@@ -27,6 +28,7 @@ POLICY_HISTORY: Final = "policy_history"
 """Folders beside the bundles that are none: models that were refused, and earlier policies."""
 _PICK_AGAIN: Final = "Choose a model again, which writes the file anew."
 _MAX_HISTORY_LINE: Final = 100_000
+_MAX_HISTORY_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +298,7 @@ def relative_to_home(home: Path, path: Path) -> str:
 def active_history(models_dir: Path) -> list[dict[str, Any]]:
     """The switches {at, old, new}, oldest first; `old` and `new` are pointers. Damaged lines are left out."""
     try:
-        lines = (Path(models_dir) / HISTORY_FILE).read_bytes().splitlines()
+        lines = read_regular(Path(models_dir) / HISTORY_FILE, _MAX_HISTORY_BYTES, Links.NONE).splitlines()
     except OSError:
         return []
     history = []

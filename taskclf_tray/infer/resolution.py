@@ -26,11 +26,12 @@ from taskclf_tray.core.inference_policy import (
     validate_policy,
 )
 from taskclf_tray.core.model_io import CatEncoders, ModelMetadata
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.bound_store import bound_calibrator_stores
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
-from taskclf_tray.infer.calibrator_files import load_calibrator
+from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.loaded_parts import READ_ANEW, LoadedParts
 from taskclf_tray.infer.registry import ACTIVE_FILE, active_bundle_dir, list_bundles
@@ -151,8 +152,12 @@ def load_explicit(
         raise ModelResolutionError(f"The reject threshold {reject_threshold!r} is not a number from 0 to 1.")
     store = parts.store(Path(store_path)) if store_path is not None else None
     calibrator = load_calibrator(Path(calibrator_path)) if calibrator_path is not None else None
-    digest = hashlib.sha256(Path(calibrator_path).read_bytes()).hexdigest() if calibrator_path is not None else None
+    digest = None if calibrator_path is None else _file_digest(Path(calibrator_path))
     return Explicit(reject_threshold, store, Path(store_path) if store_path is not None else None, calibrator, digest)
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(read_regular(path, MAX_CALIBRATOR_BYTES)).hexdigest()
 
 
 def resolve_policy(models_dir: Path, explicit: Explicit, parts: LoadedParts = READ_ANEW) -> ResolvedInferenceConfig:

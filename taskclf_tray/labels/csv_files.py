@@ -11,6 +11,7 @@ from typing import Final
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.regular_files import TooLargeError, read_regular
 from taskclf_tray.core.time import as_utc
 from taskclf_tray.core.types import LabelSpan
 from taskclf_tray.labels.csv_times import LOCAL_OPTION, LabelTimes
@@ -105,12 +106,12 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str] | LabelError]]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        content = read_regular(path, MAX_FILE_BYTES)
+    except TooLargeError as error:
+        too_large = f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB."
+        raise LabelError(too_large, "Split it into several files.") from error
     except OSError as error:
         raise LabelError(f"{path.name} cannot be opened ({error.strerror}).", "Check its name and place.") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise LabelError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MiB.", "Split it into several files.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from typing import Final
 
 from taskclf_tray.core.atomic import replace
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.store.database import Database
 
 STORE_SUFFIX: Final = ".sqlite3"
@@ -31,7 +32,7 @@ def find_store(queue_path: Path) -> tuple[Path, Path | None]:
             return (beside if beside.exists() else queue_path), None
         if not queue_path.is_file():
             raise LabelError(f"The queue {queue_path} is not a file.", "Choose another path for it.")
-        with queue_path.open("rb") as file:
+        with open_regular(queue_path) as file:
             head = file.read(1024).removeprefix(_BOM).lstrip()
         if is_named_list and head.startswith(_SQLITE):
             _move_store(queue_path, beside)

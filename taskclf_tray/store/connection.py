@@ -11,6 +11,7 @@ from pathlib import Path
 from taskclf_tray.core.defaults import LABEL_COPY_FILE, RECORD_FILE
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
+from taskclf_tray.core.regular_files import Links, check_regular
 from taskclf_tray.store.migrations import MIGRATIONS
 from taskclf_tray.store.reading import BUSY_TIMEOUT_SECONDS, open_copy, open_reader
 from taskclf_tray.store.repack import PAGE_BYTES
@@ -65,6 +66,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     WAL with synchronous=FULL: what a commit returned for survives a power cut, and a reader never blocks the
     writer. A file that an older version wrote is migrated for a reader too. Raises StoreError.
     """
+    _check_files(path)
     with mapped_errors(path):
         if read_only:
             connection = _opened_for_reader(path)
@@ -79,6 +81,19 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_files(path: Path) -> None:
+    """Raises StoreError for a FIFO, for which SQLite would wait for ever, and all else that is no file of one's own."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + suffix)
+        try:
+            check_regular(file, Links.TRUSTED if suffix == "" else Links.NONE)
+        except OSError as error:
+            raise StoreError(
+                f"The record cannot be opened: {file} is in the way ({error.strerror}).",
+                "Move it away, and put the record back if you have a copy.",
+            ) from error
 
 
 def _opened_for_reader(path: Path) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from typing import Final
 
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.errors import RecordMovedError, StoreError, file_error
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.store.ahead import AheadRepository
 from taskclf_tray.store.blackouts import BlackoutRepository
 from taskclf_tray.store.buckets import BucketRepository
@@ -130,7 +131,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 def is_record(path: Path) -> bool:
     """Whether a file is a database that this program has made, by its head: SQLite would look at its log as well."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return False

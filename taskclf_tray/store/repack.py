@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.regular_files import open_regular
+
 log = logging.getLogger(__name__)
 
 PAGE_BYTES: Final = 8192
@@ -31,7 +33,7 @@ def repack(path: Path) -> bool:
     a journal. Killed at any moment, the next opening finds all of it, in the old pages or in the new.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(100)
         size = path.stat().st_size
         if int.from_bytes(head[_PAGE_SIZE], "big") == PAGE_BYTES or not head or size > MOST_BYTES:

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.system.opener import clean_environment
 
 _QUERY_SECONDS = 3.0
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _entry(desktop_id: str, values: Mapping[str, str]) -> DesktopEntry | None:
 
 def _main_section(path: Path) -> dict[str, str] | None:
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_regular(path, _MAX_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return None
     values: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import io
 import struct
 import zoneinfo
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.zones import UTC_NAME, posix_rules, zone
 
 _LINKS: Final = 8
+_MAX_ZONE_BYTES: Final = 1 << 20
 _PREFIXES: Final = ("posix/", "right/")
 """Folders with another edition of the same zones."""
 _NO_NAMES: Final = frozenset({"Factory", "localtime", "posixrules"})
@@ -44,10 +47,9 @@ def zone_name_of(path: Path) -> str:
     linked = next((name for name in _linked_names(path) if is_iana(name)), None)
     if linked is not None:
         return linked
-    data = path.read_bytes()
+    data = read_regular(path, _MAX_ZONE_BYTES)
     try:
-        with path.open("rb") as file:
-            own = zoneinfo.ZoneInfo.from_file(file)
+        own = zoneinfo.ZoneInfo.from_file(io.BytesIO(data))
     except (ValueError, EOFError, IndexError, struct.error) as error:
         raise ValueError("the file holds no time zone") from error
     name = _best_name(own, data, path.with_name("timezone")) or _rules(data)
@@ -115,7 +117,7 @@ def _canonical_names() -> frozenset[str]:
 
 def _first_line(path: Path) -> str | None:
     try:
-        lines = path.read_text(encoding="ascii").split()
+        lines = read_regular(path, _MAX_ZONE_BYTES).decode("ascii").split()
     except (OSError, ValueError):
         return None
     return lines[0] if lines else None

@@ -25,6 +25,8 @@ from taskclf_tray.adapters.export_report import ExportReport
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaxonomyError
 from taskclf_tray.core.model_io import MODEL_FILE
+from taskclf_tray.core.model_text import MAX_MODEL_BYTES
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import (
     BatchInferenceResult,
@@ -153,7 +155,7 @@ def quick_model(resolved: ResolvedInferenceConfig) -> Model:
         import lightgbm
     except ImportError:
         return resolved.model
-    text = (resolved.bundle_dir / MODEL_FILE).read_bytes()
+    text = read_regular(resolved.bundle_dir / MODEL_FILE, MAX_MODEL_BYTES)
     if hashlib.sha256(text).hexdigest() != resolved.model.sha256:
         return resolved.model
     booster: Model = lightgbm.Booster(model_str=text.decode())

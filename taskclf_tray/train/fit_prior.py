@@ -14,6 +14,8 @@ from typing import Final
 
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.model_io import MODEL_FILE, CatEncoders, load_model_bundle
+from taskclf_tray.core.model_text import MAX_MODEL_BYTES
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
@@ -43,7 +45,7 @@ class Prior:
             raise ModelIncompatibleError(
                 f"The model {bundle.name} cannot be continued.", "Train without it, or begin with the starter model."
             )
-        text = (bundle / MODEL_FILE).read_text("utf-8")
+        text = read_regular(bundle / MODEL_FILE, MAX_MODEL_BYTES).decode()
         return cls(text, words, SCHEMAS[metadata.schema_version], metadata.data_provenance, bundle.name)
 
     @property

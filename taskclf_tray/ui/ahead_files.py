@@ -7,12 +7,12 @@ from collections.abc import Iterator, Set
 from datetime import date
 from pathlib import Path
 
-from taskclf_tray.core.atomic import write_bytes_atomic
+from taskclf_tray.core.regular_files import Links, open_regular
 from taskclf_tray.report.days import read_day
 from taskclf_tray.report.telemetry import line_date, telemetry_name
 from taskclf_tray.store.database import Database
 from taskclf_tray.ui.append_file import last_line
-from taskclf_tray.ui.day_files import dated_files
+from taskclf_tray.ui.day_files import dated_files, read_telemetry, write_if_new
 from taskclf_tray.ui.predictions_file import PREDICTIONS_FILE, line_start_us
 
 
@@ -36,8 +36,8 @@ def leave_out_ahead(out_dir: Path, database: Database, user_id: str, today: date
             path.unlink(missing_ok=True)
     telemetry = out_dir / "telemetry" / telemetry_name(user_id)
     if gone and telemetry.exists():
-        lines = telemetry.read_bytes().splitlines(keepends=True)
-        write_bytes_atomic(telemetry, b"".join(line for line in lines if line_date(line) not in gone))
+        lines = read_telemetry(telemetry).splitlines(keepends=True)
+        write_if_new(telemetry, b"".join(line for line in lines if line_date(line) not in gone))
 
 
 def _cut_lines(path: Path, starts_us: Set[int]) -> None:
@@ -45,7 +45,7 @@ def _cut_lines(path: Path, starts_us: Set[int]) -> None:
     if line_start_us(last_line(path)) not in starts_us:
         return
     kept = position = 0
-    with path.open("r+b") as file:
+    with open_regular(path, "r+b", Links.NONE) as file:
         for line in file:
             position += len(line)
             if line_start_us(line) not in starts_us:
@@ -56,7 +56,7 @@ def _cut_lines(path: Path, starts_us: Set[int]) -> None:
 
 def _telemetry_days(out_dir: Path, user_id: str) -> Iterator[date]:
     path = out_dir / "telemetry" / telemetry_name(user_id)
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for line in read_telemetry(path).splitlines():
         day = line_date(line)
         if day is not None:
             yield day

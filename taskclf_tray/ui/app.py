@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import logging.handlers
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ from pathlib import Path
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.private_files import close_places, open_places
+from taskclf_tray.core.regular_files import Links, check_regular
 from taskclf_tray.infer.resolution import found_model
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
+from taskclf_tray.system.log_file import OwnLogHandler
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.system.stop_request import StopRequest
@@ -172,9 +173,11 @@ def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine, stop: 
 
 def log_to_file(paths: HomePaths) -> None:
     """A log of at most 2 MB in the home, readable by its owner alone."""
-    handler = logging.handlers.RotatingFileHandler(
-        paths.log, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
-    )
+    try:
+        check_regular(paths.log, Links.NONE)
+    except OSError as error:
+        _say(f"{paths.log} cannot be written: {error.strerror}. Move it away, else there is no log.")
+    handler = OwnLogHandler(paths.log, _LOG_BYTES)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

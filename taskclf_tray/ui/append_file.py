@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from taskclf_tray.core.regular_files import Links, open_regular
+
 _LONGEST_LINE = 65_536
 
 
@@ -17,7 +19,7 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 
     Raises OSError.
     """
-    with path.open("a+b") as file:
+    with open_regular(path, "ab", Links.NONE) as file:
         _cut_torn_line(file)
         yield file
         file.flush()
@@ -27,7 +29,7 @@ def appending(path: Path) -> Iterator[BinaryIO]:
 def last_line(path: Path) -> bytes:
     """The last whole line without its end; empty when there is none or no file. Raises OSError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, links=Links.NONE) as file:
             whole, _, _ = _tail(file)[1].rpartition(b"\n")
             return whole.rpartition(b"\n")[2]
     except FileNotFoundError:

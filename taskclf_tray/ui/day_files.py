@@ -12,6 +12,7 @@ from pathlib import Path
 
 from taskclf_tray.core.atomic import json_text, write_bytes_atomic
 from taskclf_tray.core.private_files import make_private_folder
+from taskclf_tray.core.regular_files import Links, TooLargeError, read_regular
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import Day
@@ -20,6 +21,7 @@ from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.ui.append_file import appending, last_line
 from taskclf_tray.ui.timeline import Timeline, segments_text
 
+_MAX_TELEMETRY_BYTES = 64 << 20
 _DATE = r"(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))"
 _REPORT = re.compile(rf"report_{_DATE}\.json", re.ASCII)
 _DATED = re.compile(rf"(?:report|segments)_{_DATE}\.(?:json|png)", re.ASCII)
@@ -73,15 +75,20 @@ def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> Non
         with appending(path) as file:
             file.write(line.encode() + b"\n")
     else:
-        known = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        known = read_telemetry(path).decode(errors="replace")
         write_if_new(path, with_line(known, line).encode())
+
+
+def read_telemetry(path: Path) -> bytes:
+    """A user's file of telemetry, a line a day; empty where there is none. Raises OSError."""
+    with suppress(FileNotFoundError):
+        return read_regular(path, _MAX_TELEMETRY_BYTES, Links.NONE)
+    return b""
 
 
 def write_if_new(path: Path, data: bytes) -> None:
     """Replace the file, atomically, unless it says just that. Raises OSError."""
-    try:
-        if path.read_bytes() == data:
+    with suppress(FileNotFoundError, TooLargeError):
+        if read_regular(path, len(data), Links.NONE) == data:
             return
-    except FileNotFoundError:
-        pass
-    write_bytes_atomic(path, data)
+    write_bytes_atomic(path, data, links=Links.NONE)

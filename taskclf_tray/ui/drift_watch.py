@@ -6,7 +6,6 @@ it found, over a database connection of its own, so nothing here can hold up the
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.strict_json import read_json_object
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
@@ -41,6 +41,7 @@ ACTIVE_MINUTES: Final = 30
 """A day's check waits for half an hour of activity: not in the rush of logging in, and not for a day of absence."""
 RETRY_SECONDS: Final = 3600.0
 TRIES_A_DAY: Final = 3
+_MAX_REPORT_BYTES: Final = 16 << 20
 _DAY: Final = timedelta(days=1)
 _WEEK: Final = timedelta(days=7)
 
@@ -165,7 +166,7 @@ class DriftWatch:
         """A check that fails costs nothing but itself: it is in the log, and made again later."""
         try:
             answer = job.run(_log_warning)
-            report = json.loads(Path(answer["report"]).read_text(encoding="utf-8"))
+            report = read_json_object(Path(answer["report"]), _MAX_REPORT_BYTES)
             if self._session.database.is_displaced():
                 return  # opening would make a second, empty record
             database = Database(self._session.paths.database)

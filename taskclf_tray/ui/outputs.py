@@ -16,6 +16,7 @@ from typing import Any
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
+from taskclf_tray.core.regular_files import Links, NotRegularError, follow_links
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
@@ -88,7 +89,7 @@ class OutputWriter:
         permissions).
         """
         try:
-            make_private_folder(self._out_dir)
+            make_private_folder(follow_links(self._out_dir))
             if self._seen is None:
                 leave_out_ahead(self._out_dir, self._database, self._user_id, date_in_zone(now, zone_name))
             added = append_predictions(self._out_dir / PREDICTIONS_FILE, self._database, self._user_id)
@@ -98,6 +99,11 @@ class OutputWriter:
                 self._close_days(now, zone_name, max_days)
             if is_last:
                 self._write_open_reports(zone_name, max_days, has_telemetry)
+        except NotRegularError as error:
+            raise StoreError(
+                f"{error.filename} cannot be written: {error.strerror}.",
+                "Move it away; recording goes on, and the file is written again.",
+            ) from error
         except OSError as error:
             raise StoreError(
                 f"The results cannot be written to {self._out_dir} ({error.strerror or type(error).__name__}).",
@@ -181,7 +187,7 @@ class OutputWriter:
     def _write_segments(self) -> None:
         path, text = self._out_dir / "segments.json", segments_text(self._timeline.lines())
         if text != self._written or not path.exists():
-            write_text_atomic(path, text)
+            write_text_atomic(path, text, links=Links.NONE)
             self._written = text
 
     def _close_days(self, now: datetime, zone_name: str, max_days: int) -> None:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import BinaryIO
 
+from taskclf_tray.core.regular_files import Links, open_regular
 from taskclf_tray.core.time import parse_time, to_us
 from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -52,7 +53,7 @@ def _done_us(path: Path) -> int:
 def _latest_us(path: Path) -> int:
     """As `_done_us` when the last line is none of ours (or the header, or missing): the whole file is read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, links=Links.NONE) as file:
             return max((found + 1 for line in file if (found := line_start_us(line)) is not None), default=0)
     except FileNotFoundError:
         return 0

@@ -16,6 +16,7 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.infer.batch import CSV_COLUMNS, read_segments_json
 from taskclf_tray.infer.smooth import merge_short_segments, segmentize
 from taskclf_tray.report.telemetry import telemetry_name
+from tests.fakes.special_files import KINDS, mark, no_waiting, put
 from tests.ui.test_outputs import Desk
 from tests.ui.worker_home import MORNING, USER, recorded
 
@@ -148,5 +149,25 @@ def test_a_parent_that_is_gone_and_cannot_be_made(desk: Desk) -> None:
     fails(desk)
     desk.out.unlink()
     kept.rename(desk.out)
+    desk.write()
+    check_complete(desk)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["predictions.csv", "segments.json"])
+def test_what_is_no_file_of_ours_is_left_alone(desk: Desk, name: str, kind: str) -> None:
+    desk.write()
+    path = desk.out / name
+    kept = path.read_bytes()
+    there = put(path, kind)
+    desk.clock.advance(600)
+    step(desk)
+    with no_waiting():
+        said = fails(desk)
+    assert said.title.startswith(f"{path} cannot be written: it is ")
+    assert mark(path) == there
+    assert not path.with_name("nowhere").exists()
+    path.rmdir() if kind == "folder" else path.unlink()
+    path.write_bytes(kept)
     desk.write()
     check_complete(desk)
