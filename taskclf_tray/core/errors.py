@@ -34,6 +34,13 @@ from pathlib import Path
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
+def sentences(title: str, next_step: str) -> str:
+    """Both as sentences behind each other; a title without a full stop, as notifications have it, gets one."""
+    if not title or not next_step:
+        return (title or next_step).strip()
+    return f"{title}{'' if title[-1] in '.?!…' else '.'} {next_step}"
+
+
 class TaskclfError(Exception):
     """An error with one clear sentence (`title`) and what to do about it (`next_step`).
 
@@ -46,7 +53,7 @@ class TaskclfError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.title} {self.next_step}".strip()
+        return sentences(self.title, self.next_step)
 
 
 class ConfigError(TaskclfError):

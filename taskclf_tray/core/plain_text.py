@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -10,6 +11,10 @@ from typing import Final
 _KEPT_FORMATTING: Final = "\u200c\u200d"
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
+_KEPT_OF_WORD: Final = 40
+_MOST_CHARACTERS: Final = 400
+_KEPT_AT_START: Final = 280
+_LONG_WORD: Final = re.compile(r"[^\s'\"]{61,}")
 
 
 def plain_text(text: str, limit: int, *, multiline: bool = False) -> str:
@@ -35,3 +40,11 @@ def _plain_character(character: str, *, multiline: bool) -> str:
     if category == "Cc" or (category == "Cf" and character not in _KEPT_FORMATTING):
         return ""
     return character
+
+
+def readable(sentence: str) -> str:
+    """A sentence that quotes a file: its long words are cut at their end, and a long list in its middle."""
+    sentence = _LONG_WORD.sub(lambda word: f"{word[0][:_KEPT_OF_WORD]}…", sentence)
+    if len(sentence) <= _MOST_CHARACTERS:
+        return sentence
+    return f"{sentence[:_KEPT_AT_START]}…{sentence[_KEPT_AT_START - _MOST_CHARACTERS :]}"

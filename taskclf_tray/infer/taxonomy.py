@@ -17,6 +17,7 @@ import numpy.typing as npt
 from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.models import Model
+from taskclf_tray.core.plain_text import readable
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
 from taskclf_tray.infer.coded import CodedTexts
 
@@ -42,7 +43,7 @@ _DEFAULT_COLOR: Final = "#7F8C8D"
 
 
 def _refuse(key: str, problem: str) -> TaxonomyError:
-    return TaxonomyError(f"{key}: {problem}.", "Correct the taxonomy file and save it again.", key=key)
+    return TaxonomyError(f"{readable(f'{key}: {problem}')}.", "Correct the taxonomy file and save it again.", key=key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import yaml
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.plain_text import readable
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
 from taskclf_tray.infer.plain_yaml import PlainYaml, PlainYamlError, parse_plain_yaml
@@ -66,7 +67,7 @@ def parse_taxonomy(text: str, *, source: str = "file") -> TaxonomyConfig:
     except PlainYamlError as error:
         where = source if error.line is None else f"{source}, line {error.line}"
         what = error.problem if error.key is None else f"{error.key}: {error.problem}"
-        title = f"Taxonomy {where}: {what}."
+        title = f"Taxonomy {where}: {readable(what)}."
         raise TaxonomyError(title, _NEXT_STEP, key=error.key, line=error.line) from error
 
 

@@ -6,6 +6,7 @@ it found, over a database connection of its own, so nothing here can hold up the
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.core.strict_json import read_json_object
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
@@ -166,7 +167,7 @@ class DriftWatch:
         """A check that fails costs nothing but itself: it is in the log, and made again later."""
         try:
             answer = job.run(_log_warning)
-            report = read_json_object(Path(answer["report"]), _MAX_REPORT_BYTES)
+            report = json.loads(read_regular(Path(answer["report"]), _MAX_REPORT_BYTES))
             if self._session.database.is_displaced():
                 return  # opening would make a second, empty record
             database = Database(self._session.paths.database)

@@ -23,7 +23,7 @@ from taskclf_tray.core.defaults import (
     REJECT_THRESHOLD_OR_POLICY,
     DocumentedDefault,
 )
-from taskclf_tray.core.errors import ModelError, SourceError, StoreError
+from taskclf_tray.core.errors import ModelError, SourceError, StoreError, sentences
 from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import US_PER_SECOND, to_us
@@ -90,7 +90,7 @@ def run_online_loop(
     taxonomy = folder.parent / "configs" / "user_taxonomy.yaml" if taxonomy_path is None else Path(taxonomy_path)
     serving = Serving(folder, taxonomy, overrides=overrides, smooth_window=smooth_window, bucket_seconds=bucket_seconds)
     for title, body in serving.load():
-        log.warning("%s. %s", title, body)
+        log.warning("%s", sentences(title, body))
     if serving.config is None:
         raise ModelError("No model can be served.", serving.problem or "")
     identity = load_or_create_identity(folder.parent)
@@ -212,7 +212,7 @@ def _loop(
     due, is_written = time.monotonic(), True
     while not stop.is_set():
         for title, body in serving.check():
-            log.info("%s. %s", title, body)
+            log.info("%s", sentences(title, body))
         if serving.config is not None:
             recorder.use(serving.config)
         if time.monotonic() >= due:
@@ -238,7 +238,7 @@ def _loop(
 
 def _log(messages: Sequence[Message]) -> None:
     for title, body in messages:
-        log.warning("%s. %s", title, body)
+        log.warning("%s", sentences(title, body))
 
 
 def _write(
