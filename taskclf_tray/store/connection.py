@@ -27,9 +27,10 @@ def advice_for_damage(path: Path) -> str:
     copy = path.with_name(LABEL_COPY_FILE)
     has_copy = "" if not copy.exists() else f" Where that fails too, {copy} has them: import that file instead."
     return (
-        f"First save your labels: `taskclf-tray labels export --out labels.csv`. Then move {path.name}, "
-        f"{path.name}-wal and {path.name}-shm into another folder, run `taskclf-tray labels import labels.csv`, and "
-        f"start again: minutes that ActivityWatch kept are read back.{has_copy}"
+        f"First save your labels: `taskclf-tray labels export --out labels.csv`. Move it aside then, that "
+        f"is {path.name}, {path.name}-wal and {path.name}-shm, into another folder, run "
+        f"`taskclf-tray labels import labels.csv`, and start again: minutes that ActivityWatch kept are "
+        f"read back.{has_copy}"
     )
 
 

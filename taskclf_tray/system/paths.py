@@ -182,7 +182,10 @@ def require_home(paths: HomePaths, *, was_used: bool = False) -> None:
 
 def _unusable(directory: Path, error: OSError) -> HomeNotWritableError:
     if is_full_disk(error):
-        return HomeNotWritableError(f"The disk that holds {directory} is full.", "Free some space, then try again.")
+        return HomeNotWritableError(
+            f"Nothing can be written to {directory} ({error.strerror}).",
+            f"The disk is full. Free some space, or set {HOME_VARIABLE} to a folder with space on its disk.",
+        )
     return HomeNotWritableError(
         f"Nothing can be written to {directory} ({error.strerror or type(error).__name__}).",
         f"Make it a folder your user may write to with space on its disk, or set {HOME_VARIABLE} to another one.",

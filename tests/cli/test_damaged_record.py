@@ -49,7 +49,7 @@ def damage(path: Path, *, keeps_labels: bool) -> None:
 
 def follow_the_advice(line: RecordHome, said: str, aside: Path) -> None:
     """Do what the sentence says, in its order; where a command fails, what it says of that."""
-    files, commands = re.findall(r"tray\.db[-\w]*", said.partition("Then move")[2]), re.findall(r"`(.*?)`", said)
+    files, commands = re.findall(r"tray\.db[-\w]*", said.partition("Move it aside")[2]), re.findall(r"`(.*?)`", said)
     assert [shlex.split(command)[1:3] for command in commands] == [["labels", "export"], ["labels", "import"]]
     code, _, _ = line.call(*shlex.split(commands[0])[1:])
     aside.mkdir()
