@@ -7,7 +7,9 @@ dict of arrays; pandas is used through its methods, never imported).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -17,7 +19,7 @@ import numpy.typing as npt
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.frames import MissingColumnError as MissingColumnError
 from taskclf_tray.core.frames import as_numbers, column_of, has_column, plain_numbers, rows_of, starts_us
-from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH
+from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH, FeatureSchema
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.core.zones import zone
@@ -65,6 +67,28 @@ class Vocabulary:
         return np.fromiter((get(value, other) for value in values), dtype=np.float64, count=len(values))
 
 
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where a schema's columns lie in the matrix."""
+
+    columns: tuple[str, ...]
+    place: dict[str, int]
+    numbers: tuple[tuple[int, ...], attrgetter[tuple[float | None, ...]]]
+    """Places of the plain numbers, and how to read them from a row."""
+    token_place: int | None
+    char3_place: int | None
+
+
+@cache  # of a handful of schemas: whoever saves a policy does not wait for it again
+def _layout_of(schema: FeatureSchema) -> _Layout:
+    place = {name: i for i, name in enumerate(schema.model_columns)}
+    sketches = {stem: place.get(f"{stem}_000") for stem in (TOKEN_SKETCH, CHAR3_SKETCH)}
+    others = {*schema.categorical_columns, _HOUR, _DAY}
+    numbers = [name for name in place if name not in others and name.rpartition("_")[0] not in sketches]
+    read = (tuple(place[name] for name in numbers), attrgetter(*numbers))
+    return _Layout(schema.model_columns, place, read, sketches[TOKEN_SKETCH], sketches[CHAR3_SKETCH])
+
+
 class Encoder:
     """Encodes for one bundle: its schema's columns in model order, its vocabularies, its time basis.
 
@@ -77,25 +101,12 @@ class Encoder:
             title = f"The model was made for feature schema {schema_version!r}, which is not known."
             raise ModelIncompatibleError(title, "Choose another model, or update this program.")
         vocabularies = cat_encoders or {}
-        self.columns = schema.model_columns
+        self._layout = layout = _layout_of(schema)
+        self.columns, self.place = layout.columns, layout.place
         self.time_basis = time_basis
-        self.place = {name: i for i, name in enumerate(self.columns)}
         self.vocabularies = {
             name: Vocabulary(texts_of(vocabularies.get(name, ()))) for name in schema.categorical_columns
         }
-        self._template = [0.0] * len(self.columns)
-        self._plan_rows()
-
-    def _plan_rows(self) -> None:
-        sketches = {stem: self.place.get(f"{stem}_000") for stem in (TOKEN_SKETCH, CHAR3_SKETCH)}
-        self._token_place, self._char3_place = sketches[TOKEN_SKETCH], sketches[CHAR3_SKETCH]
-        numbers = [
-            name
-            for name in self.columns
-            if name not in self.vocabularies and name not in (_HOUR, _DAY) and name.rpartition("_")[0] not in sketches
-        ]
-        self._number_places = [self.place[name] for name in numbers]
-        self._numbers_of = attrgetter(*numbers)
         self._categories = [(self.place[name], attrgetter(name), v) for name, v in self.vocabularies.items()]
 
     def encode_rows(self, rows: Sequence[FeatureRow]) -> FloatArray:
@@ -106,18 +117,20 @@ class Encoder:
         return _impute(np.array([self._encode_row(row) for row in rows]).reshape(len(rows), len(self.columns)))
 
     def _encode_row(self, row: FeatureRow) -> list[float]:
-        line = self._template.copy()
-        for place, value in zip(self._number_places, self._numbers_of(row), strict=True):
+        layout = self._layout
+        line = [0.0] * len(self.columns)
+        places, read = layout.numbers
+        for place, value in zip(places, read(row), strict=True):
             if value is not None:
                 line[place] = value
         for place, get, vocabulary in self._categories:
             line[place] = vocabulary.code(get(row))
         line[self.place[_HOUR]], line[self.place[_DAY]] = self._hour_and_day(row)
-        if self._token_place is not None and self._char3_place is not None:
+        if layout.token_place is not None and layout.char3_place is not None:
             for position, share in row.title_token_sketch:
-                line[self._token_place + position] = share
+                line[layout.token_place + position] = share
             for position, share in row.title_char3_sketch:
-                line[self._char3_place + position] = share
+                line[layout.char3_place + position] = share
         return line
 
     def _hour_and_day(self, row: FeatureRow) -> tuple[int, int]:

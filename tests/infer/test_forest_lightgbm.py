@@ -34,7 +34,7 @@ def model(seed: int) -> tuple[lgb.Booster, NDArray[np.float64], Forest]:
 def test_random_model_equals_lightgbm(seed: int) -> None:
     booster, seen, forest = model(seed)
     rows = ask(booster, seen, ROWS, seed)
-    assert forest.predict(rows) == pytest.approx(booster.predict(rows, num_threads=1), rel=0, abs=1e-12)
+    np.testing.assert_allclose(forest.predict(rows), booster.predict(rows, num_threads=1), rtol=0, atol=1e-12)
     raw = booster.predict(rows, raw_score=True, num_threads=1)
     assert np.array_equal(forest.predict_raw(rows), raw)  # sums in the same order: the same bits
 
@@ -102,6 +102,6 @@ def test_golden_predictions() -> None:
     matrix = golden_matrix(forest)
     golden = np.load(DATA / "golden_predictions" / "raw_proba.npy")
     predicted = forest.predict(matrix)
-    assert predicted == pytest.approx(golden, rel=0, abs=1e-9)
+    np.testing.assert_allclose(predicted, golden, rtol=0, atol=1e-9)
     many = forest.predict(np.tile(matrix, (9, 1)))  # enough rows for the walk by tree
     assert many.tobytes() == np.tile(predicted, (9, 1)).tobytes()

@@ -135,7 +135,8 @@ def expected(rows: Sequence[FeatureRow], served: Sequence[PipelineConfig], chunk
     """What batch says of each row: stages 2–6 and 8 of its own config, stage 7 over all of one smoother's run."""
     if not rows:
         return []
-    batches = {config.config_id: run_batch(config, rows, chunk_rows=chunk_rows) for config in served}
+    distinct = {config.config_id: config for config in served}
+    batches = {name: run_batch(config, rows, chunk_rows=chunk_rows) for name, config in distinct.items()}
     raw = [batches[config.config_id].raw_labels[i] for i, config in enumerate(served)]
     starts = [row.bucket_start_ts for row in rows]
     cuts = (
