@@ -15,7 +15,7 @@ from pathlib import Path
 
 COVERAGE_FLOOR_PERCENT = 80
 NO_TESTS = 5
-WORKERS = str((os.cpu_count() or 2) + 1)  # a good part of every end-to-end test is waiting
+WORKERS = str((os.cpu_count() or 2) + 2)  # a good part of every end-to-end test is waiting
 IN_ORDER = "--no-loadscope-reorder"  # in the order of tests/run_order.py: else long files come last, with idle cores
 SHARED = ["--cov", "--cov-report=", "--numprocesses", WORKERS, "--dist", "loadfile", IN_ORDER, "-m", "not alone"]
 STATIC_CHECKS = (
