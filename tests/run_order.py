@@ -11,6 +11,7 @@ TESTS = Path(__file__).parent
 LONG_FILES = (
     "e2e/test_month.py",
     "e2e/test_fortnight.py",
+    "cli/test_special_files.py",
     "train/test_starter.py",
     "infer/test_reload_load.py",
     "train/test_retrain_job.py",
@@ -21,6 +22,7 @@ LONG_FILES = (
     "e2e/test_hostile_titles.py",
     "infer/test_forest_lightgbm.py",
     "infer/test_parity_record.py",
+    "faults/test_hostile_hour.py",
     "train/test_drift_people.py",
     "faults/test_asking_days.py",
     "e2e/test_memory.py",

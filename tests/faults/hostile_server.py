@@ -80,7 +80,7 @@ class HostileServer:
             return []
         start, end = (datetime.fromisoformat(query[key][0]) for key in ("start", "end"))
         found = list(self._events(name, start, end))
-        if self.is_hostile and name == "window" and self._chance.random() < 0.1:
+        if self.is_hostile and name == "window" and self._chance.random() < 0.5:
             found += self._extra(start, end)
         found.sort(key=lambda event: str(event["timestamp"]), reverse=True)
         return found[: int(query["limit"][0])] if "limit" in query else found
