@@ -79,7 +79,8 @@ def load_config(path: Path, previous: Config | None = None) -> tuple[Config, lis
 
     What is wrong has the value of `previous`, the settings in use, else its default. A missing file means the defaults,
     but settings in use stay. A mistake never narrows what is excluded: an entry that cannot be understood is left out
-    alone, and a key that is nearly `exclude_apps` or stands in a table counts.
+    alone and the entries in use stay until it is corrected; a key that is nearly `exclude_apps` or stands in a table
+    counts.
     """
     if not path.exists() and not path.is_symlink():
         if previous is None or previous == Config():
@@ -162,11 +163,13 @@ class _Reader:
             self.problems.append(ConfigProblem(message, name, line, hides_exclusions=is_hidden))
             return
         good = [entry for entry in value if key.holds([entry])]
-        self.good[name] = (*self.good.get(name, ()), *good)
-        for entry in value:
-            if not key.holds([entry]):
-                which = f"{json.dumps(entry[:60], ensure_ascii=False)} is left out, the others count"
-                self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {which}.", name, line))
+        bad = [entry for entry in value if not key.holds([entry])]
+        before = getattr(self._previous, name, ()) if bad else ()  # one of them may be what is meant
+        self.good[name] = tuple(dict.fromkeys((*self.good.get(name, ()), *good, *before)))
+        what_counts = "the others count" if self._previous is None else "the others and those in use count"
+        for entry in bad:
+            which = f"{json.dumps(entry[:60], ensure_ascii=False)} is left out, {what_counts}"
+            self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {which}.", name, line))
 
     def _take_unknown(self, name: str, value: object, line: int | None) -> None:
         if name in UNUSED_KEYS:

@@ -238,3 +238,18 @@ def test_a_wrong_value_leaves_the_one_in_use(tmp_path: Path) -> None:
     config, problems = load_config(tmp_path / "config.toml", IN_USE)
     assert config == Config(asks_per_day=2)
     assert "the value in use stays" in str(problems[0])
+
+
+def test_a_mistake_in_a_list_of_exclusions_ends_none_that_is_in_use(tmp_path: Path) -> None:
+    """The wrong entry may be the one that was meant; what is sound counts besides."""
+    in_use = Config(exclude_apps=("KeePassXC",), exclude_title_patterns=("bank",))
+    path = tmp_path / "config.toml"
+    path.write_text('exclude_apps = [""]\nexclude_title_patterns = ["ban(", "salary"]\n')
+    config, problems = load_config(path, in_use)
+    assert config.exclude_apps == ("KeePassXC",)
+    assert config.exclude_title_patterns == ("salary", "bank")
+    assert [problem.line for problem in problems] == [1, 2]
+    assert "the others and those in use count" in str(problems[0])
+    path.write_text('exclude_apps = []\nexclude_title_patterns = ["salary"]\n')  # no mistake
+    config, problems = load_config(path, config)
+    assert (config.exclude_apps, config.exclude_title_patterns, problems) == ((), ("salary",), [])
