@@ -1,7 +1,7 @@
 """The public door to the model registry (the inference documents' path); the code is in `infer/`."""
 
-from taskclf_tray.infer.registry import ActivePointer, BundleInfo, list_bundles, read_active
-from taskclf_tray.infer.selection import (
+from taskclf_tray.models.registry import ActivePointer, BundleInfo, list_bundles, read_active
+from taskclf_tray.models.selection import (
     ExclusionRecord,
     SelectionPolicy,
     SelectionReport,

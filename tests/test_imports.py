@@ -31,7 +31,7 @@ print(json.dumps(sorted(sys.modules)))
 def test_nothing_the_tray_can_import_loads_a_heavy_library() -> None:
     """Every module outside train, all in one process: numpy.random alone would cost 7 MiB of the 80."""
     names = _own_modules()
-    assert {"taskclf_tray.core.types", "taskclf_tray.infer.forest", "taskclf_tray.ui.notify.desktop"} <= set(names)
+    assert {"taskclf_tray.core.types", "taskclf_tray.infer.forest", "taskclf_tray.notify.desktop"} <= set(names)
     assert _heavy(_loaded_by(names)) == []
 
 

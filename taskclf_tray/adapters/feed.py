@@ -15,13 +15,13 @@ from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.lean_requests import requests
-from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson, known_by
 from taskclf_tray.core.defaults import SETTLE_SECONDS
 from taskclf_tray.core.errors import AWConnectionError, AWProtocolError, AWTimeoutError, SourceError
 from taskclf_tray.core.time import US_PER_SECOND, from_us, iso_z, local_day_bounds
 from taskclf_tray.core.zones import zone
+from taskclf_tray.simulation.person import SimulatedPerson, known_by
+from taskclf_tray.simulation.personas import PERSONAS
 
 BATCH_EVENTS: Final = 500
 TIMEOUT_SECONDS: Final = (3.05, 30.0)

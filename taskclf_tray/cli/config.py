@@ -20,8 +20,8 @@ def add_parser(commands: Commands) -> None:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Write the file where there is none; where there is one, say which lines differ and change nothing."""
+    from taskclf_tray.app.tool_files import different_settings
     from taskclf_tray.core.config import ensure_config, load_config
-    from taskclf_tray.ui.tool_files import different_settings
 
     paths = paths_of(options)
     if not paths.tool_config.exists():

@@ -11,8 +11,8 @@ from taskclf_tray.cli.common import add_home
 from taskclf_tray.cli.show import print_answer, print_json
 
 if TYPE_CHECKING:
+    from taskclf_tray.app.doctor import Finding
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.ui.checkup import Finding
 
 _MARK = {"ok": "✓", "note": "·", "failed": "✗"}
 
@@ -28,7 +28,7 @@ def add_parser(commands: Commands) -> None:
 
 def handle(options: argparse.Namespace) -> int:
     """Check, print; 0 when nothing failed."""
-    from taskclf_tray.ui.checkup import check_everything
+    from taskclf_tray.app.doctor import check_everything
 
     findings = check_everything(home=options.home, aw_host=options.aw_host)
     if options.json:

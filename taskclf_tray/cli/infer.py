@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_JOB = "taskclf_tray.train.batch_job"
+_JOB = "taskclf_tray.jobs.batch"
 
 
 def add_parser(commands: Commands) -> None:
@@ -88,8 +88,8 @@ def _moment(word: str, bound: int) -> datetime:
 def handle_batch(options: argparse.Namespace) -> int:
     """Run the job, show its progress, print where the results are."""
     from taskclf_tray.core.time import to_us
+    from taskclf_tray.jobs.child import ProgressBar, run_child
     from taskclf_tray.system.paths import home_dir
-    from taskclf_tray.ui.child_job import ProgressBar, run_child
 
     bar = ProgressBar()
 

@@ -81,8 +81,8 @@ def handle_import(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace, path: Path) -> int:
-    from taskclf_tray.core.identity import user_id_path
-    from taskclf_tray.ui.tool_files import remember_taken_over
+    from taskclf_tray.app.tool_files import remember_taken_over
+    from taskclf_tray.models.identity import user_id_path
 
     home = paths_of(options).home
     is_new = not home.exists()

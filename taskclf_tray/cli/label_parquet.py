@@ -10,7 +10,7 @@ from typing import Final
 
 from taskclf_tray.core.regular_files import open_regular
 
-_JOB: Final = "taskclf_tray.train.labels_job"
+_JOB: Final = "taskclf_tray.jobs.labels"
 _PARQUET: Final = b"PAR1"
 
 
@@ -20,7 +20,7 @@ def as_csv(path: Path, *, is_debug: bool) -> Iterator[Path]:
     if not _is_parquet(path):
         yield path
         return
-    from taskclf_tray.ui.child_job import run_child
+    from taskclf_tray.jobs.child import run_child
 
     with tempfile.TemporaryDirectory(prefix="taskclf-") as folder:
         made = Path(folder) / path.name

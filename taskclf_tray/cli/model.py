@@ -10,8 +10,8 @@ from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tel
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.infer.registry import ActivePointer, BundleInfo
     from taskclf_tray.infer.resolve import ResolvedInferenceConfig
+    from taskclf_tray.models.registry import ActivePointer, BundleInfo
     from taskclf_tray.system.paths import HomePaths
 
 _NAME_HELP = "the model's folder in models/, or its path"
@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
 
 def handle_list(options: argparse.Namespace) -> int:
     """Print the registry."""
-    from taskclf_tray.infer.registry import list_bundles
+    from taskclf_tray.models.registry import list_bundles
 
     paths = paths_of(options)
     bundles, served = list_bundles(paths.models, is_thorough=True), Served(paths)
@@ -55,7 +55,7 @@ def handle_list(options: argparse.Namespace) -> int:
 
 def _active(paths: HomePaths) -> tuple[ActivePointer | None, str | None]:
     from taskclf_tray.core.errors import ModelError
-    from taskclf_tray.infer.registry import active_bundle_dir, read_active
+    from taskclf_tray.models.registry import active_bundle_dir, read_active
 
     try:
         pointer = read_active(paths.models)
@@ -95,8 +95,8 @@ def _line(row: dict[str, Any]) -> str:
 
 def handle_inspect(options: argparse.Namespace) -> int:
     """Print one bundle; 1 when it cannot be served."""
-    from taskclf_tray.infer.inspection import inspect_bundle
-    from taskclf_tray.infer.registry import bundle_at
+    from taskclf_tray.models.inspection import inspect_bundle
+    from taskclf_tray.models.registry import bundle_at
 
     paths = paths_of(options)
     served = Served(paths)
@@ -125,8 +125,8 @@ def _inspection(facts: dict[str, Any]) -> list[str]:
 
 def handle_set_active(options: argparse.Namespace) -> int:
     """Write the pointer and its history."""
-    from taskclf_tray.core.model_io import load_model_bundle
-    from taskclf_tray.infer.registry import bundle_at, set_active
+    from taskclf_tray.models.bundle import load_model_bundle
+    from taskclf_tray.models.registry import bundle_at, set_active
 
     paths = paths_of(options)
     folder = bundle_at(paths.models, options.model_id or options.name)
@@ -138,8 +138,8 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 def handle_rollback(options: argparse.Namespace) -> int:
     """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
-    from taskclf_tray.infer.policy_history import earlier_choice
-    from taskclf_tray.infer.registry import roll_back_active
+    from taskclf_tray.models.policy_history import earlier_choice
+    from taskclf_tray.models.registry import roll_back_active
 
     paths = paths_of(options)
     if earlier_choice(paths.models) is not None:
@@ -151,9 +151,9 @@ def handle_rollback(options: argparse.Namespace) -> int:
 
 def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
     """A running app answers its record anew, now or at its next start."""
-    from taskclf_tray.core.identity import load_or_create_identity
-    from taskclf_tray.infer.promotion import roll_back
     from taskclf_tray.labels.learning import Reinference, save_reinference
+    from taskclf_tray.models.identity import load_or_create_identity
+    from taskclf_tray.models.promotion import roll_back
     from taskclf_tray.store.database import Database
 
     def remember(bundle_id: str) -> None:

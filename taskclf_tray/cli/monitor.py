@@ -16,11 +16,11 @@ from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
+    from taskclf_tray.drift.memory import DriftMemory, Told
+    from taskclf_tray.drift.story import Story
     from taskclf_tray.report.telemetry import DayTelemetry
-    from taskclf_tray.ui.drift_memory import DriftMemory, Told
-    from taskclf_tray.ui.drift_story import Story
 
-_JOB: Final = "taskclf_tray.train.drift_job"
+_JOB: Final = "taskclf_tray.jobs.drift"
 _DAY: Final = timedelta(days=1)
 _SHOWN_DAYS: Final = 7
 _MOST_DAYS: Final = 400
@@ -54,8 +54,8 @@ def add_parser(commands: Commands) -> None:
 
 def handle_drift_check(options: argparse.Namespace) -> int:
     """Check now; it tells nobody and queues nothing, as the app's own check does."""
-    from taskclf_tray.ui.child_job import run_child
-    from taskclf_tray.ui.drift_story import too_little_data
+    from taskclf_tray.drift.story import too_little_data
+    from taskclf_tray.jobs.child import run_child
 
     with opened(options) as record:
         day = options.day or _today(record) - _DAY
@@ -76,7 +76,7 @@ def handle_drift_check(options: argparse.Namespace) -> int:
 
 def handle_show(options: argparse.Namespace) -> int:
     """Print what is remembered of the daily checks."""
-    from taskclf_tray.ui.drift_memory import load_memory
+    from taskclf_tray.drift.memory import load_memory
 
     with opened(options, read_only=True) as record:
         memory = load_memory(record.database, record.user_id)
@@ -96,7 +96,7 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    from taskclf_tray.ui import text
+    from taskclf_tray.app import text
 
     if facts["too_little_data"] is not None:
         yield facts["too_little_data"]
@@ -107,7 +107,7 @@ def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
-    from taskclf_tray.ui import text
+    from taskclf_tray.app import text
 
     if memory.checked_day is None or memory.checked_at is None:
         yield text.DRIFT_NEVER
@@ -139,7 +139,7 @@ def _found_lately(record: Record, memory: DriftMemory, *, names_apps: bool) -> l
 
 
 def _found(report: Mapping[str, Any], day: date, *, names_apps: bool) -> list[dict[str, Any]]:
-    from taskclf_tray.ui.drift_story import stories_of, words
+    from taskclf_tray.drift.story import stories_of, words
 
     def fact(story: Story) -> dict[str, Any]:
         return {
@@ -205,9 +205,9 @@ def _days(options: argparse.Namespace, today: date) -> Sequence[date]:
 
 def _telemetry_of(record: Record, days: Sequence[date]) -> Iterator[DayTelemetry]:
     """Of each day with a minute on record."""
+    from taskclf_tray.jobs.child import ProgressBar
     from taskclf_tray.report.days import near_us, read_day
     from taskclf_tray.report.telemetry import asks_on, day_telemetry
-    from taskclf_tray.ui.child_job import ProgressBar
 
     bar = ProgressBar()
     for number, day in enumerate(days, 1):

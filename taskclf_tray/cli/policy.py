@@ -48,8 +48,8 @@ def _threshold(word: str) -> float:
 
 def handle_create(options: argparse.Namespace) -> int:
     """Write it; an existing one is replaced only by force."""
-    from taskclf_tray.core.inference_policy import save_inference_policy
-    from taskclf_tray.infer.draft_policy import policy_by_hand
+    from taskclf_tray.models.draft_policy import policy_by_hand
+    from taskclf_tray.models.policy import save_inference_policy
 
     paths = paths_of(options)
     if not options.force and (paths.policy.exists() or paths.policy.is_symlink()):
@@ -106,7 +106,7 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 def handle_remove(options: argparse.Namespace) -> int:
     """Remove it; none to remove is no failure."""
-    from taskclf_tray.core.inference_policy import remove_inference_policy
+    from taskclf_tray.models.policy import remove_inference_policy
 
     paths = paths_of(options)
     was_there = remove_inference_policy(paths.models)
@@ -118,7 +118,7 @@ def handle_remove(options: argparse.Namespace) -> int:
 
 
 def _problems(models_dir: Path) -> list[PolicyValidationError]:
-    from taskclf_tray.infer.resolution import find_policy_problems
+    from taskclf_tray.models.resolve import find_policy_problems
 
     return find_policy_problems(models_dir)
 
@@ -128,7 +128,7 @@ def _fact(problem: PolicyValidationError) -> dict[str, Any]:
 
 
 def _policy(models_dir: Path) -> dict[str, Any] | None:
-    from taskclf_tray.core.inference_policy import read_inference_policy
+    from taskclf_tray.models.policy import read_inference_policy
 
     try:
         return read_inference_policy(models_dir).to_dict()
@@ -138,8 +138,8 @@ def _policy(models_dir: Path) -> dict[str, Any] | None:
 
 def _content(path: Path) -> str | None:
     """The text of the file, as far as it is one; None when there is no file."""
-    from taskclf_tray.core.inference_policy import MAX_POLICY_BYTES
     from taskclf_tray.core.strict_json import BadJsonError, read_bounded
+    from taskclf_tray.models.policy import MAX_POLICY_BYTES
 
     if not path.exists() and not path.is_symlink():
         return None

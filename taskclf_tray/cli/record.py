@@ -43,7 +43,7 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
     IdentityError, HomeError.
     """
     from taskclf_tray.core.errors import StoreError
-    from taskclf_tray.core.identity import load_or_create_identity, user_id_path
+    from taskclf_tray.models.identity import load_or_create_identity, user_id_path
     from taskclf_tray.store.database import Database
     from taskclf_tray.system.paths import prepare_home
 
@@ -66,9 +66,9 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
 
 
 def _say_what_is_left_out(database: Database, user_id: str) -> None:
+    from taskclf_tray.app import text
+    from taskclf_tray.app.unreadable import damaged_minutes
     from taskclf_tray.system.console import complain
-    from taskclf_tray.ui import text
-    from taskclf_tray.ui.unreadable import damaged_minutes
 
     count = damaged_minutes(database, user_id)
     if count:

@@ -13,7 +13,7 @@ from taskclf_tray.system.console import complain
 if TYPE_CHECKING:
     from taskclf_tray.cli.show import Actions
 
-_JOB: Final = "taskclf_tray.train.retrain_job"
+_JOB: Final = "taskclf_tray.jobs.retrain"
 
 
 def add_retrain(actions: Actions) -> None:
@@ -56,7 +56,7 @@ def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
 
 def handle(options: argparse.Namespace) -> int:
     """Run the job, tell how it goes; 0 whether the new model was promoted or refused."""
-    from taskclf_tray.ui.child_job import ProgressBar, run_child
+    from taskclf_tray.jobs.child import ProgressBar, run_child
 
     bar = ProgressBar()
 

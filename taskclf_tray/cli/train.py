@@ -1,6 +1,6 @@
 """`taskclf-tray train`: make a model from the person's labels, calibrate it, tune its threshold, and judge it.
 
-The work is done in a process of its own (`train/train_job.py`); Ctrl-C ends it, and nothing half-written stays.
+The work is done in a process of its own (`jobs/train.py`); Ctrl-C ends it, and nothing half-written stays.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from taskclf_tray.system.console import complain
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
     from taskclf_tray.cli.show import Actions
-    from taskclf_tray.infer.registry import BundleInfo
+    from taskclf_tray.models.registry import BundleInfo
     from taskclf_tray.system.paths import HomePaths
 
-_JOB: Final = "taskclf_tray.train.train_job"
+_JOB: Final = "taskclf_tray.jobs.train"
 
 
 def add_parser(commands: Commands) -> None:
@@ -254,7 +254,7 @@ def _evaluation(facts: Mapping[str, Any]) -> list[str]:
 
 def handle_list(options: argparse.Namespace) -> int:
     """Print the bundles; what cannot be served is named with its reason."""
-    from taskclf_tray.infer.registry import list_bundles
+    from taskclf_tray.models.registry import list_bundles
 
     paths = paths_of(options)
     table = [_row(paths, info) for info in list_bundles(paths.models, is_thorough=True)]
@@ -264,7 +264,7 @@ def handle_list(options: argparse.Namespace) -> int:
 
 
 def _row(paths: HomePaths, info: BundleInfo) -> dict[str, Any]:
-    from taskclf_tray.infer.bound_store import bound_calibrator_stores
+    from taskclf_tray.models.bound_store import bound_calibrator_stores
 
     metadata = info.metadata
     params = {} if metadata is None else metadata.params
@@ -305,7 +305,7 @@ def _row_lines(row: Mapping[str, Any]) -> list[str]:
 def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Run the job with a progress bar; its outcome."""
     from taskclf_tray.core.time import to_us
-    from taskclf_tray.ui.child_job import ProgressBar, run_child
+    from taskclf_tray.jobs.child import ProgressBar, run_child
 
     bar = ProgressBar()
 

@@ -1,6 +1,6 @@
 """How far two windows lie apart, one question at a time: the inference documents' functions and their answers.
 
-The daily check asks more carefully (`train/drift_check.py`). Entropies are in nats, the unit of the taskclf tool.
+The daily check asks more carefully (`drift/check.py`). Entropies are in nats, the unit of the taskclf tool.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def shares(labels: Sequence[str]) -> dict[str, float]:
 def __getattr__(name: str) -> Any:
     """The comparison of features needs scipy: a listed exception of the import rule."""
     if name == "feature_drift_report":
-        from taskclf_tray.train.feature_drift import feature_drift_report
+        from taskclf_tray.drift.features import feature_drift_report
 
         return feature_drift_report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -186,7 +186,7 @@ def _version_of(model: Model, metadata: Any) -> str:
 def __getattr__(name: str) -> Any:
     """`run_online_loop` drives the whole app, so it lives with the app; it is found here on demand."""
     if name == "run_online_loop":
-        from taskclf_tray.ui.runtime import run_online_loop  # a listed exception of the import rule
+        from taskclf_tray.app.worker import run_online_loop  # a listed exception of the import rule
 
         return run_online_loop
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

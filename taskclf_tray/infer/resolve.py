@@ -1,16 +1,16 @@
 """The public door to resolution and reload (contract, section 14); each idea has its own file."""
 
-from taskclf_tray.infer.bound_store import find_bound_calibrator_store
-from taskclf_tray.infer.draft_policy import draft_policy_for_edit, policy_for_bundle
-from taskclf_tray.infer.reload import ActiveModelReloader, InferencePolicyReloader
-from taskclf_tray.infer.resolution import (
+from taskclf_tray.models.bound_store import find_bound_calibrator_store
+from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.models.reload import ActiveModelReloader, InferencePolicyReloader
+from taskclf_tray.models.resolve import (
     MISSING_POLICY,
     ModelResolutionError,
     ResolvedInferenceConfig,
     resolve_inference_config,
     resolve_model_dir,
 )
-from taskclf_tray.infer.selection import ExclusionRecord, SelectionPolicy, SelectionReport
+from taskclf_tray.models.selection import ExclusionRecord, SelectionPolicy, SelectionReport
 
 __all__ = [
     "MISSING_POLICY",

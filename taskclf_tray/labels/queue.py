@@ -17,7 +17,7 @@ from uuid import uuid4
 from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY
 from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import local_date, to_us
-from taskclf_tray.infer.monitor import DriftReport
+from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.labels.queue_place import find_store

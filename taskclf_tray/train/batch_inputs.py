@@ -12,7 +12,6 @@ from taskclf_tray.adapters.export_report import ExportReport
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, require_exclusions
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
-from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.time import floor_bucket, from_us, to_us
@@ -20,12 +19,13 @@ from taskclf_tray.core.types import FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance
 from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.jobs.process import Say
+from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import AtOnce
-from taskclf_tray.train.job_process import Say
 
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 _BESIDE: Final = ("user_id", "bucket_start_ts", "time_zone", "decided_by")

@@ -16,12 +16,12 @@ import lightgbm as lgb
 import numpy as np
 
 from taskclf_tray.core.errors import LabelError, ModelIncompatibleError, TaskclfError
-from taskclf_tray.core.model_io import CatEncoders, save_model_bundle
-from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import CatEncoders, save_model_bundle
+from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
 from taskclf_tray.train.fit_guesses import has_unsaid, said_only, unsaid_only, with_guesses
 from taskclf_tray.train.fit_lines import lgb_datasets, vocabularies

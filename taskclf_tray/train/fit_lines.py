@@ -8,10 +8,10 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 
-from taskclf_tray.core.model_io import CatEncoders
 from taskclf_tray.core.schema import FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
+from taskclf_tray.models.bundle import CatEncoders
 from taskclf_tray.train.dataset import Dataset, FloatArray
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray
 from taskclf_tray.train.fit_options import BASE_PARAMS, FIXED_PARAMS, FitOptions

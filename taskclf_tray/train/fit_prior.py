@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.core.errors import ModelIncompatibleError
-from taskclf_tray.core.model_io import MODEL_FILE, CatEncoders, load_model_bundle
 from taskclf_tray.core.model_text import MAX_MODEL_BYTES
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
-from taskclf_tray.infer.shipped import starter_bundle
+from taskclf_tray.models.bundle import MODEL_FILE, CatEncoders, load_model_bundle
+from taskclf_tray.models.shipped import starter_bundle
 from taskclf_tray.train.dataset import Provenance
 
 _IS_CATEGORICAL: Final = 1

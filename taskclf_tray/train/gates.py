@@ -19,8 +19,8 @@ import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_REGRESSION_TOLERANCE
 from taskclf_tray.core.errors import ModelError
-from taskclf_tray.core.model_io import bundle_problem, load_model_bundle
 from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_projection import IntArray
 from taskclf_tray.train.evaluate import Evaluation

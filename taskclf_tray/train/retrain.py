@@ -21,10 +21,10 @@ from typing import Final
 import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
-from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.dataset import Dataset, FloatArray
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray

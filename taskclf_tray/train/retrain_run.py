@@ -14,15 +14,12 @@ import numpy as np
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
-from taskclf_tray.core.identity import load_or_create_identity
-from taskclf_tray.core.model_io import read_metadata
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
-from taskclf_tray.infer.kept_models import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.promotion import promote, served_now
-from taskclf_tray.infer.resolution import ResolvedInferenceConfig
+from taskclf_tray.jobs.process import Say
+from taskclf_tray.jobs.retrain import RetrainRequest
 from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.labels.learning import (
     LastTraining,
@@ -31,6 +28,11 @@ from taskclf_tray.labels.learning import (
     save_last_training,
     save_reinference,
 )
+from taskclf_tray.models.bundle import read_metadata
+from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.promotion import promote, served_now
+from taskclf_tray.models.resolve import ResolvedInferenceConfig
+from taskclf_tray.models.retention import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import install
@@ -41,9 +43,7 @@ from taskclf_tray.train.dataset_sources import labelled_minutes
 from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
-from taskclf_tray.train.job_process import Say
 from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
-from taskclf_tray.train.retrain_job import RetrainRequest
 from taskclf_tray.train.train_minutes import say_times
 from taskclf_tray.train.transitions import learn_transitions
 from taskclf_tray.train.weak import weak_or_unsaid

@@ -27,11 +27,11 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from taskclf_tray.adapters.personas import PERSONAS
-from taskclf_tray.core.model_io import save_model_bundle
-from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import save_model_bundle
+from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.train.starter_rows import (
     FIRST_MONDAY,
     SCHEMA,

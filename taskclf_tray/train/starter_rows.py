@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.simulated import SimulatedPerson
-from taskclf_tray.adapters.simulated_words import rng_of
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
 from taskclf_tray.features.build import build_features_from_aw_events
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.words import rng_of
 
 SCHEMA: Final = SCHEMAS[NEWEST_SCHEMA]
 UNKNOWN: Final = "__unknown__"

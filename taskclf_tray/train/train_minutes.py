@@ -14,17 +14,17 @@ from typing import Any, Final, Protocol
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
-from taskclf_tray.infer.draft_policy import found_store
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.jobs.process import Say
 from taskclf_tray.labels.csv_times import LabelTimes
+from taskclf_tray.models.draft_policy import found_store
+from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import check_host, tell_export
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
-from taskclf_tray.train.job_process import Say
 from taskclf_tray.train.train_request import TrainRequest
 
 CALIBRATION_FILE: Final = "calibration.json"

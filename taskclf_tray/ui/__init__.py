@@ -1,1 +1,1 @@
-"""The tray, its worker, and every sentence the user reads."""
+"""What is seen: tray icon, menu, terminal output."""

@@ -10,24 +10,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from taskclf_tray.app import text
+from taskclf_tray.app.serving import Overrides
+from taskclf_tray.app.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.core.regular_files import Links, check_regular
-from taskclf_tray.infer.resolution import found_model
+from taskclf_tray.models.resolve import found_model
+from taskclf_tray.notify.factory import choose_notifier
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.log_file import OwnLogHandler
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.system.stop_request import StopRequest
-from taskclf_tray.ui import text
 from taskclf_tray.ui.headless import JsonLines, StatusLine
-from taskclf_tray.ui.notify.factory import choose_notifier
 from taskclf_tray.ui.once import run_once
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.serving import Overrides
-from taskclf_tray.ui.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
 
 log = logging.getLogger(__name__)
 _LOG_BYTES = 1_000_000

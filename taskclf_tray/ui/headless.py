@@ -8,11 +8,11 @@ import sys
 import threading
 from typing import Any, TextIO
 
+from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.notify.plain import plain_text
+from taskclf_tray.record.recorder import Step
 from taskclf_tray.system.console import as_shown, degrade
-from taskclf_tray.ui.notify.plain import plain_text
-from taskclf_tray.ui.recorder import Step
-from taskclf_tray.ui.snapshot import Snapshot
 
 MAX_MESSAGE_CHARACTERS = 500
 _CLEAR_LINE = "\r\x1b[K"

@@ -6,10 +6,8 @@ from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from taskclf_tray.core.time import from_us
-from taskclf_tray.labels.asking_state import AskingState
-from taskclf_tray.ui import text
-from taskclf_tray.ui.commands import (
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import (
     AnswerRequest,
     Command,
     EditConfig,
@@ -32,8 +30,10 @@ from taskclf_tray.ui.commands import (
     TellStatus,
     UndoLabel,
 )
+from taskclf_tray.app.snapshot import ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.core.time import from_us
+from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.ui.icon import IconState, icon_art
-from taskclf_tray.ui.snapshot import ModelChoice, ReviewItem, Snapshot
 
 Send = Callable[[Command], None]
 See = Callable[[], Snapshot]

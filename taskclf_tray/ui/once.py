@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 
+from taskclf_tray.app import text
+from taskclf_tray.app.sources import SourceSwitch
 from taskclf_tray.core.errors import ModelError
+from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.system.console import OutputError, complain, give_up
-from taskclf_tray.ui import text
-from taskclf_tray.ui.guard import BlackoutOpenError
 from taskclf_tray.ui.headless import JsonLines
-from taskclf_tray.ui.sources import SourceSwitch
 
 log = logging.getLogger(__name__)
 

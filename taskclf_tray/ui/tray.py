@@ -8,16 +8,16 @@ import sys
 import threading
 from typing import Any
 
+from taskclf_tray.app import text
+from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.record.recorder import Step
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui import backend as backend_api
-from taskclf_tray.ui import text
 from taskclf_tray.ui.backend import TrayBackend, choose_backend
 from taskclf_tray.ui.icon import IconArt, IconState, icon_art
 from taskclf_tray.ui.menu import MenuBuilder
-from taskclf_tray.ui.recorder import Step
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ import pytest
 
 from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
-from taskclf_tray.adapters.simulated_apps import BROWSERS, LOCKERS, SURFACES
-from taskclf_tray.adapters.simulated_scenes import GLANCES, RHYTHMS, SCENES, WANDERINGS
-from taskclf_tray.adapters.simulated_titles import FORMS, write_title
-from taskclf_tray.adapters.simulated_words import invent_vocabulary, rng_of
 from taskclf_tray.core.intervals import covered, subtract, union
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.simulation.apps import BROWSERS, LOCKERS, SURFACES
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.simulation.scenes import GLANCES, RHYTHMS, SCENES, WANDERINGS
+from taskclf_tray.simulation.titles import FORMS, write_title
+from taskclf_tray.simulation.words import invent_vocabulary, rng_of
 
 TUESDAY = date(2026, 3, 3)
 KEYS = {

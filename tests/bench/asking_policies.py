@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.adapters.simulated_words import rng_of
 from taskclf_tray.core.defaults import DEFAULT_ASKS_PER_DAY, DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED
 from taskclf_tray.infer.smooth import majority_codes, run_starts
 from taskclf_tray.labels.blocks import Block, Minute, ask_threshold, is_long_enough, split_blocks
 from taskclf_tray.labels.value import value_of_asking
+from taskclf_tray.simulation.words import rng_of
 from tests.bench.asking_learning import Exam, Lessons, Model
 from tests.bench.asking_people import NOBODY, Day, Person
 

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from taskclf_tray.app.commands import NoticePressed
+from taskclf_tray.app.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.app.question import ASK_TAG, LABEL_KEY
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui.commands import NoticePressed
-from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
-from taskclf_tray.ui.question import ASK_TAG, LABEL_KEY
 
 USER = "aaaaaaaa-0000-4000-8000-000000000001"
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -42,8 +42,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.core.defaults import DEFAULT_ASKS_PER_DAY
+from taskclf_tray.simulation.personas import PERSONAS
 from tests.bench.asking_learning import Exam, everything
 from tests.bench.asking_people import make_person
 from tests.bench.asking_plot import draw

@@ -12,7 +12,7 @@ ROOMS = {
     "numpy": "numpy",
     "infer": "taskclf_tray.infer.forest",
     "store": "taskclf_tray.store.database",
-    "notify": "taskclf_tray.ui.notify.factory",
+    "notify": "taskclf_tray.notify.factory",
     "tray_libraries": "dbus_fast.aio, desktop_notifier, PIL.Image, requests",
 }
 REPEATS = 5

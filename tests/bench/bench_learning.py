@@ -26,8 +26,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Final
 
-from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.core.types import LabelSpan
+from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.train.fit import FitOptions
 from tests.bench.learning_curve import (
     TARGET,

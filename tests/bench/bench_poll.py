@@ -18,14 +18,14 @@ from statistics import median
 from typing import Any
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.record.outputs import OutputWriter
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.outputs import OutputWriter
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorder_of
 
 SIZES = (60, 1_440, 10_000, 43_200)

@@ -19,17 +19,17 @@ import numpy.typing as npt
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.personas import PERSONAS
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
-from taskclf_tray.core.model_io import load_model_bundle
-from taskclf_tray.core.model_metadata import ModelMetadata
 from taskclf_tray.core.time import local_day_bounds
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.drift.days import CATEGORIES, NUMBERS
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows
-from taskclf_tray.train.drift_days import CATEGORIES, NUMBERS
+from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.train.starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from tests.bench.asking_people import STARTER
 

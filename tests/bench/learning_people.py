@@ -20,15 +20,15 @@ from typing import Final
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
-from taskclf_tray.adapters.simulated_words import rng_of
-from taskclf_tray.core.model_io import load_model_bundle
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.labels.blocks import Block, is_long_enough, split_blocks, to_minute
 from taskclf_tray.labels.value import value_of_asking
+from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.words import rng_of
 from taskclf_tray.train.starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from tests.bench.asking_people import STARTER
 

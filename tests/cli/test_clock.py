@@ -6,10 +6,10 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+from taskclf_tray.app.clock_put_back import put_right
+from taskclf_tray.app.online_loop import RECORD_FILE, run_online_loop
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.clock_put_back import put_right
-from taskclf_tray.ui.online_loop import RECORD_FILE, run_online_loop
 from tests.cli.records import NOW, RecordHome, in_berlin, line, request_of
 from tests.report.records import MINUTE, bucket
 from tests.ui.worker_home import USER, copy_home

@@ -12,8 +12,8 @@ import pytest
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.cli.main import main
 from taskclf_tray.core.errors import ExportFormatError
+from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.store.database import Database
-from taskclf_tray.train.batch_job import BatchRequest, run
 from tests.cli.records import clock_of
 from tests.e2e.app_process import noon_zone
 from tests.fakes.aw_server import run_rust_server

@@ -17,7 +17,6 @@ import pandas as pd
 import pytest
 
 from taskclf_tray.adapters.activitywatch import parse_aw_export
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.cli.main import main
 from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.core.time import parse_time, to_us
@@ -27,12 +26,13 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.jobs.batch import BatchRequest, quick_model, run
 from taskclf_tray.labels.categories import KeptCategories
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import parquet_frame
-from taskclf_tray.train.batch_job import BatchRequest, quick_model, run
 from taskclf_tray.ui import app
 from taskclf_tray.ui.app import Options
 from tests.infer.sample_rows import DATA, golden_frame
@@ -257,7 +257,7 @@ def test_the_library_sees_only_a_model_with_its_hash(paths: HomePaths, monkeypat
 def test_export_and_record_need_no_heavy_library(paths: HomePaths, tmp_path: Path) -> None:
     program = """
 import json, sys
-from taskclf_tray.train.batch_job import BatchRequest, run
+from taskclf_tray.jobs.batch import BatchRequest, run
 for chosen in json.loads(sys.argv[1]):
     run(BatchRequest(**chosen), lambda event: None)
 print(sorted({"pandas", "pyarrow", "lightgbm"} & set(sys.modules)))

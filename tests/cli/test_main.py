@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray import __version__
-from taskclf_tray.adapters.personas import PERSONAS
+from taskclf_tray.app import doctor
+from taskclf_tray.app.doctor import Finding
 from taskclf_tray.cli import demo
 from taskclf_tray.cli.main import build_parser, main
 from taskclf_tray.core.errors import SourceError
-from taskclf_tray.ui import app, checkup
+from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.ui import app
 from taskclf_tray.ui.app import Options
-from taskclf_tray.ui.checkup import Finding
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ FINDINGS = [Finding("Home", "ok", "/h"), Finding("Tray", "note", "none"), Findin
 
 
 def test_doctor_prints_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(checkup, "check_everything", lambda **_: FINDINGS)
+    monkeypatch.setattr(doctor, "check_everything", lambda **_: FINDINGS)
     assert main(["doctor"]) == 1
     assert capsys.readouterr().out == "✓ Home: /h\n· Tray: none\n✗ Model: no\n    → Train.\n"
     assert main(["doctor", "--json"]) == 1
@@ -148,7 +149,7 @@ def test_doctor_prints_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         "detail": "no",
         "next_step": "Train.",
     }
-    monkeypatch.setattr(checkup, "check_everything", lambda **_: FINDINGS[:2])
+    monkeypatch.setattr(doctor, "check_everything", lambda **_: FINDINGS[:2])
     assert main(["doctor"]) == 0
 
 

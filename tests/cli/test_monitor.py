@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from taskclf_tray.app import text
 from taskclf_tray.core.time import to_us
-from taskclf_tray.ui import text
-from taskclf_tray.ui.drift_memory import DriftMemory, Told, update_memory
+from taskclf_tray.drift.memory import DriftMemory, Told, update_memory
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.report.records import MINUTE, bucket
 from tests.ui.drift_home import FRIDAY, LAST, in_figma, working_days, write_days

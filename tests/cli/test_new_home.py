@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import sources
 from taskclf_tray.cli.main import main
-from taskclf_tray.infer.shipped import starter_bundle
 from taskclf_tray.labels.csv_files import write_label_csv
-from taskclf_tray.ui import app, sources
+from taskclf_tray.models.shipped import starter_bundle
+from taskclf_tray.ui import app
 from tests.cli.records import in_berlin
 from tests.cli.test_arguments import LEAVES
 from tests.cli.test_retrain import Home

@@ -18,8 +18,8 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
 from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.store.buckets import BucketRecord
-from taskclf_tray.ui.outputs import OutputWriter
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.report.records import MINUTE
 from tests.report.records import bucket as plain_bucket

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.labels.learning import Reinference, load_reinference
+from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.database import Database
 from tests.cli.homes import CommandLine
 from tests.infer.promotion_home import FIRST, make_small, promoted

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from taskclf_tray.app.doctor import check_everything
+from taskclf_tray.app.first_start import install_starter_model
+from taskclf_tray.app.tool_files import tell_once
 from taskclf_tray.core.config import load_config
-from taskclf_tray.infer.registry import list_bundles
+from taskclf_tray.models.registry import list_bundles
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from taskclf_tray.ui.checkup import check_everything
-from taskclf_tray.ui.first_start import install_starter_model
-from taskclf_tray.ui.tool_files import tell_once
 from tests.cli.records import RecordHome, in_berlin, line
 from tests.infer.sample_rows import BUNDLE, HOME
 from tests.ui.worker_home import USER

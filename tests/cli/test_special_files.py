@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.store.database import Database
-from taskclf_tray.train.batch_job import BatchRequest, run
 from tests.cli.homes import CommandLine
 from tests.cli.records import RecordHome, in_berlin
 from tests.fakes.special_files import KINDS, mark, no_waiting, put

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.model_io import MODEL_FILE
 from taskclf_tray.infer.calibration import TemperatureCalibrator
+from taskclf_tray.jobs.train import run
+from taskclf_tray.models.bundle import MODEL_FILE
 from taskclf_tray.system.own_process import ATTACHABLE_VARIABLE
-from taskclf_tray.train.train_job import run
 from taskclf_tray.train.train_request import TrainRequest
 from tests.cli.homes import CommandLine
 from tests.fakes.processes import is_over, wait_until
@@ -141,7 +141,7 @@ def test_wrong_usage(line: Line, words: Sequence[str]) -> None:
 def test_stopping_the_process_leaves_nothing_half_written(line: Line) -> None:
     before = line.files()
     request = {"action": "lgbm", "home": str(line.home), "rounds": 5000, "prior": "none"}
-    command = [sys.executable, "-m", "taskclf_tray.train.train_job", json.dumps(request)]
+    command = [sys.executable, "-m", "taskclf_tray.jobs.train", json.dumps(request)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["event"] == "progress"

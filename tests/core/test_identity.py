@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core import identity
 from taskclf_tray.core.errors import IdentityError
-from taskclf_tray.core.identity import Identity, load_or_create_identity, secret_path, user_id_path
+from taskclf_tray.models import identity
+from taskclf_tray.models.identity import Identity, load_or_create_identity, secret_path, user_id_path
 
 GOLDEN = Path(__file__).parents[1] / "data/taskclf_home"
 SECRET = "0123456789abcdef" * 4

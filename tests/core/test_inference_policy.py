@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import PolicyValidationError
-from taskclf_tray.core.inference_policy import (
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.models.policy import (
     build_inference_policy,
     load_inference_policy,
     parse_policy_text,
@@ -23,7 +24,6 @@ from taskclf_tray.core.inference_policy import (
     validate_policy,
     write_inference_policy_starter_template,
 )
-from taskclf_tray.core.types import LABEL_SET_V1
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/data/taskclf_home"

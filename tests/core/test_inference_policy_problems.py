@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.inference_policy import policy_problems
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object
+from taskclf_tray.models.policy import policy_problems
 
 GOLDEN = Path(__file__).parents[1] / "data/taskclf_home"
 GOOD: dict[str, Any] = json.loads((GOLDEN / "models/inference_policy.json").read_text())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
-from taskclf_tray.core.model_io import (
+from taskclf_tray.models.bundle import (
     ModelMetadata,
     bundle_problem,
     load_model_bundle,

@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import pytest
 
-from taskclf_tray.core.inference_policy import InferencePolicy
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.types import FeatureRow
-from taskclf_tray.infer.monitor import DriftAlert, DriftReport, DriftTrigger
+from taskclf_tray.drift.report import DriftAlert, DriftReport, DriftTrigger
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.registry import ActivePointer
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, default_taxonomy
+from taskclf_tray.models.policy import InferencePolicy
+from taskclf_tray.models.registry import ActivePointer
 from tests.infer.sample_rows import golden_frame, golden_rows
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -12,7 +12,6 @@ import pytest
 from taskclf_tray.core import private_files
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.identity import load_or_create_identity
 from taskclf_tray.core.private_files import (
     close_places,
     foreign_owner,
@@ -20,6 +19,7 @@ from taskclf_tray.core.private_files import (
     open_parents,
     open_places,
 )
+from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.paths import HomeError, prepare_home

@@ -26,11 +26,11 @@ ALLOWED = {
     "system/boot_clock.py": 1,  # /proc
     "system/console.py": 2,  # /dev/null
     "system/zone_files.py": 2,  # time zones of the system and of the package
-    "train/job_process.py": 1,  # /dev/null
+    "jobs/process.py": 1,  # /dev/null
     "train/starter.py": 3,  # what it has just written
-    "ui/first_start.py": 1,  # the shipped model
+    "app/first_start.py": 1,  # the shipped model
     "ui/svg.py": 1,  # a picture of the package
-    "ui/session.py": 2,  # blackouts are opened, no files
+    "app/session.py": 2,  # blackouts are opened, no files
 }
 """Where a file is opened otherwise, and how often."""
 

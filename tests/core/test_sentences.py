@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import taskclf_tray
+from taskclf_tray.app import text
 from taskclf_tray.core.errors import StoreError, TaskclfError, sentences
 from taskclf_tray.infer.taxonomy_file import parse_taxonomy
-from taskclf_tray.ui import text
 
 PACKAGE = Path(taskclf_tray.__file__).parent
 _LONGEST_SENTENCE = 600

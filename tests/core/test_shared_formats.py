@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.inference_policy import read_inference_policy, save_inference_policy
-from taskclf_tray.core.model_io import load_model_bundle, read_metadata, save_model_bundle
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.calibration import (
     load_calibrator,
@@ -19,9 +17,11 @@ from taskclf_tray.infer.calibration import (
     save_calibrator,
     save_calibrator_store,
 )
-from taskclf_tray.infer.draft_policy import policy_for_bundle
-from taskclf_tray.infer.registry import read_active, set_active
 from taskclf_tray.infer.taxonomy import load_taxonomy, save_taxonomy
+from taskclf_tray.models.bundle import load_model_bundle, read_metadata, save_model_bundle
+from taskclf_tray.models.draft_policy import policy_for_bundle
+from taskclf_tray.models.policy import read_inference_policy, save_inference_policy
+from taskclf_tray.models.registry import read_active, set_active
 from tests.infer.sample_rows import BUNDLE, HOME
 
 STORES = ("calibrator_store", "calibrator_store_isotonic")

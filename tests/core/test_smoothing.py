@@ -11,15 +11,6 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import PolicyValidationError
-from taskclf_tray.core.inference_policy import (
-    InferencePolicy,
-    build_inference_policy,
-    parse_policy_text,
-    policy_path,
-    policy_problems,
-    read_inference_policy,
-    save_inference_policy,
-)
 from taskclf_tray.core.smoothing import (
     BUILT_IN_TRANSITIONS,
     Transitions,
@@ -28,8 +19,17 @@ from taskclf_tray.core.smoothing import (
     transitions_in,
 )
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.draft_policy import draft_policy_for_edit, policy_by_hand, policy_for_bundle
-from taskclf_tray.infer.resolution import resolve_inference_config
+from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_by_hand, policy_for_bundle
+from taskclf_tray.models.policy import (
+    InferencePolicy,
+    build_inference_policy,
+    parse_policy_text,
+    policy_path,
+    policy_problems,
+    read_inference_policy,
+    save_inference_policy,
+)
+from taskclf_tray.models.resolve import resolve_inference_config
 from tests.infer.sample_rows import HOME
 
 LEARNT = Transitions.sticky(0.9)

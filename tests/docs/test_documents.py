@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import text
 from taskclf_tray.cli.main import build_parser
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
-from taskclf_tray.ui import text
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")

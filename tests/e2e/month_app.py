@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters import activitywatch
+from taskclf_tray.app import drift_watch, retraining, worker
+from taskclf_tray.app.session import Session
 from taskclf_tray.cli.main import main
-from taskclf_tray.ui import app, drift_watch, learning, runtime
-from taskclf_tray.ui.session import Session
+from taskclf_tray.ui import app
 
 SEEN = ".seen"
 CLOCK_SECONDS = 0.2
@@ -35,7 +36,7 @@ class MovedServer(activitywatch.ActivityWatchSource):
         return datetime.fromisoformat(self.clock.read_text()).astimezone(UTC)
 
 
-class MovedRuntime(runtime.TrayRuntime):
+class MovedRuntime(worker.TrayRuntime):
     """The worker as it is; it polls as soon as the clock has moved."""
 
     _seen = ""
@@ -61,8 +62,8 @@ def run(clock: Path, arguments: list[str]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(activitywatch, "ActivityWatchSource", MovedServer)
         patch.setattr(app, "TrayRuntime", MovedRuntime)
-        patch.setattr(runtime, "OUTPUT_SECONDS", 0.0)
-        for child in (drift_watch, learning):
+        patch.setattr(worker, "OUTPUT_SECONDS", 0.0)
+        for child in (drift_watch, retraining):
             patch.setattr(child, "NICENESS", 0)
         return main(arguments)
 

@@ -14,15 +14,15 @@ from typing import Any
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.feed import AWWriter
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.time import to_us, zone
+from taskclf_tray.drift.memory import DriftMemory, load_memory
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import AskRecord, RequestRecord
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui.drift_memory import DriftMemory, load_memory
 from tests.e2e.month_app import SEEN
 from tests.e2e.server_days import configure
 from tests.fakes.aw_server import AWServer

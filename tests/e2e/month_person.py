@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.app import text
 from taskclf_tray.core.intervals import subtract
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui import text
 from tests.e2e.month_life import ZONE, MovedHome
 from tests.fakes.processes import wait_until
 from tests.fakes.sni_driver import Entry, TrayClient

@@ -14,8 +14,8 @@ from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.time import iso_z
+from taskclf_tray.simulation.person import SimulatedPerson
 from tests.fakes.aw_server import AWServer
 from tests.ui.worker_home import SECRET
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from taskclf_tray.app.question import label_of_key, question_notice
+from taskclf_tray.notify.base import Button
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui.notify.base import Button
-from taskclf_tray.ui.question import label_of_key, question_notice
 from tests.e2e.test_tray_labels import FAST, DemoHome, entry_with
 from tests.fakes.desktop import Desktop, desktop
 from tests.fakes.notifyd_desktop import NotifydHand, xfce_notifyd

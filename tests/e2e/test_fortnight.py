@@ -20,12 +20,12 @@ import pytest
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.app import text
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import write_label_csv
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui import text
 from tests.e2e.app_process import run_app
 from tests.e2e.month_life import ZONE, MovedHome, days_from, events_of, feed, local
 from tests.e2e.month_person import Answerer, by_hand

@@ -21,15 +21,15 @@ import pytest
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.feed import feed_aw_server
-from taskclf_tray.adapters.simulated_clock import ReplayClock
+from taskclf_tray.app import worker
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.simulation.clock import ReplayClock
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from taskclf_tray.ui import runtime
 from tests.e2e.app_process import AppProcess, run_app
 from tests.e2e.server_days import configure
 from tests.fakes.aw_server import AWServer, run_aw_server
@@ -203,7 +203,7 @@ def run_hurried(url: str, home: str) -> int:
     """What runs as a program."""
     clock = ReplayClock(START, SPEED)
     setattr(ActivityWatchSource, "now", lambda _source: clock.now())  # noqa: B010 - a class's method, from outside
-    setattr(runtime, "Settings", functools.partial(runtime.Settings, poll_seconds=POLL_SECONDS))  # noqa: B010
+    setattr(worker, "Settings", functools.partial(worker.Settings, poll_seconds=POLL_SECONDS))  # noqa: B010
     return main(["run", "--source", "activitywatch", "--aw-host", url, "--home", home])
 
 

@@ -18,10 +18,10 @@ import pytest
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.app import drift_watch, text
 from taskclf_tray.core.time import from_us, seconds_to_us, zone
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui import drift_watch, text
 from tests.e2e.month_life import ZONE, MovedHome, days_from, events_of, feed, local
 from tests.fakes.aw_server import run_aw_server
 from tests.fakes.dbus import Panel

@@ -88,7 +88,7 @@ def test_the_tracer_sees_what_a_job_and_its_children_do(
     """A job that reaches out itself is stopped before the kernel hears of it; what it starts is found out here."""
     trace = tmp_path / "trace"
     code = (
-        "from taskclf_tray.ui.child_job import JobError, run_child\n"
+        "from taskclf_tray.jobs.child import JobError, run_child\n"
         "try:\n"
         f"    run_child('tests.fakes.reaching_job', {{'way': {way!r}}}, id)\n"
         "except JobError:\n"
@@ -156,7 +156,7 @@ def test_jobs_of_the_app_and_of_a_terminal_contact_nothing(server: AWServer, tmp
     with running_app(*arguments, "--home", home, prefix=tracer(trace)) as app:
         wait_until(report.exists, "the report of the check", 90)
         assert app.end()[0] == 0
-    assert any("taskclf_tray.train.drift_job" in program for program in programs(trace))
+    assert any("taskclf_tray.jobs.drift" in program for program in programs(trace))
     assert contacted(trace) == {("127.0.0.1", server.port)}
     labels = label_file(tmp_path / "labels.csv", working_days(yesterday - 13 * DAY, yesterday)[-3:])
     for job, *words in (

@@ -14,6 +14,7 @@ import pytest
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.feed import feed_aw_server
+from taskclf_tray.app.serving import Serving
 from taskclf_tray.core.time import local_day_bounds
 from taskclf_tray.core.types import FeatureRow, SourceEvents
 from taskclf_tray.features.build import build_features_from_aw_events
@@ -21,12 +22,11 @@ from taskclf_tray.infer.batch import read_segments_json, run_batch, run_batch_in
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.resolve import ResolvedInferenceConfig
+from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui.guard import GuardedReader
-from taskclf_tray.ui.recorder import Recorder
-from taskclf_tray.ui.serving import Serving
 from tests.e2e.app_process import noon_zone, run_app
 from tests.e2e.server_days import ShiftedPerson, source_of
 from tests.fakes.aw_server import AWServer, run_aw_server

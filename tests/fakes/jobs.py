@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-from taskclf_tray.train.job_process import serve
+from taskclf_tray.jobs.process import serve
 
 
 def main(arguments: list[str]) -> int:

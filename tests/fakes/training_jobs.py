@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.core.identity import load_or_create_identity
-from taskclf_tray.infer.kept_models import staging_dir
-from taskclf_tray.infer.promotion import promote, served_now
 from taskclf_tray.labels.learning import Reinference, save_reinference
+from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.promotion import promote, served_now
+from taskclf_tray.models.retention import staging_dir
 from taskclf_tray.store.database import Database
 from tests.infer.promotion_home import FIRST, STORE, make_small
 from tests.infer.sample_rows import BUNDLE

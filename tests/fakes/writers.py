@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.core.inference_policy import build_inference_policy, save_inference_policy
+from taskclf_tray.models.policy import build_inference_policy, save_inference_policy
 from taskclf_tray.store.database import Database
 
 

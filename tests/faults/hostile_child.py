@@ -6,9 +6,9 @@ import functools
 import sys
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
-from taskclf_tray.adapters.simulated_clock import ReplayClock
+from taskclf_tray.app import worker
 from taskclf_tray.cli.main import main
-from taskclf_tray.ui import runtime
+from taskclf_tray.simulation.clock import ReplayClock
 from tests.ui.worker_rig import START
 
 POLL_SECONDS = 0.2
@@ -18,7 +18,7 @@ def run_hurried(url: str, home: str, speed: str) -> int:
     """What runs as a program."""
     clock = ReplayClock(START, float(speed))
     setattr(ActivityWatchSource, "now", lambda _source: clock.now())  # noqa: B010 - a class's method, from outside
-    setattr(runtime, "Settings", functools.partial(runtime.Settings, poll_seconds=POLL_SECONDS, retry_seconds=(0.3,)))  # noqa: B010
+    setattr(worker, "Settings", functools.partial(worker.Settings, poll_seconds=POLL_SECONDS, retry_seconds=(0.3,)))  # noqa: B010
     words = ["run", "--headless", "--json", "--source", "activitywatch", "--aw-host", url, "--home", home]
     return main(words)
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import to_us
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, pipeline_config, recorder_of, simulated_source
 

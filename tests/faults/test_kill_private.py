@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.time import to_us
+from taskclf_tray.record.guard import BlackoutOpenError
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.guard import BlackoutOpenError
 from tests.fakes.forked import forked
 from tests.faults import private_child
 from tests.ui.test_recorder import Spy, catch_up

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.infer.kept_models import staging_dir
-from taskclf_tray.infer.promotion import promote, roll_back, served_now
+from taskclf_tray.models.promotion import promote, roll_back, served_now
+from taskclf_tray.models.retention import staging_dir
 from tests.infer.promotion_home import FIRST, STORE
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")

@@ -11,8 +11,8 @@ from pathlib import Path
 import lightgbm as lgb
 
 from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator
-from taskclf_tray.infer.kept_models import staging_dir
-from taskclf_tray.infer.promotion import promote, served_now
+from taskclf_tray.models.promotion import promote, served_now
+from taskclf_tray.models.retention import staging_dir
 from tests.infer.sample_rows import BUNDLE, HOME
 
 FIRST, SECOND, THIRD = (f"2026-12-0{n}_120000_run-000{n}" for n in (1, 2, 3))

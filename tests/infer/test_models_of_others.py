@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from taskclf_tray.core.errors import ModelFormatError
-from taskclf_tray.core.model_io import bundle_problem, load_model_bundle
 from taskclf_tray.core.model_text import MAX_MODEL_BYTES
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.infer.forest import Forest
-from taskclf_tray.infer.registry import list_bundles
+from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
+from taskclf_tray.models.registry import list_bundles
 from tests.infer.forest_models import Tree, model_text, one_leaf
 from tests.infer.sample_rows import BUNDLE
 

@@ -68,9 +68,9 @@ def test_model_version() -> None:
 
 
 def test_the_loop_is_found_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in = ModuleType("taskclf_tray.ui.runtime")
+    stand_in = ModuleType("taskclf_tray.app.worker")
     stand_in.run_online_loop = lambda: "running"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "taskclf_tray.ui.runtime", stand_in)
+    monkeypatch.setitem(sys.modules, "taskclf_tray.app.worker", stand_in)
     assert online.run_online_loop() == "running"
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = online.nothing_such

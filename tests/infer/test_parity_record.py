@@ -26,10 +26,10 @@ from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import merge_short_segments, rolling_majority, segmentize
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.record.suggest import _LabelSuggester
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.recorder import Recorder
-from taskclf_tray.ui.suggest import _LabelSuggester
 from tests.features.events import at, away, win
 from tests.features.test_properties import clipped, inputs, lengths, moments, tab_events, windows
 from tests.infer.sample_rows import forest

@@ -11,9 +11,19 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
-from taskclf_tray.core.inference_policy import load_inference_policy, policy_path
-from taskclf_tray.infer import promotion
-from taskclf_tray.infer.kept_models import (
+from taskclf_tray.infer.resolve import InferencePolicyReloader, resolve_inference_config
+from taskclf_tray.models import promotion
+from taskclf_tray.models.policy import load_inference_policy, policy_path
+from taskclf_tray.models.policy_history import earlier_choice
+from taskclf_tray.models.promotion import (
+    NothingEarlierError,
+    OtherModelServedError,
+    promote,
+    roll_back,
+    served_now,
+)
+from taskclf_tray.models.registry import list_bundles, set_active
+from taskclf_tray.models.retention import (
     TRAINING_FILE,
     calibrators_of,
     keep_rejected,
@@ -21,16 +31,6 @@ from taskclf_tray.infer.kept_models import (
     remove_replaced,
     staging_dir,
 )
-from taskclf_tray.infer.policy_history import earlier_choice
-from taskclf_tray.infer.promotion import (
-    NothingEarlierError,
-    OtherModelServedError,
-    promote,
-    roll_back,
-    served_now,
-)
-from taskclf_tray.infer.registry import list_bundles, set_active
-from taskclf_tray.infer.resolve import InferencePolicyReloader, resolve_inference_config
 from tests.infer.promotion_home import FIRST, SECOND, STORE, THIRD, home_with, promoted, stage
 from tests.infer.sample_rows import BUNDLE
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import ModelError
-from taskclf_tray.core.inference_policy import remove_inference_policy
-from taskclf_tray.infer.inspection import inspect_bundle
-from taskclf_tray.infer.registry import (
+from taskclf_tray.infer.resolve import resolve_inference_config
+from taskclf_tray.models.inspection import inspect_bundle
+from taskclf_tray.models.policy import remove_inference_policy
+from taskclf_tray.models.registry import (
     HISTORY_FILE,
     active_bundle_dir,
     active_history,
@@ -23,7 +24,6 @@ from taskclf_tray.infer.registry import (
     roll_back_active,
     set_active,
 )
-from taskclf_tray.infer.resolve import resolve_inference_config
 from tests.infer.sample_rows import BUNDLE, HOME
 
 NAMES = tuple(f"2026-11-2{day}_000000_run-000{day}" for day in (2, 3, 4))

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.inference_policy import remove_inference_policy
-from taskclf_tray.infer import reload
-from taskclf_tray.infer.registry import set_active
 from taskclf_tray.infer.resolve import ActiveModelReloader, InferencePolicyReloader
+from taskclf_tray.models import reload
+from taskclf_tray.models.policy import remove_inference_policy
+from taskclf_tray.models.registry import set_active
 
 GOLDEN = Path(__file__).parents[1] / "data/taskclf_home"
 BUNDLE = "2026-11-21_082102_run-9643"

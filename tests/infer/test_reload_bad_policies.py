@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.ui.serving import Serving
+from taskclf_tray.app.serving import Serving
 from tests.infer.sample_rows import BUNDLE, HOME
 
 GOOD: dict[str, Any] = json.loads((HOME / "models/inference_policy.json").read_text())

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.inference_policy import build_inference_policy
-from taskclf_tray.core.model_io import load_model_bundle, read_metadata
 from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator, save_calibrator_store
-from taskclf_tray.infer.loaded_parts import LoadedParts
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows
 from taskclf_tray.infer.resolve import InferencePolicyReloader, ResolvedInferenceConfig
+from taskclf_tray.models.bundle import load_model_bundle, read_metadata
+from taskclf_tray.models.loaded_parts import LoadedParts
+from taskclf_tray.models.policy import build_inference_policy
 from tests.infer.forest_models import model_text, one_leaf
 from tests.infer.sample_rows import BUNDLE, HOME, golden_rows
 

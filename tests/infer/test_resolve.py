@@ -11,10 +11,6 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import CalibratorError, ModelError
-from taskclf_tray.core.inference_policy import remove_inference_policy, save_inference_policy
-from taskclf_tray.core.model_io import load_model_bundle
-from taskclf_tray.infer.registry import active_history, best_bundle, list_bundles, read_active, set_active
-from taskclf_tray.infer.resolution import found_model
 from taskclf_tray.infer.resolve import (
     MISSING_POLICY,
     ModelResolutionError,
@@ -25,6 +21,10 @@ from taskclf_tray.infer.resolve import (
     resolve_inference_config,
     resolve_model_dir,
 )
+from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.policy import remove_inference_policy, save_inference_policy
+from taskclf_tray.models.registry import active_history, best_bundle, list_bundles, read_active, set_active
+from taskclf_tray.models.resolve import found_model
 
 GOLDEN = Path(__file__).parents[1] / "data/taskclf_home"
 BUNDLE = "2026-11-21_082102_run-9643"

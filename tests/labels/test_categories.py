@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.pipeline import map_label
@@ -27,6 +26,7 @@ from taskclf_tray.infer.taxonomy import (
 )
 from taskclf_tray.infer.taxonomy_file import save_taxonomy, taxonomy_document
 from taskclf_tray.labels.categories import Categories, KeptCategories, categories_in_force
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.database import Database
 from tests.report.records import bucket
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source

@@ -17,10 +17,10 @@ import pytest
 
 import taskclf_tray
 from taskclf_tray.cli import main as command_line
+from taskclf_tray.jobs import child as child_job
+from taskclf_tray.jobs.child import ChildJob, JobStoppedError, run_child
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.system.stop_signals import STOP_SIGNALS, AtOnce, Held, Unwinding
-from taskclf_tray.ui import child_job
-from taskclf_tray.ui.child_job import ChildJob, JobStoppedError, run_child
 from tests.fakes.held_imports import HeldImport
 from tests.fakes.processes import ROOT, is_over, wait_until
 
@@ -32,7 +32,7 @@ ENTRIES = {
     "python -m": (["-m", "taskclf_tray", "doctor"], "argparse"),
     "script": (["-c", SCRIPT, "doctor"], "argparse"),
     "cli.main": (["-m", "taskclf_tray.cli.main", "doctor"], "argparse"),
-    "command": (["-m", "taskclf_tray", "doctor"], "taskclf_tray.ui.checkup"),
+    "command": (["-m", "taskclf_tray", "doctor"], "taskclf_tray.app.doctor"),
     **{job: (["-m", f"taskclf_tray.train.{job}", "{}"], "taskclf_tray.core.errors") for job in JOBS},
 }
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}

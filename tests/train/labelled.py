@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.simulated import SimulatedPerson
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.train.dataset import LabelledBucket
 from taskclf_tray.train.starter_rows import WATCHED, simulated_rows
 from tests.infer.sample_rows import golden_rows

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taskclf_tray.infer.monitor import DriftReport, DriftTrigger
-from taskclf_tray.train.drift_check import run_drift_check
-from taskclf_tray.train.drift_days import days_of, read_window
+from taskclf_tray.drift.check import run_drift_check
+from taskclf_tray.drift.days import days_of, read_window
+from taskclf_tray.drift.report import DriftReport, DriftTrigger
 from tests.train.drift_frames import MONDAY, NUMBERS, Week, check_arguments, week
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)
@@ -278,7 +278,7 @@ def test_figures_of_the_whole_window(reference: Week, current: Week) -> None:
 
 def user_order() -> list[str]:
     """The model's."""
-    from taskclf_tray.train.drift_days import NUMBERS as ALL
+    from taskclf_tray.drift.days import NUMBERS as ALL
 
     return list(ALL)
 

@@ -12,12 +12,12 @@ import pytest
 
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import zone
-from taskclf_tray.infer.monitor import DriftAlert, DriftReport, DriftTrigger
+from taskclf_tray.drift.report import DriftAlert, DriftReport, DriftTrigger
+from taskclf_tray.jobs import drift
+from taskclf_tray.jobs.drift import DriftRequest, least_sure, read_days, run, write_report
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from taskclf_tray.train import drift_job
-from taskclf_tray.train.drift_job import DriftRequest, least_sure, read_days, run, write_report
 from tests.report.records import MINUTE
 from tests.report.records import bucket as plain_bucket
 from tests.ui.worker_home import USER, copy_home
@@ -90,9 +90,9 @@ def test_no_model_is_said_and_little_data_is_reported(paths: HomePaths) -> None:
 def test_reports_of_sixty_days_are_kept_and_the_one_just_written(paths: HomePaths) -> None:
     paths.drift.mkdir()
     (paths.drift / "notes.txt").write_text("mine")
-    for number in range(drift_job.REPORTS_KEPT + 2):
+    for number in range(drift.REPORTS_KEPT + 2):
         write_report(paths, MONDAY + number * DAY, NOTHING)
-    assert len(list(paths.drift.glob("drift_*.json"))) == drift_job.REPORTS_KEPT
+    assert len(list(paths.drift.glob("drift_*.json"))) == drift.REPORTS_KEPT
     old = write_report(paths, MONDAY - DAY, NOTHING)
     assert old.exists()
     assert (paths.drift / "notes.txt").exists()

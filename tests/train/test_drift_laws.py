@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskclf_tray.infer.monitor import DriftReport
-from taskclf_tray.train.drift_check import run_drift_check
-from taskclf_tray.train.drift_statistics import (
+from taskclf_tray.drift.check import run_drift_check
+from taskclf_tray.drift.report import DriftReport
+from taskclf_tray.drift.statistics import (
     Resampling,
     adjusted,
     ks_of_values,

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from taskclf_tray.infer.monitor import DriftReport
-from taskclf_tray.train.drift_check import run_drift_check
+from taskclf_tray.drift.check import run_drift_check
+from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.train.starter_rows import FIRST_MONDAY
 from tests.bench.bench_drift import Tally, check_at, table_of
 from tests.bench.drift_people import Life

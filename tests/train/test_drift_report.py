@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taskclf_tray.infer import monitor
-from taskclf_tray.infer.monitor import DriftReport, DriftTrigger, write_drift_report
-from taskclf_tray.train.drift_findings import Finding
-from taskclf_tray.train.drift_words import words
+from taskclf_tray.drift import report as monitor
+from taskclf_tray.drift.findings import Finding
+from taskclf_tray.drift.report import DriftReport, DriftTrigger, write_drift_report
+from taskclf_tray.drift.words import words
 from tests.train.drift_frames import MONDAY, check_arguments, week
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)
@@ -74,7 +74,7 @@ def test_the_names_and_arguments_others_call() -> None:
 
 def test_reading_a_report_loads_nothing_heavy() -> None:
     code = (
-        "import sys, taskclf_tray.infer.monitor; print([m for m in ('scipy', 'pandas', 'sqlite3') if m in sys.modules])"
+        "import sys, taskclf_tray.drift.report; print([m for m in ('scipy', 'pandas', 'sqlite3') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "[]\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from taskclf_tray.train.drift_statistics import (
+from taskclf_tray.drift.statistics import (
     Resampling,
     adjusted,
     bin_of,

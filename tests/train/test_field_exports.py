@@ -16,9 +16,9 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import ExportFormatError, SourceError
 from taskclf_tray.core.time import parse_time
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import export_rows
-from taskclf_tray.train.batch_job import BatchRequest, run
 from tests.ui.worker_home import SECRET, copy_home
 
 FIELD = Path(__file__).parents[1] / "data" / "field"

@@ -13,10 +13,10 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from taskclf_tray.core.model_io import bundle_problem, load_model_bundle
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
+from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import (

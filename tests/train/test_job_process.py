@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import taskclf_tray
-from taskclf_tray.ui.child_job import JobError, run_child
+from taskclf_tray.jobs.child import JobError, run_child
 
 TRAIN = Path(taskclf_tray.__file__).parent / "train"
 REACHING = "tests.fakes.reaching_job"

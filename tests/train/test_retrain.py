@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train import retrain_words
 from taskclf_tray.train.batch_inputs import export_rows
 from taskclf_tray.train.dataset import Dataset

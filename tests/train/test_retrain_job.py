@@ -18,20 +18,20 @@ import pytest
 from filelock import FileLock
 
 from taskclf_tray.core.errors import ExportFormatError, LabelError, PolicyValidationError, StoreError
-from taskclf_tray.core.inference_policy import load_inference_policy, policy_path, save_inference_policy
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer import promotion
-from taskclf_tray.infer.kept_models import rejected_bundles, staging_dir
-from taskclf_tray.infer.promotion import OtherModelServedError, roll_back
-from taskclf_tray.infer.registry import list_bundles
 from taskclf_tray.infer.resolve import policy_for_bundle, resolve_inference_config
+from taskclf_tray.jobs.retrain import LOCK_FILE, RetrainingError, RetrainRequest, run
 from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models import promotion
+from taskclf_tray.models.policy import load_inference_policy, policy_path, save_inference_policy
+from taskclf_tray.models.promotion import OtherModelServedError, roll_back
+from taskclf_tray.models.registry import list_bundles
+from taskclf_tray.models.retention import rejected_bundles, staging_dir
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import Unwinding
-from taskclf_tray.train.retrain_job import LOCK_FILE, RetrainingError, RetrainRequest, run
 from tests.train.worked_days import FIRST, LATER, block_start, make_home, record_days, spans_of, write_export
 from tests.ui.worker_home import USER
 
@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_the_model_in_use(paths: HomePaths, monkeypatch: pyte
 @pytest.mark.parametrize("moment", ["progress", "Judged on"])
 def test_killed_half_way_it_has_changed_nothing_and_can_be_done_again(paths: HomePaths, moment: str) -> None:
     before = labels_of(paths)
-    command = [sys.executable, "-m", "taskclf_tray.train.retrain_job", json.dumps(dataclasses.asdict(request(paths)))]
+    command = [sys.executable, "-m", "taskclf_tray.jobs.retrain", json.dumps(dataclasses.asdict(request(paths)))]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert any(moment in line for line in child.stdout)

@@ -16,12 +16,12 @@ import pytest
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.personas import PERSONAS
-from taskclf_tray.adapters.simulated import SimulatedPerson
-from taskclf_tray.core.model_io import bundle_problem, load_model_bundle, read_metadata
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import bundle_problem, load_model_bundle, read_metadata
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.train.starter import (
     BUNDLE_NAME,
     CREATED_AT,

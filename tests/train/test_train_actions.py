@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import CalibratorError, LabelError, ModelError, PolicyValidationError, TaskclfError
-from taskclf_tray.core.inference_policy import build_inference_policy, read_inference_policy, save_inference_policy
-from taskclf_tray.core.model_io import MODEL_FILE, load_model_bundle, read_metadata
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store, save_calibrator_store
-from taskclf_tray.infer.registry import set_active
 from taskclf_tray.infer.resolve import resolve_inference_config
+from taskclf_tray.jobs.train import run
+from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle, read_metadata
+from taskclf_tray.models.policy import build_inference_policy, read_inference_policy, save_inference_policy
+from taskclf_tray.models.registry import set_active
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.train.train_job import run
 from taskclf_tray.train.train_request import TrainRequest
 from tests.cli.homes import edit
 from tests.infer.sample_rows import BUNDLE

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.train.train_job import Stoppable
+from taskclf_tray.jobs.train import Stoppable
 
 
 def test_an_exit_that_was_dropped_comes_with_the_next_word() -> None:

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus, Stream
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app.session import Session
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import AWEvent, SourceEvents
+from taskclf_tray.record.recorder import Step
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.system.paths import prepare_home
-from taskclf_tray.ui.recorder import Step
-from taskclf_tray.ui.session import Session
 from tests.ui.worker_home import MORNING, USER, copy_home
 
 MINUTE = timedelta(minutes=1)

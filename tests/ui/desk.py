@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app.companions import Companions
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.types import LABEL_SET_V1, AWAwayEvent, SourceEvents
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.labels.current import current_block
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import prepare_home
-from taskclf_tray.ui.companions import Companions
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.snapshot import Snapshot
 from tests.features.events import at, win
 from tests.ui.worker_home import USER, copy_home
 from tests.ui.worker_rig import RecordingNotifier

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
+from taskclf_tray.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
 
 HOSTILE_TEXTS = (
     "",

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskclf_tray.ui.notify.base import Notifier
-from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.notify.base import Notifier
+from taskclf_tray.notify.desktop import DesktopNotifierBackend
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.notify_service import NotificationService
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import actions
+from taskclf_tray.app.commands import EditConfig, EditPolicy, OpenDataFolder, OpenLog, PickModel, ReloadNow
+from taskclf_tray.app.serving import Overrides
+from taskclf_tray.app.session import Session
 from taskclf_tray.core.errors import ModelError, SystemToolError
 from taskclf_tray.system.opener import OpenResult
-from taskclf_tray.ui import actions
-from taskclf_tray.ui.commands import EditConfig, EditPolicy, OpenDataFolder, OpenLog, PickModel, ReloadNow
-from taskclf_tray.ui.serving import Overrides
-from taskclf_tray.ui.session import Session
 from tests.ui.worker_rig import BUNDLE, Rig
 
 

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.away import LONGEST
+from taskclf_tray.app.commands import AnswerRequest, SkipRequest, UndoLabel
+from taskclf_tray.app.question import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
+from taskclf_tray.app.serving import Overrides
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.labels.asking_state import load_asking, update_asking
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.notify.base import CLICKED, DISMISSED, Notice, NotifyCapability
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import AskRecord, RequestRecord
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.away import LONGEST
-from taskclf_tray.ui.commands import AnswerRequest, SkipRequest, UndoLabel
-from taskclf_tray.ui.notify.base import CLICKED, DISMISSED, Notice, NotifyCapability
-from taskclf_tray.ui.question import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.serving import Overrides
 from tests.ui.worker_home import USER
 from tests.ui.worker_rig import START, Rig, until
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import doctor
+from taskclf_tray.app.doctor import Finding, check_everything
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import checkup
-from taskclf_tray.ui.checkup import Finding, check_everything
 from tests.fakes.aw_server import run_rust_server
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.notify_service import NotificationService
@@ -186,7 +186,7 @@ def test_a_check_that_breaks_hides_no_other(home: Path, monkeypatch: pytest.Monk
     def broken(_paths: object, _config: object) -> Iterator[Finding]:
         raise ZeroDivisionError("secret words")
 
-    monkeypatch.setitem(checkup._CHECKS, "Disk", broken)
+    monkeypatch.setitem(doctor._CHECKS, "Disk", broken)
     found = checked(home)
     assert found["Disk"][0].detail == "this could not be checked (ZeroDivisionError)"
     assert "Model" in found
@@ -206,7 +206,7 @@ def test_what_shows_notifications_and_why(home: Path, monkeypatch: pytest.Monkey
                 "ok",
                 "desktop-notifier: body, buttons, click, replace",
             )
-            monkeypatch.setattr("taskclf_tray.ui.notify.factory.find_spec", lambda name: None)
+            monkeypatch.setattr("taskclf_tray.notify.factory.find_spec", lambda name: None)
             (finding,) = checked(home)["Notifications"]
             assert finding.verdict == "note"
             assert finding.detail.startswith("plyer: body. The package desktop-notifier is not installed")

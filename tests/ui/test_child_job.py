@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.ui.child_job import JobError, ProgressBar, run_child
+from taskclf_tray.jobs.child import JobError, ProgressBar, run_child
 
 JOBS = "tests.fakes.jobs"
 

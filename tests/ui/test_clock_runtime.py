@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app.clock_put_back import put_right
+from taskclf_tray.app.doctor import Finding, check_everything
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.sources import SourceSwitch
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.store.connection import connect
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.migrations import MIGRATIONS
-from taskclf_tray.ui.checkup import Finding, check_everything
-from taskclf_tray.ui.clock_put_back import put_right
 from taskclf_tray.ui.once import run_once
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.sources import SourceSwitch
 from tests.report.records import MINUTE, bucket
 from tests.ui.clock_home import NOON, ClockHome, clock_home
 from tests.ui.worker_home import USER, copy_home

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.ui import text
-from taskclf_tray.ui.commands import Pause, PrivateMode, Resume
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import Pause, PrivateMode, Resume
 from tests.features.events import at
 from tests.ui.desk import Desk, desk_in
 

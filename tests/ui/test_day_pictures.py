@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from taskclf_tray.record.day_files import write_report
 from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import Day
 from taskclf_tray.report.picture import picture_png
-from taskclf_tray.ui.day_files import write_report
 from tests.report.records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -23,9 +23,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import taskclf_tray.ui.app, taskclf_tray.ui.headless, taskclf_tray.ui.session
+import taskclf_tray.ui.app, taskclf_tray.ui.headless, taskclf_tray.app.session
 from taskclf_tray.report.days import Day, LabelledTime
-from taskclf_tray.ui.day_files import write_report
+from taskclf_tray.record.day_files import write_report
 
 write_report(Path(sys.argv[1]), Day(datetime(2026, 3, 2).date(), [], (), [LabelledTime(0, 1, "Meet")]), None)
 print("PIL.Image" in sys.modules)

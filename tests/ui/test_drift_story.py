@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from taskclf_tray.ui.drift_memory import DriftMemory, Told, take_in
-from taskclf_tray.ui.drift_story import Story, StoryKind, stories_of, words
+from taskclf_tray.drift.memory import DriftMemory, Told, take_in
+from taskclf_tray.drift.story import Story, StoryKind, stories_of, words
 from tests.ui.drift_home import DAY, FRIDAY, LAST, THURSDAY, alert, report
 
 AT = datetime(2026, 3, 19, 12, tzinfo=UTC)

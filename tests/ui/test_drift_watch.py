@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.app import drift_watch, text
+from taskclf_tray.app.audience import Audience
+from taskclf_tray.app.drift_watch import DriftWatch
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us, zone
+from taskclf_tray.drift.memory import DriftMemory, load_memory
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui import drift_watch, text
-from taskclf_tray.ui.audience import Audience
-from taskclf_tray.ui.drift_memory import DriftMemory, load_memory
-from taskclf_tray.ui.drift_watch import DriftWatch
 from tests.fakes.processes import allowed, wait_until
 from tests.report.records import MINUTE, bucket
 from tests.ui.drift_home import DAY, FRIDAY, LAST, THURSDAY, alert, in_figma, report, without_input, working_days

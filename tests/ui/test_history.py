@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.learning import load_reinference
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.record import rewrite
+from taskclf_tray.record.rewrite import HistoryRewriter
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import history
-from taskclf_tray.ui.history import HistoryRewriter
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
 NEW = "2026-12-01_120000_run-0001"
@@ -79,7 +79,7 @@ def as_batch(database: Database, config: PipelineConfig) -> list[WindowPredictio
 def test_the_record_equals_batch_whatever_the_chunks(
     database: Database, monkeypatch: pytest.MonkeyPatch, chunk: int, transitions: object
 ) -> None:
-    monkeypatch.setattr(history, "CHUNK_BUCKETS", chunk)
+    monkeypatch.setattr(rewrite, "CHUNK_BUCKETS", chunk)
     config = new_config(transitions=transitions)
     before, labels = recorded(database), list(LabelStore(database, USER).everything())
     settled = [record.is_settled for record in database.buckets.between(USER, 0, 1 << 62)]

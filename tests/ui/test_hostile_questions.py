@@ -20,17 +20,17 @@ from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.ask_facts import shown_app
+from taskclf_tray.app.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
+from taskclf_tray.app.question import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
+from taskclf_tray.notify.base import Notice
+from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.ask_facts import shown_app
-from taskclf_tray.ui.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
-from taskclf_tray.ui.notify.base import Notice
-from taskclf_tray.ui.question import OTHER_KEY, question_notice
 from tests.ui.test_asking import DOUBTFUL, Stored, label_key, live_on, question
 from tests.ui.worker_home import SECRET, USER
 from tests.ui.worker_rig import START, HeldSource, RecordingNotifier, Rig, until

@@ -24,18 +24,18 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
+from taskclf_tray.app.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.snapshot import LabelView, Snapshot
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
-from taskclf_tray.ui.label_desk import DeskSurroundings, LabelCommands, LabelDesk
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.serving import Message
-from taskclf_tray.ui.snapshot import LabelView, Snapshot
 from tests.fakes.processes import ROOT
 from tests.ui.worker_home import USER
 from tests.ui.worker_rig import START, Rig, Watcher, until

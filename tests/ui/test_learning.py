@@ -13,19 +13,20 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.inference_policy import policy_path
-from taskclf_tray.core.model_metadata import ModelMetadata
+from taskclf_tray.app import companions, retraining, text
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.commands import RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.serving import Overrides
+from taskclf_tray.app.snapshot import LearningView
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.learning import LastTraining, Reinference, load_reinference, save_reinference
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.models.policy import policy_path
+from taskclf_tray.record import rewrite
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import companions, history, learning, text
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.commands import RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.ui.icon import IconState
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.serving import Overrides
-from taskclf_tray.ui.snapshot import LearningView
 from tests.fakes.training_jobs import SENTENCES
 from tests.infer.promotion_home import FIRST
 from tests.ui.worker_home import USER, recorded
@@ -38,8 +39,8 @@ PROMOTED = text.model_promoted(FIRST, SENTENCES)
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
-    monkeypatch.setattr(learning, "JOB", JOBS)
-    watch = learning.LearningWatch
+    monkeypatch.setattr(retraining, "JOB", JOBS)
+    watch = retraining.LearningWatch
     monkeypatch.setattr(companions, "LearningWatch", lambda *around: watch(*around, job_module=JOBS))
     return Rig(tmp_path)
 
@@ -81,7 +82,7 @@ def reinference(rig: Rig) -> Reinference | None:
 def test_retrain_now_serves_the_new_model_and_answers_the_record_anew(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(history, "CHUNK_BUCKETS", 20)
+    monkeypatch.setattr(rewrite, "CHUNK_BUCKETS", 20)
     with caplog.at_level(logging.INFO), training(rig, "promoted") as runtime:
         before = policy_path(rig.paths.models).read_bytes()
         assert model_version(rig) == {BUNDLE}
@@ -158,7 +159,7 @@ def test_what_comes_of_it_is_told_and_the_model_stays(rig: Rig, way: str, messag
 
 
 def test_once_a_week_by_itself_with_thirty_new_blocks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(retraining, "CHECK_SECONDS", 0.0)
     with training(rig, "refused"):
         database = Database(rig.paths.database)
         store = LabelStore(database, USER)
@@ -174,7 +175,7 @@ def test_once_a_week_by_itself_with_thirty_new_blocks(rig: Rig, monkeypatch: pyt
 
 
 def test_a_weekly_training_that_fails_is_silent_and_waits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "is_training_due", lambda *_: True)
+    monkeypatch.setattr(retraining, "is_training_due", lambda *_: True)
     with training(rig, "killed") as runtime:
         until(lambda: trainings(rig), "a weekly training")
         until(lambda: runtime.snapshot.learning.can_retrain, "its end")
@@ -206,7 +207,7 @@ def test_a_roll_back_with_nothing_earlier_and_a_full_disk_are_sentences(
         def fail(*_: object, **__: object) -> None:
             raise OSError(28, "No space left on device", str(rig.paths.policy))
 
-        monkeypatch.setattr(learning, "roll_back", fail)
+        monkeypatch.setattr(retraining, "roll_back", fail)
         runtime.send(RollBack())
         until(lambda: any("No space left on device" in title for title, _ in rig.watcher.messages), "the full disk")
 
@@ -253,7 +254,7 @@ def test_a_record_that_cannot_be_answered_anew_costs_no_minute(
     def fail(*_: object) -> None:
         raise KeyError("Quarterly Secret - Editor")
 
-    monkeypatch.setattr(history.HistoryRewriter, "advance", fail)
+    monkeypatch.setattr(rewrite.HistoryRewriter, "advance", fail)
     with caplog.at_level(logging.WARNING), training(rig, "promoted") as runtime:
         rig.clock.set(START + timedelta(minutes=10))
         until(lambda: any(p.bucket_start_ts >= START for s in rig.watcher.steps for p in s.finalised), "new minutes")

@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import CoreLabel
-from taskclf_tray.labels.asking_state import AskingState
-from taskclf_tray.store.labels import LabelChange
-from taskclf_tray.ui import backend, text
-from taskclf_tray.ui.commands import (
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import (
     AnswerRequest,
     Command,
     EditConfig,
@@ -37,9 +33,14 @@ from taskclf_tray.ui.commands import (
     TellStatus,
     UndoLabel,
 )
+from taskclf_tray.app.snapshot import LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.labels.asking_state import AskingState
+from taskclf_tray.store.labels import LabelChange
+from taskclf_tray.ui import backend
 from taskclf_tray.ui.icon import LABEL_LOOKS, IconState
 from taskclf_tray.ui.menu import MenuBuilder
-from taskclf_tray.ui.snapshot import LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MODELS = (ModelChoice("good", True), ModelChoice("other", False), ModelChoice("bad", False, "is damaged"))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
+from taskclf_tray.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import allowed
 from tests.ui.notifier_contract import NotifierContract
@@ -91,6 +91,6 @@ def test_a_bus_that_is_no_bus(notifier: Notifier, monkeypatch: pytest.MonkeyPatc
 def test_importing_the_backend_loads_no_library() -> None:
     import subprocess
 
-    code = "import sys, taskclf_tray.ui.notify.factory; print('desktop_notifier' in sys.modules)"
+    code = "import sys, taskclf_tray.notify.factory; print('desktop_notifier' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert answer.stdout.strip() == "False"

@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
-from taskclf_tray.ui.notify.base import MAX_BUTTONS, Button, Notice, Notifier
-from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
-from taskclf_tray.ui.notify.dummy import DummyNotifier
-from taskclf_tray.ui.notify.factory import choose_notifier
-from taskclf_tray.ui.notify.plyer_backend import PlyerNotifier
+from taskclf_tray.notify.base import MAX_BUTTONS, Button, Notice, Notifier
+from taskclf_tray.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.notify.dummy import DummyNotifier
+from taskclf_tray.notify.factory import choose_notifier
+from taskclf_tray.notify.plyer_backend import PlyerNotifier
 from tests.ui.notifier_contract import NotifierContract
 
 BUS = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent/bus"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskclf_tray.ui.notify.plain import escape_markup, plain_text
+from taskclf_tray.notify.plain import escape_markup, plain_text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.ui.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
-from taskclf_tray.ui.notify.plyer_backend import PlyerNotifier
+from taskclf_tray.notify.base import Button, Notice, Notifier, NotifyCapability, Urgency
+from taskclf_tray.notify.plyer_backend import PlyerNotifier
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import allowed, wait_until
 from tests.ui.notifier_contract import NotifierContract

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.ui.notify.base import CLICKED, DISMISSED, Button, Notice, Notifier, NotifyCapability
-from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.notify.base import CLICKED, DISMISSED, Button, Notice, Notifier, NotifyCapability
+from taskclf_tray.notify.desktop import DesktopNotifierBackend
 from tests.fakes.notify_service import NotificationService
 from tests.fakes.processes import allowed, wait_until
 from tests.fakes.stub_notifyd import NotifyDaemon

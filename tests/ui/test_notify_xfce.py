@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.ui.notify.base import DISMISSED, Button, Notice, Notifier, NotifyCapability
-from taskclf_tray.ui.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.notify.base import DISMISSED, Button, Notice, Notifier, NotifyCapability
+from taskclf_tray.notify.desktop import DesktopNotifierBackend
 from tests.fakes.desktop import Desktop, desktop
 from tests.fakes.notifyd_desktop import NotifydHand, xfce_notifyd
 from tests.fakes.processes import ROOT

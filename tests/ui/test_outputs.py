@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line, read_segments_json
 from taskclf_tray.infer.smooth import merge_short_segments, segmentize
+from taskclf_tray.record.outputs import OutputWriter
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.outputs import OutputWriter
-from taskclf_tray.ui.recorder import Recorder
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
 MINUTE = timedelta(minutes=1)

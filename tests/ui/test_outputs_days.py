@@ -13,11 +13,11 @@ import pytest
 from taskclf_tray.core.time import local_day_bounds, to_us
 from taskclf_tray.infer.batch import read_segments_json
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
+from taskclf_tray.record import outputs as outputs_module
+from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.report.telemetry import telemetry_name
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import outputs as outputs_module
-from taskclf_tray.ui.outputs import OutputWriter
 from tests.report.records import MINUTE
 from tests.report.records import bucket as plain_bucket
 from tests.ui.worker_home import USER

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.outputs import OutputWriter
 from tests.report.records import MINUTE, bucket
 from tests.ui.worker_home import USER
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.core.time import to_us
 from taskclf_tray.report.telemetry import telemetry_name
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import runtime as runtime_module
 from tests.ui.worker_home import MORNING, USER, copy_home
 from tests.ui.worker_rig import Rig, until
 

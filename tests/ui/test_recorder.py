@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.record.guard import BlackoutOpenError
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.guard import BlackoutOpenError
-from taskclf_tray.ui.recorder import Recorder
 from tests.ui.worker_home import (
     MORNING,
     USER,

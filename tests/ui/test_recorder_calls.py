@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.activitywatch import parse_aw_export
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app.asking import Asker
+from taskclf_tray.app.audience import Audience
+from taskclf_tray.app.session import Session
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.types import ROW_FIELDS, AWEvent, FeatureRow
@@ -21,14 +23,12 @@ from taskclf_tray.features.build import BuilderState, advance
 from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
+from taskclf_tray.record.guard import BlackoutOpenError
+from taskclf_tray.record.recorder import Live, Recorder
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import prepare_home
-from taskclf_tray.ui.asking import Asker
-from taskclf_tray.ui.audience import Audience
-from taskclf_tray.ui.guard import BlackoutOpenError
-from taskclf_tray.ui.recorder import Live, Recorder
-from taskclf_tray.ui.session import Session
 from tests.features.events import at, win
 from tests.ui.late_reports import Input, LateReports
 from tests.ui.worker_home import SECRET, USER, pipeline_config, recorder_of

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, SourceEvents
@@ -24,13 +23,14 @@ from taskclf_tray.infer.batch import cut_batch, run_batch
 from taskclf_tray.infer.hmm import LAG_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import recorded_rows
-from taskclf_tray.ui.guard import GuardedReader
-from taskclf_tray.ui.past_memory import PastMemory
-from taskclf_tray.ui.recorder import Recorder
 from tests.ui.worker_home import (
     MORNING,
     USER,

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import serving as serving_module
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.worker import TrayRuntime, _LabelSuggester
 from taskclf_tray.cli import record as record_module
 from taskclf_tray.cli.main import main
 from taskclf_tray.core.time import local_day_bounds
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui import serving as serving_module
-from taskclf_tray.ui.runtime import TrayRuntime, _LabelSuggester
 from tests.ui.worker_rig import Rig, until
 
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.commands import LabelBlock
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.errors import RecordMovedError
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.commands import LabelBlock
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.session import Session
 from tests.ui.worker_home import USER, recorded
 from tests.ui.worker_rig import START, Rig, until
 

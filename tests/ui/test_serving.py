@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.app import serving as serving_module
+from taskclf_tray.app.serving import Message, Overrides, Serving
 from taskclf_tray.core.smoothing import (
     BUILT_IN_TRANSITIONS,
     DEFAULT_SMOOTHER,
@@ -21,8 +23,6 @@ from taskclf_tray.core.smoothing import (
 from taskclf_tray.infer.resolve import ModelResolutionError
 from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import serving as serving_module
-from taskclf_tray.ui.serving import Message, Overrides, Serving
 from tests.ui.worker_home import copy_home
 from tests.ui.worker_rig import BUNDLE
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated import SimulatedPerson
+from taskclf_tray.app import sources
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.sources import SourceSwitch, blocking, demo_start
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from taskclf_tray.ui import sources
-from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.sources import SourceSwitch, blocking, demo_start
 
 NO_SERVER = "http://127.0.0.1:9"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
+from taskclf_tray.app import text
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import text
-from taskclf_tray.ui.serving import Message
-from taskclf_tray.ui.stream_watch import StreamWatch
 from tests.ui.worker_rig import Rig, until
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

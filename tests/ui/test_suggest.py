@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app.worker import _LabelSuggester
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.batch import run_batch
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui.runtime import _LabelSuggester
 from tests.ui.worker_home import (
     MORNING,
     USER,

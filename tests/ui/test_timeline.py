@@ -11,8 +11,8 @@ import pytest
 
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.smooth import merge_short_segments, segmentize
+from taskclf_tray.record.timeline import Timeline, segments_text
 from taskclf_tray.store.buckets import BucketRecord
-from taskclf_tray.ui.timeline import Timeline, segments_text
 from tests.report.records import MINUTE, bucket
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)

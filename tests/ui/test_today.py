@@ -14,6 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from taskclf_tray.app import text
+from taskclf_tray.app.snapshot import TodayEntry, TodayView
+from taskclf_tray.app.today import TodayTally
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import seconds_to_us, zone
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -23,9 +26,6 @@ from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import load_day
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import text
-from taskclf_tray.ui.snapshot import TodayEntry, TodayView
-from taskclf_tray.ui.today import TodayTally
 from tests.report.records import MINUTE
 from tests.report.records import bucket as plain_bucket
 from tests.ui.worker_home import USER

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app import doctor
+from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app.unreadable import UnreadableMinutes
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.connection import store_error
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui import checkup
-from taskclf_tray.ui import runtime as runtime_module
-from taskclf_tray.ui.recorder import Recorder
-from taskclf_tray.ui.unreadable import UnreadableMinutes
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 from tests.ui.worker_rig import Rig, until
 
@@ -159,13 +159,13 @@ def test_twenty_changed_bytes_do_not_stop_the_app(tmp_path: Path, monkeypatch: p
     for place in [at for at in range(len(content)) if content.startswith(minute.prediction[:80].encode(), at)]:
         content[place + 60 : place + 80] = random.Random(seed).randbytes(20)
     rig.paths.database.write_bytes(content)
-    found = [finding for finding in checkup.check_everything(home=rig.paths.home) if finding.subject == "Record"]
+    found = [finding for finding in doctor.check_everything(home=rig.paths.home) if finding.subject == "Record"]
     assert [finding.verdict for finding in found] == ["ok", "failed"]
     assert "1 minute of the record is damaged and left out" in found[1].detail
     rig.notifier.notices.clear()
     with rig.running() as runtime:
         until(lambda: runtime.snapshot.ui_label, "a label")
         until(lambda: rig.notifier.told("1 minute of your record was damaged"), "the damage")
-    (finding,) = [one for one in checkup.check_everything(home=rig.paths.home) if one.subject == "Record"]
+    (finding,) = [one for one in doctor.check_everything(home=rig.paths.home) if one.subject == "Record"]
     assert finding.verdict == "ok"
     assert not any(USER in f"{notice.title} {notice.body}" for notice in rig.notifier.notices)

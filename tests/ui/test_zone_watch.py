@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import Pause
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.worker import TrayRuntime
+from taskclf_tray.app.zone_watch import ZoneWatch
 from taskclf_tray.core.time import local_day_bounds, to_us
 from taskclf_tray.core.zones import known_zone, unknown_zones
 from taskclf_tray.system.local_zone import LocalZone
-from taskclf_tray.ui import text
-from taskclf_tray.ui.commands import Pause
-from taskclf_tray.ui.runtime import TrayRuntime
-from taskclf_tray.ui.serving import Message
-from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.zone_watch import ZoneWatch
 from tests.ui.worker_home import USER
 from tests.ui.worker_rig import FAST, START, Rig, until
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.adapters.simulated import SimulatedPerson, SimulatedSource
-from taskclf_tray.adapters.simulated_clock import ManualClock
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.features.build import build_features_from_aw_events
@@ -20,9 +18,11 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.guard import GuardedReader
-from taskclf_tray.ui.recorder import Recorder
 
 TASKCLF_HOME = Path(__file__).parents[1] / "data" / "taskclf_home"
 SECRET = "0" * 63 + "1"

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.simulated_clock import ManualClock
+from taskclf_tray.app.serving import Overrides
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.worker import Settings, TrayRuntime
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
+from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability, PressHandler
+from taskclf_tray.record.recorder import Step
+from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
-from taskclf_tray.ui.notify.base import Notice, Notifier, NotifyCapability, PressHandler
-from taskclf_tray.ui.recorder import Step
-from taskclf_tray.ui.runtime import Settings, TrayRuntime
-from taskclf_tray.ui.serving import Overrides
-from taskclf_tray.ui.session import Session
-from taskclf_tray.ui.snapshot import Snapshot
 from tests.fakes.processes import wait_until
 from tests.ui.worker_home import MORNING, copy_home, simulated_source
 

@@ -17,8 +17,8 @@ from dbus_fast.annotations import (
 )
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
+from taskclf_tray.notify.plain import plain_text
 from taskclf_tray.ui.icon import swatch_png
-from taskclf_tray.ui.notify.plain import plain_text
 from taskclf_tray.ui.sni.base import KeyedItem, Menu
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""The running application: worker, session, commands, and every sentence the user reads."""

@@ -1,0 +1,157 @@
+"""What a menu entry does: each returns what the person is told."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import (
+    Command,
+    EditConfig,
+    EditPolicy,
+    EditTaxonomy,
+    OpenDataFolder,
+    OpenLog,
+    PickModel,
+    ReloadNow,
+)
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.core.config import ensure_config
+from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.infer.resolve import ModelResolutionError, draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.infer.taxonomy_starter import write_starter_taxonomy
+from taskclf_tray.models.policy import load_inference_policy, save_inference_policy
+from taskclf_tray.system.editor import open_in_editor
+from taskclf_tray.system.opener import open_folder
+from taskclf_tray.system.paths import HomePaths
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def file_trouble() -> Iterator[None]:
+    """An OSError of the block becomes a sentence. Raises SystemToolError."""
+    try:
+        yield
+    except OSError as error:
+        where = "A file" if error.filename is None else str(error.filename)
+        raise SystemToolError(
+            f"{where} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check the free space on the disk and the permissions of the data folder.",
+        ) from error
+
+
+def perform(session: Session, command: Command) -> list[Message]:
+    """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+    with file_trouble():
+        return _perform(session, command)
+
+
+def _perform(session: Session, command: Command) -> list[Message]:
+    match command:
+        case EditPolicy():
+            return edit_policy(session)
+        case EditConfig():
+            ensure_config(session.config_path, HomePaths(session.config_path.parent).tool_config)
+            return open_or_say(session.config_path)
+        case EditTaxonomy():
+            return edit_taxonomy(session)
+        case OpenDataFolder():
+            return open_or_say(session.paths.home)
+        case OpenLog():
+            return open_or_say(session.log_path)
+        case PickModel(name=name):
+            return pick_model(session, name)
+        case ReloadNow():
+            session.forget_bundles()
+            return session.serving.reload()
+        case _:
+            raise TypeError(f"{type(command).__name__} is no command of the worker")
+
+
+def tell_status(session: Session, snapshot: Snapshot) -> Message:
+    """The status line, and the model, threshold and source it rests on."""
+    resolved = session.serving.resolved
+    model = None if resolved is None else resolved.bundle_id
+    threshold = None if resolved is None else resolved.reject_threshold
+    return text.status_told(snapshot.line, model, threshold, snapshot.source)
+
+
+def edit_policy(session: Session) -> list[Message]:
+    """Open the policy; when there is none, write the one that changes nothing of what is served.
+
+    Raises ModelError, PolicyValidationError, OSError.
+    """
+    path = session.models_dir / session.paths.policy.name
+    if not path.exists():
+        try:
+            draft = draft_policy_for_edit(session.models_dir)
+        except ModelResolutionError as error:
+            log.warning("%s", error)
+            return [text.no_model_for_policy()]
+        save_inference_policy(draft, session.models_dir)
+        session.serving.adopt()
+    return open_or_say(path)
+
+
+def edit_taxonomy(session: Session) -> list[Message]:
+    """Open the taxonomy; when there is none, write the starter, which shows the same labels. Raises OSError."""
+    path = session.paths.taxonomy
+    if write_starter_taxonomy(path):
+        session.serving.adopt()
+    return open_or_say(path)
+
+
+def pick_model(session: Session, name: str) -> list[Message]:
+    """A pick is a policy, so calibration and threshold come along and it holds after a restart.
+
+    The model in use is not picked again: its policy may hold a threshold of the person's own. Raises ModelError,
+    PolicyValidationError, OSError.
+    """
+    if not session.serving.follows_policy:
+        return [text.model_named_at_start()]
+    resolved, policy = session.serving.resolved, load_inference_policy(session.models_dir)
+    if policy is not None and resolved is not None and name == resolved.bundle_id == Path(policy.model_dir).name:
+        return [text.model_in_use(name)]
+    policy = policy_for_bundle(session.models_dir, session.models_dir / name, source="tray")
+    save_inference_policy(policy, session.models_dir)
+    session.serving.adopt()
+    session.forget_bundles()
+    return [text.model_picked(name)]
+
+
+def open_or_say(path: Path) -> list[Message]:
+    """Open a file in the editor, a folder in the file manager; when nothing will, show and copy the path."""
+    is_folder = path.is_dir()
+    opened = open_folder(path) if is_folder else open_in_editor(path)
+    if opened.opened == ("folder" if is_folder else "file"):
+        return []
+    return [text.not_opened(str(path), is_folder=is_folder, is_copied=copy_to_clipboard(str(path)))]
+
+
+def copy_to_clipboard(words: str) -> bool:
+    """Through whichever clipboard program the desktop has; whether one took it."""
+    for command in (["wl-copy"], ["xclip", "-selection", "clipboard"], ["xsel", "-ib"], ["pbcopy"], ["clip.exe"]):
+        program = shutil.which(command[0])
+        if program is None:
+            continue
+        try:
+            subprocess.run(
+                [program, *command[1:]],
+                input=words.encode(errors="surrogateescape"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=2,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError):
+            continue
+        return True
+    return False

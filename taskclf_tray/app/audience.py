@@ -1,0 +1,117 @@
+"""Who is told: the views that listen, the notification service and the log. None of them can stop the worker.
+
+The worker and the label desk both tell and publish, each from its own thread; listeners hear one at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from taskclf_tray.app import text
+from taskclf_tray.app.bugs import describe_bug
+from taskclf_tray.app.label_view import with_labels
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.snapshot import LabelView, Snapshot
+from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability
+from taskclf_tray.notify.plain import plain_text
+from taskclf_tray.record.recorder import Step
+from taskclf_tray.ui.icon import IconState
+
+log = logging.getLogger(__name__)
+MAX_LOGGED_CHARACTERS = 600
+
+
+class Listener(Protocol):
+    """Told by the worker or the label desk, one at a time: be quick, hand over."""
+
+    shows_messages: bool
+    """Whether the person can read here what `on_message` tells."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Something that shows has changed."""
+
+    def on_step(self, step: Step) -> None:
+        """Buckets were finalised or revised; they are on disk."""
+
+    def on_message(self, message: Message) -> None:
+        """The person is told something, as (title, body); also goes to the notification service."""
+
+
+class Audience:
+    """Holds the newest snapshot, with the person's labels laid over it, and passes everything on."""
+
+    def __init__(self, notifier: Notifier, listeners: Sequence[Listener]) -> None:
+        self._notifier = notifier
+        self._listeners = list(listeners)
+        self._lock = threading.RLock()
+        self._base = Snapshot(IconState.NO_SOURCE, text.STARTING)
+        self._labels = LabelView()
+        self.snapshot = self._base
+
+    def add(self, listener: Listener) -> None:
+        """One more listener; before the worker starts."""
+        self._listeners.append(listener)
+
+    def stepped(self, step: Step) -> None:
+        """Buckets were finalised or revised."""
+        self._each(lambda listener: listener.on_step(step))
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Show what the worker knows."""
+        with self._lock:
+            self._base = snapshot
+            self._show()
+
+    def show_labels(self, read: Callable[[], LabelView]) -> None:
+        """Show the labels; `read` runs in turn with others', so an older look can never replace a newer one."""
+        with self._lock:
+            self._labels = read()
+            self._show()
+
+    def _show(self) -> None:
+        snapshot = with_labels(self._base, self._labels)
+        if snapshot == self.snapshot:
+            return
+        self.snapshot = snapshot
+        self._each(lambda listener: listener.on_snapshot(snapshot))
+
+    def tell(self, messages: Sequence[Message]) -> None:
+        """Tell the person: a notification, the log, and every view that shows messages."""
+        for message in messages:
+            title, body = message
+            log.info("Told: %s", plain_text(text.as_line(title, body), MAX_LOGGED_CHARACTERS))
+            try:
+                self._notifier.notify(Notice(title, body))
+            except Exception as error:  # noqa: BLE001 - a notification is never worth the record
+                log.warning("A notification failed: %s", describe_bug(error))
+            self._each(lambda listener, message=message: listener.on_message(message))  # type: ignore[misc]
+
+    def ask(self, notice: Notice, in_terminal: str) -> bool:
+        """Put a question; whether anybody can have seen it. `in_terminal`: how to answer it without buttons."""
+        try:
+            is_shown = self._notifier.notify(notice)
+        except Exception as error:  # noqa: BLE001 - as above
+            log.warning("A question could not be shown: %s", describe_bug(error))
+            is_shown = False
+        readers = [listener for listener in self._listeners if listener.shows_messages]
+        self._each(lambda listener: listener.on_message((notice.title, in_terminal)), readers)
+        return is_shown or bool(readers)
+
+    def has_buttons(self) -> bool:
+        """Whether a question can be answered where it is shown."""
+        return NotifyCapability.BUTTONS in self._notifier.capabilities
+
+    def withdraw(self, tag: str) -> None:
+        """Take a question back that was answered elsewhere."""
+        self._notifier.withdraw(tag)
+
+    def _each(self, tell: Callable[[Listener], None], listeners: Sequence[Listener] | None = None) -> None:
+        with self._lock:
+            for listener in self._listeners if listeners is None else listeners:
+                try:
+                    tell(listener)
+                except Exception as error:  # noqa: BLE001 - one view's mistake must not stop the record or other views
+                    log.error("A listener failed: %s", describe_bug(error))

@@ -1,0 +1,134 @@
+"""Notices that the clock was put back, or that it leapt over what was kept apart because of that.
+
+A clock that is two hours ahead for a quarter of an hour leaves minutes, labels and marks that lie in the future.
+Waiting for them would cost two hours, or years. So what lies ahead is kept apart in one transaction, and the present
+goes on. It comes back only where the earlier time turns out to have been the right one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.app import text
+from taskclf_tray.app.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen
+from taskclf_tray.app.clock_put_back import SAVE_SECONDS, BootClock, give_back, put_right
+from taskclf_tray.app.serving import Message
+from taskclf_tray.core.time import MICROSECOND, to_us
+from taskclf_tray.store.ahead import ClockChange
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.boot_clock import boot_clock
+
+log = logging.getLogger(__name__)
+
+LEAP: Final = timedelta(minutes=5)
+"""The clock leapt, or the computer slept, when it shows so much more than at the last look."""
+_TOLERANCE_US: Final = TOLERANCE // MICROSECOND
+
+
+def watch_of(database: Database, user_id: str, source: ActivitySource, time_zone: Callable[[], str]) -> ClockWatch:
+    """The watch over a source's clock: only the computer's own can be compared with how long it has been running."""
+    is_computers = type(source).now is ActivitySource.now
+    return ClockWatch(database, user_id, source.now, time_zone, boot=boot_clock if is_computers else None)
+
+
+class ClockWatch:
+    """Looks at the clock about once a second; owned by the worker, one for each session. Raises StoreError.
+
+    `boot`: the clock that nobody sets; None where `clock` is not the computer's own.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        user_id: str,
+        clock: Callable[[], datetime],
+        time_zone: Callable[[], str],
+        *,
+        boot: BootClock | None = None,
+    ) -> None:
+        self._database = database
+        self._user_id = user_id
+        self._clock = clock
+        self._time_zone = time_zone
+        self._boot = boot
+        self._save_at = 0.0
+        self._seen = clock()
+        self._is_put_back = False
+        self._due: list[tuple[ClockChange, int | None]] = []
+
+    def begin(self) -> list[Message]:
+        """Put right what lies ahead; what the person is told."""
+        now = self._clock()
+        if now < EARLIEST:
+            return [text.clock_without_battery(now)]
+        before = load_seen(self._database, self._user_id)
+        set_aside = put_right(self._database, self._user_id, now, self._time_zone(), boot=self._boot)
+        self._due = self._leapt_over(now, None if before is None else before.moment)
+        self._seen, self._is_put_back = now, False
+        self._save(now)
+        return [] if set_aside is None else set_aside.messages()
+
+    def look(self) -> bool:
+        """Whether the session must begin anew, for the clock was put back, or has leapt over what is kept apart."""
+        now = self._clock()
+        if now < self._seen - TOLERANCE:
+            self._is_put_back = True
+            save_seen(self._database, self._user_id, self._seen, is_exact=True)
+            return True
+        if now - self._seen > LEAP and self._leapt_over(now, self._seen):
+            return True
+        self._seen = max(self._seen, now)
+        if time.monotonic() >= self._save_at:
+            self._save(self._seen)
+            return is_ahead(self._database, self._user_id, now)  # a click from before may have been written since
+        return False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to come back."""
+        return bool(self._due)
+
+    def give_back(self) -> list[Message]:
+        """Once the record is up to date: give back what turned out to be right; what the person is told."""
+        due, self._due = self._due, []
+        count = 0
+        for change, since_us in due:
+            count += give_back(self._database, change, since_us=since_us, now=self._clock())
+        if not due:
+            return []
+        log.warning("The clock had been right before: %d minutes are back.", count)
+        return [text.minutes_back(count)] if count else []
+
+    def close(self) -> None:
+        """Write the last look down."""
+        if not self._is_put_back:
+            self._save(self._seen)
+
+    def _save(self, moment: datetime) -> None:
+        self._save_at = time.monotonic() + SAVE_SECONDS
+        save_seen(self._database, self._user_id, moment)
+
+    def _leapt_over(self, now: datetime, before: datetime | None) -> list[tuple[ClockChange, int | None]]:
+        """The changes that this leap of the clock undoes, and from where on.
+
+        In one boot of the computer it is known how much time has really passed since. In another one only what the
+        clock never showed since comes back, and only where the record does not say that it was ahead.
+        """
+        with self._database.reading():
+            changes = self._database.ahead.kept_apart(self._user_id)
+        boot_id, boot_us = (None, 0) if self._boot is None else self._boot()
+        due: list[tuple[ClockChange, int | None]] = []
+        for change in changes:
+            if to_us(now + TOLERANCE) < change.end_us:
+                continue
+            if boot_id is not None and change.boot_id == boot_id and change.boot_us is not None:
+                if change.found_us + boot_us - change.boot_us + _TOLERANCE_US < change.end_us:
+                    due.append((change, None))
+            elif not change.is_certain and before is not None and now - before > LEAP:
+                due.append((change, to_us(before)))
+        return due

@@ -1,0 +1,219 @@
+"""The daily look for a drift: when it is due, the process that does it, and the one sentence that may come of it.
+
+The worker only starts it and looks whether it has ended. A thread of its own waits for the process and takes in what
+it found, over a database connection of its own, so nothing here can hold up the record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.app import text
+from taskclf_tray.app.audience import Audience
+from taskclf_tray.app.bugs import describe_bug
+from taskclf_tray.app.session import Session
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.regular_files import read_regular
+from taskclf_tray.core.time import local_date as date_in_zone
+from taskclf_tray.drift.memory import DriftMemory, Told, load_memory, take_in, update_memory
+from taskclf_tray.drift.story import Story, stories_of, too_little_data, words
+from taskclf_tray.jobs.child import ChildJob, JobStoppedError
+from taskclf_tray.labels.blocks import Block
+from taskclf_tray.labels.queue import ActiveLabelingQueue
+from taskclf_tray.report.days import local_date, near_us
+from taskclf_tray.store.database import Database
+
+log = logging.getLogger(__name__)
+
+JOB: Final = "taskclf_tray.jobs.drift"
+QUEUED_BLOCKS: Final = 50
+"""So many of the least sure blocks wait for a label after a drift."""
+LONGEST_SECONDS: Final = 300.0
+NICENESS: Final = 15
+ACTIVE_MINUTES: Final = 30
+"""A day's check waits for half an hour of activity: not in the rush of logging in, and not for a day of absence."""
+RETRY_SECONDS: Final = 3600.0
+TRIES_A_DAY: Final = 3
+_MAX_REPORT_BYTES: Final = 16 << 20
+_DAY: Final = timedelta(days=1)
+_WEEK: Final = timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _ActiveMinutes:
+    """How many minutes of a day the person was active; each is read once."""
+
+    day: date
+    count: int = 0
+    seen_us: int = 0
+
+    def count_on(self, database: Database, user_id: str) -> int:
+        """With what the record has got since. Raises StoreError."""
+        start_us, end_us = near_us(self.day)
+        with database.reading():
+            for record in database.buckets.iterate(user_id, max(start_us, self.seen_us), end_us):
+                self.seen_us = record.start_us + 1
+                self.count += record.decided_by != "idle_rule" and local_date(record) == self.day
+        return self.count
+
+
+class DriftWatch:
+    """One for each session; every method runs in the worker's thread. Raises StoreError."""
+
+    def __init__(self, session: Session, audience: Audience, *, job_module: str = JOB) -> None:
+        self._session = session
+        self._audience = audience
+        self._job_module = job_module
+        self._user_id = session.identity.user_id
+        self._checked = load_memory(session.database, self._user_id).checked_day
+        self._job: ChildJob | None = None
+        self._thread: threading.Thread | None = None
+        self._tried: tuple[date | None, int] = (None, 0)
+        self._retry_at = 0.0
+        self._active = _ActiveMinutes(date.min)
+
+    @property
+    def is_checking(self) -> bool:
+        """Whether a check is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def after_step(self, *, has_new_minutes: bool) -> None:
+        """The record is up to date: begin the day's check when it is due."""
+        if self.is_checking:
+            return
+        if self._thread is not None:
+            self._finish()
+        if not has_new_minutes:
+            return
+        now, zone_name = self._session.now(), self._session.time_zone()
+        today = date_in_zone(now, zone_name)
+        if self._is_due(today - _DAY) and self._has_begun(today):
+            self._start(today - _DAY)
+
+    def close(self) -> None:
+        """End a check that is under way; it is made again after the next start."""
+        if self._job is not None and self._thread is not None:
+            self._job.cancel()
+            self._thread.join()
+
+    # -- when -------------------------------------------------------------------------------------------------
+
+    def _is_due(self, day: date) -> bool:
+        """Once for each day that is over, also for somebody who flies west and has a date twice.
+
+        A check that failed is tried again, not without end; one of a clock that was wrong by days does not count.
+        """
+        is_checked = self._checked is not None and day <= self._checked <= day + _DAY
+        if is_checked or time.monotonic() < self._retry_at:
+            return False
+        return self._tried[0] != day or self._tried[1] < TRIES_A_DAY
+
+    def _has_begun(self, today: date) -> bool:
+        """Whether the person was active for half an hour of the day."""
+        if self._active.day != today:
+            self._active = _ActiveMinutes(today)
+        return self._active.count_on(self._session.database, self._user_id) >= ACTIVE_MINUTES
+
+    # -- the check --------------------------------------------------------------------------------------------
+
+    def _start(self, day: date) -> None:
+        """Begin to check; a record too young for it is noted without a process."""
+        if not self._is_old_enough(day):
+            self._take_in(self._session.database, [], day, text.DRIFT_TOO_SHORT)
+            self._checked = day
+            return
+        self._tried = (day, self._tried[1] + 1 if self._tried[0] == day else 1)
+        self._job = ChildJob(self._job_module, self._request(day), timeout_seconds=LONGEST_SECONDS)
+        self._thread = threading.Thread(target=self._run, args=(self._job, day), name="drift")
+        self._thread.start()
+
+    def _is_old_enough(self, day: date) -> bool:
+        """Whether the record begins before the days that are compared with those before them."""
+        with self._session.database.reading():
+            reach = self._session.database.buckets.reach(self._user_id)
+        return reach is not None and reach[0] < near_us(day - _WEEK)[1]
+
+    def _request(self, day: date) -> dict[str, Any]:
+        serving = self._session.serving
+        named = None if serving.follows_policy or serving.resolved is None else serving.resolved.bundle_dir
+        return {
+            "home": str(self._session.paths.home),
+            "last_day": day.isoformat(),
+            "models_dir": str(self._session.models_dir),
+            "model_dir": None if named is None else str(named),
+            "most_blocks": QUEUED_BLOCKS,
+            "niceness": NICENESS,
+        }
+
+    def _finish(self) -> None:
+        """The thread has ended: see what it left."""
+        assert self._thread is not None
+        self._thread.join()
+        self._thread = self._job = None
+        self._checked = load_memory(self._session.database, self._user_id).checked_day
+        self._retry_at = 0.0 if self._checked == self._tried[0] else time.monotonic() + RETRY_SECONDS
+
+    # -- the thread of a check --------------------------------------------------------------------------------
+
+    def _run(self, job: ChildJob, day: date) -> None:
+        """A check that fails costs nothing but itself: it is in the log, and made again later."""
+        try:
+            answer = job.run(_log_warning)
+            report = json.loads(read_regular(Path(answer["report"]), _MAX_REPORT_BYTES))
+            if self._session.database.is_displaced():
+                return  # opening would make a second, empty record
+            database = Database(self._session.paths.database)
+            try:
+                self._take_in(
+                    database, stories_of(report), day, too_little_data(report), [Block(**b) for b in answer["blocks"]]
+                )
+            finally:
+                database.close()
+        except JobStoppedError as error:
+            log.info("The drift check was stopped: %s", error)
+        except TaskclfError as error:
+            log.warning("The drift check failed: %s", error)
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever it is, the app goes on
+            log.error("The drift check failed: %s", describe_bug(error))
+
+    def _take_in(
+        self, database: Database, stories: Sequence[Story], day: date, lacking: str | None, blocks: Sequence[Block] = ()
+    ) -> None:
+        """Remember what was found; news is queued, written down as told, and then told."""
+        now = self._session.now()
+        news: list[Told] = []
+
+        def change(memory: DriftMemory) -> DriftMemory:
+            after, story = take_in(memory, stories, day, now, lacking)
+            if story is None:
+                return after
+            news.append(self._told(story, day, now, self._queued(database, blocks, now)))
+            return after.noting(news[-1])
+
+        update_memory(database, self._user_id, change)
+        log.info("Checked for a drift up to %s: %s", day, lacking or f"{len(stories)} found, {len(news)} told.")
+        self._audience.tell([(told.title, told.body) for told in news])
+
+    def _told(self, story: Story, day: date, now: datetime, queued: int) -> Told:
+        names_apps = not self._session.config.privacy_notifications
+        sentence = words(story, day + _DAY, names_apps=names_apps)
+        return Told(now, day, story.key, *text.drift_notice(sentence, queued))
+
+    def _queued(self, database: Database, blocks: Sequence[Block], now: datetime) -> int:
+        """Queue the blocks a label would help with; how many entries are new."""
+        zone_name = self._session.time_zone()
+        queue = ActiveLabelingQueue.over(database, time_zone=self._session.time_zone)
+        return len(queue.enqueue_blocks(self._user_id, blocks, at=now, zone=zone_name, reason="drift"))
+
+
+def _log_warning(event: dict[str, Any]) -> None:
+    if event["event"] == "warning":
+        log.warning("%s", event["text"])

@@ -1,0 +1,69 @@
+"""What has failed, how often in a row, how long to wait before the next try, and what of it the person is told."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from taskclf_tray.app import text
+from taskclf_tray.app.serving import Message
+from taskclf_tray.core.errors import SourceError, TaskclfError
+from taskclf_tray.infer.prediction import WindowPrediction
+
+log = logging.getLogger(__name__)
+
+SOURCE_FAILURES_TOLD = 3
+"""A source that fails so often in a row is told: an ActivityWatch that only restarts is back before."""
+NAMELESS_MINUTES = 30
+"""More than half of so many minutes without a named window are told."""
+
+Tell = Callable[[Sequence[Message]], None]
+
+
+class Troubles:
+    """The worker's memory of failures; each sentence is told once until things work again."""
+
+    def __init__(self, tell: Tell, retry_seconds: Sequence[float]) -> None:
+        self._tell = tell
+        self._retry_seconds = retry_seconds
+        self._told: set[str] = set()
+        self.failures = 0
+        self.problem: TaskclfError | None = None
+
+    def failed(self, error: TaskclfError) -> float:
+        """Nothing moved on: say it once; the seconds to wait before the next try."""
+        wait = self._retry_seconds[min(self.failures, len(self._retry_seconds) - 1)]
+        self.problem, self.failures = error, self.failures + 1
+        is_source = isinstance(error, SourceError)
+        if error.title not in self._told and (not is_source or self.failures == 1):
+            log.warning("%s", error)
+        if error.title not in self._told and (not is_source or self.failures >= SOURCE_FAILURES_TOLD):
+            self._told.add(error.title)
+            self._tell([text.trouble(error.title, error.next_step)])
+        return wait
+
+    def paused(self) -> None:
+        """Nothing is tried, so nothing fails."""
+        self.problem, self.failures = None, 0
+
+    def worked(self) -> None:
+        """A step went well: what fails from here on is news."""
+        self.paused()
+        self._told.clear()
+
+
+class NamelessWatch:
+    """Says once when most minutes had no window with a name: the desktop needs another watcher."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._nameless: deque[bool] = deque(maxlen=NAMELESS_MINUTES)
+        self._is_told = False
+
+    def look(self, finalised: Iterable[WindowPrediction]) -> None:
+        """Take in new minutes."""
+        self._nameless.extend(prediction.decided_by == "no_window" for prediction in finalised)
+        if not self._is_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
+            self._is_told = True
+            self._tell([text.too_many_unknown()])

@@ -1,0 +1,272 @@
+"""Retraining from the tray: when it is due, the process that does it, what the person hears of it, and the way back.
+
+The worker starts it and looks at each tick how it stands. A thread of its own waits for the process and only hands over
+what it said, so nothing here can hold up the record. The switch is a file the worker watches anyway; here it is taken
+in without the words for an edited policy, and told in words about the person's work instead. Then the record is
+answered anew, a little at each tick.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.app import text
+from taskclf_tray.app.actions import file_trouble
+from taskclf_tray.app.audience import Audience
+from taskclf_tray.app.bugs import as_problem
+from taskclf_tray.app.commands import LearningCommand, RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.serving import Message
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import LearningView
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.time import to_us
+from taskclf_tray.jobs.child import ChildJob, JobStoppedError
+from taskclf_tray.labels.learning import is_training_due, load_last_training, new_blocks
+from taskclf_tray.models.policy import policy_path
+from taskclf_tray.models.policy_history import EarlierChoice, earlier_choice
+from taskclf_tray.models.promotion import SOURCE, roll_back
+from taskclf_tray.models.registry import POLICY_HISTORY
+from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.rewrite import HistoryRewriter
+
+log = logging.getLogger(__name__)
+
+JOB: Final = "taskclf_tray.jobs.retrain"
+LONGEST_SECONDS: Final = 3600.0
+NICENESS: Final = 15
+CHECK_SECONDS: Final = 600.0
+"""Whether a weekly training is due is looked at this often."""
+RETRY_SECONDS: Final = 86_400.0
+"""A weekly training that failed is tried again after so long."""
+REWRITE_RETRY_SECONDS: Final = 600.0
+"""A record that could not be answered anew is tried again after so long."""
+_LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
+
+
+@dataclass(slots=True)
+class _Running:
+    """A training that goes on; its thread sets `percent` and, at last, `ending`."""
+
+    job: ChildJob
+    is_weekly: bool
+    replaces: str | None
+    thread: threading.Thread | None = None
+    percent: int = 0
+    ending: dict[str, Any] | TaskclfError | None = None
+
+
+class LearningWatch:
+    """One for each session; every method runs in the worker's thread. Raises StoreError."""
+
+    def __init__(self, session: Session, audience: Audience, *, job_module: str = JOB) -> None:
+        self._session = session
+        self._audience = audience
+        self._job_module = job_module
+        self._user_id = session.identity.user_id
+        self._history = HistoryRewriter(session.database, self._user_id)
+        self._can_train = all(importlib.util.find_spec(name) is not None for name in _LIBRARIES)
+        self._running: _Running | None = None
+        self._check_at = 0.0
+        self._served: str | None = None
+        self._rewrite_at = 0.0
+        self._earlier: tuple[object, EarlierChoice | None] | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a training of ours goes on."""
+        return self._running is not None
+
+    def view(self) -> LearningView:
+        """What the menu shows."""
+        follows = self._session.serving.follows_policy
+        return LearningView(
+            can_retrain=self._can_train and follows and not self.is_training,
+            training_percent=None if self._running is None else self._running.percent,
+            can_roll_back=follows and not self.is_training and self._earlier_choice() is not None,
+        )
+
+    def obey(self, command: LearningCommand) -> list[Message]:
+        """Carry out a click; what the person is told. Raises TaskclfError."""
+        with file_trouble():
+            return self._obey(command)
+
+    def _obey(self, command: LearningCommand) -> list[Message]:
+        match command:
+            case RetrainNow():
+                return self._retrain(is_weekly=False)
+            case StopRetraining():
+                if self._running is not None:
+                    self._running.job.cancel()
+                return []
+            case RollBack():
+                return self._roll_back()
+            case TellModel():
+                return [self._status()]
+
+    def tick(self, *, is_caught_up: bool) -> list[Message]:
+        """About once a second: take in a training that has ended, begin one that is due, answer some of the record
+        anew; what the person is told."""
+        told: list[Message] = []
+        if self._running is not None and self._running.ending is not None:
+            told += self._ended(self._running)
+        if is_caught_up:
+            self._rewrite_some()
+            if self._running is None and time.monotonic() >= self._check_at:
+                told += self._begin_if_due()
+        return told
+
+    def without_own(self, messages: Sequence[Message]) -> list[Message]:
+        """What is served has changed by files: where our own training did it, that is told at its end."""
+        resolved, running = self._session.serving.resolved, self._running
+        if running is None or resolved is None or resolved.policy is None or resolved.policy.source != SOURCE:
+            return list(messages)
+        return list(messages) if resolved.bundle_id == running.replaces else []
+
+    def close(self) -> None:
+        """End a training that goes on; nothing has changed by it."""
+        running, self._running = self._running, None
+        if running is not None and running.thread is not None:
+            running.job.cancel()
+            running.thread.join()
+
+    # -- training ---------------------------------------------------------------------------------------------
+
+    def _retrain(self, *, is_weekly: bool) -> list[Message]:
+        if self._running is not None:
+            return [text.training_already()]
+        if not self._session.serving.follows_policy:
+            return [text.model_named_at_start()]
+        job = ChildJob(self._job_module, self._request(), timeout_seconds=LONGEST_SECONDS)
+        resolved = self._session.serving.resolved
+        self._running = running = _Running(job, is_weekly, None if resolved is None else resolved.bundle_id)
+        running.thread = threading.Thread(target=_run, args=(running,), name="training")
+        running.thread.start()
+        log.info("Training begins (%s).", "weekly" if is_weekly else "asked for")
+        return []
+
+    def _request(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "home": str(session.paths.home),
+            "models_dir": str(session.models_dir),
+            "now_us": to_us(session.now()),
+            "time_zone": session.time_zone(),
+            "target_accuracy": session.config.target_accuracy,
+            "smooth_window": session.config.smooth_window,
+            "smoother": session.config.smoother,
+            "is_synthetic": session.source.name == "simulated",
+            "niceness": NICENESS,
+        }
+
+    def _begin_if_due(self) -> list[Message]:
+        self._check_at = time.monotonic() + CHECK_SECONDS
+        serving = self._session.serving
+        if not (self._can_train and serving.follows_policy and serving.resolved is not None):
+            return []
+        if not is_training_due(self._session.database, self._user_id, self._session.now()):
+            return []
+        return self._retrain(is_weekly=True)
+
+    def _ended(self, running: _Running) -> list[Message]:
+        """The process has ended: serve what it promoted, and say how it went."""
+        assert running.thread is not None
+        running.thread.join()
+        self._session.serving.adopt()
+        self._session.forget_bundles()
+        ending, self._running = running.ending, None
+        if isinstance(ending, JobStoppedError):
+            log.info("The training was stopped: %s", ending)
+            return [text.training_stopped()]
+        if isinstance(ending, TaskclfError):
+            log.warning("The training failed: %s", ending)
+            if running.is_weekly:
+                self._check_at = time.monotonic() + RETRY_SECONDS
+                return []
+            return [text.training_failed(ending.title, ending.next_step)]
+        assert ending is not None
+        sentences = [str(sentence) for sentence in ending["sentences"]]
+        if ending["outcome"] == "promoted":
+            return [text.model_promoted(str(ending["model"]), sentences)]
+        return [text.model_refused(sentences)]
+
+    # -- the record -------------------------------------------------------------------------------------------
+
+    def _rewrite_some(self) -> None:
+        config, resolved = self._session.serving.config, self._session.serving.resolved
+        if config is None or resolved is None or time.monotonic() < self._rewrite_at:
+            return
+        try:
+            if self._served != config.config_id:
+                self._history.follow()
+                self._served = config.config_id
+            revised = self._history.advance(config, resolved.bundle_id, self._session.now())
+        except Exception as error:  # noqa: BLE001 - what was recorded stays; minutes to come must not suffer
+            log.warning("The record could not be answered anew: %s", as_problem(error))
+            self._rewrite_at = time.monotonic() + REWRITE_RETRY_SECONDS
+            return
+        if revised:
+            self._audience.stepped(Step(revised=tuple(revised)))
+
+    # -- the way back, and how it stands ----------------------------------------------------------------------
+
+    def _roll_back(self) -> list[Message]:
+        if self._running is not None:
+            return [text.training_already()]
+        if not self._session.serving.follows_policy:
+            return [text.model_named_at_start()]
+        now = roll_back(self._session.models_dir, before_switch=self._history.begin)
+        self._session.serving.adopt()
+        self._session.forget_bundles()
+        return [text.rolled_back(now.bundle_id, has_policy=now.policy is not None)]
+
+    def _earlier_choice(self) -> EarlierChoice | None:
+        """Read again when the policy or its history has changed."""
+        models = self._session.models_dir
+        seen = tuple(map(_changed, (models, policy_path(models), models / POLICY_HISTORY)))
+        if self._earlier is None or self._earlier[0] != seen:
+            try:
+                self._earlier = (seen, earlier_choice(models))
+            except OSError:
+                return None
+        return self._earlier[1]
+
+    def _status(self) -> Message:
+        resolved, database = self._session.serving.resolved, self._session.database
+        return text.model_status(
+            None if resolved is None else resolved.bundle_id,
+            None if resolved is None else resolved.metadata,
+            None if resolved is None else resolved.reject_threshold,
+            load_last_training(database, self._user_id),
+            new_blocks(database, self._user_id),
+        )
+
+
+def _run(running: _Running) -> None:
+    """The thread of a training."""
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            running.percent = 100 * int(event["done"]) // max(1, int(event["total"]))
+        elif event["event"] == "step":
+            log.info("Training: %s", event["text"])
+        elif event["event"] == "warning":
+            log.warning("Training: %s", event["text"])
+
+    try:
+        running.ending = running.job.run(on_event)
+    except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever it is, the worker says it
+        running.ending = as_problem(error)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

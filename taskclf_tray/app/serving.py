@@ -1,0 +1,260 @@
+"""What is served now: model, policy, calibrators and taxonomy, and how edits of their files take effect."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from taskclf_tray.app import text
+from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.infer.resolve import (
+    MISSING_POLICY,
+    InferencePolicyReloader,
+    ModelResolutionError,
+    ResolvedInferenceConfig,
+    resolve_inference_config,
+)
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.categories import KeptCategories
+
+log = logging.getLogger(__name__)
+Message = tuple[str, str]
+_RETRY_SECONDS = 10.0
+_SETTLE_SECONDS = 0.5
+_UNSEEN = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says instead of the policy."""
+
+    model_dir: Path | None = None
+    reject_threshold: float | None = None
+    calibrator_store: Path | None = None
+    calibrator_path: Path | None = None
+    ask_below: float | None = None
+    """A minute less sure than this is a reason to ask, in place of the ask threshold."""
+    has_queue_list: bool = False
+    """Keep the taskclf tool's list of questions in step with the queue."""
+
+
+class Serving:
+    """Builds a whole configuration before it is used; a bad file changes nothing and is told once."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        taxonomy_path: Path,
+        *,
+        overrides: Overrides | None = None,
+        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        smoother: SmootherChoice = DEFAULT_SMOOTHER,
+        bucket_seconds: int = 60,
+        kept: KeptCategories | None = None,
+    ) -> None:
+        """`kept`: where the last valid categories are, for a start while their file is wrong."""
+        self._models_dir = models_dir
+        self._taxonomy_path = taxonomy_path
+        self._overrides = overrides or Overrides()
+        self._smooth_window = smooth_window
+        self.bucket_seconds = bucket_seconds
+        self._smoother: SmootherChoice = smoother
+        self._bucket_seconds = bucket_seconds
+        self._reloader: InferencePolicyReloader | None = None
+        self._kept = kept
+        self._taxonomy: TaxonomyConfig | None = None
+        self._taxonomy_seen: object = _UNSEEN
+        self._retry_at = 0.0
+        self._tried: list[tuple[str, int, int]] | None = None
+        self.resolved: ResolvedInferenceConfig | None = None
+        self.config: PipelineConfig | None = None
+        self.problem: str | None = None
+
+    @property
+    def follows_policy(self) -> bool:
+        """Whether the policy decides; False while a model was named on the command line."""
+        return self._overrides.model_dir is None
+
+    @property
+    def taxonomy(self) -> TaxonomyConfig | None:
+        """The categories in force, whether or not a model can be served."""
+        return self._taxonomy
+
+    def load(self) -> list[Message]:
+        """Resolve for the first time, or again while nothing could be; returns what the person should know.
+
+        Raises ModelResolutionError when the model named on the command line cannot be served.
+        """
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        self._tried = _tree(self._models_dir)
+        messages = self._load_taxonomy()
+        reloader = InferencePolicyReloader(self._models_dir, 0.0, **self._without_model())  # type: ignore[arg-type]
+        try:
+            resolved = reloader.load() if self.follows_policy else self._named()
+        except ModelResolutionError as error:
+            if not self.follows_policy:
+                raise
+            if self.problem != str(error):
+                log.warning("%s", error)
+            self.problem = str(error)
+            return messages
+        self.problem = None
+        self._reloader = reloader if self.follows_policy else None
+        self._use(resolved)
+        broken = [warning for warning in resolved.warnings if warning != MISSING_POLICY]
+        return messages + [text.policy_ignored(warning) for warning in broken]
+
+    def check(self) -> list[Message]:
+        """Look at the files once; returns what changed, for the person. Cheap when nothing did."""
+        if self.resolved is None:
+            return self._try_again()
+        taxonomy = self._taxonomy
+        messages = self._load_taxonomy()
+        if self._reloader is not None:
+            messages += self._check_policy(self._reloader, self.resolved)
+        if messages or self._taxonomy is not taxonomy:
+            self._use(self.resolved)
+        return messages
+
+    def _try_again(self) -> list[Message]:
+        """Nothing can be served: look again when something in the models' folder has changed."""
+        if time.monotonic() < self._retry_at:
+            return []
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        return self._load_taxonomy() if self._tried == _tree(self._models_dir) else self.load()
+
+    def reload(self) -> list[Message]:
+        """Read everything anew, changed or not; returns how it stands, for the person."""
+        self._taxonomy_seen = _UNSEEN
+        if self.resolved is None:
+            return [*self.load(), text.no_model(self.problem) if self.problem else text.reloaded()]
+        before = self.resolved
+        messages = self._load_taxonomy()
+        if self._reloader is not None:
+            fresh = self._reloader.reload_now()
+            messages += self._changed(before, fresh) if fresh is not None else []
+            if self._reloader.last_problem is not None:
+                messages.append(text.policy_refused(self._reloader.last_problem))
+        self._use(self.resolved)
+        return messages or [text.reloaded()]
+
+    def adopt(self) -> None:
+        """Take in a policy this program has just written: not news to the person."""
+        self._retry_at, self._tried = 0.0, None
+        self.check()
+
+    def _named(self) -> ResolvedInferenceConfig:
+        return resolve_inference_config(
+            self._models_dir,
+            model_dir_override=self._overrides.model_dir,
+            **self._without_model(),  # type: ignore[arg-type]
+        )
+
+    def _check_policy(self, reloader: InferencePolicyReloader, before: ResolvedInferenceConfig) -> list[Message]:
+        had_problem, serial = reloader.last_problem is not None, reloader.problem_serial
+        fresh = reloader.check_reload()
+        if fresh is not None:
+            return self._changed(before, fresh)
+        if reloader.problem_serial != serial and reloader.last_problem is not None:
+            return [text.policy_refused(reloader.last_problem)]
+        if had_problem and reloader.last_problem is None:
+            return [text.policy_applied([])]
+        return []
+
+    def _changed(self, before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[Message]:
+        self.resolved = after
+        changes = _differences(before, after)
+        if after.policy is not None:
+            return [text.policy_applied(changes)]
+        return [text.policy_gone(changes) if before.policy is not None else text.model_changed(changes)]
+
+    def _without_model(self) -> dict[str, object]:
+        return {
+            "reject_threshold_override": self._overrides.reject_threshold,
+            "calibrator_store_override": self._overrides.calibrator_store,
+            "calibrator_path_override": self._overrides.calibrator_path,
+        }
+
+    def _load_taxonomy(self) -> list[Message]:
+        """Read the taxonomy when its file has changed; while it is wrong the last valid one stays.
+
+        At the first look only what is wrong is news.
+        """
+        seen = _signature(self._taxonomy_path)
+        if seen == self._taxonomy_seen:
+            return []
+        is_first, had_one = self._taxonomy_seen is _UNSEEN, self._taxonomy is not None
+        try:
+            taxonomy = None if seen is None else load_taxonomy(self._taxonomy_path)
+        except TaxonomyError as error:
+            if not is_first and _is_fresh(seen):
+                return []  # an editor may still be writing: judged at the next look
+            self._taxonomy_seen = seen
+            if self._taxonomy is None and self._kept is not None:
+                self._taxonomy = self._kept.load()
+            return [text.taxonomy_refused(str(error), has_kept=self._taxonomy is not None)]
+        self._taxonomy_seen, self._taxonomy = seen, taxonomy
+        if self._kept is not None:
+            self._kept.save(taxonomy)
+        if is_first:
+            return []
+        if taxonomy is None:
+            return [text.taxonomy_gone()] if had_one else []
+        return [text.taxonomy_applied()]
+
+    def _use(self, resolved: ResolvedInferenceConfig) -> None:
+        self.resolved = resolved
+        self.config = PipelineConfig.from_resolved(
+            resolved,
+            taxonomy=self._taxonomy,
+            smooth_window=self._smooth_window,
+            smoother=self._smoother,
+            bucket_seconds=self._bucket_seconds,
+        )
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _tree(folder: Path) -> list[tuple[str, int, int]]:
+    """What tells that something in the folder has changed; a few dozen files."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            seen = _signature(Path(place) / name)
+            if seen is not None:
+                found.append((f"{place}/{name}", seen[0], seen[1]))
+    return found
+
+
+def _is_fresh(seen: tuple[int, int, int] | None) -> bool:
+    return seen is not None and 0 <= time.time_ns() - seen[0] < _SETTLE_SECONDS * 1e9
+
+
+def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[str]:
+    """What is served differently, in words."""
+    changes = []
+    if before.model_version != after.model_version:
+        changes.append(f"model {after.bundle_id}")
+    if before.reject_threshold != after.reject_threshold:
+        changes.append(text.threshold_changed(before.reject_threshold, after.reject_threshold))
+    if (before.per_user_reject_thresholds or {}) != (after.per_user_reject_thresholds or {}):
+        changes.append("thresholds per user")
+    if before.calibrator_store_dir != after.calibrator_store_dir:
+        store = after.calibrator_store_dir
+        changes.append(f"calibrators {store.name}" if store else "no calibrators")
+    if before.transitions != after.transitions and not changes:
+        changes.append("how labels follow each other")
+    return changes or ["the content of the calibrators or of the vocabularies"]

@@ -1,0 +1,131 @@
+"""From what the worker knows to the one sentence, the icon state and the menu's facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from taskclf_tray.app import text
+from taskclf_tray.app.session import Session, paused_until
+from taskclf_tray.app.snapshot import ModelChoice, Snapshot
+from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
+from taskclf_tray.core.errors import SourceError, TaskclfError
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.record.recorder import Live, Step
+from taskclf_tray.store.blackouts import Blackout
+from taskclf_tray.ui.icon import IconState
+
+
+def snapshot_of(
+    session: Session,
+    step: Step,
+    *,
+    blackouts: list[Blackout],
+    problem: TaskclfError | None,
+    banner: str | None,
+) -> Snapshot:
+    """The snapshot of this moment."""
+    live, is_fresh = step.live, True
+    if live is None and step.is_caught_up and problem is None and not blackouts:
+        live, is_fresh = _recent(session), False
+    state, line = _state_and_line(session, live, blackouts, problem, is_caught_up=step.is_caught_up)
+    shown = live if state in (IconState.LIVE, IconState.UNSURE, IconState.AWAY) else None
+    prediction = None if shown is None else shown.prediction
+    taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    block_start = None
+    if shown is not None and not shown.is_away:
+        block_start = shown.block_start if is_fresh else session.recorded_block()
+    core_label, probability = (None, None) if prediction is None else shown_core_label(prediction, taxonomy)
+    return Snapshot(
+        state=state,
+        line=line,
+        ui_label=None if prediction is None else prediction.ui_label,
+        core_label=core_label,
+        probability=probability,
+        since=None if shown is None else shown.since,
+        color=None if prediction is None else color_of(prediction, taxonomy),
+        banner=banner,
+        is_paused=any(b.reason == "pause" for b in blackouts),
+        is_private=any(b.reason == "private" for b in blackouts),
+        models=model_choices(session),
+        source=session.source.name,
+        moment=None if prediction is None else prediction.bucket_end_ts,
+        block_start=block_start,
+    )
+
+
+def _state_and_line(
+    session: Session,
+    live: Live | None,
+    blackouts: list[Blackout],
+    problem: TaskclfError | None,
+    *,
+    is_caught_up: bool,
+) -> tuple[IconState, str]:
+    if any(b.reason == "private" for b in blackouts):
+        return IconState.PAUSED, text.PRIVATE
+    if blackouts:
+        return IconState.PAUSED, text.paused_line(paused_until(blackouts))
+    if session.serving.config is None:
+        return IconState.NO_MODEL, text.NO_MODEL
+    if isinstance(problem, SourceError):
+        return IconState.NO_SOURCE, problem.title
+    if problem is not None:
+        return IconState.ATTENTION, problem.title
+    if live is None:
+        last = session.newest() if is_caught_up else None
+        return IconState.AWAY, text.WAITING if last is None else text.quiet_line(last.bucket_end_ts)
+    prediction = live.prediction
+    if live.is_away:
+        return IconState.AWAY, text.away_line(live.since)
+    if prediction.decided_by == "no_window":
+        return IconState.UNSURE, text.NO_WINDOW
+    if prediction.ui_label == mixed_name(session) or prediction.is_rejected:
+        return IconState.UNSURE, text.unsure_line(prediction.core_label_name, prediction.confidence)
+    taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    core_label, probability = shown_core_label(prediction, taxonomy)
+    return IconState.LIVE, text.live_line(prediction.ui_label, core_label, probability, live.since)
+
+
+def _recent(session: Session) -> Live | None:
+    """Without fresh data the newest bucket shows, while it is not older than the high-water mark's lead."""
+    newest = session.newest()
+    if newest is None or session.now() - newest.bucket_end_ts > timedelta(seconds=HIGH_WATER_LEAD_SECONDS):
+        return None
+    return Live(newest, newest.bucket_start_ts)
+
+
+def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> tuple[str, float]:
+    """The core label beside the UI label, with its calibrated probability.
+
+    The model's own, but for a category that won by the sum of its labels (or by smoothing) while another label is
+    the most probable one: then the most probable label of that category.
+    """
+    best = (prediction.core_label_name, prediction.confidence)
+    if taxonomy is None:
+        members = [prediction.ui_label]
+    else:
+        members = next((b.core_labels for b in taxonomy.buckets if b.name == prediction.ui_label), [])
+    own = [(name, p) for name, p in zip(LABEL_SET_V1, prediction.core_probs, strict=True) if name in members]
+    return best if not own or best[0] in members else max(own, key=lambda item: item[1])
+
+
+def mixed_name(session: Session) -> str:
+    """What rejected minutes are called."""
+    taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
+    return MIXED_UNKNOWN if taxonomy is None else taxonomy.mixed_label_name
+
+
+def color_of(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> str | None:
+    """The colour the person gave the shown bucket; None without a taxonomy (then the core label has one)."""
+    if taxonomy is None:
+        return None
+    return next((b.color for b in taxonomy.buckets if b.name == prediction.ui_label), None)
+
+
+def model_choices(session: Session) -> tuple[ModelChoice, ...]:
+    """The bundles of the home, the one in use marked."""
+    resolved = session.serving.resolved
+    active = None if resolved is None else resolved.bundle_dir.name
+    return tuple(ModelChoice(b.name, b.name == active, b.problem) for b in session.bundles())

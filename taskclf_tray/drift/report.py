@@ -1,0 +1,164 @@
+"""Whether the person's work still looks like it did: the words of a drift check, and the names users call.
+
+What is here is light, so the app can read a report. The check itself wants scipy and a seeded generator and runs in
+a child process: it lives in `drift/check.py`. Both it and the queue's function are found here on demand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from taskclf_tray.core.atomic import write_json_atomic
+from taskclf_tray.core.drift import ClassShiftResult, EntropyDrift, FeatureDriftReport, RejectRateDrift
+from taskclf_tray.core.models import Model
+from taskclf_tray.core.telemetry import TelemetrySnapshot
+
+__all__ = [
+    "DriftAlert",
+    "DriftReport",
+    "DriftTrigger",
+    "FeatureDrift",
+    "UserDrift",
+    "write_drift_report",
+]
+
+Severity = Literal["warning", "critical"]
+DayKind = Literal["weekday", "weekend"]
+_DECIMALS: Final = 6
+
+
+class DriftTrigger(StrEnum):
+    """What a check found to have changed."""
+
+    feature_psi = "feature_psi"
+    feature_ks = "feature_ks"
+    missingness = "missingness"
+    category_shift = "category_shift"
+    reject_rate_increase = "reject_rate_increase"
+    entropy_spike = "entropy_spike"
+    class_shift = "class_shift"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftAlert(Model):
+    """One thing that changed, for one user (for all where none is named).
+
+    `affected_features`: the column, or the class for `class_shift`; `effect` is in the unit of `threshold`, which it
+    is beyond; `p_value` is adjusted for all questions the check asked. `since`: the first local day that looks like
+    the new ones, None when that cannot be said. `text` names no program; `text_with_names` may.
+    """
+
+    trigger: DriftTrigger
+    details: dict[str, Any] = field(default_factory=dict)
+    severity: Severity
+    affected_user_ids: list[str] = field(default_factory=list)
+    affected_features: list[str] = field(default_factory=list)
+    timestamp: datetime
+    effect: float = 0.0
+    threshold: float = 0.0
+    p_value: float = 1.0
+    since: date | None = None
+    text: str = ""
+    text_with_names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift(Model):
+    """One numeric feature of one user, the whole current window against the reference; None where nothing is known.
+
+    `ks_p_value` takes every row for independent, as scipy does, and decides nothing.
+    """
+
+    feature: str
+    psi: float | None
+    ks_statistic: float | None
+    ks_p_value: float | None
+    reference_missing_share: float
+    current_missing_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserDrift(Model):
+    """What was compared for one user, and the figures. `too_little_data` says why there can be no alert."""
+
+    user_id: str
+    day_kind: DayKind
+    reference_days: tuple[date, ...]
+    current_days: tuple[date, ...]
+    too_little_data: str | None
+    features: tuple[FeatureDrift, ...] = ()
+    reference_class_shares: dict[str, float] = field(default_factory=dict)
+    current_class_shares: dict[str, float] = field(default_factory=dict)
+    reference_reject_rate: float | None = None
+    current_reject_rate: float | None = None
+    reference_entropy_bits: float | None = None
+    current_entropy_bits: float | None = None
+    current_mean_confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReport(Model):
+    """One check: alerts of all users, the most telling first. `timestamp`: end of the newest row that was looked at.
+
+    `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` are the figures of all compared rows
+    together, None where nothing was compared; what they flag is what the alerts say. `telemetry_snapshot` is of the
+    current rows. `any_critical` is true as soon as an alert is critical.
+    """
+
+    alerts: list[DriftAlert] = field(default_factory=list)
+    feature_report: FeatureDriftReport | None = None
+    reject_rate_drift: RejectRateDrift | None = None
+    entropy_drift: EntropyDrift | None = None
+    class_shift: ClassShiftResult | None = None
+    telemetry_snapshot: TelemetrySnapshot | None = None
+    summary: str = ""
+    any_critical: bool = False
+    timestamp: datetime | None = None
+    users: list[UserDrift] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if any(alert.severity == "critical" for alert in self.alerts):
+            object.__setattr__(self, "any_critical", True)
+
+    @property
+    def headline(self) -> DriftAlert | None:
+        """The alert to tell the person about, None without any."""
+        return self.alerts[0] if self.alerts else None
+
+
+def write_drift_report(report: DriftReport, path: Path) -> Path:
+    """Write the report as JSON, whole or not at all; numbers with 6 decimals. Returns `path`. Raises OSError."""
+    write_json_atomic(Path(path), _plain(report.model_dump()))
+    return path
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
+    if isinstance(value, float):
+        return round(value, _DECIMALS) if math.isfinite(value) else None
+    return value
+
+
+def __getattr__(name: str) -> Any:
+    """The check and the queueing need rooms that are above this one: listed exceptions of the import rule."""
+    if name == "run_drift_check":
+        from taskclf_tray.drift.check import run_drift_check
+
+        return run_drift_check
+    if name == "auto_enqueue_drift_labels":
+        from taskclf_tray.labels.queue import auto_enqueue_drift_labels
+
+        return auto_enqueue_drift_labels
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Work in a child process: how it is started, and the module each job runs."""

@@ -1,0 +1,117 @@
+"""The process behind “Retrain now”: `python -m taskclf_tray.jobs.retrain REQUEST`, REQUEST as JSON.
+
+It trains a challenger on the labelled record, judges it against the model in use, and promotes it or puts it aside.
+Until the one step that switches, killing it changes nothing; labels are only read. One at a time for each home. What it
+prints: `job_process.py`, and `{"event": "step", "text"}` for the log.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.jobs.retrain")
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+
+from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.core.smoothing import SmootherChoice
+from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.system.paths import HomePaths, prepare_home
+
+LOCK_FILE: Final = "retrain.lock"
+
+
+class RetrainingError(TaskclfError):
+    """A training is going on already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """What to train on and for whom.
+
+    `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
+    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
+    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `host`, `label_files`, `adopt`,
+    `times`: as in `TrainRequest`.
+    """
+
+    home: str
+    models_dir: str | None = None
+    now_us: int | None = None
+    time_zone: str = "UTC"
+    target_accuracy: float | None = None
+    smooth_window: int | None = None
+    smoother: SmootherChoice | None = None
+    is_synthetic: bool = False
+    niceness: int = 0
+    inputs: tuple[str, ...] = ()
+    host: str | None = None
+    label_files: tuple[str, ...] = ()
+    adopt: bool = False
+    times: str | None = None
+    is_debug: bool = False
+
+
+def run(request: RetrainRequest, say: Say) -> dict[str, Any]:
+    """Train, judge, and promote or put aside; says which. Raises TaskclfError."""
+    if request.niceness and hasattr(os, "nice"):
+        os.nice(request.niceness)
+    try:
+        from taskclf_tray.train.retrain_run import Retraining
+    except ImportError as error:
+        raise TaskclfError(
+            f"Training needs {error.name}, which is not installed.",
+            "Install it with: pip install 'taskclf-tray[train]'",
+        ) from error
+    paths = HomePaths(Path(request.home))
+    if not paths.database.exists():
+        if not request.inputs:
+            raise StoreError(
+                f"There is no record in {paths.home} yet.",
+                "Start the app first, and label some blocks; or name an export of its events with --input.",
+            )
+        prepare_home(paths.home)
+    with _alone(paths):
+        try:
+            return Retraining(request, paths, say).run()
+        except OSError as error:
+            what = error.filename2 or error.filename or "A file"
+            raise StoreError(
+                f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+                "The model in use stays. Check the permissions of the home and the free space on its disk.",
+            ) from error
+
+
+@contextlib.contextmanager
+def _alone(paths: HomePaths) -> Iterator[None]:
+    """Hold the training lock of the home; the operating system frees it when we die. Raises RetrainingError."""
+    lock = FileLock(paths.tray / LOCK_FILE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RetrainingError(
+            "A model is being trained already for this home.", "Wait until it is done, or stop it, then try again."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def request_of(values: Mapping[str, Any]) -> RetrainRequest:
+    """The request as it comes in JSON."""
+    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
+    return RetrainRequest(**{**values, **lists})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done (promoted or refused), 1 after an error that was said."""
+    return serve(lambda values, say: run(request_of(values), say), arguments, what="training")

@@ -1,0 +1,99 @@
+"""The process behind `train`: `python -m taskclf_tray.jobs.train REQUEST`, REQUEST as JSON.
+
+It runs apart from the app because it loads LightGBM, SciPy and matplotlib. What it prints: `job_process.py`. When it is
+told to end it takes away what is half written; bundles, calibrator stores and policies appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+if __name__ == "__main__":  # handlers of stop signals before any import
+    from taskclf_tray.system.job_entry import start
+
+    start("taskclf_tray.jobs.train")
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, Final
+
+from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.system.stop_signals import install, is_importing
+from taskclf_tray.train.train_request import TrainRequest
+
+_HEAVY: Final = ("lightgbm", "matplotlib", "scipy")
+_STOPPED_CODE: Final = 130
+
+
+def run(request: TrainRequest, say: Say) -> dict[str, Any]:
+    """Do what is asked and say what was done. Raises TaskclfError."""
+    try:
+        return _actions()[request.action](request, say)
+    except ImportError as error:
+        if error.name not in _HEAVY:
+            raise
+        raise TaskclfError(
+            f"Training needs {error.name}, which is not installed.",
+            "Install it with: pip install 'taskclf-tray[train]'",
+        ) from error
+    except OSError as error:
+        what = error.filename2 or error.filename or "A file"
+        raise TaskclfError(
+            f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
+            "Check its name, its permissions and the free space on its disk.",
+        ) from error
+
+
+def _actions() -> Mapping[str, Callable[[TrainRequest, Say], dict[str, Any]]]:
+    """What can be asked for; loads the heavy libraries."""
+    from taskclf_tray.train.train_actions import ACTIONS
+
+    return ACTIONS
+
+
+class Stoppable:
+    """Ends the process with what cleans up when it is told to end.
+
+    A handler that happens to run inside a callback of a library in C, or inside an import, raises where the exception
+    is dropped. So whatever the job says asks once more, and it says something before it writes: before that, an
+    import can be cut off.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._is_told = self._is_writing = False
+
+    def stop(self, _signal: int, frame: FrameType | None) -> None:
+        """The handler of a signal."""
+        self._is_told = True
+        if not is_importing(frame):
+            raise SystemExit(_STOPPED_CODE)
+        if not self._is_writing:
+            os._exit(_STOPPED_CODE)
+
+    def say(self, event: dict[str, Any]) -> None:
+        """Pass it on, unless it is time to end."""
+        if self._is_told:
+            raise SystemExit(_STOPPED_CODE)
+        self._is_writing |= event["event"] == "writing"
+        self._say(event)
+
+
+def _request_of(values: dict[str, Any]) -> TrainRequest:
+    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
+    return TrainRequest(**{**values, **lists})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done, 1 after an error that was said."""
+
+    def begin(values: dict[str, Any], say: Say) -> dict[str, Any]:
+        request = _request_of(values)
+        with contextlib.suppress(ImportError):  # `run` says which; until here a stop ends the process at once
+            _actions()
+        stoppable = Stoppable(say)
+        install(stoppable.stop)
+        return run(request, stoppable.say)
+
+    return serve(begin, arguments, what="training")

@@ -1,0 +1,1 @@
+"""Model bundles and policies on disk, and which of them is served."""

@@ -1,0 +1,110 @@
+"""Policies written for a person: what “Edit Inference Policy” opens, and what a pick in the menu writes.
+
+Both write down exactly what would be served without them, so that writing changes no label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.models.policy import (
+    InferencePolicy,
+    build_inference_policy,
+    load_inference_policy,
+    validate_policy,
+)
+from taskclf_tray.models.policy_checks import CALIBRATION_METHODS
+from taskclf_tray.models.registry import bundle_at, relative_to_home
+from taskclf_tray.models.resolve import (
+    Explicit,
+    ResolvedInferenceConfig,
+    build_config,
+    load_explicit,
+    resolve_without_policy,
+)
+
+
+def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
+    """The policy that serves what is served without one: model, threshold, bound store; source `tray-edit`.
+
+    Writes nothing. Raises ModelResolutionError when no model can be served, PolicyValidationError, ModelError.
+    """
+    models_dir = Path(models_dir)
+    return _policy_of(resolve_without_policy(models_dir, Explicit()), models_dir, "tray-edit")
+
+
+def policy_for_bundle(models_dir: Path, bundle_dir: Path, source: str) -> InferencePolicy:
+    """The policy for a picked bundle, with its own threshold and bound store, so that a pick loses neither.
+
+    What was learnt of how this person's labels follow each other is no matter of the model and stays. Writes nothing.
+    Raises ModelError when the bundle cannot be served, PolicyValidationError.
+    """
+    models_dir = Path(models_dir)
+    config = build_config(models_dir, Path(bundle_dir), "best", None, Explicit())
+    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, source)
+
+
+def policy_by_hand(
+    models_dir: Path,
+    *,
+    model_dir: str | None = None,
+    reject_threshold: float | None = None,
+    calibrator_store: Path | None = None,
+    without_calibrators: bool = False,
+) -> InferencePolicy:
+    """The policy a person writes on the command line; what is not said is as it would be served without a policy.
+
+    Writes nothing. Raises ModelError, ModelResolutionError, CalibratorError, PolicyValidationError.
+    """
+    models_dir = Path(models_dir)
+    store = None if calibrator_store is None else found_store(models_dir.parent, calibrator_store)
+    if model_dir is None:
+        config = resolve_without_policy(models_dir, load_explicit(reject_threshold, store, None))
+    else:
+        folder = bundle_at(models_dir, model_dir)
+        config = build_config(models_dir, folder, "best", None, load_explicit(reject_threshold, store, None))
+    if without_calibrators:
+        config = replace(config, calibrator_store=None, calibrator_store_dir=None)
+    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, "manual")
+
+
+def _learnt(models_dir: Path) -> Transitions | None:
+    """The transitions of the policy there is."""
+    policy = load_inference_policy(models_dir)
+    return None if policy is None else policy.transitions
+
+
+def found_store(home: Path, store_dir: Path) -> Path:
+    """The folder of a calibrator store: in the home when it is there, else as given."""
+    return store_dir.resolve() if not (home / store_dir).is_dir() and store_dir.is_dir() else home / store_dir
+
+
+def with_store(policy: InferencePolicy, config: ResolvedInferenceConfig, home: Path) -> InferencePolicy:
+    """The policy with the calibrators of `config`. Raises ModelError for a store outside the home."""
+    store, store_dir = config.calibrator_store, config.calibrator_store_dir
+    method = None if store is None or store.method not in CALIBRATION_METHODS else store.method
+    return replace(
+        policy,
+        calibrator_store_dir=None if store_dir is None else relative_to_home(home, store_dir),
+        calibration_method=method,
+    )
+
+
+def _policy_of(config: ResolvedInferenceConfig, models_dir: Path, source: str) -> InferencePolicy:
+    store, store_dir = config.calibrator_store, config.calibrator_store_dir
+    home = models_dir.parent
+    method = store.method if store is not None else None
+    policy = build_inference_policy(
+        model_dir=relative_to_home(home, config.bundle_dir),
+        model_schema_hash=config.metadata.schema_hash,
+        model_label_set=config.metadata.label_set,
+        reject_threshold=config.reject_threshold,
+        calibrator_store_dir=relative_to_home(home, store_dir) if store_dir is not None else None,
+        calibration_method=method if method in CALIBRATION_METHODS else None,
+        source=source,
+        transitions=config.transitions,
+    )
+    validate_policy(policy, models_dir)
+    return policy

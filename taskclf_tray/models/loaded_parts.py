@@ -1,0 +1,86 @@
+"""Model bundles and calibrator stores as they were last read: an edited threshold need not read a model again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from taskclf_tray.infer.calibration import CalibratorStore
+from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, load_model_bundle
+
+Bundle = tuple[Forest, ModelMetadata, CatEncoders]
+T = TypeVar("T")
+
+_KEPT: Final = 2
+"""Of each kind: what is served, and what was served before it (which a roll back asks for again)."""
+_TICK_SECONDS: Final = 0.1
+"""A file changed this recently may change again without another time stamp, so what was read of it is not kept."""
+
+
+class LoadedParts:
+    """Reads bundles and stores; gives the last ones again while no file of theirs has changed.
+
+    A file has changed when its modification or status time, its size or its inode has. What is given is immutable.
+    `kept` bounds the memory: at most as many bundles, and as many stores. Used by one thread.
+    """
+
+    def __init__(self, kept: int = _KEPT) -> None:
+        self._kept = kept
+        self._bundles: dict[Hashable, tuple[Hashable, Bundle]] = {}
+        self._stores: dict[Hashable, tuple[Hashable, CalibratorStore]] = {}
+
+    def bundle(self, run_dir: Path) -> Bundle:
+        """As `load_model_bundle`. Raises ModelError."""
+        return self._given(self._bundles, Path(run_dir), load_model_bundle)
+
+    def store(self, store_dir: Path) -> CalibratorStore:
+        """As `load_calibrator_store`. Raises CalibratorError."""
+        return self._given(self._stores, Path(store_dir), load_calibrator_store)
+
+    def forget(self) -> None:
+        """Read everything anew."""
+        self._bundles.clear()
+        self._stores.clear()
+
+    def _given(self, kept: dict[Hashable, tuple[Hashable, T]], folder: Path, load: Callable[[Path], T]) -> T:
+        if not self._kept:
+            return load(folder)
+        files = _files(folder)
+        known = kept.pop(folder, None)
+        if known is None or known[0] != files:
+            known = (files, load(folder))
+            if not _is_settled(files) or files != _files(folder):
+                return known[1]
+        kept[folder] = known  # the last asked for is the last to go
+        while len(kept) > self._kept:
+            kept.pop(next(iter(kept)))
+        return known[1]
+
+
+READ_ANEW: Final = LoadedParts(0)
+"""Keeps nothing."""
+
+
+def _files(folder: Path) -> tuple[tuple[Any, ...], ...]:
+    """Every file of the folder and of its folders: (path, times, size, inode)."""
+    found = []
+    for inside, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(inside, name)  # noqa: PTH118 - a tenth of the time of Path, for thousands of users
+            try:
+                status = os.stat(path)  # noqa: PTH116 - as above
+            except OSError:
+                continue
+            found.append((path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def _is_settled(files: tuple[tuple[Any, ...], ...]) -> bool:
+    newest = max((max(file[1], file[2]) for file in files), default=0)
+    return time.time_ns() - newest > _TICK_SECONDS * 1e9

@@ -1,0 +1,231 @@
+"""Switching to a new model and back again: each is the replacement of one file, `models/inference_policy.json`.
+
+All that a promotion writes before leaves what is served as it is, wherever it is cut off. Where there is no policy,
+the new bundle would be the best model as soon as it appears; so first a policy is written that serves what is served
+without one.
+
+What was replaced is kept as bytes (`policy_history.py`). Rolling back goes to the newest of these that is not what is
+in force, and keeps what it leaves. So rolling back twice goes back further, and no policy that somebody wrote is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atomic
+from taskclf_tray.core.errors import CalibratorError, ModelError, ModelFormatError, PolicyValidationError, TaskclfError
+from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.strict_json import read_json_object
+from taskclf_tray.infer.calibration import CalibratorStore
+from taskclf_tray.infer.calibrator_files import save_calibrator_store
+from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.draft_policy import draft_policy_for_edit
+from taskclf_tray.models.policy import (
+    InferencePolicy,
+    build_inference_policy,
+    parse_policy_text,
+    policy_path,
+    remove_inference_policy,
+    save_inference_policy,
+    validate_policy,
+)
+from taskclf_tray.models.policy_checks import CALIBRATION_METHODS
+from taskclf_tray.models.policy_history import (
+    LEFT,
+    NO_POLICY,
+    POLICY,
+    EarlierChoice,
+    earlier_choice,
+    earlier_entries,
+    present_policy,
+    read_entry,
+    use_up,
+    write_entry,
+)
+from taskclf_tray.models.registry import bundle_at, relative_to_home, set_active
+from taskclf_tray.models.resolve import (
+    Explicit,
+    ModelResolutionError,
+    ResolvedInferenceConfig,
+    build_config,
+    resolve_policy,
+    resolve_without_policy,
+)
+from taskclf_tray.models.retention import calibrators_of
+
+log = logging.getLogger(__name__)
+
+SOURCE: Final = "retrain"
+PINNED: Final = "pinned"
+"""The source of a policy that only writes down what was served without one."""
+
+
+class NothingEarlierError(TaskclfError):
+    """There is nothing to roll back to."""
+
+
+class OtherModelServedError(TaskclfError):
+    """What a new model was compared with is not what is served any more."""
+
+
+# -- the switch ---------------------------------------------------------------------------------------------
+
+
+def promote(
+    models_dir: Path,
+    staged: Path,
+    store: CalibratorStore,
+    *,
+    reject_threshold: float,
+    replaces: str | None,
+    notes: Mapping[str, Any] | None = None,
+) -> Path:
+    """Serve the staged bundle with these calibrators and this threshold; returns where it is now.
+
+    `replaces`: the id of the bundle it was found better than, None for none: another one in force by now stops it.
+    `notes`: extra keys of the policy. When anything fails, or the process ends before the policy is replaced, what is
+    served stays. Raises ModelError, CalibratorError, PolicyValidationError (also for a policy in force that is
+    broken), OtherModelServedError, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    home, bundle = models_dir.parent, models_dir / staged.name
+    store_dir = calibrators_of(models_dir, staged.name)
+    if not load_model_bundle(staged)[0].verified:
+        raise ModelFormatError(f"The model {staged.name} has no SHA-256 recorded.", "Train again.")
+    with home_lock(home):
+        _check_still_served(models_dir, replaces)
+        _remember_present(models_dir)
+        try:
+            save_calibrator_store(replace(store, model_bundle_id=staged.name), store_dir)
+            staged.rename(bundle)
+            sync_directory(models_dir)
+            policy = _policy_for(home, bundle, store_dir, reject_threshold, notes or {})
+            build_config(models_dir, bundle, "policy", policy, Explicit())
+            save_inference_policy(policy, models_dir)
+        except BaseException:
+            if not _names(models_dir, bundle):
+                for folder in (bundle, store_dir):
+                    shutil.rmtree(folder, ignore_errors=True)
+            raise
+    log.info("Promoted %s, threshold %g.", bundle.name, reject_threshold)
+    return bundle
+
+
+def _policy_for(
+    home: Path, bundle: Path, store_dir: Path, reject_threshold: float, notes: Mapping[str, Any]
+) -> InferencePolicy:
+    _, metadata, _ = load_model_bundle(bundle)
+    method = read_json_object(store_dir / "store.json").get("method")
+    policy = build_inference_policy(
+        model_dir=relative_to_home(home, bundle),
+        model_schema_hash=metadata.schema_hash,
+        model_label_set=metadata.label_set,
+        reject_threshold=reject_threshold,
+        calibrator_store_dir=relative_to_home(home, store_dir),
+        calibration_method=method if method in CALIBRATION_METHODS else None,
+        source=SOURCE,
+    )
+    policy = replace(policy, extra=dict(notes))
+    validate_policy(policy, bundle.parent)
+    return policy
+
+
+def _names(models_dir: Path, bundle: Path) -> bool:
+    """Whether the policy on disk is for this bundle."""
+    try:
+        return parse_policy_text(present_policy(models_dir) or b"").model_dir.endswith(f"/{bundle.name}")
+    except (OSError, PolicyValidationError):
+        return False
+
+
+def served_now(models_dir: Path) -> ResolvedInferenceConfig | None:
+    """What is served now, None when nothing can be. Raises PolicyValidationError for a policy that is not in force."""
+    models_dir = Path(models_dir)
+    if present_policy(models_dir) is not None:
+        return resolve_policy(models_dir, Explicit())
+    try:
+        return resolve_without_policy(models_dir, Explicit())
+    except ModelResolutionError:
+        return None
+
+
+def _check_still_served(models_dir: Path, replaces: str | None) -> None:
+    served = served_now(models_dir)
+    if (None if served is None else served.bundle_id) != replaces:
+        raise OtherModelServedError(
+            "Another model was chosen while this one was trained, so it was compared with the wrong one.",
+            "Train again.",
+        )
+
+
+def _remember_present(models_dir: Path) -> None:
+    """Keep the policy in force; without one, write that down and pin what is served. Raises OSError, HomeBusyError."""
+    present, stack = present_policy(models_dir), earlier_entries(models_dir)
+    newest = read_entry(stack[-1]) if stack else None
+    if present is not None:
+        if newest is None or not newest.is_present(present):
+            write_entry(models_dir, POLICY, present)
+        return
+    served = served_now(models_dir)
+    if served is None:
+        return  # nothing to go back to
+    pin = json_text(replace(draft_policy_for_edit(models_dir), source=PINNED).to_dict())
+    model_dir = relative_to_home(models_dir.parent, served.bundle_dir)
+    write_entry(models_dir, NO_POLICY, json_text({"model_dir": model_dir, "pin": pin}).encode())
+    write_bytes_atomic(policy_path(models_dir), pin.encode())
+
+
+# -- the way back -------------------------------------------------------------------------------------------
+
+
+def roll_back(models_dir: Path, *, before_switch: Callable[[str], None] = lambda _: None) -> EarlierChoice:
+    """Put the earlier policy in force again, byte for byte, or the state without one; returns what is in force now.
+
+    `before_switch` gets the id of the model to be served. Raises NothingEarlierError, PolicyValidationError when the
+    earlier choice cannot be served any more, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    with home_lock(models_dir.parent):
+        earlier, present = earlier_choice(models_dir), present_policy(models_dir)
+        if earlier is None:
+            raise NothingEarlierError(
+                "There is no earlier choice of a model to go back to.", "Choose a model under Prediction Model."
+            )
+        _check_servable(models_dir, earlier)
+        before_switch(earlier.bundle_id)
+        if present is not None:
+            write_entry(models_dir, LEFT, present)
+        if earlier.policy is not None:
+            write_bytes_atomic(policy_path(models_dir), earlier.policy)
+        else:
+            _restore_absence(models_dir, earlier)
+        use_up(models_dir, earlier)
+    log.info("Rolled back to %s%s.", earlier.bundle_id, "" if earlier.policy is not None else ", without a policy")
+    return earlier
+
+
+def _check_servable(models_dir: Path, earlier: EarlierChoice) -> None:
+    try:
+        if earlier.policy is not None:
+            policy = parse_policy_text(earlier.policy)
+            validate_policy(policy, models_dir)
+            build_config(models_dir, models_dir.parent / policy.model_dir, "policy", policy, Explicit())
+        else:
+            build_config(models_dir, models_dir.parent / earlier.model_dir, "best", None, Explicit())
+    except (PolicyValidationError, ModelError, CalibratorError) as error:
+        raise PolicyValidationError(
+            f"The earlier choice cannot be served any more: {error.title}", "Choose a model under Prediction Model."
+        ) from error
+
+
+def _restore_absence(models_dir: Path, earlier: EarlierChoice) -> None:
+    """Remove the policy; where another model would then be the best, the pointer names the one of that time."""
+    folder = bundle_at(models_dir, earlier.model_dir)
+    if resolve_without_policy(models_dir, Explicit()).bundle_dir.resolve() != folder.resolve():
+        set_active(models_dir, folder, {"note": "served before there was a policy"})
+    remove_inference_policy(models_dir)

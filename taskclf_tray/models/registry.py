@@ -1,0 +1,312 @@
+"""The model bundles of a home: which there are, which is best, which is active, and what was active before."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.atomic import append_line, write_json_atomic
+from taskclf_tray.core.errors import ModelError, ModelFormatError, PolicyValidationError
+from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.models import Model
+from taskclf_tray.core.regular_files import Links, read_regular
+from taskclf_tray.core.schema import SCHEMAS
+from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
+from taskclf_tray.models.bundle import ModelMetadata, bundle_problem, load_model_bundle, read_metadata, read_metrics
+from taskclf_tray.models.policy_checks import inside
+
+ACTIVE_FILE: Final = "active.json"
+HISTORY_FILE: Final = "active_history.jsonl"
+ROLL_BACK: Final = "roll back"
+REJECTED: Final = "rejected"
+POLICY_HISTORY: Final = "policy_history"
+"""Folders beside the bundles that are none: models that were refused, and earlier policies."""
+_PICK_AGAIN: Final = "Choose a model again, which writes the file anew."
+_MAX_HISTORY_LINE: Final = 100_000
+_MAX_HISTORY_BYTES: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """One bundle directory. `problem`: why it cannot be served, None for one that can; then all else is known."""
+
+    name: str
+    path: Path
+    metadata: ModelMetadata | None
+    macro_f1: float | None
+    weighted_f1: float | None
+    problem: str | None
+
+    @property
+    def model_id(self) -> str:
+        """The directory's name."""
+        return self.name
+
+    @property
+    def valid(self) -> bool:
+        """Whether it can be served."""
+        return self.problem is None
+
+    @property
+    def invalid_reason(self) -> str | None:
+        """Why it cannot."""
+        return self.problem
+
+
+@dataclass(frozen=True, slots=True)
+class ActivePointer(Model):
+    """`active.json`; `model_dir` is relative to the home. `as_dict` is the file's content, extra keys included."""
+
+    model_dir: str
+    selected_at: str
+    policy_version: int = 1
+    model_id: str | None = None
+    reason: dict[str, Any] | None = None
+    as_dict: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def _dump_values(self) -> dict[str, Any]:
+        names = ("model_dir", "selected_at", "policy_version", "model_id", "reason")
+        return {name: getattr(self, name) for name in names}
+
+
+def bundle_info(run_dir: Path) -> BundleInfo:
+    """What can be said about one bundle directory; never raises."""
+    metadata: ModelMetadata | None = None
+    scores: tuple[float | None, float | None] = (None, None)
+    try:
+        metadata = read_metadata(run_dir)
+        scores = read_metrics(run_dir)
+    except ModelError:
+        pass  # bundle_problem says it in words
+    return BundleInfo(run_dir.name, run_dir, metadata, *scores, bundle_problem(run_dir))
+
+
+def list_bundles(models_dir: Path, *, is_thorough: bool = False) -> list[BundleInfo]:
+    """All bundles: those that can be served first, best first; then the others by name.
+
+    `is_thorough`: load each as for serving (0.1 s and more), which alone finds damage inside the trees.
+    """
+    models_dir = Path(models_dir)
+    if not models_dir.is_dir():
+        return []
+    found = [_info_inside(models_dir, path) for path in sorted(models_dir.iterdir()) if _looks_like_bundle(path)]
+    if is_thorough:
+        found = [_tried(info) for info in found]
+    usable = sorted((info for info in found if info.problem is None), key=_rank, reverse=True)
+    return usable + [info for info in found if info.problem is not None]
+
+
+def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
+    """A link out of the home is no bundle of it: no policy could name it."""
+    info, real = bundle_info(path), path.resolve()
+    if any(real.is_relative_to(base.resolve()) for base in (models_dir, models_dir.parent)):
+        return info
+    return replace(info, problem=f"The model {path.name} is a link that leads out of the home.")
+
+
+def _tried(info: BundleInfo) -> BundleInfo:
+    """As it is after an attempt to load it."""
+    if info.problem is not None:
+        return info
+    try:
+        load_model_bundle(info.path)
+    except ModelError as error:
+        return replace(info, problem=error.title)
+    return info
+
+
+def holds_a_bundle(models_dir: Path) -> bool:
+    """Whether there is any bundle, sound or not."""
+    folder = Path(models_dir)
+    return folder.is_dir() and any(_looks_like_bundle(path) for path in folder.iterdir())
+
+
+def _looks_like_bundle(path: Path) -> bool:
+    return not path.name.startswith(".") and path.name not in (REJECTED, POLICY_HISTORY) and path.is_dir()
+
+
+def best_bundle(models_dir: Path) -> BundleInfo | None:
+    """The first of `list_bundles` that can be served."""
+    return next((info for info in list_bundles(models_dir) if info.problem is None), None)
+
+
+def _rank(info: BundleInfo) -> tuple[bool, int, float, float, float, str]:
+    """Contract, section 9: real before synthetic, newest schema, macro F1, weighted F1, newest; then the name."""
+    metadata = info.metadata
+    assert metadata is not None
+    created = metadata.created
+    return (
+        metadata.data_provenance != "synthetic",
+        list(SCHEMAS).index(metadata.schema_version),
+        info.macro_f1 or 0.0,
+        info.weighted_f1 or 0.0,
+        created.timestamp() if created else 0.0,
+        info.name,
+    )
+
+
+def read_active(models_dir: Path) -> ActivePointer | None:
+    """The active pointer; None when there is none. Raises ModelFormatError for a damaged file."""
+    path = Path(models_dir) / ACTIVE_FILE
+    if not path.exists() and not path.is_symlink():
+        return None
+    try:
+        return _pointer(read_json_object(path))
+    except BadJsonError as error:
+        raise ModelFormatError(f"The file {ACTIVE_FILE} {error}.", _PICK_AGAIN) from error
+
+
+def active_bundle_dir(models_dir: Path) -> Path | None:
+    """The bundle directory active.json names, which must lie in the home; None when there is no pointer.
+
+    Raises ModelFormatError for a damaged pointer, one that leads elsewhere, and one that leads nowhere.
+    """
+    pointer = read_active(models_dir)
+    return None if pointer is None else _folder_of(pointer, Path(models_dir))
+
+
+def _folder_of(pointer: ActivePointer, models_dir: Path) -> Path:
+    try:
+        folder = inside(models_dir.parent, pointer.model_dir, "model_dir")
+    except PolicyValidationError as error:
+        raise ModelFormatError(error.title, _PICK_AGAIN) from error
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+        raise ModelFormatError(f"model_dir is {shorten(pointer.model_dir)}: there is no model there.", _PICK_AGAIN)
+    return folder
+
+
+def bundle_at(models_dir: Path, name: str) -> Path:
+    """The bundle directory a person means: its name in models/, a path in the home, or any path.
+
+    Raises ModelFormatError when there is none.
+    """
+    models_dir = Path(models_dir)
+    places = (models_dir / name, models_dir.parent / name, Path(name)) if Path(name).name not in ("", "..") else ()
+    for path in places:
+        if os.path.isdir(path) and not models_dir.resolve().is_relative_to(path.resolve()):  # noqa: PTH112
+            return path
+    raise ModelFormatError(
+        f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` names those there are."
+    )
+
+
+def _pointer(data: Mapping[str, Any]) -> ActivePointer:
+    model_dir, selected_at = data.get("model_dir"), data.get("selected_at", "")
+    if not isinstance(model_dir, str) or not model_dir:
+        raise BadJsonError(f"has {describe(model_dir)} as model_dir instead of a path")
+    version, model_id, reason = data.get("policy_version"), data.get("model_id"), data.get("reason")
+    return ActivePointer(
+        model_dir,
+        selected_at if isinstance(selected_at, str) else "",
+        version if isinstance(version, int) else 1,
+        model_id if isinstance(model_id, str) else None,
+        reason if isinstance(reason, dict) else None,
+        dict(data),
+    )
+
+
+def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | None = None) -> ActivePointer:
+    """Point at a bundle inside the home and append the switch to the history.
+
+    Raises ModelFormatError for a bundle outside the home, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    data: dict[str, Any] = {
+        "model_dir": relative_to_home(models_dir.parent, bundle_dir),
+        "selected_at": datetime.now(UTC).isoformat(),
+        "policy_version": 1,
+        "model_id": Path(bundle_dir).name,
+    }
+    if reason is not None:
+        data["reason"] = dict(reason)
+    with home_lock(models_dir.parent):
+        try:
+            old = read_active(models_dir)
+        except ModelFormatError:
+            old = None
+        write_json_atomic(models_dir / ACTIVE_FILE, data)
+        line = {"at": data["selected_at"], "old": dict(old.as_dict) if old else None, "new": data}
+        append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
+    return _pointer(data)
+
+
+def roll_back_active(models_dir: Path) -> ActivePointer:
+    """Make the model active that was so before the present one; again and again goes further back.
+
+    A roll back is a switch in the history like any other. Raises ModelFormatError when there is nothing to go back to
+    or the model is gone, ModelError when it cannot be served, OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    if _previous(models_dir) is None:  # the lock would make a home where there is none
+        raise _no_model_before()
+    with home_lock(models_dir.parent):
+        pointer = _previous(models_dir)
+        if pointer is None:
+            raise _no_model_before()
+        folder = _folder_of(pointer, models_dir)
+        load_model_bundle(folder)
+        return set_active(models_dir, folder, {"note": ROLL_BACK})
+
+
+def _no_model_before() -> ModelFormatError:
+    return ModelFormatError(
+        "The history has no model that was active before.", "Choose one with `taskclf-tray model set-active`."
+    )
+
+
+def _previous(models_dir: Path) -> ActivePointer | None:
+    """The pointer before the present one: switches are a stack, from which a roll back has taken the topmost."""
+    stack: list[dict[str, Any]] = []
+    for entry in active_history(models_dir):
+        reason = entry["new"].get("reason")
+        if isinstance(reason, dict) and reason.get("note") == ROLL_BACK:
+            while stack and stack[-1].get("model_dir") != entry["new"].get("model_dir"):
+                stack.pop()
+        elif not stack and isinstance(entry.get("old"), dict):
+            stack.append(entry["old"])
+        stack.append(entry["new"])
+    present = _present_dir(models_dir)
+    while stack and stack[-1].get("model_dir") == present:
+        stack.pop()
+    try:
+        return _pointer(stack[-1]) if stack else None
+    except BadJsonError:
+        return None
+
+
+def _present_dir(models_dir: Path) -> str | None:
+    try:
+        pointer = read_active(models_dir)
+    except ModelFormatError:
+        return None
+    return None if pointer is None else pointer.model_dir
+
+
+def relative_to_home(home: Path, path: Path) -> str:
+    """`path` as policies and pointers write it: relative to the home, with `/`. Raises ModelFormatError outside it."""
+    for base, inner in ((home, Path(path)), (home.resolve(), Path(path).resolve())):
+        if inner.is_relative_to(base) and ".." not in inner.relative_to(base).parts:
+            return inner.relative_to(base).as_posix()
+    raise ModelFormatError(f"{path} is outside the home {home}.", "Copy the folder into the home first.")
+
+
+def active_history(models_dir: Path) -> list[dict[str, Any]]:
+    """The switches {at, old, new}, oldest first; `old` and `new` are pointers. Damaged lines are left out."""
+    try:
+        lines = read_regular(Path(models_dir) / HISTORY_FILE, _MAX_HISTORY_BYTES, Links.NONE).splitlines()
+    except OSError:
+        return []
+    history = []
+    for line in lines:
+        try:
+            entry = parse_json_object(line[:_MAX_HISTORY_LINE])
+        except BadJsonError:
+            continue
+        if isinstance(entry.get("new"), dict):
+            history.append(entry)
+    return history

@@ -1,0 +1,234 @@
+"""Hot reload: watch a small file, build the whole new config, hand it over in one step, or keep the old one.
+
+A file counts as changed when its modification time, size or inode does. One that cannot be used leaves the old config
+in force, is reported once (`last_problem`, `problem_serial`), and is looked at again only when it changes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from taskclf_tray.core.errors import ModelError, TaskclfError
+from taskclf_tray.core.model_text import look_at
+from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle
+from taskclf_tray.models.loaded_parts import Bundle, LoadedParts
+from taskclf_tray.models.policy import policy_path
+from taskclf_tray.models.registry import ACTIVE_FILE, active_bundle_dir
+from taskclf_tray.models.resolve import (
+    Explicit,
+    ResolvedInferenceConfig,
+    load_explicit,
+    resolve_inference_config,
+    resolve_policy,
+    resolve_without_policy,
+)
+
+_log = logging.getLogger(__name__)
+
+_SETTLE_SECONDS: Final = 0.3
+"""A file changed this recently that cannot be used may be half-written: it is judged at the next look."""
+
+_TICK_SECONDS: Final = 0.05
+"""Two changes closer than this may bear one time stamp."""
+
+Signature = tuple[tuple[str, int, int, int] | None, ...]
+
+
+class _Reloader(ABC):
+    """The watch and the swap; what is watched and how it is resolved comes from the kinds below."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        check_interval_s: float = 60.0,
+        *,
+        current: ResolvedInferenceConfig | None = None,
+        reject_threshold_override: float | None = None,
+        calibrator_store_override: Path | str | None = None,
+        calibrator_path_override: Path | str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Watch from now on. Make the reloader before the first resolve, or pass its result as `current`.
+
+        `clock`: monotonic seconds. The overrides are those of `resolve_inference_config`.
+        """
+        self.last_problem: str | None = None
+        """Why the file as it is now is not in force, in one or two sentences; None when it is."""
+        self.problem_serial = 0
+        """Counts the problems met, so that the same sentence about another save is told again."""
+        self._models_dir = Path(models_dir)
+        self._interval_seconds = check_interval_s
+        self._overrides = (reject_threshold_override, calibrator_store_override, calibrator_path_override)
+        self._clock = clock
+        self._next_check = -float("inf")
+        self._parts = LoadedParts()
+        self._digest = current.config_digest if current is not None else None
+        self._seen: Signature | None = self._signature()
+
+    def load(self) -> ResolvedInferenceConfig:
+        """Resolve now, for the start, and compare later changes with this. Raises ModelResolutionError."""
+        self._seen = self._signature()
+        threshold, store, calibrator = self._overrides
+        config = resolve_inference_config(
+            self._models_dir,
+            reject_threshold_override=threshold,
+            calibrator_store_override=store,
+            calibrator_path_override=calibrator,
+            parts=self._parts,
+        )
+        self._digest = config.config_digest
+        return config
+
+    def check_reload(self) -> ResolvedInferenceConfig | None:
+        """The new config when the watched file changed and what it asks for differs; else None. Never raises.
+
+        Looks at the file at most every `check_interval_s` seconds: one or two `stat` calls. Building a config takes
+        about 1 ms, and 0.1 s more when the model has to be read: models and calibrators whose files have not changed
+        are not read again.
+        """
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + self._interval_seconds
+        signature = self._signature()
+        return None if signature == self._seen else self._reload(signature)
+
+    def reload_now(self) -> ResolvedInferenceConfig | None:
+        """As if every file had changed, whatever its signature and the interval."""
+        self._parts.forget()
+        return self._reload(self._signature())
+
+    def _reload(self, signature: Signature) -> ResolvedInferenceConfig | None:
+        try:
+            config = self._resolve(load_explicit(*self._overrides, self._parts))
+        except (TaskclfError, OSError) as error:
+            if not _written_within(_SETTLE_SECONDS, signature):
+                self._seen = signature
+                self._fail(error)
+            return None
+        if signature != self._signature():
+            return None  # changed while it was read: look again
+        # within one tick of its clock the file may change again and look the same: then it is read once more
+        self._seen = None if _written_within(_TICK_SECONDS, signature) else signature
+        self.last_problem = None
+        if config.config_digest == self._digest:
+            return None
+        self._digest = config.config_digest
+        _log.info("serving %s, threshold %g (%s)", config.model_version, config.reject_threshold, config.origin)
+        return config
+
+    def _fail(self, error: TaskclfError | OSError) -> None:
+        self.last_problem = str(error)
+        self.problem_serial += 1
+        _log.warning("the former model and policy stay in force: %s", self.last_problem)
+
+    @abstractmethod
+    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+        """Build the whole config anew. Raises TaskclfError, OSError."""
+
+    @abstractmethod
+    def _watched(self) -> tuple[Path, ...]:
+        """The files whose change counts."""
+
+    def _signature(self) -> Signature:
+        return tuple(_stat(path) for path in self._watched())
+
+
+class InferencePolicyReloader(_Reloader):
+    """Watches the policy, or active.json while there is no policy.
+
+    A policy that is wrong never falls through to the active or best model here: the old config stays. A policy that
+    was removed does.
+    """
+
+    def _watched(self) -> tuple[Path, ...]:
+        policy = policy_path(self._models_dir)
+        return (policy,) if _there(policy) else (policy, self._models_dir / ACTIVE_FILE)
+
+    def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
+        if _there(policy_path(self._models_dir)):
+            return resolve_policy(self._models_dir, explicit, self._parts)
+        return resolve_without_policy(self._models_dir, explicit, parts=self._parts)
+
+
+class ActiveModelReloader:
+    """Watches active.json alone: whether a policy serves another model is not its business.
+
+    `last_problem`: why the pointer as it is now is not followed, None when it is.
+    """
+
+    def __init__(
+        self, models_dir: Path, check_interval_s: float = 60.0, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Watch from now on; the model that is active now is no news. `clock`: monotonic seconds."""
+        self.last_problem: str | None = None
+        self._models_dir = Path(models_dir)
+        self._interval_seconds = check_interval_s
+        self._clock = clock
+        self._next_check = -float("inf")
+        self._seen = _stat(self._path)
+        self._active = self._digest()
+
+    @property
+    def _path(self) -> Path:
+        return self._models_dir / ACTIVE_FILE
+
+    def _digest(self) -> str | None:
+        """The model file of the active bundle, None where nothing usable is active."""
+        try:
+            folder = active_bundle_dir(self._models_dir)
+            return None if folder is None else f"{folder.name}@{look_at(folder / MODEL_FILE).sha256}"
+        except (ModelError, OSError):
+            return None
+
+    def check_reload(self) -> Bundle | None:
+        """(model, metadata, cat_encoders) when active.json names another model that can be served; else None.
+
+        Looks at the file at most every `check_interval_s` seconds. A pointer that is wrong leaves the old model, is
+        logged once, and is looked at again when it changes. Never raises.
+        """
+        now = self._clock()
+        if now < self._next_check:
+            return None
+        self._next_check = now + self._interval_seconds
+        seen = _stat(self._path)
+        if seen == self._seen:
+            return None
+        try:
+            folder = active_bundle_dir(self._models_dir)
+            bundle = None if folder is None else load_model_bundle(folder)
+        except (ModelError, OSError) as error:
+            if not _written_within(_SETTLE_SECONDS, (seen,)):
+                self._seen, self.last_problem = seen, str(error)
+                _log.warning("the former model stays in force: %s", error)
+            return None
+        # within one tick of its clock the file may change again and look the same: then it is read once more
+        self._seen = None if _written_within(_TICK_SECONDS, (seen,)) else seen
+        self.last_problem = None
+        active = self._digest()
+        if bundle is None or active == self._active:
+            return None
+        self._active = active
+        return bundle
+
+
+def _there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _stat(path: Path) -> tuple[str, int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _written_within(seconds: float, signature: Signature) -> bool:
+    times = [part[1] for part in signature if part is not None]
+    return any(0 <= time.time_ns() - mtime_ns < seconds * 1e9 for mtime_ns in times)

@@ -1,0 +1,89 @@
+"""Bundles beside those in use: one in the making, those that were refused, and those that were replaced."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atomic
+from taskclf_tray.core.errors import ModelError, PolicyValidationError
+from taskclf_tray.core.filelocks import home_lock
+from taskclf_tray.core.private_files import make_private_folder
+from taskclf_tray.models.policy import parse_policy_text
+from taskclf_tray.models.policy_history import earlier_entries, present_policy, read_entry
+from taskclf_tray.models.registry import REJECTED, read_active
+
+TRAINING_FILE: Final = "training.json"
+"""Beside a bundle: how it was calibrated, tuned and judged. Only models of this person's have it."""
+REASONS_FILE: Final = "reasons.json"
+REJECTED_KEPT: Final = 5
+REPLACED_KEPT: Final = 5
+_STAGING: Final = ".training"
+
+
+def staging_dir(models_dir: Path) -> Path:
+    """Where a bundle is made and judged: on the same disk as the models, and no model yet."""
+    return Path(models_dir) / _STAGING
+
+
+def clear_staging(models_dir: Path) -> None:
+    """Remove what a training that was killed left. Only for who holds the training lock."""
+    shutil.rmtree(staging_dir(models_dir), ignore_errors=True)
+
+
+def keep_rejected(models_dir: Path, staged: Path, reasons: Mapping[str, Any]) -> Path:
+    """Put a refused bundle aside with the reasons; the newest five are kept. Raises OSError."""
+    aside = Path(models_dir) / REJECTED
+    make_private_folder(aside)
+    write_bytes_atomic(staged / REASONS_FILE, json_text(dict(reasons)).encode())
+    kept = staged.rename(aside / staged.name)
+    sync_directory(aside)
+    for old in rejected_bundles(models_dir)[:-REJECTED_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return kept
+
+
+def rejected_bundles(models_dir: Path) -> list[Path]:
+    """Bundles that were refused, oldest first."""
+    aside = Path(models_dir) / REJECTED
+    return sorted(path for path in aside.iterdir() if path.is_dir()) if aside.is_dir() else []
+
+
+def calibrators_of(models_dir: Path, bundle_id: str) -> Path:
+    """Where the calibrators of a promoted bundle are."""
+    return Path(models_dir).parent / "artifacts" / "calibrators" / bundle_id
+
+
+def remove_replaced(models_dir: Path, kept: int = REPLACED_KEPT) -> list[str]:
+    """Remove models that trainings made and later ones replaced, but for the newest so many, what is named by the
+    policy or the active pointer, and what the next roll backs go to. Returns the names of those removed.
+
+    Models from elsewhere are never touched. Raises OSError, HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    with home_lock(models_dir.parent):
+        own = sorted(path for path in models_dir.iterdir() if (path / TRAINING_FILE).is_file())
+        named = _named(models_dir, kept)
+        gone = [path for path in own[:-kept] if path.name not in named]
+        for path in gone:
+            shutil.rmtree(path)
+            shutil.rmtree(calibrators_of(models_dir, path.name), ignore_errors=True)
+    return [path.name for path in gone]
+
+
+def _named(models_dir: Path, kept: int) -> Collection[str]:
+    entries = [read_entry(path) for path in earlier_entries(models_dir)[-kept:]]
+    named = {entry.bundle_id for entry in entries if entry is not None}
+    present = present_policy(models_dir)
+    if present is not None:
+        try:
+            named.add(parse_policy_text(present).model_dir.rpartition("/")[2])
+        except PolicyValidationError:
+            named.update(path.name for path in models_dir.iterdir())  # it may mean any of them
+    try:
+        active = read_active(models_dir)
+    except ModelError:
+        active = None
+    return named | ({active.model_dir.rpartition("/")[2]} if active is not None else set())

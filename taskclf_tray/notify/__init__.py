@@ -1,0 +1,1 @@
+"""Desktop notifications: one seam, one backend per platform."""

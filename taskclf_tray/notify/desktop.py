@@ -1,0 +1,243 @@
+"""Notifications through desktop-notifier: the freedesktop service on Linux, toasts on Windows, the centre on macOS.
+
+The library is asynchronous and its Linux calls have no time limit, so everything runs in one loop thread and callers
+wait with a timeout. A connection lasts as long as the service does that it was made to: another service counts its
+notices anew, and number 7 of the new one is not ours. So the one that is missing, or was restarted, gets a new
+connection with the next notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.notify.base import (
+    APP_NAME,
+    CLICKED,
+    DISMISSED,
+    Notice,
+    Notifier,
+    NotifyCapability,
+    PressHandler,
+    Urgency,
+)
+from taskclf_tray.notify.loop import LoopThread
+from taskclf_tray.notify.plain import escape_markup
+
+if TYPE_CHECKING:
+    from desktop_notifier import Capability, DesktopNotifier, Notification
+
+TIMEOUT_SECONDS: Final = 3.0
+_SERVICE: Final = "org.freedesktop.Notifications"
+
+
+@dataclass(slots=True)
+class _Connection:
+    """One live connection to the service and what it can do; used in the loop thread only."""
+
+    service: DesktopNotifier
+    capabilities: frozenset[NotifyCapability]
+    has_markup: bool
+    shown_by_tag: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bus(self) -> Any:
+        """The D-Bus connection; None on other systems than Linux."""
+        return getattr(self.service._backend, "bus", None)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the bus is still there."""
+        return self.bus is None or bool(self.bus.connected)
+
+    def disconnect(self) -> None:
+        """Leave the bus."""
+        if self.bus is not None:
+            self.bus.disconnect()
+
+    async def take_back(self, identifier: str | None) -> None:
+        """Remove a notice from the screen, if it is still there; one that cannot be removed is not worth more."""
+        if identifier in await self.service.get_current_notifications():
+            with suppress(Exception):
+                await self.service.clear(str(identifier))
+
+
+class DesktopNotifierBackend(Notifier):
+    """Shows notices on the desktop. What is done to them is reported from the loop thread."""
+
+    name = "desktop-notifier"
+
+    def __init__(self, on_press: PressHandler | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        super().__init__(on_press)
+        self._timeout_seconds = timeout_seconds
+        self._loop = LoopThread("notify")
+        self._connecting = asyncio.Lock()
+        self._connection: _Connection | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    @property
+    def capabilities(self) -> frozenset[NotifyCapability]:
+        """What the service says it can do; asks it when no connection is up."""
+        try:
+            return self._loop.run(self._connected(), self._timeout_seconds).capabilities
+        except Exception:  # noqa: BLE001 - foreign code; an unreachable service simply can do nothing
+            return frozenset()
+
+    def close(self) -> None:
+        """Take back what waits for an answer nobody will hear any more, disconnect, and stop the loop thread."""
+        if self._connection is not None:
+            with suppress(TimeoutError, RuntimeError):
+                self._loop.run(self._leave(), self._timeout_seconds)
+        self._loop.close()
+
+    def _show(self, notice: Notice) -> None:
+        self._loop.run(self._send(notice), self._timeout_seconds)
+
+    def _withdraw(self, tag: str) -> None:
+        self._loop.run(self._take_back(tag), self._timeout_seconds)
+
+    async def _send(self, notice: Notice) -> None:
+        """Wait for the delivery, which goes on when the caller gives up: what shows late is then taken back."""
+        delivery = asyncio.create_task(self._deliver(notice))
+        self._deliveries.add(delivery)
+        delivery.add_done_callback(self._delivered)
+        await asyncio.wait({delivery})
+        delivery.result()
+
+    def _delivered(self, delivery: asyncio.Task[None]) -> None:
+        self._deliveries.discard(delivery)
+        if not delivery.cancelled():
+            delivery.exception()  # seen, whether or not somebody still waits for it
+
+    async def _deliver(self, notice: Notice) -> None:
+        connection = await self._connected()
+        if await self._was_shown(notice, connection):
+            return
+        is_lost = connection is not self._connection or not connection.is_alive
+        # lost on the way: the service was replaced, so one more try on a new connection
+        if is_lost and await self._was_shown(notice, await self._connected()):
+            return
+        raise SystemToolError("The notification service did not take the notification.", "Everything is in the menu.")
+
+    async def _was_shown(self, notice: Notice, connection: _Connection) -> bool:
+        dispatched: list[bool] = []  # the library logs a failed send and returns as if it had worked
+        message = self._message(notice, connection, on_dispatched=lambda: dispatched.append(True))
+        await connection.service.send_notification(message)
+        if not dispatched or connection is not self._connection:
+            return False
+        if not self._is_open(notice):
+            await connection.take_back(message.identifier)
+        elif notice.tag is not None:
+            older = connection.shown_by_tag.get(notice.tag)
+            connection.shown_by_tag[notice.tag] = message.identifier
+            await connection.take_back(older)
+        return True
+
+    async def _take_back(self, tag: str) -> None:
+        if self._connection is not None:
+            await self._connection.take_back(self._connection.shown_by_tag.pop(tag, None))
+
+    async def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            for identifier in connection.shown_by_tag.values():
+                await connection.take_back(identifier)
+        finally:
+            connection.disconnect()
+
+    async def _connected(self) -> _Connection:
+        async with self._connecting, asyncio.timeout(self._timeout_seconds):
+            if self._connection is None or not self._connection.is_alive:
+                self._connection = await _connect(self._service_changed)
+            return self._connection
+
+    def _service_changed(self, bus: object) -> None:
+        connection = self._connection
+        if connection is not None and connection.bus is bus:
+            self._connection = None
+            connection.disconnect()
+
+    def _message(self, notice: Notice, connection: _Connection, *, on_dispatched: Callable[[], Any]) -> Notification:
+        from desktop_notifier import Button as ServiceButton
+        from desktop_notifier import Notification
+        from desktop_notifier import Urgency as ServiceUrgency
+
+        levels = {
+            Urgency.LOW: ServiceUrgency.Low,
+            Urgency.NORMAL: ServiceUrgency.Normal,
+            Urgency.CRITICAL: ServiceUrgency.Critical,
+        }
+
+        def reporter(key: str) -> Callable[[], None]:
+            return lambda: self._report(connection, notice, key)
+
+        shown_buttons = notice.buttons if NotifyCapability.BUTTONS in connection.capabilities else ()
+        return Notification(
+            title=notice.title,
+            message=escape_markup(notice.body) if connection.has_markup else notice.body,
+            urgency=levels[notice.urgency],
+            buttons=tuple(
+                ServiceButton(button.title, on_pressed=reporter(button.key), identifier=button.key)
+                for button in shown_buttons
+            ),
+            on_clicked=reporter(CLICKED),
+            on_dismissed=reporter(DISMISSED),
+            on_dispatched=on_dispatched,
+        )
+
+    def _report(self, connection: _Connection, notice: Notice, key: str) -> None:
+        """A lost connection may still hold what the next service said about its own notices."""
+        if connection is self._connection:
+            self._pressed(notice, key)
+
+
+async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
+    from desktop_notifier import DesktopNotifier
+
+    # The library logs whole notifications, bodies included; what goes wrong is said here instead.
+    logging.getLogger("desktop_notifier").setLevel(logging.CRITICAL)
+    connection = _Connection(DesktopNotifier(app_name=APP_NAME, app_icon=None), frozenset(), has_markup=False)
+    try:
+        connection.capabilities = _known_capabilities(await connection.service.get_capabilities())
+        connection.has_markup = await _reads_markup(connection.service)
+    except BaseException:
+        connection.disconnect()
+        raise
+    if connection.bus is not None:
+        _watch_owner(connection.bus, on_service_changed)
+    return connection
+
+
+def _watch_owner(bus: Any, on_service_changed: Callable[[object], None]) -> None:
+    """Tell when the service that was there is gone. The library's own proxy subscribed to the signal, and acts on it by
+    believing the next service."""
+
+    def heard(message: Any) -> None:
+        is_change = message.member == "NameOwnerChanged" and message.sender == "org.freedesktop.DBus"
+        if is_change and message.body[0] == _SERVICE and message.body[1]:
+            on_service_changed(bus)
+
+    bus.add_message_handler(heard)
+
+
+def _known_capabilities(offered: frozenset[Capability]) -> frozenset[NotifyCapability]:
+    from desktop_notifier import Capability
+
+    names = {Capability.MESSAGE: NotifyCapability.BODY, Capability.BUTTONS: NotifyCapability.BUTTONS}
+    known = {names[one] for one in offered if one in names} | {NotifyCapability.REPLACE}
+    if {Capability.ON_CLICKED, Capability.BUTTONS} <= offered:  # the click is an action, like a button
+        known.add(NotifyCapability.CLICK)
+    return frozenset(known)
+
+
+async def _reads_markup(service: DesktopNotifier) -> bool:
+    """Whether the service takes the body as markup: a question the library does not pass on, hence its private part."""
+    interface = getattr(service._backend, "interface", None)
+    return interface is not None and "body-markup" in await interface.call_get_capabilities()

@@ -1,0 +1,644 @@
+"""The record keeper: from events to finalised, smoothed, stored buckets, each exactly once.
+
+One step reads a stretch of time, builds its rows, decides them, lets the away watcher's late word revise the
+unsettled ones, smooths, and commits all of it together with the builder's state. A kill between two commits
+repeats the step from the same state, so nothing is lost and nothing stands twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from taskclf_tray.core.defaults import (
+    AWAY_RUN_SECONDS,
+    DEFAULT_CATCH_UP_DAYS,
+    DEFAULT_GRACE_SECONDS,
+    DEFAULT_IDLE_GAP_SECONDS,
+    HIGH_WATER_LEAD_SECONDS,
+    SETTLE_SECONDS,
+)
+from taskclf_tray.core.intervals import Interval
+from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.core.time import US_PER_SECOND, floor_bucket, from_us, local_midnight, seconds_to_us, to_us
+from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
+from taskclf_tray.features.absences import AwayReports, IdleState, carried, listening_times
+from taskclf_tray.features.buckets import MEETING_CATEGORY
+from taskclf_tray.features.build import BuilderState, advance, live_row
+from taskclf_tray.features.idle import decide, with_decision
+from taskclf_tray.infer.past import Past, ahead_buckets
+from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.labels.categories import Categories
+from taskclf_tray.labels.current import block_start, run_before
+from taskclf_tray.labels.presence import Presence
+from taskclf_tray.record.ahead_events import AheadEvents
+from taskclf_tray.record.config_memory import ConfigMemory
+from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
+from taskclf_tray.store.database import Database
+
+log = logging.getLogger(__name__)
+
+CHUNK = timedelta(hours=6)
+_LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
+"""An away run counts from 300 s on, so as much is read on either side of what is decided; it also fills the hole
+of up to 2 s that may lie at the high-water mark."""
+_LOOK_AHEAD = timedelta(seconds=AWAY_RUN_SECONDS + 100)
+_LOOK_BACK_US = _LOOK_BACK // timedelta(microseconds=1)
+_LIVE_SPAN = timedelta(minutes=20)
+_LIVE_GAP_US = 180_000_000
+"""Between the record and the live row lie the minutes that are not final yet: that is no gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The live answer: never recorded; `since` is when its label began."""
+
+    prediction: WindowPrediction
+    since: datetime
+    is_meeting: bool = False
+    """A meeting app is in front, or the model says Meet."""
+    is_still: bool = False
+    """Neither keyboard nor mouse moved lately, as far as the source tells: perhaps the person has just left."""
+    is_call: bool = False
+    """A call window is in front."""
+    is_listening: bool = False
+    """Nothing has been touched for minutes, but a call window is in front: the person listens to it, or has left."""
+    changed_at: datetime | None = None
+    """When the app in front came there or the person came back, where that was after the label's block began."""
+    app: str | None = None
+    """The app in front."""
+    is_typing: bool = False
+    """A terminal came to the front less than a minute ago: perhaps to type a command."""
+    unbroken_since: datetime | None = None
+    """End of the last gap, pause or private mode, as far as the live events reach back."""
+    back_at: datetime | None = None
+    """When the person last came back to the keyboard."""
+    away_since: datetime | None = None
+    """When the person left who is away now."""
+
+    @property
+    def is_away(self) -> bool:
+        """Nobody is at the keyboard."""
+        return self.prediction.decided_by == "idle_rule"
+
+    @property
+    def is_unsure(self) -> bool:
+        """The model does not know, or no window has the focus: nothing is said of what goes on."""
+        return self.prediction.is_rejected or self.prediction.ui_label not in self.prediction.mapped_probs
+
+    @property
+    def block_start(self) -> datetime:
+        """Where the current block began: what a label would be given to now."""
+        return block_start(self.since, self.prediction.bucket_end_ts, self.changed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did."""
+
+    finalised: tuple[WindowPrediction, ...] = ()
+    revised: tuple[WindowPrediction, ...] = ()
+    live: Live | None = None
+    is_caught_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """A bucket on its way through a step."""
+
+    row: FeatureRow
+    prediction: WindowPrediction
+    is_settled: bool
+
+
+class Recorder:
+    """Keeps the record of one user from one source; owned by the worker thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        reader: GuardedReader,
+        config: PipelineConfig,
+        *,
+        user_id: str,
+        device_id: str,
+        time_zone: Callable[[], str],
+        is_closed: bool = False,
+        grace_seconds: int = DEFAULT_GRACE_SECONDS,
+        catch_up_days: int = DEFAULT_CATCH_UP_DAYS,
+        idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._ahead = AheadEvents(database, user_id)
+        self._memory = ConfigMemory(database)
+        self._past = PastMemory(database, user_id, self._transitions_of, config.bucket_seconds)
+        self._presence = Presence(config.bucket_seconds)
+        self._returns: dict[int, bool] = {}
+        self._config = config
+        self._categories = Categories(database, config.taxonomy)
+        self._user_id = user_id
+        self._time_zone = time_zone
+        self._is_closed = is_closed
+        self._grace = timedelta(seconds=grace_seconds)
+        self._catch_up = timedelta(days=catch_up_days)
+        self._bucket = timedelta(seconds=config.bucket_seconds)
+        self._empty_until: datetime | None = None
+        self._shown: tuple[str, datetime, datetime] | None = None
+        self._initial = BuilderState.initial(
+            user_id,
+            device_id,
+            time_zone=time_zone(),
+            bucket_seconds=config.bucket_seconds,
+            idle_gap_seconds=idle_gap_seconds,
+        )
+        self.reload()
+
+    @property
+    def high_water_mark(self) -> datetime | None:
+        """End of the last finalised stretch; None before the first step."""
+        return self._state.until
+
+    @property
+    def ahead_buckets(self) -> int:
+        """How many later buckets a label waits for."""
+        return self._config.ahead_buckets
+
+    def use(self, config: PipelineConfig) -> None:
+        """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
+        if config.taxonomy != self._categories.taxonomy:
+            self._categories = Categories(self._database, config.taxonomy)
+        self._config = config
+
+    def reload(self) -> None:
+        """Go on from what the database says. Raises StoreError."""
+        with self._database.reading():
+            saved, idle, newest, warm_up = (
+                self._database.state.get(self._name(what)) for what in ("builder", "idle", "newest_end_us", "warm_up")
+            )
+        self._is_cold = warm_up is not None
+        try:
+            self._newest_end = from_us(int(newest)) if newest else None
+            self._state = BuilderState.from_json(saved, time_zone=self._time_zone()) if saved else self._initial
+            self._idle = IdleState.from_json(idle) if idle else IdleState()
+        except ValueError:
+            self._begin_behind_the_record()
+        self._ahead.reload(self._state.until)
+        self._empty_until = self._shown = None
+
+    def _begin_behind_the_record(self) -> None:
+        """What was saved of the state is damaged: the last minutes say where to go on. Raises StoreError."""
+        log.warning("The saved state is damaged; recording goes on behind the last minute.")
+        with self._database.reading():
+            reach = self._database.buckets.reach(self._user_id)
+        until = None if reach is None else from_us(reach[1])
+        self._newest_end, self._idle = None, IdleState()
+        self._state, self._is_cold = dataclasses.replace(self._initial, until=until), True
+
+    def live(self, now: datetime) -> Live | None:
+        """The live answer alone, while the record is still behind (at start). Raises like `step`."""
+        start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
+        events = self._read(start, now)
+        state = self._fresh_state(start)
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, now)]
+        _, rows = advance(state, events, floor_bucket(now, self._config.bucket_seconds), skip=skip)
+        return self._live(state, events, now, IdleState(), rows)
+
+    def step(self, now: datetime, *, settle_all: bool = False) -> Step:
+        """Finalise what is due, at most `CHUNK` of it; revise and settle what the away watcher now explains.
+
+        `settle_all`: count every finalised bucket as settled (a single catch-up run). Raises SourceError (the
+        high-water mark stays), StoreError, BlackoutOpenError.
+        """
+        self._ahead.note(self._reader.read, now)
+        state = self._warm(self._positioned(now))
+        assert state.until is not None
+        idle = self._idle_since(max(self._undecided_since(state.until), now - self._catch_up))
+        assert idle.until_us is not None
+        known_from = from_us(idle.until_us)
+        begin = known_from - _LOOK_BACK
+        events, bound = self._read_ahead(state, begin, now)
+        until = max(state.until, bound)
+        dark = self._reader.blackouts(begin, now)
+        skip = [(from_us(a), from_us(b)) for a, b in dark if b > to_us(state.until - _LOOK_BACK)]
+        new_state, rows = advance(state, events, until, skip=skip)
+        reports = AwayReports.of(events.away)
+        context, tail = self._stored_tail(until)
+        past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
+        seen = [*(b.row for b in tail if b.row.bucket_start_ts >= known_from), *rows]
+        listening = listening_times(idle, seen, reports, blackouts=dark)
+        fresh = [_with_decision(row, reports.away, listening) for row in rows]
+        decided = decide_rows(self._config, fresh)
+        before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
+        buckets = [self._reconsidered(bucket, reports.away, listening, known_from) for bucket in tail]
+        buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
+        buckets = self._finished(context, buckets, past)
+        report_end = max((_end_us(e.timestamp, e.duration_seconds) for e in events.away), default=None)
+        run_start = _run_start([bucket.prediction for bucket in buckets], until)
+        buckets = [
+            self._settled(bucket, until, run_start, now, report_end, settle_all=settle_all) for bucket in buckets
+        ]
+        changed = [b for b in buckets if before.get(b.prediction.bucket_start_ts) != b]
+        decided_until = next((to_us(b.row.bucket_start_ts) for b in buckets if not b.is_settled), to_us(until))
+        if not (settle_all or self._is_closed):
+            decided_until = min(decided_until, self._told_until(report_end, now))
+        new_idle = carried(idle, max(idle.until_us, decided_until), seen, reports, blackouts=dark)
+        self._commit(changed, new_state, new_idle, events, now)
+        self._keep_past(context, buckets, past)
+        finalised = tuple(b.prediction for b in changed if b.prediction.bucket_start_ts not in before)
+        revised = tuple(
+            b.prediction
+            for b in changed
+            if (old := before.get(b.prediction.bucket_start_ts)) is not None and old.prediction != b.prediction
+        )
+        caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
+        live = self._live(new_state, events, now, idle, seen) if caught_up else None
+        return Step(finalised, revised, live, caught_up)
+
+    def read_again(self, start: datetime, now: datetime) -> bool:
+        """Record one settled bucket of the past anew; False when the source has nothing of it.
+
+        What goes on in it is known from the hours before. Raises SourceError, StoreError, BlackoutOpenError.
+        """
+        begin, end = start - CHUNK, start + self._bucket
+        events = self._read(begin, end + _LOOK_AHEAD)
+        dark = self._reader.blackouts(begin, end)
+        skip = [(from_us(a), from_us(b)) for a, b in dark]
+        _, rows = advance(self._fresh_state(begin), events, end, skip=skip)
+        if not rows or rows[-1].bucket_start_ts != start:
+            return False
+        reports = AwayReports.of(events.away)
+        listening = listening_times(IdleState(to_us(begin)), rows, reports, blackouts=dark)
+        row = _with_decision(rows[-1], reports.away, listening)
+        bucket = _Bucket(row, decide_rows(self._config, [row])[0], True)
+        with self._database.reading():
+            before = self._database.buckets.before(self._user_id, to_us(start), self._config.smooth_window)
+        bucket = self._finished([_answer(record) for record in before], [bucket], None)[0]
+        with self._database.transaction():
+            self._database.buckets.put([record_of(row, bucket.prediction, is_settled=True)])
+            self._memory.remember(self._config, now)
+        return True
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def _positioned(self, now: datetime) -> BuilderState:
+        """The state, placed at today's midnight on the first start and never further back than the catch-up limit."""
+        earliest = floor_bucket(now - self._catch_up, self._config.bucket_seconds)
+        zone = self._time_zone()
+        state = self._state if self._state.time_zone == zone else dataclasses.replace(self._state, time_zone=zone)
+        if state.until is None:
+            first = earliest if self._is_closed else local_midnight(now, zone)
+            return dataclasses.replace(state, until=floor_bucket(first, self._config.bucket_seconds))
+        return dataclasses.replace(state, until=earliest) if state.until < earliest else state
+
+    def _read(self, start: datetime, end: datetime) -> SourceEvents:
+        return self._ahead.left_out(self._reader.read(start, end))
+
+    def _warm(self, state: BuilderState) -> BuilderState:
+        """After the clock was put back the state knows nothing: the hours before the mark say what goes on."""
+        if not self._is_cold or state.until is None:
+            return state
+        start = state.until - CHUNK
+        events = self._read(start, state.until)
+        skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, state.until)]
+        state, _ = advance(dataclasses.replace(state, until=start), events, state.until, skip=skip)
+        with self._database.transaction():
+            self._database.state.set(self._name("builder"), state.to_json())
+            self._database.state.remove(self._name("warm_up"))
+        self._state, self._is_cold = state, False
+        return state
+
+    def _fresh_state(self, start: datetime) -> BuilderState:
+        return dataclasses.replace(self._initial, time_zone=self._time_zone(), until=start)
+
+    def _read_ahead(self, state: BuilderState, start: datetime, now: datetime) -> tuple[SourceEvents, datetime]:
+        """Read on from `start` until something lies past the high-water mark or `now` is reached.
+
+        Returns the events and how far they allow to finalise: never past the grace, and never further than
+        5 min past the newest event's end seen, so that a watcher that is late or dead costs nothing.
+        """
+        assert state.until is not None
+        horizon = floor_bucket(now - self._grace, self._config.bucket_seconds)
+        begin = max(state.until, min(self._empty_until or state.until, now - _LIVE_SPAN))
+        away: tuple[AWAwayEvent, ...] = ()
+        while True:
+            goal = max(state.until, min(horizon, floor_bucket(begin + CHUNK, self._config.bucket_seconds)))
+            events = self._read(start, max(start, min(now, goal + _LOOK_AHEAD)))
+            away += events.away
+            newest = _latest(self._newest_end, events.newest_end)
+            if goal >= horizon or (newest is not None and newest > begin):
+                break
+            self._empty_until = begin = start = goal
+        events = dataclasses.replace(events, away=away)
+        if newest is None:
+            return events, state.until
+        lead = floor_bucket(newest + timedelta(seconds=HIGH_WATER_LEAD_SECONDS), self._config.bucket_seconds)
+        return events, min(goal, lead)
+
+    def _undecided_since(self, high_water_mark: datetime) -> datetime:
+        """Where the buckets begin that this step may decide, anew or for the first time."""
+        with self._database.reading():
+            oldest = self._database.buckets.first_unsettled_us(self._user_id)
+        return high_water_mark if oldest is None else min(high_water_mark, from_us(oldest))
+
+    def _idle_since(self, undecided: datetime) -> IdleState:
+        """What is known of an absence that may be going on at `undecided`, or a little before it."""
+        known = self._idle.until_us
+        since_us = to_us(undecided)
+        if known is not None and since_us - 2 * SETTLE_SECONDS * US_PER_SECOND <= known <= since_us:
+            return self._idle
+        return IdleState(since_us)
+
+    def _told_until(self, report_end_us: int | None, now: datetime) -> int:
+        """Where the whole buckets end before which the away watcher has nothing to report any more."""
+        told = to_us(now) - SETTLE_SECONDS * US_PER_SECOND
+        if report_end_us is not None:
+            told = max(told, report_end_us - AWAY_RUN_SECONDS * US_PER_SECOND)
+        return to_us(floor_bucket(from_us(told), self._config.bucket_seconds))
+
+    # -- deciding ---------------------------------------------------------------------------------------------
+
+    def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
+        """The buckets that later ones may still change, and before them those whose votes their smoothing looks at."""
+        with self._database.reading():
+            last = self._database.buckets.before(self._user_id, to_us(until), max(1, self._config.ahead_buckets))
+            unsettled = self._database.buckets.first_unsettled_us(self._user_id)
+            oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
+            stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
+            context = self._database.buckets.before(self._user_id, oldest, self._config.smooth_window)
+        tail = [_Bucket(unpack_row(r.feature_row), _answer(r), r.is_settled) for r in stored]
+        return [_answer(record) for record in context], tail
+
+    def _reconsidered(
+        self, bucket: _Bucket, away: Sequence[Interval], listening: Sequence[Interval], known_from: datetime
+    ) -> _Bucket:
+        """The idle rule may turn an unsettled bucket, and only that; the model's answer is kept beside it.
+
+        `known_from`: where the away events that were read begin to suffice.
+        """
+        if bucket.is_settled or bucket.prediction.bucket_start_ts < known_from:
+            return bucket
+        row = _with_decision(bucket.row, away, listening)
+        if row.decided_by == bucket.row.decided_by:
+            return bucket
+        return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
+
+    def _finished(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> list[_Bucket]:
+        predictions = finish(
+            [*context, *(bucket.prediction for bucket in buckets)],
+            smooth_window=self._config.smooth_window,
+            bucket_seconds=self._config.bucket_seconds,
+            resolver_of=self._resolver_of,
+            transitions_of=self._transitions_of,
+            past=past,
+        )
+        finished = predictions[len(context) :]
+        return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
+
+    def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> None:
+        """The next step's smoothing begins `smooth_window` before the buckets that may still change."""
+        ahead = max(1, self._config.ahead_buckets)
+        unsettled = next((i for i, bucket in enumerate(buckets) if not bucket.is_settled), len(buckets))
+        fixed = len(context) + min(unsettled, len(buckets) - ahead) - self._config.smooth_window
+        predictions = [*context, *(bucket.prediction for bucket in buckets)]
+        self._past.move(past, predictions[: max(0, fixed)])
+
+    def _resolver_of(self, config_id: str) -> TaxonomyResolver | None:
+        if config_id == self._config.config_id:
+            return self._config.resolver
+        return self._memory.resolver(config_id)
+
+    def _transitions_of(self, config_id: str) -> Transitions | None:
+        if config_id == self._config.config_id:
+            return self._config.transitions
+        return self._memory.transitions(config_id)
+
+    def _settled(
+        self,
+        bucket: _Bucket,
+        until: datetime,
+        run_start: datetime,
+        now: datetime,
+        report_end_us: int | None,
+        *,
+        settle_all: bool,
+    ) -> _Bucket:
+        """Settled: nothing lawful can change it any more, neither it nor those later ones its label waits for.
+
+        `run_start`: where the buckets begin that later ones may join.
+        """
+        if bucket.is_settled:
+            return bucket
+        end = bucket.prediction.bucket_end_ts
+        ahead = ahead_buckets(self._config.smooth_window, self._transitions_of(bucket.prediction.config_id))
+        is_smooth = end <= run_start or end + self._bucket * ahead <= until
+        # an away run is known 300 s after it began, and one over the next bucket begins at this one's end at the latest
+        last = end + self._bucket * max(0, ahead - 1)
+        is_told = (
+            report_end_us is not None and report_end_us >= to_us(last) + seconds_to_us(AWAY_RUN_SECONDS)
+        ) or last + timedelta(seconds=SETTLE_SECONDS) <= now
+        if settle_all or self._is_closed or (is_smooth and is_told):
+            return dataclasses.replace(bucket, is_settled=True)
+        return bucket
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def _commit(
+        self, changed: Sequence[_Bucket], state: BuilderState, idle: IdleState, events: SourceEvents, now: datetime
+    ) -> None:
+        newest = _latest(self._newest_end, events.newest_end)
+        if changed or state.until != self._state.until:
+            with self._database.transaction():
+                self._database.buckets.put(record_of(b.row, b.prediction, is_settled=b.is_settled) for b in changed)
+                self._database.state.set(self._name("builder"), state.to_json())
+                self._database.state.set(self._name("idle"), idle.to_json())
+                if newest is not None:
+                    self._database.state.set(self._name("newest_end_us"), str(to_us(newest)))
+                if any(b.prediction.config_id == self._config.config_id for b in changed):
+                    self._memory.remember(self._config, now)
+            self._state, self._idle = state, idle
+        self._newest_end = newest
+        if changed:
+            self._empty_until = None
+
+    def _name(self, what: str) -> str:
+        return f"{what}:{self._user_id}"
+
+    # -- the live label ---------------------------------------------------------------------------------------
+
+    def _live(
+        self, state: BuilderState, events: SourceEvents, now: datetime, idle: IdleState, seen: Sequence[FeatureRow]
+    ) -> Live | None:
+        """`seen`: the rows since `idle`, those that are not final included."""
+        dark = self._reader.blackouts(events.start, now)
+        skip = [(from_us(a), from_us(b)) for a, b in dark]
+        row = live_row(state, events, now, skip=skip)
+        if row is None:
+            return None
+        reports = AwayReports.of(events.away)
+        reports = AwayReports(_lengthened(reports, to_us(row.bucket_end_ts)), reports.present)
+        listening = listening_times(idle, [*seen, row], reports, blackouts=dark, shortest_gap_us=_LIVE_GAP_US)
+        row = _with_decision(row, reports.away, listening)
+        is_listening = row.decided_by != "idle_rule" and decide(row, reports.away) == "idle_rule"
+        answer = decide_rows(self._config, [row])
+        prediction = finish(
+            answer,
+            smooth_window=1,
+            bucket_seconds=self._config.bucket_seconds,
+            resolver_of=self._resolver_of,
+        )[0]
+        self._presence.read(events, reports.away, to_us(row.bucket_end_ts))
+        unbroken_since = self._unbroken_since(skip)
+        since = self._held_since(prediction) or self._since(prediction)
+        since = since if unbroken_since is None else max(since, unbroken_since)
+        self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
+        is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
+        back_at = self._back_at()
+        return Live(
+            prediction,
+            since,
+            is_meeting,
+            is_still=row.active_seconds_any == 0 or is_listening,
+            is_call=bool(row.call_spans),
+            is_listening=is_listening,
+            changed_at=self._changed_at(block_start(since, prediction.bucket_end_ts), back_at),
+            app=row.app_id,
+            is_typing=self._presence.is_typing,
+            unbroken_since=unbroken_since,
+            back_at=back_at,
+            away_since=next((from_us(a) for a, b in reports.away if a <= to_us(row.bucket_start_ts) < b), None),
+        )
+
+    def front_at(self, moment: datetime) -> str | None:
+        """The app that was in front then; None where the events of the last half hour do not say."""
+        return self._presence.front_at(to_us(moment))
+
+    def _unbroken_since(self, skip: Sequence[tuple[datetime, datetime]]) -> datetime | None:
+        gap_end = _moment(self._presence.gap_end_us)
+        return max([*(end for _, end in skip), *([] if gap_end is None else [gap_end])], default=None)
+
+    def _back_at(self) -> datetime | None:
+        away = self._presence.away
+        return from_us(away[1]) if away is not None and self._is_return(*away) else None
+
+    def _changed_at(self, began: datetime, back_at: datetime | None) -> datetime | None:
+        """The last change of app or return to the keyboard in a block that began so."""
+        moments = (_moment(self._presence.changed_us(to_us(began))), back_at)
+        return max((moment for moment in moments if moment is not None and moment > began), default=None)
+
+    def _is_return(self, begin_us: int, end_us: int) -> bool:
+        """Whether a time away is what it looks like: nobody who listened (a meeting, an audible tab) was away."""
+        if end_us not in self._returns:
+            with self._database.reading():
+                near = self._database.buckets.between(self._user_id, max(begin_us, end_us - _LOOK_BACK_US), end_us)
+            minutes = [record for record in near if record.end_us <= end_us]
+            is_long = end_us - begin_us >= seconds_to_us(AWAY_RUN_SECONDS)
+            listened = bool(minutes) and all(
+                minute.decided_by != "idle_rule" and (is_long or unpack_row(minute.feature_row).attended_seconds > 0)
+                for minute in minutes
+            )
+            self._returns = {end_us: not listened}
+        return self._returns[end_us]
+
+    def _held_since(self, live: WindowPrediction) -> datetime | None:
+        """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
+        if self._shown is None or self._shown[0] != live.ui_label:
+            return None
+        _, since, end = self._shown
+        if live.bucket_start_ts > end + 3 * self._bucket or self._reader.blackouts(since, live.bucket_end_ts):
+            return None
+        return since
+
+    def _since(self, live: WindowPrediction) -> datetime:
+        """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
+        start = live.bucket_start_ts
+        run = run_before(
+            self._database,
+            self._user_id,
+            to_us(start) + 1,
+            label=live.ui_label,
+            named=self._categories.ui_label,
+            with_away=live.decided_by == "idle_rule",
+        )
+        if run is None or from_us(run[-1].end_us) < start - 3 * self._bucket:
+            return start
+        since = min(start, from_us(run[0].start_us))
+        dark = self._reader.blackouts(since, start)
+        return from_us(max(to_us(since), *(end for _, end in dark))) if dark else since
+
+
+def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> datetime:
+    """Where the contiguous buckets begin that reach up to `until`."""
+    for prediction in reversed(predictions):
+        if prediction.bucket_end_ts != until:
+            break
+        until = prediction.bucket_start_ts
+    return until
+
+
+def _with_decision(row: FeatureRow, away: Sequence[Interval], listening: Sequence[Interval]) -> FeatureRow:
+    return with_decision(row, decide(row, away, (), listening))
+
+
+def _answer(record: BucketRecord) -> WindowPrediction:
+    return WindowPrediction.unpack(json.loads(record.prediction))
+
+
+def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:
+    """A bucket as it is stored."""
+    return BucketRecord(
+        prediction.user_id,
+        to_us(prediction.bucket_start_ts),
+        to_us(prediction.bucket_end_ts),
+        row.time_zone,
+        row.covered_seconds,
+        prediction.config_id,
+        prediction.decided_by,
+        prediction.ui_label,
+        prediction.core_label_name,
+        prediction.smoothed_label_name,
+        prediction.ui_label not in prediction.mapped_probs,
+        prediction.is_rejected,
+        prediction.confidence,
+        _entropy_bits(prediction.core_probs),
+        is_settled,
+        pack_row(row),
+        json.dumps(prediction.pack(), separators=(",", ":")),
+    )
+
+
+def _entropy_bits(probabilities: Sequence[float]) -> float:
+    """Shannon entropy; 0 for a certain answer, 3 for eight equal ones."""
+    return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0  # no negative zero
+
+
+def _lengthened(reports: AwayReports, end_us: int) -> list[Interval]:
+    """The away watcher reports later than the window watcher: a time away that nothing has ended holds to `end_us`."""
+    away = reports.away
+    if not away or away[-1][1] >= end_us or away[-1][1] < end_us - seconds_to_us(DEFAULT_GRACE_SECONDS):
+        return list(away)
+    is_over = bool(reports.present) and reports.present[-1][1] >= away[-1][1]
+    return list(away) if is_over else [*away[:-1], (away[-1][0], end_us)]
+
+
+def _end_us(timestamp: datetime, duration_seconds: float) -> int:
+    return to_us(timestamp) + seconds_to_us(duration_seconds)
+
+
+def _moment(us: int | None) -> datetime | None:
+    return None if us is None else from_us(us)
+
+
+def _latest(left: datetime | None, right: datetime | None) -> datetime | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)

@@ -1,0 +1,129 @@
+"""After a promotion or a roll back the record is answered anew, some buckets at a time, oldest first.
+
+It happens in the worker's thread, between two steps of the record: the two never write at once, every change is seen by
+the views like any other, and a chunk is a few tens of milliseconds. How far it has come is written down with each
+chunk, so a kill costs nothing. Feature rows and the person's labels are only read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.labels.learning import Reinference, load_reinference, save_reinference
+from taskclf_tray.record.config_memory import ConfigMemory
+from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.record.recorder import record_of
+from taskclf_tray.store.buckets import BucketRecord, unpack_known_row, unpack_row
+from taskclf_tray.store.database import Database
+
+log = logging.getLogger(__name__)
+
+CHUNK_BUCKETS: Final = 150
+_FAR_US: Final = 1 << 62
+
+
+class HistoryRewriter:
+    """Owned by the worker thread. Raises StoreError."""
+
+    def __init__(self, database: Database, user_id: str) -> None:
+        self._database = database
+        self._user_id = user_id
+        self._memory = ConfigMemory(database)
+        self._config: PipelineConfig | None = None
+        self._past: PastMemory | None = None
+        self._work = load_reinference(database, user_id)
+
+    def begin(self, bundle_id: str) -> None:
+        """All of the record is to be answered by this model, from when it is served."""
+        self._work = Reinference(bundle_id)
+        save_reinference(self._database, self._user_id, self._work)
+
+    def follow(self) -> None:
+        """A training in another process may have asked for it."""
+        self._work = load_reinference(self._database, self._user_id)
+
+    def advance(self, config: PipelineConfig, bundle_id: str, now: datetime) -> list[WindowPrediction]:
+        """Answer the next buckets anew where another configuration had; what has changed by it.
+
+        Nothing happens while nothing is to be done, or another model is served.
+        """
+        work = self._work
+        if work is None or work.bundle_id != bundle_id:
+            return []
+        self._use(config)
+        with self._database.reading():
+            found = self._database.buckets.iterate(self._user_id, work.done_us, _FAR_US)
+            records = list(itertools.islice(found, CHUNK_BUCKETS))
+        rest = Reinference(bundle_id, records[-1].start_us + 1) if len(records) == CHUNK_BUCKETS else None
+        changed = self._rewritten(config, records) if records else []
+        with self._database.transaction():
+            self._database.buckets.put(changed)
+            self._memory.remember(config, now)
+            save_reinference(self._database, self._user_id, rest)
+        self._work = rest
+        if rest is None:
+            log.info("The record is answered by %s.", bundle_id)
+        return [_prediction(record) for record in changed]
+
+    def _use(self, config: PipelineConfig) -> None:
+        if self._config is None or self._config.config_id != config.config_id:
+            self._config = config
+            self._past = PastMemory(self._database, self._user_id, self._transitions_of, config.bucket_seconds)
+
+    def _rewritten(self, config: PipelineConfig, records: Sequence[BucketRecord]) -> list[BucketRecord]:
+        """The chunk, and the buckets before it whose smoothing looked at what it was, as far as they change."""
+        assert self._past is not None
+        ahead = max(1, config.ahead_buckets)
+        with self._database.reading():
+            reach = ahead + config.smooth_window
+            before = self._database.buckets.before(self._user_id, records[0].start_us, reach)
+            after = list(
+                itertools.islice(self._database.buckets.iterate(self._user_id, records[-1].end_us, _FAR_US), ahead)
+            )
+        known = [*before, *records]
+        predictions = [*map(_prediction, before), *_decided(config, records)]
+        past = self._past.before(predictions)
+        finished = finish(
+            [*predictions, *map(_prediction, after)],
+            smooth_window=config.smooth_window,
+            bucket_seconds=config.bucket_seconds,
+            resolver_of=self._resolver_of,
+            transitions_of=self._transitions_of,
+            past=past,
+        )
+        self._past.move(past, finished[: max(0, len(known) - reach)])
+        kept = max(0, len(before) - ahead)
+        return [
+            record_of(unpack_row(record.feature_row), prediction, is_settled=record.is_settled)
+            for record, prediction in list(zip(known, finished, strict=False))[kept:]
+            if _prediction(record) != prediction
+        ]
+
+    def _resolver_of(self, config_id: str) -> TaxonomyResolver | None:
+        assert self._config is not None
+        return self._config.resolver if config_id == self._config.config_id else self._memory.resolver(config_id)
+
+    def _transitions_of(self, config_id: str) -> Transitions | None:
+        assert self._config is not None
+        return self._config.transitions if config_id == self._config.config_id else self._memory.transitions(config_id)
+
+
+def _decided(config: PipelineConfig, records: Sequence[BucketRecord]) -> list[WindowPrediction]:
+    """The answers of this configuration; where it has answered before, those."""
+    fresh = iter(
+        decide_rows(config, [unpack_known_row(r.feature_row) for r in records if r.config_id != config.config_id])
+    )
+    return [_prediction(r) if r.config_id == config.config_id else next(fresh) for r in records]
+
+
+def _prediction(record: BucketRecord) -> WindowPrediction:
+    return WindowPrediction.unpack(json.loads(record.prediction))

@@ -1,0 +1,108 @@
+"""From a day's plan to what is on the screen, moment by moment: program, title, address, rhythm of the hands."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.simulation.habits import Habits, Place
+from taskclf_tray.simulation.personas import Persona
+from taskclf_tray.simulation.plan import Block, Presence
+from taskclf_tray.simulation.scenes import GLANCES, WANDERINGS, Scene
+from taskclf_tray.simulation.titles import write_title
+
+_KEPT_TITLES = 3
+"""How many titles of one form a block comes back to before it opens another."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """[start_ms, end_ms) with one window in front; `url` is None outside browsers; `is_on` False: machine asleep."""
+
+    start_ms: int
+    end_ms: int
+    app: str
+    title: str
+    rhythm: str
+    url: str | None = None
+    is_audible: bool = False
+    is_on: bool = True
+
+
+class ScreenWriter:
+    """Writes the views of one day. Holds only what the screen remembers: the window in front before."""
+
+    def __init__(self, persona: Persona, habits: Habits, rng: random.Random, project: str) -> None:
+        self._persona = persona
+        self._habits = habits
+        self._rng = rng
+        self._project = project
+        self._in_front: tuple[str, str, str | None] = (habits.browser, "New Tab", "about:newtab")
+
+    def views(self, blocks: list[Block]) -> list[View]:
+        """Contiguous views from the first block's start to the last one's end."""
+        return [view for block in blocks for view in self._block(block)]
+
+    def _block(self, block: Block) -> Iterator[View]:
+        if block.presence is Presence.WORKING:
+            yield from self._working(block)
+            return
+        app, title, url = self._in_front
+        if block.presence is Presence.LOCKED:
+            app, title, url = self._habits.locker, self._rng.choice((self._habits.locker, "Lock screen", "")), None
+        is_on = block.presence is not Presence.ASLEEP
+        yield View(block.start_ms, block.end_ms, app, title, "gone", url, is_on=is_on)
+
+    def _working(self, block: Block) -> Iterator[View]:
+        rng, persona = self._rng, self._persona
+        scenes, weights = self._habits.scenes[block.label]
+        titles: dict[str, list[str]] = {}
+        per_view_hour = 1 / 3_600_000
+        at, is_first = block.start_ms, True
+        while at < block.end_ms:
+            scene = rng.choices(scenes, weights=weights)[0]
+            if is_first and block.label is CoreLabel.MEET:
+                scene = scenes[0]
+            is_first = False
+            stay = min(max(int(rng.expovariate(1 / scene.seconds) * 1000), 700), int(scene.seconds * 5000))
+            end = min(at + stay, block.end_ms)
+            yield self._view(scene, at, end, titles, block.is_web_meeting)
+            hours = (end - at) * per_view_hour
+            at = end
+            for noise, rate in ((GLANCES, persona.glances_per_hour), (WANDERINGS, persona.wanderings_per_hour)):
+                if at < block.end_ms and rng.random() < rate * hours:
+                    stray = rng.choices(noise, weights=[s.weight for s in noise])[0]
+                    end = min(at + int(rng.expovariate(1 / stray.seconds) * 1000) + 800, block.end_ms)
+                    yield self._view(stray, at, end, titles, False)
+                    at = end
+            if at < block.end_ms and rng.random() < 0.012:
+                end = min(at + rng.randint(900, 4500), block.end_ms)
+                yield View(at, end, "unknown", "unknown", "pointing")
+                at = end
+
+    def _view(self, scene: Scene, start: int, end: int, titles: dict[str, list[str]], is_web_meeting: bool) -> View:
+        surface = "meeting:web" if scene.surface == "meeting" and is_web_meeting else scene.surface
+        place = self._habits.places[surface]
+        title = self._title(scene.words, titles)
+        full = title + self._habits.suffix(place.app)
+        url = self._url(place, title) if place.hosts else None
+        self._in_front = (place.app, full, url)
+        return View(start, end, place.app, full, scene.rhythm, url, scene.is_audible and url is not None)
+
+    def _title(self, form: str, titles: dict[str, list[str]]) -> str:
+        kept = titles.setdefault(form, [])
+        if kept and self._rng.random() < 0.72:
+            return self._rng.choice(kept)
+        title = write_title(form, self._rng, self._habits.vocabulary, self._project)
+        kept.append(title)
+        del kept[:-_KEPT_TITLES]
+        return title
+
+    def _url(self, place: Place, title: str) -> str:
+        """One address per title, so that coming back to a page comes back to its host."""
+        key = sum(map(ord, title))
+        host = place.hosts[key % len(place.hosts)]
+        scheme = "http" if host.startswith(("localhost", "127.")) else "https"
+        return f"{scheme}://{host}/{key:x}"
