@@ -161,3 +161,13 @@ def _info(app_id: str, category: str) -> AppInfo:
         is_terminal=category == "terminal",
         is_call=is_call_program(app_id, category),
     )
+
+
+def shown_app(app_id: str) -> str | None:
+    """What a person calls the app: the reported name of an unknown one, else the last part of the id.
+
+    None for a name without a letter or digit, which would leave a hole in the sentence, and for what no window named.
+    """
+    name = app_id.removeprefix(UNKNOWN_APP)
+    name = name if name != app_id else app_id.rpartition(".")[2]
+    return name if name != "unknown" and any(character.isalnum() for character in name) else None

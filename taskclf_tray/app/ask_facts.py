@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from taskclf_tray.adapters.apps import shown_app
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
 from taskclf_tray.labels.blocks import Block
@@ -18,8 +19,6 @@ from taskclf_tray.store.requests import RequestRecord
 
 _ASKS_READ = timedelta(days=3)
 """As far back as a local day and the longest spacing can reach."""
-_UNKNOWN = "unknown."
-"""Begins the id of an app that no table knows; the rest is its reported name."""
 
 
 class AskFacts:
@@ -96,16 +95,6 @@ class AskFacts:
         with self._database.reading():
             spans = self._database.labels.between(self._user_id, block.start_us, block.end_us)
         return any(span.provenance != "auto" for span in spans)
-
-
-def shown_app(app_id: str) -> str | None:
-    """What a person calls the app: the reported name of an unknown one, else the last part of the id.
-
-    None for a name without a letter or digit, which would leave a hole in the sentence, and for what no window named.
-    """
-    name = app_id.removeprefix(_UNKNOWN)
-    name = name if name != app_id else app_id.rpartition(".")[2]
-    return name if name != "unknown" and any(character.isalnum() for character in name) else None
 
 
 def candidate_of(request: RequestRecord) -> Candidate:

@@ -13,12 +13,12 @@ from typing import Protocol
 from taskclf_tray.app import text
 from taskclf_tray.app.bugs import describe_bug
 from taskclf_tray.app.label_view import with_labels
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView, Snapshot
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability
 from taskclf_tray.notify.plain import plain_text
 from taskclf_tray.record.recorder import Step
-from taskclf_tray.ui.icon import IconState
 
 log = logging.getLogger(__name__)
 MAX_LOGGED_CHARACTERS = 600

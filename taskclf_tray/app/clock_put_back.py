@@ -15,12 +15,21 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.clock_marks import CURSORS, Seen, is_ahead, load_seen, newest_mark, number_of, save_seen, until_us
 from taskclf_tray.core.time import floor_bucket, from_us, local_date, local_day_bounds, local_midnight, to_us
 from taskclf_tray.drift.memory import DriftMemory, update_memory
 from taskclf_tray.features.state import BuilderState
 from taskclf_tray.labels.asking_state import SNOOZE, AskingState, update_asking
 from taskclf_tray.labels.learning import load_last_training, load_reinference, save_last_training, save_reinference
+from taskclf_tray.record.clock_marks import (
+    CURSORS,
+    Seen,
+    is_ahead,
+    load_seen,
+    newest_mark,
+    number_of,
+    save_seen,
+    until_us,
+)
 from taskclf_tray.store.ahead import ClockChange
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database

@@ -15,10 +15,10 @@ from typing import Final
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.app import text
-from taskclf_tray.app.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen
 from taskclf_tray.app.clock_put_back import SAVE_SECONDS, BootClock, give_back, put_right
 from taskclf_tray.app.serving import Message
 from taskclf_tray.core.time import MICROSECOND, to_us
+from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen
 from taskclf_tray.store.ahead import ClockChange
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.boot_clock import boot_clock

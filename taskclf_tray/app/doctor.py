@@ -6,7 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,6 @@ from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import text
-from taskclf_tray.app.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.app.tool_files import tool_files
 from taskclf_tray.app.unreadable import damaged_minutes
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
@@ -27,13 +26,14 @@ from taskclf_tray.core.private_files import foreign_owner, open_parents, open_pl
 from taskclf_tray.core.strict_json import shorten
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import UPDATE_STEP, known_zone, unknown_zones_note
-from taskclf_tray.infer.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.models.registry import list_bundles
+from taskclf_tray.models.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.notify.base import NotifyCapability
 from taskclf_tray.notify.factory import choose_notifier
+from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.store.connection import advice_for_damage
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.attention import SENSES, Sense, attention_backend
@@ -71,8 +71,16 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def check_everything(*, home: Path | None = None, aw_host: str | None = None) -> list[Finding]:
-    """Look at everything once; takes a few seconds at most. A home that is not there is not made."""
+Check = Callable[[HomePaths, Config], Iterator[Finding]]
+
+
+def check_everything(
+    *, home: Path | None = None, aw_host: str | None = None, screen: Mapping[str, Check] | None = None
+) -> list[Finding]:
+    """Look at everything once; takes a few seconds at most. A home that is not there is not made.
+
+    `screen`: checks of what is drawn, by subject; they come before those of notifications.
+    """
     try:
         folder = home_dir(home)
         is_new = not folder.exists()
@@ -90,7 +98,7 @@ def check_everything(*, home: Path | None = None, aw_host: str | None = None) ->
     findings = [first]
     findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
     findings += [Finding("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
-    for subject, check in _CHECKS.items():
+    for subject, check in {**_CHECKS, **(screen or {}), **_OF_NOTICES}.items():
         if is_new and subject in _OF_A_HOME:
             continue
         try:
@@ -328,16 +336,6 @@ def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     yield Finding("Categories", "ok", ", ".join(bucket.name for bucket in load_taxonomy(paths.taxonomy).buckets))
 
 
-def _tray(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
-    from taskclf_tray.ui.backend import choose_backend
-
-    backend = choose_backend(os.environ, sys.platform)
-    if backend.icon_class is None:
-        yield Finding("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
-    else:
-        yield Finding("Tray", "ok", backend.name)
-
-
 def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
     choice = choose_notifier(enabled=config.notifications_enabled)
     try:
@@ -381,7 +379,7 @@ def _exclusions(_paths: HomePaths, config: Config) -> Iterator[Finding]:
         yield Finding("Exclusions", "ok", f"titles are looked at with {len(config.exclude_title_patterns)} patterns")
 
 
-_CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
+_CHECKS: dict[str, Check] = {
     "Disk": _disk,
     "Permissions": _permissions,
     "Identity": _identity,
@@ -392,7 +390,8 @@ _CHECKS: dict[str, Callable[[HomePaths, Config], Iterator[Finding]]] = {
     "Model": _model,
     "Categories": _taxonomy,
     "Taskclf tool": _tool,
-    "Tray": _tray,
+}
+_OF_NOTICES: dict[str, Check] = {
     "Notifications": _notifications,
     "Attention": _attention,
 }

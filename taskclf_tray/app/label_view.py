@@ -6,6 +6,7 @@ import dataclasses
 from datetime import datetime, timedelta
 
 from taskclf_tray.app import text
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import LabelView, OwnLabel, ReviewItem, Snapshot
 from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
@@ -14,7 +15,6 @@ from taskclf_tray.labels.spans import LabelStore, goes_on
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
-from taskclf_tray.ui.icon import IconState
 
 REVIEW_SHOWN = 5
 _NEAR = timedelta(minutes=10)

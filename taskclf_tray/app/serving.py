@@ -13,16 +13,16 @@ from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.resolve import (
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
+from taskclf_tray.labels.categories import KeptCategories
+from taskclf_tray.models.reload import InferencePolicyReloader
+from taskclf_tray.models.resolve import (
     MISSING_POLICY,
-    InferencePolicyReloader,
     ModelResolutionError,
     ResolvedInferenceConfig,
     resolve_inference_config,
 )
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
-from taskclf_tray.infer.taxonomy_file import load_taxonomy
-from taskclf_tray.labels.categories import KeptCategories
 
 log = logging.getLogger(__name__)
 Message = tuple[str, str]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.store.labels import LabelChange
-from taskclf_tray.ui.icon import IconState
 
 
 @dataclass(frozen=True, slots=True)

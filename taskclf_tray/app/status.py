@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from taskclf_tray.app import text
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session, paused_until
 from taskclf_tray.app.snapshot import ModelChoice, Snapshot
 from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
@@ -14,7 +15,6 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.record.recorder import Live, Step
 from taskclf_tray.store.blackouts import Blackout
-from taskclf_tray.ui.icon import IconState
 
 
 def snapshot_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
@@ -634,69 +634,6 @@ def too_many_unknown() -> tuple[str, str]:
     )
 
 
-# -- drift --------------------------------------------------------------------------------------------------
-
-
-def drift_notice(words: str, blocks: int) -> tuple[str, str]:
-    """The one notification about a drift; `blocks` now wait for a label because of it."""
-    wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
-    return "Your work looks different", words + (wait if blocks else "")
-
-
-def drift_since(day: date | None, today: date) -> str:
-    """`since Tuesday`; the date where the weekday would be another one's too."""
-    if day is None:
-        return "lately"
-    return f"since {day:%A}" if 0 <= (today - day).days < 7 else f"since {day.day} {day:%B}"
-
-
-def drift_new_app(app: str | None, since: str) -> str:
-    """An app in front that the model never learned from. `app` None: it is not to be named."""
-    if app is None:
-        return f"You use an app a lot {since} that the model has not seen."
-    return f"You use {plain_text(app, _NAME_CHARACTERS)} a lot {since}; the model has not seen that."
-
-
-def drift_app_shift(app: str | None, since: str, *, is_more: bool) -> str:
-    """An app in front much more or much less than before."""
-    name = "one of your apps" if app is None else plain_text(app, _NAME_CHARACTERS)
-    return f"You use {name} much {'more' if is_more else 'less'} {since}."
-
-
-def drift_no_input(since: str) -> str:
-    """The watcher of keyboard and mouse has gone quiet."""
-    return f"No keyboard or mouse data {since}: is the input watcher running?"
-
-
-def drift_input_back(since: str) -> str:
-    """Keyboard and mouse are watched, which the model is not used to."""
-    return f"There is keyboard and mouse data {since}, which there was not before."
-
-
-def drift_class(label: str, before: float, after: float, since: str) -> str:
-    """The day is filled with something else than it was."""
-    return f"{label} is {round(after * 100)} % of your time {since}; before, it was {round(before * 100)} %."
-
-
-def drift_rejects(before: float, after: float, since: str) -> str:
-    """The model abstains more often."""
-    return (
-        f"The model does not know what you do {round(after * 100)} % of the time {since}; "
-        f"before, it was {round(before * 100)} %."
-    )
-
-
-def drift_unsure(since: str) -> str:
-    """The model's answers have become vaguer."""
-    return f"The model is much less sure of what you do {since}."
-
-
-DRIFT_NEVER = "The record has not been checked for a drift yet: that wants a few days to compare, and then runs daily."
-DRIFT_TOO_SHORT = "Too little to compare: the record does not go back more than a week."
-DRIFT_NOTHING_LATELY = "Too little to compare: the last seven days have no record."
-DRIFT_NONE = "Your work looks as it did."
-
-
 # -- files of the taskclf tool ------------------------------------------------------------------------------
 
 TOOL_FILES = "The taskclf tool has data in this home"
@@ -802,3 +739,9 @@ def once_done(minutes: int, out_dir: object, *, is_dark: bool) -> str:
     """What `--once` did; `is_dark`: a pause or private mode kept it from reading."""
     done = f"{minutes} minute{'' if minutes == 1 else 's'} finalised; results are in {out_dir}"
     return f"{done}\nPaused or private: nothing more was read." if is_dark else done
+
+
+def drift_notice(words: str, blocks: int) -> tuple[str, str]:
+    """The one notification about a drift; `blocks` now wait for a label because of it."""
+    wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
+    return "Your work looks different", words + (wait if blocks else "")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
+from taskclf_tray.app.looks import LABEL_LOOKS
 from taskclf_tray.app.snapshot import TodayEntry, TodayView
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.time import local_date as date_in_zone
@@ -18,7 +19,6 @@ from taskclf_tray.report.minutes import whole_minutes
 from taskclf_tray.report.pieces import Piece, cut, whole
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark, SpanRecord
-from taskclf_tray.ui.icon import LABEL_LOOKS
 
 _LabelsSeen = tuple[LabelMark, int | None]
 

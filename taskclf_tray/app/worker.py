@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from taskclf_tray.app import actions, text
 from taskclf_tray.app.audience import Audience, Listener
@@ -40,6 +39,7 @@ from taskclf_tray.app.commands import (
 from taskclf_tray.app.companions import Companions
 from taskclf_tray.app.failures import NamelessWatch, Troubles
 from taskclf_tray.app.label_desk import LabelCommands
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView, Snapshot, TodayView
@@ -53,7 +53,6 @@ from taskclf_tray.record.recorder import Step
 from taskclf_tray.record.suggest import _LabelSuggester
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
-from taskclf_tray.ui.icon import IconState
 
 __all__ = ["Listener", "Settings", "Snapshot", "TrayRuntime", "_LabelSuggester"]
 
@@ -471,12 +470,3 @@ class TrayRuntime:
 
     def _learning_view(self) -> LearningView:
         return LearningView() if self._companions is None else self._companions.learning()
-
-
-def __getattr__(name: str) -> Any:
-    """`run_online_loop` is found here on demand: it brings requests, which a demo does without."""
-    if name == "run_online_loop":
-        from taskclf_tray.app.online_loop import run_online_loop
-
-        return run_online_loop
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,6 +15,8 @@ from taskclf_tray.cli.show import print_answer, print_json
 if TYPE_CHECKING:
     from taskclf_tray.app.doctor import Finding
     from taskclf_tray.cli.common import Commands
+    from taskclf_tray.core.config import Config
+    from taskclf_tray.system.paths import HomePaths
 
 _MARK = {"ok": "✓", "note": "·", "failed": "✗"}
 
@@ -30,12 +34,23 @@ def handle(options: argparse.Namespace) -> int:
     """Check, print; 0 when nothing failed."""
     from taskclf_tray.app.doctor import check_everything
 
-    findings = check_everything(home=options.home, aw_host=options.aw_host)
+    findings = check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
     if options.json:
         print_json([_facts(finding) for finding in findings])
     else:
         print_answer("".join(f"{line}\n" for finding in findings for line in _lines(finding)))
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
+
+
+def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+    from taskclf_tray.app.doctor import Finding
+    from taskclf_tray.ui.backend import choose_backend
+
+    backend = choose_backend(os.environ, sys.platform)
+    if backend.icon_class is None:
+        yield Finding("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
+    else:
+        yield Finding("Tray", "ok", backend.name)
 
 
 def _lines(finding: Finding) -> Iterator[str]:

@@ -10,8 +10,8 @@ from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tel
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.infer.resolve import ResolvedInferenceConfig
     from taskclf_tray.models.registry import ActivePointer, BundleInfo
+    from taskclf_tray.models.resolve import ResolvedInferenceConfig
     from taskclf_tray.system.paths import HomePaths
 
 _NAME_HELP = "the model's folder in models/, or its path"

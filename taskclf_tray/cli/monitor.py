@@ -96,21 +96,21 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    from taskclf_tray.app import text
+    from taskclf_tray.drift.story import DRIFT_NONE
 
     if facts["too_little_data"] is not None:
         yield facts["too_little_data"]
     elif not facts["found"]:
-        yield text.DRIFT_NONE
+        yield DRIFT_NONE
     for story in facts["found"]:
         yield f"· {story['text']}"
 
 
 def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
-    from taskclf_tray.app import text
+    from taskclf_tray.drift.story import DRIFT_NEVER
 
     if memory.checked_day is None or memory.checked_at is None:
-        yield text.DRIFT_NEVER
+        yield DRIFT_NEVER
         return
     yield f"Checked on {when.local(memory.checked_at):%Y-%m-%d %H:%M}, with the days up to {memory.checked_day}:"
     yield from (f"  {line}" for line in _check_lines(facts))

@@ -15,7 +15,7 @@ from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.system.console import OutputError, can_show, complain, give_up
 
 if TYPE_CHECKING:
-    from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig
+    from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig
     from taskclf_tray.system.paths import HomePaths
 
     Actions = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -108,7 +108,7 @@ class Served:
     """What a home serves now and why, or why it serves nothing."""
 
     def __init__(self, paths: HomePaths) -> None:
-        from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
+        from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 
         self.config: ResolvedInferenceConfig | None = None
         self.error: ModelResolutionError | None = None

@@ -14,7 +14,7 @@ import numpy as np
 
 from taskclf_tray.core.atomic import append_line
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.drift import mean_entropy, shares
+from taskclf_tray.core.drift_measures import mean_entropy, shares
 from taskclf_tray.core.frames import as_numbers, column_of, has_column, starts_us
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH

@@ -1,8 +1,4 @@
-"""Whether the person's work still looks like it did: the words of a drift check, and the names users call.
-
-What is here is light, so the app can read a report. The check itself wants scipy and a seeded generator and runs in
-a child process: it lives in `drift/check.py`. Both it and the queue's function are found here on demand.
-"""
+"""Whether the person's work still looks like it did: the words of a drift check, and the names users call."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from taskclf_tray.core.atomic import write_json_atomic
-from taskclf_tray.core.drift import ClassShiftResult, EntropyDrift, FeatureDriftReport, RejectRateDrift
+from taskclf_tray.core.drift_measures import ClassShiftResult, EntropyDrift, FeatureDriftReport, RejectRateDrift
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.telemetry import TelemetrySnapshot
 
@@ -149,16 +145,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DECIMALS) if math.isfinite(value) else None
     return value
-
-
-def __getattr__(name: str) -> Any:
-    """The check and the queueing need rooms that are above this one: listed exceptions of the import rule."""
-    if name == "run_drift_check":
-        from taskclf_tray.drift.check import run_drift_check
-
-        return run_drift_check
-    if name == "auto_enqueue_drift_labels":
-        from taskclf_tray.labels.queue import auto_enqueue_drift_labels
-
-        return auto_enqueue_drift_labels
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
-from taskclf_tray.adapters.apps import AppRegistry
-from taskclf_tray.app import text
-from taskclf_tray.app.ask_facts import shown_app
+from taskclf_tray.adapters.apps import AppRegistry, shown_app
+from taskclf_tray.notify.plain import plain_text
 
 StoryKind = Literal[
     "no_input", "new_app", "rejects", "classes", "app_shift", "category", "unsure", "habits", "data", "input_back"
@@ -29,6 +28,7 @@ _ORDER: Final[Mapping[str, int]] = {
     )
 }
 _INPUT: Final = ("keys_", "clicks_", "scroll_", "mouse_", "active_seconds_", "max_idle_run_", "event_density")
+_NAME_CHARACTERS: Final = 60
 _NEW_BELOW_SHARE: Final = 0.01
 
 
@@ -73,7 +73,7 @@ def too_little_data(report: Mapping[str, Any]) -> str | None:
     """Why a report can say nothing; None when it can."""
     users = report["users"]
     if not users:
-        return text.DRIFT_NOTHING_LATELY
+        return DRIFT_NOTHING_LATELY
     return None if any(user["too_little_data"] is None for user in users) else str(users[0]["too_little_data"])
 
 
@@ -112,23 +112,23 @@ def _kind(trigger: str, feature: str, before: float, after: float) -> StoryKind:
 
 def words(story: Story, today: date, *, names_apps: bool) -> str:
     """The story in a sentence; `names_apps`: the person lets apps be named."""
-    since = text.drift_since(story.since, today)
+    since = drift_since(story.since, today)
     app = app_name(story.subject) if names_apps else None
     match story.kind:
         case "no_input":
-            return text.drift_no_input(since)
+            return drift_no_input(since)
         case "input_back":
-            return text.drift_input_back(since)
+            return drift_input_back(since)
         case "new_app":
-            return text.drift_new_app(app, since)
+            return drift_new_app(app, since)
         case "app_shift":
-            return text.drift_app_shift(app, since, is_more=story.after > story.before)
+            return drift_app_shift(app, since, is_more=story.after > story.before)
         case "classes":
-            return text.drift_class(story.subject, story.before, story.after, since)
+            return drift_class(story.subject, story.before, story.after, since)
         case "rejects":
-            return text.drift_rejects(story.before, story.after, since)
+            return drift_rejects(story.before, story.after, since)
         case "unsure":
-            return text.drift_unsure(since)
+            return drift_unsure(since)
         case _:
             return story.plain
 
@@ -137,3 +137,60 @@ def app_name(app_id: str) -> str | None:
     """What a person calls the app, with a capital; None when nothing of a name is known."""
     name = AppRegistry.default().common_name(app_id) or shown_app(app_id)
     return None if name is None else name[:1].upper() + name[1:]
+
+
+# -- drift --------------------------------------------------------------------------------------------------
+
+
+def drift_since(day: date | None, today: date) -> str:
+    """`since Tuesday`; the date where the weekday would be another one's too."""
+    if day is None:
+        return "lately"
+    return f"since {day:%A}" if 0 <= (today - day).days < 7 else f"since {day.day} {day:%B}"
+
+
+def drift_new_app(app: str | None, since: str) -> str:
+    """An app in front that the model never learned from. `app` None: it is not to be named."""
+    if app is None:
+        return f"You use an app a lot {since} that the model has not seen."
+    return f"You use {plain_text(app, _NAME_CHARACTERS)} a lot {since}; the model has not seen that."
+
+
+def drift_app_shift(app: str | None, since: str, *, is_more: bool) -> str:
+    """An app in front much more or much less than before."""
+    name = "one of your apps" if app is None else plain_text(app, _NAME_CHARACTERS)
+    return f"You use {name} much {'more' if is_more else 'less'} {since}."
+
+
+def drift_no_input(since: str) -> str:
+    """The watcher of keyboard and mouse has gone quiet."""
+    return f"No keyboard or mouse data {since}: is the input watcher running?"
+
+
+def drift_input_back(since: str) -> str:
+    """Keyboard and mouse are watched, which the model is not used to."""
+    return f"There is keyboard and mouse data {since}, which there was not before."
+
+
+def drift_class(label: str, before: float, after: float, since: str) -> str:
+    """The day is filled with something else than it was."""
+    return f"{label} is {round(after * 100)} % of your time {since}; before, it was {round(before * 100)} %."
+
+
+def drift_rejects(before: float, after: float, since: str) -> str:
+    """The model abstains more often."""
+    return (
+        f"The model does not know what you do {round(after * 100)} % of the time {since}; "
+        f"before, it was {round(before * 100)} %."
+    )
+
+
+def drift_unsure(since: str) -> str:
+    """The model's answers have become vaguer."""
+    return f"The model is much less sure of what you do {since}."
+
+
+DRIFT_NEVER = "The record has not been checked for a drift yet: that wants a few days to compare, and then runs daily."
+DRIFT_TOO_SHORT = "Too little to compare: the record does not go back more than a week."
+DRIFT_NOTHING_LATELY = "Too little to compare: the last seven days have no record."
+DRIFT_NONE = "Your work looks as it did."

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taskclf_tray.core.drift import (
+from taskclf_tray.core.drift_measures import (
     ClassShiftResult,
     EntropyDrift,
     FeatureDriftReport,

@@ -25,6 +25,7 @@ from taskclf_tray.adapters.export_report import ExportReport
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaxonomyError
 from taskclf_tray.core.model_text import MAX_MODEL_BYTES
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import (
@@ -35,12 +36,12 @@ from taskclf_tray.infer.batch import (
     write_segments_json,
 )
 from taskclf_tray.infer.pipeline import Model, PipelineConfig
-from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.models.bundle import MODEL_FILE
+from taskclf_tray.models.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import (

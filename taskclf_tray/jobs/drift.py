@@ -25,6 +25,7 @@ import numpy as np
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import FeatureRow
@@ -34,10 +35,10 @@ from taskclf_tray.infer.batch import run_batch
 from taskclf_tray.infer.batch_result import BatchInferenceResult
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.blocks import Block, is_long_enough, split_blocks, to_minute
 from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.store.buckets import BucketRecord, unpack_known_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.core.errors import LabelError, TaskclfError
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.core.progress import Say
+from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.csv_files import CSV_COLUMNS
 
 MAX_ROWS = 1_000_000

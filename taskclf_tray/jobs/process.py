@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.zones import UPDATE_STEP, unknown_zones, unknown_zones_note
 from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
-Say = Callable[[dict[str, Any]], None]
 Run = Callable[[dict[str, Any], Say], dict[str, Any]]
 
 _CONTACTS: Final = frozenset({"socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto"})

@@ -15,49 +15,22 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import StoreError, TaskclfError
-from taskclf_tray.core.smoothing import SmootherChoice
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.core.progress import Say
+from taskclf_tray.jobs.process import serve
 from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.train.train_request import RetrainRequest
 
 LOCK_FILE: Final = "retrain.lock"
 
 
 class RetrainingError(TaskclfError):
     """A training is going on already."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainRequest:
-    """What to train on and for whom.
-
-    `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
-    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
-    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `host`, `label_files`, `adopt`,
-    `times`: as in `TrainRequest`.
-    """
-
-    home: str
-    models_dir: str | None = None
-    now_us: int | None = None
-    time_zone: str = "UTC"
-    target_accuracy: float | None = None
-    smooth_window: int | None = None
-    smoother: SmootherChoice | None = None
-    is_synthetic: bool = False
-    niceness: int = 0
-    inputs: tuple[str, ...] = ()
-    host: str | None = None
-    label_files: tuple[str, ...] = ()
-    adopt: bool = False
-    times: str | None = None
-    is_debug: bool = False
 
 
 def run(request: RetrainRequest, say: Say) -> dict[str, Any]:

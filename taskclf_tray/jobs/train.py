@@ -18,7 +18,8 @@ from types import FrameType
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.core.progress import Say
+from taskclf_tray.jobs.process import serve
 from taskclf_tray.system.stop_signals import install, is_importing
 from taskclf_tray.train.train_request import TrainRequest
 

@@ -11,23 +11,22 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 from uuid import uuid4
 
 from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY
 from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import local_date, to_us
-from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.labels.queue_place import find_store
-from taskclf_tray.labels.queue_rows import Predictions, QueueRow, frame_rows, join_rows, to_rows
+from taskclf_tray.labels.queue_rows import Predictions, QueueRow, join_rows, to_rows
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
 from taskclf_tray.system.local_zone import local_zone_name
 
-__all__ = ["ActiveLabelingQueue", "LabelRequest", "auto_enqueue_drift_labels"]
+__all__ = ["ActiveLabelingQueue", "LabelRequest"]
 
 DEFAULT_DRIFT_LABEL_LIMIT: Final = 50
 
@@ -120,7 +119,11 @@ class ActiveLabelingQueue:
         `buckets`: records with user_id, bucket_start_ts and bucket_end_ts; those without a confidence come last. They
         do not count against the day's limit. Raises LabelError.
         """
-        least = sorted(to_rows(buckets, has_confidence=False), key=lambda row: row.urgency)[: max(0, limit)]
+        return self.enqueue_drifted_rows(to_rows(buckets, has_confidence=False), limit)
+
+    def enqueue_drifted_rows(self, rows: Iterable[QueueRow], limit: int = DEFAULT_DRIFT_LABEL_LIMIT) -> int:
+        """The same for rows that were read already."""
+        least = sorted(rows, key=lambda row: row.urgency)[: max(0, limit)]
         return self._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
 
     def enqueue_blocks(
@@ -302,31 +305,3 @@ def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> Requ
         predicted_label=row.predicted_label,
         second_label=row.second_label,
     )
-
-
-def auto_enqueue_drift_labels(
-    drift_report: DriftReport,
-    cur_features_df: Any,
-    queue_path: Path,
-    *,
-    cur_confidences: Sequence[float] | None = None,
-    limit: int = DEFAULT_DRIFT_LABEL_LIMIT,
-) -> int:
-    """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
-
-    Nothing without an alert; an alert that names no user is about all of them. Contiguous buckets are one entry, and
-    the day's limit does not count them. Confidences are `cur_confidences`, else a column `confidence`; a bucket
-    without one comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
-    """
-    if not drift_report.alerts:
-        return 0
-    affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
-    is_about_all = not all(alert.affected_user_ids for alert in drift_report.alerts)
-    rows = {(row.user_id, row.start_us): row for row in frame_rows(cur_features_df, cur_confidences)}
-    theirs = [rows[key] for key in sorted(rows) if is_about_all or key[0] in affected]
-    least = sorted(theirs, key=lambda row: row.urgency)[: max(0, limit)]
-    queue = ActiveLabelingQueue(queue_path)
-    try:
-        return queue._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
-    finally:
-        queue.close()

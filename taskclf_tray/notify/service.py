@@ -8,7 +8,7 @@ from typing import Final
 
 from dbus_fast import Message
 
-from taskclf_tray.ui.sni.watcher import ask, close, connect, session_bus_address
+from taskclf_tray.system.session_bus import ask, close, connect, session_bus_address
 
 _SERVICE: Final = "org.freedesktop.Notifications"
 _PATH: Final = "/org/freedesktop/Notifications"

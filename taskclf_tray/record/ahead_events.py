@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from taskclf_tray.app.clock_marks import TOLERANCE
 from taskclf_tray.core.time import from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
+from taskclf_tray.record.clock_marks import TOLERANCE
 from taskclf_tray.store.ahead import AheadEvent, ClockChange
 from taskclf_tray.store.database import Database
 

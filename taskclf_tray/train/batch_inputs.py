@@ -13,13 +13,13 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, require_exclusions
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
 from taskclf_tray.core.intervals import Interval, subtract, union
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.time import floor_bucket, from_us, to_us
 from taskclf_tray.core.types import FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance
 from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.jobs.process import Say
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database

@@ -15,11 +15,10 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.private_files import make_private_folder
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.jobs.process import Say
-from taskclf_tray.jobs.retrain import RetrainRequest
 from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.labels.learning import (
     LastTraining,
@@ -45,6 +44,7 @@ from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
 from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
 from taskclf_tray.train.train_minutes import say_times
+from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.transitions import learn_transitions
 from taskclf_tray.train.weak import weak_or_unsaid
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import CalibratorError, PolicyValidationError
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.infer.calibration import IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
-from taskclf_tray.infer.resolve import ModelResolutionError, resolve_inference_config
-from taskclf_tray.jobs.process import Say
 from taskclf_tray.models.registry import bundle_at
+from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.evaluate import answer, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior

@@ -14,13 +14,13 @@ from typing import Any, Final, Protocol
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.progress import Say
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
-from taskclf_tray.jobs.process import Say
 from taskclf_tray.labels.csv_times import LabelTimes
 from taskclf_tray.models.draft_policy import found_store
 from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.models.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import check_host, tell_export
 from taskclf_tray.train.dataset import Dataset

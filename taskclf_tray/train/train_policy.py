@@ -10,9 +10,9 @@ from typing import Final
 
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.infer.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, with_store
 from taskclf_tray.models.policy import InferencePolicy, policy_path, save_inference_policy, validate_policy
+from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.train.tune import TunedReject
 
 PINNED: Final = "pinned"

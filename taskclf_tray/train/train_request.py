@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA
+from taskclf_tray.core.smoothing import SmootherChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,30 @@ class TrainRequest:
     def is_limited(self) -> bool:
         """Whether somebody said which days are meant."""
         return self.start_us is not None or self.end_us is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainRequest:
+    """What to train on and for whom.
+
+    `models_dir`: where the app serves other models than the home's. `now_us`: the source's clock, None for this
+    machine's. `time_zone`: in which "today" is meant. `target_accuracy`, `smooth_window`, `smoother`: None as in
+    config.toml. `niceness`: how far to stand back behind other programs. `inputs`, `host`, `label_files`, `adopt`,
+    `times`: as in `TrainRequest`.
+    """
+
+    home: str
+    models_dir: str | None = None
+    now_us: int | None = None
+    time_zone: str = "UTC"
+    target_accuracy: float | None = None
+    smooth_window: int | None = None
+    smoother: SmootherChoice | None = None
+    is_synthetic: bool = False
+    niceness: int = 0
+    inputs: tuple[str, ...] = ()
+    host: str | None = None
+    label_files: tuple[str, ...] = ()
+    adopt: bool = False
+    times: str | None = None
+    is_debug: bool = False

@@ -15,7 +15,7 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from taskclf_tray.ui.icon import IconState
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.ui.svg import VIEW_SIZE, Part, Point, Shape, load_shapes
 
 Color = tuple[int, int, int]

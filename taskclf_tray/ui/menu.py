@@ -30,10 +30,11 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import ModelChoice, ReviewItem, Snapshot
 from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.asking_state import AskingState
-from taskclf_tray.ui.icon import IconState, icon_art
+from taskclf_tray.ui.icon import icon_art
 
 Send = Callable[[Command], None]
 See = Callable[[], Snapshot]

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from taskclf_tray.app import text
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.errors import SystemToolError
@@ -16,7 +17,7 @@ from taskclf_tray.record.recorder import Step
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui import backend as backend_api
 from taskclf_tray.ui.backend import TrayBackend, choose_backend
-from taskclf_tray.ui.icon import IconArt, IconState, icon_art
+from taskclf_tray.ui.icon import IconArt, icon_art
 from taskclf_tray.ui.menu import MenuBuilder
 
 log = logging.getLogger(__name__)

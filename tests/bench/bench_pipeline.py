@@ -23,7 +23,7 @@ from taskclf_tray.infer.batch import run_batch_inference
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.hmm import hmm_codes
-from taskclf_tray.infer.online import OnlinePredictor
+from taskclf_tray.infer.predictor import OnlinePredictor
 from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.infer.sample_rows import HOME, START, forest, golden_frame, golden_rows, vocabularies

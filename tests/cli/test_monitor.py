@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from taskclf_tray.app import text
 from taskclf_tray.core.time import to_us
+from taskclf_tray.drift import story
 from taskclf_tray.drift.memory import DriftMemory, Told, update_memory
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.report.records import MINUTE, bucket
@@ -70,17 +70,17 @@ def remember(line: RecordHome, memory: DriftMemory) -> None:
 
 
 def test_show_before_the_first_check(line: RecordHome) -> None:
-    assert line.call("monitor", "show") == (0, f"{text.DRIFT_NEVER}\n", "")
+    assert line.call("monitor", "show") == (0, f"{story.DRIFT_NEVER}\n", "")
     assert line.json("monitor", "show") == {
         "day": None, "checked_at": None, "too_little_data": None, "found": [], "told": [], "waiting": 0,
     }  # fmt: skip
 
 
 def test_show_says_why_there_was_too_little(line: RecordHome) -> None:
-    remember(line, DriftMemory(LAST, NOON, text.DRIFT_TOO_SHORT))
+    remember(line, DriftMemory(LAST, NOON, story.DRIFT_TOO_SHORT))
     assert line.call("monitor", "show")[1].splitlines() == [
         f"Checked on 2026-03-19 13:00, with the days up to {LAST}:",
-        f"  {text.DRIFT_TOO_SHORT}",
+        f"  {story.DRIFT_TOO_SHORT}",
     ]
 
 
@@ -91,7 +91,7 @@ def test_show_lists_what_was_told_and_what_waits(line: RecordHome) -> None:
     line.put_request("two", 120)
     line.put_request("three", 180, reason="drift", status="skipped")
     assert line.call("monitor", "show")[1].splitlines()[1:] == [
-        f"  {text.DRIFT_NONE}",
+        f"  {story.DRIFT_NONE}",
         "You were told, the newest first:",
         "  2026-03-20 13:00  Sentence 1.",
         "  2026-03-19 13:00  Sentence 0.",

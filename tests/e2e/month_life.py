@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.feed import AWWriter
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.drift.memory import DriftMemory, load_memory
@@ -25,6 +24,7 @@ from taskclf_tray.store.requests import AskRecord, RequestRecord
 from taskclf_tray.system.paths import HomePaths
 from tests.e2e.month_app import SEEN
 from tests.e2e.server_days import configure
+from tests.fakes.aw_feed import AWWriter
 from tests.fakes.aw_server import AWServer
 from tests.fakes.processes import python_child, wait_until
 from tests.ui.worker_home import SECRET, USER

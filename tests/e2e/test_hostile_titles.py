@@ -20,7 +20,6 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
-from taskclf_tray.adapters.feed import feed_aw_server
 from taskclf_tray.app import worker
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
@@ -32,6 +31,7 @@ from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from tests.e2e.app_process import AppProcess, run_app
 from tests.e2e.server_days import configure
+from tests.fakes.aw_feed import feed_aw_server
 from tests.fakes.aw_server import AWServer, run_aw_server
 from tests.fakes.dbus import Panel
 from tests.fakes.dbus_bus import PrivateBus

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import pytest
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.adapters.feed import feed_aw_server
 from taskclf_tray.app.serving import Serving
 from taskclf_tray.core.time import local_day_bounds
 from taskclf_tray.core.types import FeatureRow, SourceEvents
@@ -29,6 +28,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from tests.e2e.app_process import noon_zone, run_app
 from tests.e2e.server_days import ShiftedPerson, source_of
+from tests.fakes.aw_feed import feed_aw_server
 from tests.fakes.aw_server import AWServer, run_aw_server
 from tests.ui.worker_home import USER, batch_predictions, copy_home, pipeline_config, recorded
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.activitywatch import parse_aw_export
-from taskclf_tray.adapters.feed import feed_aw_server
 from taskclf_tray.app.worker import _LabelSuggester
 from taskclf_tray.core.time import local_day_bounds
 from taskclf_tray.features.build import build_features_from_aw_events
@@ -19,6 +18,7 @@ from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.e2e.app_process import noon_zone, run_app
 from tests.e2e.server_days import ShiftedPerson
+from tests.fakes.aw_feed import feed_aw_server
 from tests.fakes.aw_server import run_aw_server
 from tests.ui.worker_home import SECRET, USER, copy_home
 

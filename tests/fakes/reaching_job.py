@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.jobs.process import Say, serve
+from taskclf_tray.core.progress import Say
+from taskclf_tray.jobs.process import serve
 
 NOWHERE: Final = "192.0.2.1"
 """An address for documentation (RFC 5737)."""

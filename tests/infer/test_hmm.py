@@ -15,10 +15,10 @@ from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SMOOTHER_CHOICES, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.hmm import LAG_BUCKETS, MIXED_CODE, UNIFORM, forward, hmm_codes, hmm_run
-from taskclf_tray.infer.online import OnlinePredictor
 from taskclf_tray.infer.past import Past, TransitionsOf, ahead_buckets, past_after, smoothed_labels
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, make_config_id
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.predictor import OnlinePredictor
 from tests.infer.sample_rows import FakeModel, told_row
 from tests.infer.test_pipeline import config_of, letters
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from taskclf_tray.infer import online
-from taskclf_tray.infer.online import OnlinePredictor
+from taskclf_tray.infer.predictor import OnlinePredictor
 from tests.infer.sample_rows import FakeModel, told_row
 
 METADATA = SimpleNamespace(schema_version="v3", time_basis=None, sha256="abc")

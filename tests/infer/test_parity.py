@@ -19,9 +19,9 @@ from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_inference
 from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
-from taskclf_tray.infer.online import OnlinePredictor
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.predictor import OnlinePredictor
 from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
 from tests.infer.sample_rows import HOME, START, forest, golden_rows, vocabularies
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taskclf_tray.app.looks import LABEL_LOOKS, IconState
 from taskclf_tray.app.status import color_of
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
@@ -15,7 +16,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyAdvanced, TaxonomyConfig, default_taxonomy
 from taskclf_tray.infer.taxonomy_file import load_taxonomy, parse_taxonomy
 from taskclf_tray.infer.taxonomy_starter import starter_taxonomy_text, write_starter_taxonomy
-from taskclf_tray.ui.icon import LABEL_LOOKS, IconState, icon_art
+from taskclf_tray.ui.icon import icon_art
 from tests.infer.sample_rows import forest, golden_rows, vocabularies
 
 

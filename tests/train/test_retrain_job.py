@@ -20,7 +20,7 @@ from filelock import FileLock
 from taskclf_tray.core.errors import ExportFormatError, LabelError, PolicyValidationError, StoreError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.resolve import policy_for_bundle, resolve_inference_config
-from taskclf_tray.jobs.retrain import LOCK_FILE, RetrainingError, RetrainRequest, run
+from taskclf_tray.jobs.retrain import LOCK_FILE, RetrainingError, run
 from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
 from taskclf_tray.labels.spans import LabelStore
@@ -32,6 +32,7 @@ from taskclf_tray.models.retention import rejected_bundles, staging_dir
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import Unwinding
+from taskclf_tray.train.train_request import RetrainRequest
 from tests.train.worked_days import FIRST, LATER, block_start, make_home, record_days, spans_of, write_export
 from tests.ui.worker_home import USER
 

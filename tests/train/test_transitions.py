@@ -14,12 +14,12 @@ import pytest
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.jobs.retrain import RetrainRequest
 from taskclf_tray.models.resolve import resolve_inference_config
 from taskclf_tray.store.database import Database
 from taskclf_tray.train.dataset import Dataset, LabelledBucket
 from taskclf_tray.train.dataset_sources import from_record
 from taskclf_tray.train.retrain_run import Retraining
+from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.transitions import PRIOR_MINUTES, change_counts, learn_transitions
 from taskclf_tray.train.weak import UNSAID
 from tests.train.worked_days import FIRST, make_home, record_days

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.core.types import CoreLabel
-from taskclf_tray.ui.icon import IconArt, IconState, draw_app_icon, icon_art
+from taskclf_tray.ui.icon import IconArt, draw_app_icon, icon_art
 
 SIZES = (16, 22, 24, 32, 48, 64)
 GROUNDS = ("#f2f2f2", "#25282c", "#3b6ea5")

@@ -12,9 +12,10 @@ from types import ModuleType
 
 import pytest
 
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.ui import backend
 from taskclf_tray.ui.backend import Capability, TrayBackend, capability_table, choose_backend, missing_sentence, within
-from taskclf_tray.ui.icon import IconState, icon_art
+from taskclf_tray.ui.icon import icon_art
 from tests.fakes.dbus import Panel, panel, session_bus
 from tests.fakes.dbus_bus import PrivateBus
 from tests.fakes.processes import allowed

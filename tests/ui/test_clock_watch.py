@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import clock_put_back
-from taskclf_tray.app.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.app.clock_put_back import put_right
 from taskclf_tray.app.clock_watch import ClockWatch
 from taskclf_tray.app.commands import Pause, PrivateMode, Resume
@@ -22,6 +21,7 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.drift.memory import Told, load_memory, update_memory
 from taskclf_tray.labels.asking_state import load_asking, switched, update_asking
 from taskclf_tray.labels.learning import LastTraining, load_last_training, save_last_training
+from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from tests.ui.clock_home import MINUTE, NOON, ClockHome, clock_home

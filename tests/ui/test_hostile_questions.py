@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.adapters.apps import AppRegistry
+from taskclf_tray.adapters.apps import AppRegistry, shown_app
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.app import worker as runtime_module
-from taskclf_tray.app.ask_facts import shown_app
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
 from taskclf_tray.app.question import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main

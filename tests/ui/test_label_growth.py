@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from taskclf_tray.app.commands import Pause
 from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view, with_labels
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.recorder import Live
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.ui.icon import IconState
 from tests.features.events import at
 from tests.ui.desk import Desk, desk_in
 from tests.ui.test_text_status_headless import prediction

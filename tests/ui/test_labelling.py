@@ -10,13 +10,13 @@ import pytest
 
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import LabelBlock, Pause, SetAsking, UndoLabel
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.ui.icon import IconState
 from tests.ui.worker_home import USER
 from tests.ui.worker_rig import Rig, until
 

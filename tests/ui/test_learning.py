@@ -16,6 +16,7 @@ import pytest
 from taskclf_tray.app import companions, retraining, text
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.snapshot import LearningView
 from taskclf_tray.app.worker import TrayRuntime
@@ -26,7 +27,6 @@ from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.policy import policy_path
 from taskclf_tray.record import rewrite
 from taskclf_tray.store.database import Database
-from taskclf_tray.ui.icon import IconState
 from tests.fakes.training_jobs import SENTENCES
 from tests.infer.promotion_home import FIRST
 from tests.ui.worker_home import USER, recorded

@@ -33,13 +33,13 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
+from taskclf_tray.app.looks import LABEL_LOOKS, IconState
 from taskclf_tray.app.snapshot import LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.store.labels import LabelChange
 from taskclf_tray.ui import backend
-from taskclf_tray.ui.icon import LABEL_LOOKS, IconState
 from taskclf_tray.ui.menu import MenuBuilder
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

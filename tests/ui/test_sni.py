@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.ui.icon import IconState, icon_art
+from taskclf_tray.app.looks import IconState
+from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.icon import SniIcon
 from tests.fakes.dbus import Panel, panel, session_bus
 from tests.fakes.dbus_bus import PrivateBus

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from taskclf_tray.ui.icon import IconArt, IconState
+from taskclf_tray.app.looks import IconState
+from taskclf_tray.ui.icon import IconArt
 from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem
 from taskclf_tray.ui.sni.dbusmenu import LABEL_LIMIT, DBusMenu, MenuTree, differences, entry_properties

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import text
+from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.status import shown_core_label, snapshot_of
@@ -24,7 +25,6 @@ from taskclf_tray.labels.current import current_block
 from taskclf_tray.record.recorder import Live, Step
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.ui.headless import JsonLines, StatusLine
-from taskclf_tray.ui.icon import IconState
 from tests.ui.worker_rig import START, Rig
 
 PROBS = (0.01, 0.87, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02)

@@ -18,10 +18,11 @@ from typing import Any, Final
 from dbus_fast import NameFlag
 from dbus_fast.aio import MessageBus
 
+from taskclf_tray.system.session_bus import close, connect, session_bus_address
 from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.dbusmenu import DBusMenu
 from taskclf_tray.ui.sni.item import ITEM_PATH, MENU_PATH, StatusNotifierItem
-from taskclf_tray.ui.sni.watcher import PanelLink, close, connect, session_bus_address
+from taskclf_tray.ui.sni.watcher import PanelLink
 
 log = logging.getLogger(__name__)
 

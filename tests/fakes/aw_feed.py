@@ -1,6 +1,6 @@
 """Feed a real aw-server with a simulated person's events, for demos and end-to-end tests.
 
-`python -m taskclf_tray.adapters.feed --persona developer --seed 1 --day 2026-03-02 --host http://127.0.0.1:5666`
+`python -m tests.fakes.aw_feed --persona developer --seed 1 --day 2026-03-02 --host http://127.0.0.1:5666`
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _as_json(event: RawEvent) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Feed whole local days."""
-    parser = argparse.ArgumentParser(prog="python -m taskclf_tray.adapters.feed", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.fakes.aw_feed", description=__doc__.split("\n")[0])
     parser.add_argument("--persona", choices=sorted(PERSONAS), default="developer")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--day", type=date.fromisoformat, required=True, help="first local day, YYYY-MM-DD")

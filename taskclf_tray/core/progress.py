@@ -1,0 +1,9 @@
+"""How long work says how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Say = Callable[[dict[str, Any]], None]
+"""Takes one event, `{"event": "progress", "done", "total"}` and the like; see `jobs/process.py`."""

@@ -1,0 +1,183 @@
+"""The online driver: one bucket at a time, always equal to the batch over all buckets so far (contract, section 1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
+from taskclf_tray.infer.encode import CatEncoders
+from taskclf_tray.infer.past import Past, past_after
+from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
+from taskclf_tray.infer.taxonomy import TaxonomyConfig
+
+_NO_ENCODERS: Final[CatEncoders] = MappingProxyType({})
+_NO_CALIBRATION: Final = IdentityCalibrator()
+MAX_SEGMENTS_PER_USER: Final = 5_000
+"""A month or more of segments; older ones are in the app's database."""
+MAX_REVISIONS: Final = 1_000
+"""Revised predictions kept for a caller that does not ask; the oldest go first."""
+
+
+@dataclass(slots=True)
+class _UserState:
+    """One person's newest buckets, which may still change, and the segments of those that cannot."""
+
+    tail: list[WindowPrediction] = field(default_factory=list)
+    settled: int = 0
+    """How many at the head of `tail` are in `segments` already; they stay as context."""
+    segments: list[Segment] = field(default_factory=list)
+    past: Past | None = None
+    """What `hmm` needs of the buckets before `tail`."""
+
+
+class OnlinePredictor:
+    """Stages 2–9 row by row, for any number of people.
+
+    After every row the provisional answer, the revisions and the segments together equal what the batch returns
+    for all rows so far. The state is bounded: a smoothing window of predictions and the newest segments.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        metadata: Any,
+        *,
+        cat_encoders: CatEncoders = _NO_ENCODERS,
+        smooth_window: int = DEFAULT_SMOOTH_WINDOW,
+        bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
+        reject_threshold: float | None = DEFAULT_REJECT_THRESHOLD,
+        taxonomy: TaxonomyConfig | None = None,
+        calibrator: Calibrator = _NO_CALIBRATION,
+        calibrator_store: CalibratorStore | None = None,
+        per_user_reject_thresholds: Mapping[str, float] | None = None,
+        transitions: Transitions | None = None,
+    ) -> None:
+        """Begin without a bucket.
+
+        `model`: a `Forest` or a `lightgbm.Booster`. `metadata`: the bundle's; of it `schema_version` and `time_basis`
+        count. `cat_encoders`: column → list of texts, or scikit-learn's LabelEncoder. `reject_threshold` None rejects
+        nothing. `transitions`: smooth by `hmm` with these. Raises ValueError for an even window.
+        """
+        self.model, self.metadata = model, metadata
+        self.config = PipelineConfig(
+            model=model,
+            schema_version=metadata.schema_version,
+            time_basis=getattr(metadata, "time_basis", None) or "utc",
+            cat_encoders=cat_encoders,
+            calibrator=calibrator,
+            calibrator_store=calibrator_store,
+            reject_threshold=reject_threshold,
+            per_user_reject_thresholds=per_user_reject_thresholds,
+            taxonomy=taxonomy,
+            smooth_window=smooth_window,
+            transitions=transitions,
+            bucket_seconds=bucket_seconds,
+            model_version=_version_of(model, metadata),
+        )
+        self._ahead = self.config.ahead_buckets
+        self._behind = context_buckets(smooth_window) if transitions is None else 0
+        self._step = timedelta(seconds=bucket_seconds)
+        self._users: dict[str, _UserState] = {}
+        self._revised: OrderedDict[tuple[str, datetime], WindowPrediction] = OrderedDict()
+
+    def predict_bucket(self, row: Any) -> WindowPrediction:
+        """The row's provisional prediction: final when the buckets of its smoothing window are there.
+
+        `row`: a FeatureRow, one of another program with `model_dump()`, or a mapping of its columns. Rows of one user
+        come in order of time. Raises ValueError for one that is not after the newest.
+        """
+        if not isinstance(row, FeatureRow):
+            row = FeatureRow.model_validate(row if isinstance(row, Mapping) else row.model_dump())
+        state = self._users.setdefault(row.user_id, _UserState())
+        if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
+            raise ValueError("a bucket must come after the newest one of its user")
+        before = state.tail
+        state.tail = self._finish([*before, *decide_rows(self.config, [row])], state.past)
+        for old, new in zip(before, state.tail, strict=False):
+            if new != old:
+                self._note_revision(new)
+        newest = state.tail[-1]
+        self._settle(state)
+        return newest
+
+    def take_revised(self) -> list[WindowPrediction]:
+        """Earlier predictions that changed since the last call (their newest value), oldest change first."""
+        revised = list(self._revised.values())
+        self._revised.clear()
+        return revised
+
+    def get_segments(self) -> list[Segment]:
+        """The segments so far after hysteresis, by user (first seen first), each in order of time."""
+        answer: list[Segment] = []
+        for state in self._users.values():
+            segments = state.segments.copy()
+            self._extend(segments, state.tail[state.settled :])
+            answer += merge_short_segments(segments, self.config.bucket_seconds)
+        return answer
+
+    def _finish(self, tail: list[WindowPrediction], past: Past | None) -> list[WindowPrediction]:
+        """The newest buckets smoothed with their neighbours; the settled ones are context and keep their answer."""
+        fresh = finish(
+            tail,
+            smooth_window=self.config.smooth_window,
+            bucket_seconds=self.config.bucket_seconds,
+            resolver_of=lambda _config_id: self.config.resolver,
+            transitions_of=self._transitions_of,
+            past=past,
+        )
+        open_from = max(0, len(tail) - 1 - self._ahead)
+        return [*tail[:open_from], *fresh[open_from:]]
+
+    def _settle(self, state: _UserState) -> None:
+        """Move buckets whose window is complete into the segments; keep as many as later windows look at."""
+        complete = max(state.settled, len(state.tail) - self._ahead)
+        self._extend(state.segments, state.tail[state.settled : complete])
+        if len(state.segments) > MAX_SEGMENTS_PER_USER:
+            del state.segments[0]
+        surplus = max(0, len(state.tail) - self._behind - self._ahead - 1)
+        dropped = state.tail[:surplus]
+        state.past = past_after(dropped, step=self._step, transitions_of=self._transitions_of, past=state.past)
+        state.tail = state.tail[surplus:]
+        state.settled = complete - surplus
+
+    def _transitions_of(self, _config_id: str) -> Transitions | None:
+        return self.config.transitions
+
+    def _extend(self, segments: list[Segment], predictions: Sequence[WindowPrediction]) -> None:
+        """Continue segments (before hysteresis) by predictions."""
+        added = segmentize(
+            [p.bucket_start_ts for p in predictions],
+            [p.smoothed_label_name for p in predictions],
+            self.config.bucket_seconds,
+        )
+        if segments and added and segments[-1].end_ts == added[0].start_ts and segments[-1].label == added[0].label:
+            last, first = segments.pop(), added[0]
+            count = last.bucket_count + first.bucket_count
+            added[0] = Segment(last.start_ts, first.end_ts, last.label, count)
+        segments += added
+
+    def _note_revision(self, prediction: WindowPrediction) -> None:
+        key = (prediction.user_id, prediction.bucket_start_ts)
+        self._revised.pop(key, None)
+        self._revised[key] = prediction
+        if len(self._revised) > MAX_REVISIONS:
+            self._revised.popitem(last=False)
+
+
+def _version_of(model: Model, metadata: Any) -> str:
+    """What tells this model from every other: the SHA-256 of its text."""
+    known = getattr(model, "sha256", None) or getattr(metadata, "sha256", None)
+    if known is None and hasattr(model, "model_to_string"):
+        known = hashlib.sha256(str(model.model_to_string()).encode()).hexdigest()
+    return str(known or getattr(metadata, "dataset_hash", None) or "")

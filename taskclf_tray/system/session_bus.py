@@ -1,0 +1,60 @@
+"""The session bus of a Linux desktop: where it is, and how it is reached and asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dbus_fast import Message, MessageType
+from dbus_fast.aio import MessageBus
+from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
+
+_CONNECT_SECONDS: Final = 5.0
+
+
+def session_bus_address(environ: Mapping[str, str]) -> str | None:
+    """Where the session bus should be: the variable, else the socket systemd makes; None: nowhere."""
+    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    socket = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "bus"
+    with contextlib.suppress(OSError):
+        if socket.is_socket():
+            return f"unix:path={socket}"
+    return None
+
+
+async def connect(address: str | None) -> MessageBus:
+    """The session bus.
+
+    Raises ConnectionError when nobody answers at the address within 5 s, or it is no address.
+    """
+    if address is None:
+        raise ConnectionError("there is no session bus")
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return await MessageBus(bus_address=address).connect()
+    except (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError, DBusError) as error:
+        raise ConnectionError(f"the session bus cannot be reached ({type(error).__name__})") from error
+
+
+async def close(bus: MessageBus) -> None:
+    """Disconnect and wait until the socket is closed."""
+    if bus.connected:
+        bus.disconnect()
+        with contextlib.suppress(OSError, EOFError):
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
+
+async def ask(bus: MessageBus, message: Message) -> list[Any] | None:
+    """The answer's values, or None for an error or a lost connection."""
+    try:
+        reply = await bus.call(message)
+    except (OSError, EOFError, DBusError):
+        return None
+    if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
+        return None
+    return list(reply.body)
