@@ -1,7 +1,7 @@
 """The process behind `infer batch`: `python -m taskclf_tray.jobs.batch REQUEST`, REQUEST as JSON.
 
 It runs apart from the app because it may load pandas and LightGBM, and needs as much memory as the rows it is given.
-What it prints: `job_process.py`.
+What it prints: `process.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It looks at 14 local days of the record, the last seven against the seven before, with the answers of the model that
 is served now: what another model or threshold once said would pass for a change of the person's. It writes a report
-and nothing else; what it prints: `job_process.py`.
+and nothing else; what it prints: `process.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The process behind `labels import FILE.parquet`: labels of the taskclf tool as CSV, for the reader of label files.
 
-`python -m taskclf_tray.jobs.labels REQUEST`, REQUEST as JSON; what it prints: `job_process.py`.
+`python -m taskclf_tray.jobs.labels REQUEST`, REQUEST as JSON; what it prints: `process.py`.
 """
 
 from __future__ import annotations

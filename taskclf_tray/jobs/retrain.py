@@ -2,7 +2,7 @@
 
 It trains a challenger on the labelled record, judges it against the model in use, and promotes it or puts it aside.
 Until the one step that switches, killing it changes nothing; labels are only read. One at a time for each home. What it
-prints: `job_process.py`, and `{"event": "step", "text"}` for the log.
+prints: `process.py`, and `{"event": "step", "text"}` for the log.
 """
 
 from __future__ import annotations

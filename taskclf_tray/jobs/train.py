@@ -1,6 +1,6 @@
 """The process behind `train`: `python -m taskclf_tray.jobs.train REQUEST`, REQUEST as JSON.
 
-It runs apart from the app because it loads LightGBM, SciPy and matplotlib. What it prints: `job_process.py`. When it is
+It runs apart from the app because it loads LightGBM, SciPy and matplotlib. What it prints: `process.py`. When it is
 told to end it takes away what is half written; bundles, calibrator stores and policies appear whole or not at all.
 """
 

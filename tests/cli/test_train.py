@@ -175,6 +175,6 @@ def child_of(process_id: int) -> int:
 
     def found() -> int:
         children = map(int, listed.read_text().split())
-        return next((child for child in children if b"train_job" in Path(f"/proc/{child}/cmdline").read_bytes()), 0)
+        return next((child for child in children if b"jobs.train" in Path(f"/proc/{child}/cmdline").read_bytes()), 0)
 
     return wait_until(found, "a process that trains", 120)

@@ -160,15 +160,15 @@ def test_jobs_of_the_app_and_of_a_terminal_contact_nothing(server: AWServer, tmp
     assert contacted(trace) == {("127.0.0.1", server.port)}
     labels = label_file(tmp_path / "labels.csv", working_days(yesterday - 13 * DAY, yesterday)[-3:])
     for job, *words in (
-        ("batch_job", "infer", "batch", "--from", yesterday - 3 * DAY),
-        ("train_job", "train", "lgbm", "--labels", labels, "--rounds", 3),
-        ("retrain_job", "train", "retrain"),
+        ("batch", "infer", "batch", "--from", yesterday - 3 * DAY),
+        ("train", "train", "lgbm", "--labels", labels, "--rounds", 3),
+        ("retrain", "train", "retrain"),
     ):
         trace = tmp_path / job
         command = app_command(*map(str, words), "--home", home)
         ended = subprocess.run([*tracer(trace), *command], env=app_environment(), capture_output=True, timeout=240)
-        assert ended.returncode == (1 if job == "retrain_job" else 0), ended.stderr  # nobody labelled: it says so
-        assert any(f"taskclf_tray.train.{job}" in program for program in programs(trace))
+        assert ended.returncode == (1 if job == "retrain" else 0), ended.stderr  # nobody labelled: it says so
+        assert any(f"taskclf_tray.jobs.{job}" in program for program in programs(trace))
         assert contacted(trace) == set()
 
 

@@ -10,7 +10,7 @@ import pytest
 import taskclf_tray
 from taskclf_tray.jobs.child import JobError, run_child
 
-TRAIN = Path(taskclf_tray.__file__).parent / "train"
+JOBS = Path(taskclf_tray.__file__).parent / "jobs"
 REACHING = "tests.fakes.reaching_job"
 
 
@@ -25,8 +25,8 @@ def test_processes_of_this_machine_may_talk() -> None:
 
 
 def test_every_job_is_served_in_the_way_that_keeps_it_off_the_network() -> None:
-    jobs = list(TRAIN.glob("*_job.py"))
-    assert {"batch_job.py", "drift_job.py"} <= {path.name for path in jobs}
+    jobs = [path for path in JOBS.glob("*.py") if path.name not in ("__init__.py", "child.py", "process.py")]
+    assert {"batch.py", "drift.py", "labels.py", "retrain.py", "train.py"} <= {path.name for path in jobs}
     assert [path.name for path in jobs if "serve" not in _called(path)] == []
 
 
