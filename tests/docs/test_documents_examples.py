@@ -17,9 +17,18 @@ from sklearn.preprocessing import LabelEncoder
 
 from taskclf_tray.adapters.activitywatch import AWEvent, parse_aw_export
 from taskclf_tray.core.drift import detect_class_shift, detect_entropy_spike, feature_drift_report
+from taskclf_tray.core.inference_policy import (
+    InferencePolicy,
+    PolicyValidationError,
+    build_inference_policy,
+    load_inference_policy,
+    remove_inference_policy,
+    save_inference_policy,
+    validate_policy,
+)
+from taskclf_tray.core.model_io import load_model_bundle
 from taskclf_tray.core.telemetry import TelemetryStore, compute_telemetry
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.drift.report import auto_enqueue_drift_labels, run_drift_check, write_drift_report
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.batch import (
     predict_labels,
@@ -31,6 +40,7 @@ from taskclf_tray.infer.batch import (
 )
 from taskclf_tray.infer.calibration import Calibrator, IdentityCalibrator, load_calibrator, load_calibrator_store
 from taskclf_tray.infer.feature_state import OnlineFeatureState
+from taskclf_tray.infer.monitor import auto_enqueue_drift_labels, run_drift_check, write_drift_report
 from taskclf_tray.infer.online import OnlinePredictor
 from taskclf_tray.infer.resolve import (
     ActiveModelReloader,
@@ -42,16 +52,6 @@ from taskclf_tray.infer.resolve import (
 from taskclf_tray.infer.taxonomy import TaxonomyResolver, load_taxonomy
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.model_registry import SelectionPolicy, resolve_active_model, write_active_atomic
-from taskclf_tray.models.bundle import load_model_bundle
-from taskclf_tray.models.policy import (
-    InferencePolicy,
-    PolicyValidationError,
-    build_inference_policy,
-    load_inference_policy,
-    remove_inference_policy,
-    save_inference_policy,
-    validate_policy,
-)
 from taskclf_tray.report.daily import build_daily_report
 from taskclf_tray.report.export import export_report_json
 from tests.infer.sample_rows import BUNDLE, HOME, golden, golden_frame, vocabularies
