@@ -25,7 +25,7 @@ from tests.fakes.held_imports import HeldImport
 from tests.fakes.processes import ROOT, is_over, wait_until
 
 PACKAGE = Path(taskclf_tray.__file__).parent
-JOBS = sorted(path.stem for path in PACKAGE.glob("train/*_job.py"))
+JOBS = ["batch", "drift", "labels", "retrain", "train"]
 FAKES = "tests.fakes.jobs"
 SCRIPT = "import sys; from taskclf_tray.__main__ import main; sys.exit(main())"
 ENTRIES = {
@@ -33,7 +33,7 @@ ENTRIES = {
     "script": (["-c", SCRIPT, "doctor"], "argparse"),
     "cli.main": (["-m", "taskclf_tray.cli.main", "doctor"], "argparse"),
     "command": (["-m", "taskclf_tray", "doctor"], "taskclf_tray.app.doctor"),
-    **{job: (["-m", f"taskclf_tray.train.{job}", "{}"], "taskclf_tray.core.errors") for job in JOBS},
+    **{job: (["-m", f"taskclf_tray.jobs.{job}", "{}"], "taskclf_tray.core.errors") for job in JOBS},
 }
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -86,11 +86,11 @@ def test_every_script_begins_with_the_handlers() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_begins_with_the_handlers(job: str) -> None:
     """The first statement after the docstring and `from __future__` starts the job when the module is the process."""
-    module = ast.parse((PACKAGE / "train" / f"{job}.py").read_text(encoding="utf-8"))
+    module = ast.parse((PACKAGE / "jobs" / f"{job}.py").read_text(encoding="utf-8"))
     _docstring, _future, first, *_ = module.body
     assert isinstance(first, ast.If)
     assert ast.unparse(first.test) == "__name__ == '__main__'"
-    assert ast.unparse(first.body[-1]) == f"start('taskclf_tray.train.{job}')"
+    assert ast.unparse(first.body[-1]) == f"start('taskclf_tray.jobs.{job}')"
 
 
 # -- a command at work ----------------------------------------------------------------------------------------

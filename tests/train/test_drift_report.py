@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taskclf_tray.drift import report as monitor
 from taskclf_tray.drift.findings import Finding
 from taskclf_tray.drift.report import DriftReport, DriftTrigger, write_drift_report
 from taskclf_tray.drift.words import words
+from taskclf_tray.infer import monitor
 from tests.train.drift_frames import MONDAY, check_arguments, week
 
 NEXT_MONDAY = MONDAY + timedelta(days=7)

@@ -265,7 +265,7 @@ def test_the_personal_calibrator_is_what_is_tuned(do: Trained) -> None:
     """A store whose calibrator for this person makes everything equally likely: no minute reaches the target."""
     store = Path(do("calibrate", end_us=moment(11))["store"])
     (store / "users").mkdir()
-    (store / "users" / f"{USER}.json").write_text(json.dumps(TemperatureCalibrator(1000.0).to_dict()))
+    (store / "users" / f"{USER}.json").write_text(json.dumps(TemperatureCalibrator(100.0).to_dict()))
     edit(store / "store.json", user_ids=[USER], user_count=1)
     assert "No minute reaches a probability of 80%" in do("tune-reject")["reason"]
 

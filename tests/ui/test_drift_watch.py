@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.app import drift_watch, text
+from taskclf_tray.app import drift_watch
 from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.drift_watch import DriftWatch
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.drift.memory import DriftMemory, load_memory
+from taskclf_tray.drift.story import DRIFT_TOO_SHORT
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
@@ -223,9 +224,9 @@ def test_a_young_record_wants_no_process(tmp_path: Path, caplog: pytest.LogCaptu
     with watching(tmp_path, job_module="no.such.module") as desk:
         desk.work()
         assert not desk.step()
-        assert (desk.memory().checked_day, desk.memory().too_little_data) == (LAST, text.DRIFT_TOO_SHORT)
+        assert (desk.memory().checked_day, desk.memory().too_little_data) == (LAST, DRIFT_TOO_SHORT)
         assert (desk.told, desk.queued()) == ([], [])
-        assert f"up to {LAST}: {text.DRIFT_TOO_SHORT}" in caplog.text
+        assert f"up to {LAST}: {DRIFT_TOO_SHORT}" in caplog.text
 
 
 def test_too_little_data_is_said_in_the_log_and_remembered(desk: Watch, caplog: pytest.LogCaptureFixture) -> None:

@@ -89,7 +89,7 @@ def test_what_is_not_installed(
     why: str,
 ) -> None:
     for module in ("factory", "plyer_backend"):
-        monkeypatch.setattr(f"taskclf_tray.ui.notify.{module}.find_spec", Installed(*installed))
+        monkeypatch.setattr(f"taskclf_tray.notify.{module}.find_spec", Installed(*installed))
     choice = choose_notifier(platform=platform, environment={**BUS, "PATH": path})
     assert type(choice.notifier) is expected
     assert why in choice.reason
