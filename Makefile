@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test format bench bench-learning faults starter lock clean
+.PHONY: help run test check setup-run setup-test format bench bench-learning faults starter pictures reference lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -50,6 +50,12 @@ starter: setup-test  ## make the starter model again and compare it with the shi
 	rm -rf $(ARTEFACTS)/starter
 	$(BIN)/python -m taskclf_tray.train.starter --out $(ARTEFACTS)/starter
 	diff --recursive --brief $(ARTEFACTS)/starter taskclf_tray/data/starter && echo "The starter model is the shipped one."
+
+pictures: setup-test  ## take the README's picture from the real app on a virtual desktop
+	$(BIN)/python -m tests.bench.pictures
+
+reference: setup-test  ## write the tables of docs/command-line.md and docs/settings.md from the code
+	$(BIN)/python packaging/reference_pages.py
 
 lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer ones
 	@$(PYTHON) packaging/setup/lock.py $(ARGS)

@@ -58,6 +58,10 @@ class Desktop:
         """Press a mouse button at a place of the screen (the panel is at the top: y below 32)."""
         self._run(["xdotool", "mousemove", str(x), str(y), "sleep", "0.2", "click", str(button)])
 
+    def point(self, x: int, y: int) -> None:
+        """Move the mouse to a place of the screen."""
+        self._run(["xdotool", "mousemove", str(x), str(y)])
+
     def keys(self, *names: str) -> None:
         """Press keys by their X names, one after another."""
         self._run(["xdotool", "key", "--delay", "120", *names])

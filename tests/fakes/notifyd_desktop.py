@@ -75,6 +75,10 @@ class NotifydHand:
         """Click the button `title` of the notice whose buttons are `titles`, from left to right."""
         self._desk.click(*self.wait_for_buttons(titles, timeout_seconds)[title])
 
+    def sees_notice(self) -> bool:
+        """Whether a notice is on the screen."""
+        return bool(self._windows())
+
     def click_beside(self, timeout_seconds: float = 10.0) -> None:
         """Click the notice itself, in its upper left corner."""
         window = wait_until(self._windows, "a notice", timeout_seconds)[0]
