@@ -1,8 +1,8 @@
 """How often the drift check alarms in quiet weeks, and how soon it finds what was planted.
 
 `python -m tests.bench.bench_drift [--people N] [--weeks N] [--seed N] [--table FILE]` prints JSON and writes the
-table as Markdown; `run()` returns the figures. `--people 6 --weeks 4` is what the README shows (a quarter of an hour);
-without arguments it takes a minute or two.
+table as Markdown; `run()` returns the figures. `--people 6 --weeks 4` (a quarter of an hour) is what
+docs/drift.md shows; without arguments it takes a minute or two.
 
 N people of each persona live some ordinary weeks, with each set of watchers and in each zone in turn. The check runs
 at the end of every day, as the app's does: the last 7 days against the 7 before. A quiet week with an alert at the

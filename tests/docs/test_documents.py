@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,8 +17,36 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
+)
+README_WORDS = 900
+PICTURE_BYTES = 300_000
+COMMAND_LINE = "docs/command-line.md"
+
+
+def read(name: str) -> str:
+    """A document of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def load(script: str) -> ModuleType:
+    """A script of `packaging/` as a module; the folder is no package."""
+    spec = importlib.util.spec_from_file_location(Path(script).stem, ROOT / "packaging" / script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+README = read("README.md")
+REFERENCE_PAGES = load("reference_pages.py")
 
 
 def section(document: str, title: str) -> str:
@@ -60,26 +90,43 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert lines[:2] == ["make run", "make test"]
 
 
-def test_the_readme_names_every_command_and_no_other() -> None:
-    named = {
-        cell.split()[1] for cell in first_cells(section(README, "Command line")) if cell.startswith("taskclf-tray ")
-    }
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= README_WORDS
+
+
+def test_the_documents_name_every_command_and_no_other() -> None:
+    named = {cell.split()[1] for cell in first_cells(read(COMMAND_LINE)) if cell.startswith("taskclf-tray ")}
     assert named == set(commands(build_parser()))
 
 
-def test_the_readme_names_every_option_and_no_other() -> None:
-    documented: dict[str, set[str]] = {name: set() for name in commands(build_parser())}
-    rows = re.findall(r"^\| `(--[a-z-]+)` \| ([a-z, ]+) \|", section(README, "Command line"), re.MULTILINE)
-    for option, owners in rows:
-        for name in documented if owners == "all" else owners.split(", "):
-            documented[name].add(option)
+def test_the_documents_name_every_option_and_no_other() -> None:
+    """The options of all commands stand before the first section, those of a command in its own."""
+    page = read(COMMAND_LINE)
+    everywhere = option_cells(page.split("\n## ", 1)[0])
+    documented = {name: everywhere | option_cells(section(page, name)) for name in commands(build_parser())}
     assert documented == {name: options(command) for name, command in commands(build_parser()).items()}
+
+
+def option_cells(markdown: str) -> set[str]:
+    """The long options in the first column of the tables."""
+    return {cell for cell in first_cells(markdown) if cell.startswith("--")}
+
+
+@pytest.mark.parametrize("name", REFERENCE_PAGES.PAGES)
+def test_a_generated_page_is_what_the_code_says(name: str) -> None:
+    page = read(f"docs/{name}")
+    assert REFERENCE_PAGES.PAGES[name](page) == page, "run make reference"
+
+
+def test_a_page_without_a_table_of_the_code_is_refused() -> None:
+    with pytest.raises(SystemExit, match="The page has the tables"):
+        REFERENCE_PAGES.settings("<!-- generated: settings -->\n<!-- end -->\n")
 
 
 def test_settings_and_their_defaults() -> None:
     import tomllib
 
-    rows = re.findall(r"^\| `([a-z_]+)` \| `([^`]*)` \|", section(README, "Settings"), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| `([^`]*)` \|", read("docs/settings.md"), re.MULTILINE)
     assert {key for key, _ in rows} == set(KEYS) - WITHOUT_EFFECT
     for key, default in rows:
         value = getattr(Config(), key)
@@ -87,11 +134,12 @@ def test_settings_and_their_defaults() -> None:
         assert tomllib.loads(f"x = {default}")["x"] == (list(value) if isinstance(value, tuple) else value)
 
 
-def test_the_readme_names_every_menu_entry_and_no_other() -> None:
+def test_the_documents_name_every_menu_entry_and_no_other() -> None:
     entries = {value for name, value in vars(text).items() if name.startswith("MENU_")}
-    tray = section(README, "The tray")
+    tray = read("docs/tray.md")
+    menu = section(tray, "The menu")
     assert entries - set(re.findall(r"`([^`]+)`", tray)) == set()
-    assert set(first_cells(tray)) - entries == set()
+    assert set(first_cells(menu)) - entries == set()
 
 
 def test_rooms() -> None:
@@ -107,6 +155,44 @@ def test_files_and_folders_named_exist(name: str) -> None:
     named += [f"taskclf_tray/{path}" for path in re.findall(r"`((?:core|infer|ui)/[\w./]+)`", document)]
     named += re.findall(r"\]\(([A-Z]+(?:\.md)?)\)", document)
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    """Relative links and pictures exist, and so do the headings they name."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code(read(name))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ROOT / Path(name).parent / path if path else ROOT / name
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
+            dead.append(target)
+    assert dead == []
+
+
+def test_pictures_are_small() -> None:
+    pictures = list((ROOT / "docs" / "pictures").iterdir())
+    assert pictures
+    assert max(path.stat().st_size for path in pictures) <= PICTURE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"), [("3. Events → buckets", "3-events--buckets"), ("`a_b`: it’s C", "a_b-its-c")]
+)
+def test_an_anchor_is_made_of_its_heading(heading: str, anchor: str) -> None:
+    assert anchors(f"# One\n\n## {heading}\n") == {"one", anchor}
+
+
+def anchors(markdown: str) -> set[str]:
+    """The names of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", without_code(markdown), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(markdown: str) -> str:
+    """A document without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", markdown, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_the_changelog_has_the_version() -> None:
@@ -130,3 +216,25 @@ def test_no_machine_and_no_package_index_is_named_in_the_tree() -> None:
 def tracked_files() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
+
+
+def decisions() -> list[str]:
+    """The pages of the decisions, in their order."""
+    return sorted(name for name in DOCUMENTS if re.match(r"docs/decisions/\d{4}-", name))
+
+
+@pytest.mark.parametrize("name", decisions())
+def test_a_decision_has_context_decision_and_consequences(name: str) -> None:
+    page = read(name)
+    assert page.startswith(f"# {int(Path(name).name[:4])}. ")
+    headings = ("Context", "Decision", "Consequences")
+    assert tuple(re.findall(r"^## (.+)$", page, re.MULTILINE)) == headings
+    assert all(section(page, heading).strip() for heading in headings)
+
+
+def test_the_index_of_decisions_has_each_by_its_title_and_in_order() -> None:
+    index = re.findall(r"^(\d+)\. \[(.+)\]\((.+)\)$", section(read("ARCHITECTURE.md"), "Decisions"), re.MULTILINE)
+    assert [path for _, _, path in index] == decisions()
+    for place, (number, title, path) in enumerate(index, 1):
+        assert int(number) == place
+        assert read(path).splitlines()[0] == f"# {number}. {title}"

@@ -1,4 +1,4 @@
-"""“Use it from Python” in the README, word for word, against a real aw-server and a real home of the taskclf tool."""
+"""“Use it from Python” in docs/library.md, word for word, against a real aw-server and a taskclf home."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.e2e.server_days import Desk
 from tests.fakes.aw_server import AWServer, run_aw_server
 from tests.ui.worker_home import copy_home
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 
 
 def blocks() -> list[str]:
     """The Python blocks of the section."""
-    section = README.read_text().split("## Use it from Python", 1)[1].split("\n## ", 1)[0]
+    section = PAGE.read_text().split("## Use it from Python", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
 
 
@@ -51,15 +51,15 @@ def test_the_page_says_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[
     home = copy_home(tmp_path / "home")
     batch, predictor, loop, labelling = blocks()
     names: dict[str, Any] = {"home": home}
-    exec(compile(batch.replace("export.json", str(EXPORT)), "README", "exec"), names)
+    exec(compile(batch.replace("export.json", str(EXPORT)), PAGE.name, "exec"), names)
     assert len(names["result"].smoothed_labels) == len(names["rows"]) > 0
-    exec(compile(predictor, "README", "exec"), names)
+    exec(compile(predictor, PAGE.name, "exec"), names)
     assert names["prediction"].bucket_start_ts == names["rows"][-1].bucket_start_ts
     with run_aw_server(tmp_path / "aw") as server:
         an_hour_of_work(server)
         stop = threading.Event()
         names |= {"stop": stop, "out": tmp_path / "out", "server": server.url}
-        worker = threading.Thread(target=exec, args=(compile(loop, "README", "exec"), names))
+        worker = threading.Thread(target=exec, args=(compile(loop, PAGE.name, "exec"), names))
         worker.start()
         until = time.monotonic() + 30
         written = tmp_path / "out" / "predictions.csv"
@@ -72,9 +72,9 @@ def test_the_page_says_what_works(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "Queued for a label: " in capsys.readouterr().out
     assert list((tmp_path / "out" / "telemetry").glob("telemetry_*.jsonl"))
     assert {entry["status"] for entry in json.loads((tmp_path / "out" / "queue.json").read_text())} == {"pending"}
-    exec(compile(labelling, "README", "exec"), names)
+    exec(compile(labelling, PAGE.name, "exec"), names)
     assert len(capsys.readouterr().out.splitlines()) >= 1
-    exec(compile(labelling, "README", "exec"), names)
+    exec(compile(labelling, PAGE.name, "exec"), names)
     assert capsys.readouterr().out == ""  # skipped stays skipped
     assert "skipped" in {entry["status"] for entry in json.loads((tmp_path / "out" / "queue.json").read_text())}
     assert read_segments_json(tmp_path / "out" / "segments.json")

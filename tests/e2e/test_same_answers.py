@@ -31,7 +31,7 @@ def lines_of(path: Path) -> Lines:
 
 
 def library_answers(home: Path, export: Path, zone: str, out: Path) -> Lines:
-    """As a program would do it (README, Use it from Python)."""
+    """As a program would do it (docs/library.md)."""
     served = resolve_inference_config(home / "models")
     events = parse_aw_export(export, title_salt=SECRET)
     rows = build_features_from_aw_events(
