@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test format bench bench-learning faults starter pictures reference lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter pictures reference lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -32,6 +32,10 @@ setup-test:  ## system packages, the environment of the tests, and a real aw-ser
 	@$(PYTHON) packaging/setup/system_packages.py
 	@$(ENVIRONMENT) dev
 	@$(ENVIRONMENT) aw-server
+
+docs:  ## build the site of docs/ into .artefacts/site; a warning is an error
+	@$(ENVIRONMENT) docs
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
 
 format:  ## write the code in its one format
 	$(BIN)/ruff format .
@@ -61,5 +65,5 @@ lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer
 	@$(PYTHON) packaging/setup/lock.py $(ARGS)
 
 clean:  ## remove environments, caches and everything built
-	rm -rf $(VENV) .venv-aw build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-aw .venv-docs build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -116,8 +116,8 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def _operands(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         if not action.option_strings and not isinstance(action, argparse._SubParsersAction):
-            choices = "|".join(map(str, action.choices or ()))
-            name = choices or str(action.metavar or action.dest).upper()
+            choices = ",".join(map(str, action.choices or ()))
+            name = f"{{{choices}}}" if choices else str(action.metavar or action.dest).upper()
             yield f"[{name}]" if action.nargs == "?" else name
 
 
@@ -131,7 +131,7 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def _code(*words: str) -> str:
-    return f"`{' '.join(words)}`".replace("|", r"\|")
+    return f"`{' '.join(words)}`"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,6 +1,6 @@
 """Makes a virtual environment from pinned, hashed requirement files; does nothing when it is up to date.
 
-usage: environment.py {python,run,dev,aw-server}
+usage: environment.py {python,run,dev,aw-server,docs}
 
 `python` only looks whether this Python will do. `dev` holds everything `run` does, in the same folder: whoever has run
 the tests need not wait for `make run`.
@@ -87,6 +87,7 @@ PLANS = {
     "run": Plan(".venv", "run.txt", project=ROOT, included_in="dev"),
     "dev": Plan(".venv", "dev.txt", project=ROOT, apart=("pip-oldest.txt", "pip-newest.txt")),
     "aw-server": Plan(".venv-aw", "aw-server-build.txt", "aw-server.txt", sources=("strict-rfc3339",)),
+    "docs": Plan(".venv-docs", "docs.txt"),
 }
 
 

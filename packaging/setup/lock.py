@@ -32,6 +32,7 @@ INPUTS = {
     "aw-server-build.txt": ["packaging/requirements/aw-server-build.in"],
     "pip-oldest.txt": ["packaging/requirements/pip-oldest.in"],
     "pip-newest.txt": ["packaging/requirements/pip-newest.in"],
+    "docs.txt": ["packaging/requirements/docs.in"],
 }
 PYTHONS = [f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
 PLATFORMS = (
