@@ -153,6 +153,8 @@ def test_files_and_folders_named_exist(name: str) -> None:
     document = (ROOT / name).read_text(encoding="utf-8")
     named = re.findall(r"`((?:tests|packaging|taskclf_tray|\.ci)/[\w./-]*)`", document)
     named += [f"taskclf_tray/{path}" for path in re.findall(r"`((?:core|infer|ui)/[\w./]+)`", document)]
+    rooms = "|".join(path.parent.name for path in (ROOT / "taskclf_tray").glob("*/__init__.py"))
+    named += [f"taskclf_tray/{path}" for path in re.findall(rf"`((?:{rooms})/[\w./]+\.py)`", document)]
     named += re.findall(r"\]\(([A-Z]+(?:\.md)?)\)", document)
     assert [path for path in named if not (ROOT / path).exists()] == []
 
