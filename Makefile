@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter pictures reference lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter pictures reference house lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -60,6 +60,9 @@ pictures: setup-test  ## take the README's picture from the real app on a virtua
 
 reference: setup-test  ## write the tables of docs/command-line.md and docs/settings.md from the code
 	$(BIN)/python packaging/reference_pages.py
+
+house: setup-test  ## how clear the house is, in numbers beside their targets
+	@$(BIN)/python packaging/house.py
 
 lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer ones
 	@$(PYTHON) packaging/setup/lock.py $(ARGS)

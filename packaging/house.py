@@ -198,7 +198,7 @@ def files_called(scenario: Callable[[Callable[[], contextlib.AbstractContextMana
             yield
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
 
     scenario(watched)
     return {name for name in seen if Path(name).is_relative_to(PACKAGE)}
@@ -212,8 +212,9 @@ def event_to_label(watched: Callable[[], contextlib.AbstractContextManager[None]
     from taskclf_tray.adapters.normalise import Normaliser
     from taskclf_tray.adapters.raw import RawEvent
     from taskclf_tray.core.time import to_us
+    from taskclf_tray.store.database import Database
     from tests.infer.test_parity_record import Script
-    from tests.ui.worker_home import recorder_of, serving_of
+    from tests.ui.worker_home import pipeline_config, recorder_of
 
     start = datetime(2026, 3, 2, 9, tzinfo=UTC)
     raw = [
@@ -222,7 +223,7 @@ def event_to_label(watched: Callable[[], contextlib.AbstractContextManager[None]
     ]
     normaliser = Normaliser("3d" * 32)
     with tempfile.TemporaryDirectory() as folder:
-        database, config = serving_of(Path(folder))
+        database, config = Database(Path(folder) / "tray.db"), pipeline_config()
         with watched():
             events = normaliser.events(start, start + timedelta(minutes=10), {Stream.WINDOW: raw})
             recorder_of(database, Script(events), config).step(start + timedelta(minutes=11))
@@ -233,11 +234,13 @@ def label_to_model(watched: Callable[[], contextlib.AbstractContextManager[None]
     """A label is written down, and a model is trained on all of them, judged and promoted."""
     from datetime import timedelta
 
+    from taskclf_tray.core.time import to_us
     from taskclf_tray.jobs.retrain import run
     from taskclf_tray.labels.spans import LabelStore
     from taskclf_tray.store.database import Database
     from taskclf_tray.train.train_request import RetrainRequest
-    from tests.train.worked_days import FIRST, LATER, USER, make_home, record_days, to_us
+    from tests.train.worked_days import FIRST, LATER, make_home, record_days
+    from tests.ui.worker_home import USER
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         paths = make_home(Path(folder) / "home")

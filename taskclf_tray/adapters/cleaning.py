@@ -76,7 +76,7 @@ def fill_gaps(events: Sequence[RawEvent], longest_us: int) -> list[RawEvent]:
     return filled
 
 
-def take_out(
+def remove_excluded(
     events: Sequence[RawEvent], is_excluded: Callable[[RawEvent], bool]
 ) -> tuple[list[RawEvent], list[Interval]]:
     """The events without the excluded ones, and the time that was theirs: nobody else gets it.
@@ -98,7 +98,7 @@ def take_out(
     return rest, theirs
 
 
-def cut_out(events: Sequence[RawEvent], holes: Sequence[Interval]) -> list[RawEvent]:
+def subtract_intervals(events: Sequence[RawEvent], holes: Sequence[Interval]) -> list[RawEvent]:
     """The events without the time of the holes."""
     if not holes:
         return list(events)

@@ -20,7 +20,7 @@ from typing import Any, Final
 from taskclf_tray.adapters.apps import AppInfo, is_nameless
 from taskclf_tray.adapters.base import Stream, always
 from taskclf_tray.adapters.calls import is_call_title
-from taskclf_tray.adapters.cleaning import cut_out
+from taskclf_tray.adapters.cleaning import subtract_intervals
 from taskclf_tray.adapters.front_tabs import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.raw import RawEvent
@@ -57,7 +57,7 @@ class Desk:
         first, *further = self.inputs or ((),)
         merged = list(first)
         for events in further:
-            merged += cut_out(events, minutes_near(merged)) if merged else events
+            merged += subtract_intervals(events, minutes_near(merged)) if merged else events
         return merged
 
     def streams(self) -> list[Sequence[RawEvent]]:
@@ -79,13 +79,13 @@ def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup, keep_going: Calla
     tabs: list[RawEvent] = []
     for number, desk in enumerate(speaking):
         elsewhere = minutes.elsewhere(number)
-        away += cut_out(desk.away, elsewhere)
-        inputs += cut_out(desk.input, elsewhere)
-        tabs += cut_out(desk.tabs, elsewhere)
+        away += subtract_intervals(desk.away, elsewhere)
+        inputs += subtract_intervals(desk.input, elsewhere)
+        tabs += subtract_intervals(desk.tabs, elsewhere)
         for index, screen in enumerate(desk.screens):
-            windows += cut_out(screen.windows, minutes.unseen(number, index))
-    away += cut_out(loose.away, minutes_near(away)) if loose.away and away else loose.away
-    inputs += cut_out(loose.input, minutes_near(inputs)) if loose.input and inputs else loose.input
+            windows += subtract_intervals(screen.windows, minutes.unseen(number, index))
+    away += subtract_intervals(loose.away, minutes_near(away)) if loose.away and away else loose.away
+    inputs += subtract_intervals(loose.input, minutes_near(inputs)) if loose.input and inputs else loose.input
     return {Stream.WINDOW: windows, Stream.AWAY: away, Stream.INPUT: inputs, Stream.TAB: [*tabs, *loose.tabs]}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from taskclf_tray.adapters.browsers import passes_as
-from taskclf_tray.adapters.cleaning import cut_out
+from taskclf_tray.adapters.cleaning import subtract_intervals
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import Interval, flatten, intersect, union
 
@@ -46,7 +46,7 @@ def tabs_in_front(
             holes[name] += _without_voice(name, browser, other, front, own, foreign)
     kept: list[RawEvent] = []
     for name in sorted(names):
-        kept += cut_out([tab for tab in tabs if tab.browser == name], union(holes[name]))
+        kept += subtract_intervals([tab for tab in tabs if tab.browser == name], union(holes[name]))
     return sorted(kept, key=_in_time)
 
 

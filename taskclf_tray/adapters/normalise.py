@@ -15,7 +15,14 @@ from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nam
 from taskclf_tray.adapters.base import Stream, always
 from taskclf_tray.adapters.browsers import browser_of_app
 from taskclf_tray.adapters.calls import HOST_APP_IDS
-from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip, cut_out, fill_gaps, join_pieces, take_out
+from taskclf_tray.adapters.cleaning import (
+    CLIP_NOISE_US,
+    clip,
+    fill_gaps,
+    join_pieces,
+    remove_excluded,
+    subtract_intervals,
+)
 from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
 from taskclf_tray.adapters.front_tabs import tabs_in_front
@@ -60,7 +67,7 @@ class Normaliser:
         self._apps = AppRegistry.default() if apps is None else apps
         self._exclusions = Exclusions(self._apps, exclude_apps, exclude_title_patterns)
         self._fill_us = seconds_to_us(fill_gap_seconds)
-        self.passed_over = 0
+        self.skipped_count = 0
         """Damaged events in the last call of `events`."""
 
     @property
@@ -86,14 +93,14 @@ class Normaliser:
         before. `keep_going`: called before each event that costs time; raises what ends the work.
         """
         bounds = to_us(start), to_us(end)
-        self.passed_over = 0
+        self.skipped_count = 0
         self._exclusions.begin_read()
         if not are_sound:
             raw = {stream: self._sound(stream, events) for stream, events in raw.items()}
         by_stream = {stream: clip(join_pieces(raw.get(stream, ())), *bounds) for stream in Stream}
         filled = fill_gaps(by_stream[Stream.WINDOW], self._fill_us)
         keep_going()
-        window, holes = take_out(filled, self._is_excluded)
+        window, holes = remove_excluded(filled, self._is_excluded)
         tabs = [e for e in _each(by_stream[Stream.TAB], keep_going) if not self._has_excluded_title(e)]
         # strategies of the macOS watcher put the address beside the title: as good as a tab event
         tabs += [
@@ -108,12 +115,12 @@ class Normaliser:
             window=tuple(self._window_event(event) for event in _each(window, keep_going)),
             input=tuple(_input_event(event) for event in by_stream[Stream.INPUT]),
             away=tuple(_away_event(event) for event in by_stream[Stream.AWAY]),
-            tab=tuple(_tab_event(event) for event in _each(cut_out(tabs, holes), keep_going)),
+            tab=tuple(_tab_event(event) for event in _each(subtract_intervals(tabs, holes), keep_going)),
         )
 
     def _sound(self, stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
         sound = [event for event in events if is_sound(stream, event)]
-        self.passed_over += len(events) - len(sound)
+        self.skipped_count += len(events) - len(sound)
         return sound
 
     def lookup(self, name: str) -> AppInfo:

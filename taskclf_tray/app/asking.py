@@ -15,8 +15,8 @@ from typing import Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.ask_facts import AskFacts
-from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.away import AwayWatch
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.question import ASK_TAG, question_notice
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.time import from_us, to_us
@@ -33,9 +33,9 @@ from taskclf_tray.labels.budget import (
     Moment,
     decide,
 )
-from taskclf_tray.labels.closing import close_blocks
+from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
-from taskclf_tray.record.recorder import Live
+from taskclf_tray.record.recorder import LiveLabel
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.paths import home_dir
 
@@ -49,7 +49,7 @@ _REVIEW_EVERY: Final = timedelta(hours=1)
 class Asker:
     """One for each session; runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Audience) -> None:
+    def __init__(self, session: Session, audience: Publisher) -> None:
         self._session = session
         self._audience = audience
         self._database = session.database
@@ -70,7 +70,7 @@ class Asker:
         """A pause or private mode has ended."""
         self._resumed_at = self._session.now()
 
-    def after_step(self, live: Live | None, *, has_new_minutes: bool) -> None:
+    def after_step(self, live: LiveLabel | None, *, has_new_minutes: bool) -> None:
         """The record is up to date: queue what has closed, and ask when it is worth it."""
         now = self._session.now()
         if now - self._seen_at > _SLEEP:
@@ -137,14 +137,14 @@ class Asker:
             if block.start_us >= oldest_us:
                 self._recent[block.start_us] = (now if is_new else self._recent[block.start_us][0], block)
 
-    def _queue_gap(self, live: Live, now: datetime) -> None:
+    def _queue_gap(self, live: LiveLabel, now: datetime) -> None:
         zone_name = self._session.time_zone()
         gap = self._away.returned(live, zone_name)
         if gap is not None:
             self._breakpoint_at = now
             self._queue.enqueue_gap(self._user_id, *gap, at=now, zone=zone_name)
 
-    def _follow_call(self, live: Live, now: datetime) -> None:
+    def _follow_call(self, live: LiveLabel, now: datetime) -> None:
         """A call that somebody has listened to goes on while its window is in front; its end is a breakpoint."""
         was_in_call, self._is_in_call = self._is_in_call, live.is_listening or (self._is_in_call and live.is_call)
         if was_in_call and not self._is_in_call:
@@ -152,7 +152,7 @@ class Asker:
 
     # -- asking -----------------------------------------------------------------------------------------------
 
-    def _ask_if_worth_it(self, live: Live, now: datetime) -> None:
+    def _ask_if_worth_it(self, live: LiveLabel, now: datetime) -> None:
         moment = self._moment(live, now)
         candidates = [c for c in self._facts.candidates(now, self._recent) if to_us(c.start) not in self._failed]
         memory = self._facts.memory(moment)
@@ -163,7 +163,7 @@ class Asker:
         if decision.ask is not None:
             self._ask(decision.ask, decision, moment)
 
-    def _moment(self, live: Live, now: datetime) -> Moment:
+    def _moment(self, live: LiveLabel, now: datetime) -> Moment:
         return Moment(
             now=now,
             time_zone=self._session.time_zone(),

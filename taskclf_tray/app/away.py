@@ -7,7 +7,7 @@ from typing import Final
 
 from taskclf_tray.core.intervals import union
 from taskclf_tray.core.time import from_us, local_date, to_us
-from taskclf_tray.record.recorder import Live
+from taskclf_tray.record.recorder import LiveLabel
 from taskclf_tray.store.database import Database
 
 SHORTEST: Final = timedelta(minutes=10)
@@ -25,7 +25,7 @@ class AwayWatch:
         self._user_id = user_id
         self._present: datetime | None = None
 
-    def returned(self, live: Live, zone_name: str) -> tuple[datetime, datetime] | None:
+    def returned(self, live: LiveLabel, zone_name: str) -> tuple[datetime, datetime] | None:
         """The time away that ends with this answer, when it is one to ask about.
 
         Ten minutes to four hours within one local day, not touched by a pause or private mode, with no minute of

@@ -58,7 +58,7 @@ _ORIGINS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. `failed`: something a person expects does not work; `note`: worth knowing.
 
     `facts`: the same for programs, where there is more than the sentence says.
@@ -71,12 +71,12 @@ class Finding:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-Check = Callable[[HomePaths, Config], Iterator[Finding]]
+Check = Callable[[HomePaths, Config], Iterator[CheckResult]]
 
 
 def check_everything(
     *, home: Path | None = None, aw_host: str | None = None, screen: Mapping[str, Check] | None = None
-) -> list[Finding]:
+) -> list[CheckResult]:
     """Look at everything once; takes a few seconds at most. A home that is not there is not made.
 
     `screen`: checks of what is drawn, by subject; they come before those of notifications.
@@ -85,31 +85,31 @@ def check_everything(
         folder = home_dir(home)
         is_new = not folder.exists()
         paths = HomePaths(folder) if is_new else prepare_home(folder)
-        first = _new_home(folder) if is_new else Finding("Home", "ok", str(folder))
+        first = _new_home(folder) if is_new else CheckResult("Home", "ok", str(folder))
     except HomeNotWritableError as error:
         if not HomePaths(folder).tray.is_dir():
-            return [Finding("Home", "failed", error.title, error.next_step)]
-        paths, first = HomePaths(folder), Finding("Home", "failed", error.title, error.next_step)
+            return [CheckResult("Home", "failed", error.title, error.next_step)]
+        paths, first = HomePaths(folder), CheckResult("Home", "failed", error.title, error.next_step)
     except TaskclfError as error:
-        return [Finding("Home", "failed", error.title, error.next_step)]
+        return [CheckResult("Home", "failed", error.title, error.next_step)]
     config, problems = load_config(paths.config)
     if aw_host is not None:
         config = dataclasses.replace(config, aw_host=aw_host)
     findings = [first]
-    findings += [Finding("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
-    findings += [Finding("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
+    findings += [CheckResult("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
+    findings += [CheckResult("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]
     for subject, check in {**_CHECKS, **(screen or {}), **_OF_NOTICES}.items():
         if is_new and subject in _OF_A_HOME:
             continue
         try:
             findings += check(paths, config)
         except TaskclfError as error:
-            findings.append(Finding(subject, "failed", error.title, error.next_step or _LOOK_INTO_LOG))
+            findings.append(CheckResult(subject, "failed", error.title, error.next_step or _LOOK_INTO_LOG))
         except OSError as error:
-            findings.append(Finding(subject, "failed", *_sentence(error)))
+            findings.append(CheckResult(subject, "failed", *_sentence(error)))
         except Exception as error:  # noqa: BLE001 - one check that breaks must not hide the others
             detail = f"this could not be checked ({type(error).__name__})"
-            findings.append(Finding(subject, "failed", detail, _LOOK_INTO_LOG))
+            findings.append(CheckResult(subject, "failed", detail, _LOOK_INTO_LOG))
     return findings
 
 
@@ -118,21 +118,21 @@ def _sentence(error: OSError) -> tuple[str, str]:
     return told.title, told.next_step
 
 
-def _new_home(folder: Path) -> Finding:
+def _new_home(folder: Path) -> CheckResult:
     parent = _nearest_there(folder)
     if not os.access(parent, os.W_OK):
-        return Finding("Home", "failed", f"{folder} cannot be made: {parent} is not yours to write to", _OTHER_HOME)
-    return Finding("Home", "note", f"{folder} is not there yet; the first start makes it", _OTHER_HOME)
+        return CheckResult("Home", "failed", f"{folder} cannot be made: {parent} is not yours to write to", _OTHER_HOME)
+    return CheckResult("Home", "note", f"{folder} is not there yet; the first start makes it", _OTHER_HOME)
 
 
 def _nearest_there(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _disk(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     free = shutil.disk_usage(_nearest_there(paths.home)).free
     enough = free >= MIN_FREE_BYTES
-    yield Finding(
+    yield CheckResult(
         "Disk",
         "ok" if enough else "failed",
         f"{free / 1e9:.1f} GB free",
@@ -140,10 +140,10 @@ def _disk(paths: HomePaths, _config: Config) -> Iterator[Finding]:
     )
 
 
-def _permissions(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _permissions(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     found, parents = open_places(paths.home), open_parents(paths.home)
     for parent in parents:
-        yield Finding(
+        yield CheckResult(
             "Permissions",
             "failed",
             f"other users of this computer can replace what is in {parent}",
@@ -155,29 +155,31 @@ def _permissions(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         if foreign_owner(folder) is not None
     ]
     for folder in foreign:
-        yield Finding(
+        yield CheckResult(
             "Permissions", "failed", f"{folder} belongs to another user", f"Run: sudo chown -R $(id -u) {paths.home}"
         )
     # in a closed home nothing is within reach: an editor's file mode is worth knowing, and no more
     verdict: Verdict = "failed" if any(place.path == paths.home for place in found) else "note"
     for place in found[:_PLACES_NAMED]:
         detail = f"{place.path} is open to other users of this computer (mode {place.mode:04o})"
-        yield Finding("Permissions", verdict, detail, _CLOSE)
+        yield CheckResult("Permissions", verdict, detail, _CLOSE)
     if len(found) > _PLACES_NAMED:
-        yield Finding("Permissions", verdict, f"{len(found) - _PLACES_NAMED} more files and folders are open", _CLOSE)
+        yield CheckResult(
+            "Permissions", verdict, f"{len(found) - _PLACES_NAMED} more files and folders are open", _CLOSE
+        )
     if not (found or parents or foreign):
-        yield Finding("Permissions", "ok", "the home is yours, and closed to other users of this computer")
+        yield CheckResult("Permissions", "ok", "the home is yours, and closed to other users of this computer")
 
 
-def _identity(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _identity(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     load_or_create_identity(paths.home)
     secret = paths.processed / ".title_secret"
     if os.name == "posix" and secret.stat().st_mode & 0o077:
-        yield Finding(
+        yield CheckResult(
             "Identity", "failed", "other users of this computer can read the title secret", f"Run: chmod 600 {secret}"
         )
         return
-    yield Finding("Identity", "ok", "user id and title secret are there, readable by you alone")
+    yield CheckResult("Identity", "ok", "user id and title secret are there, readable by you alone")
 
 
 def _opened(paths: HomePaths) -> Database:
@@ -185,7 +187,7 @@ def _opened(paths: HomePaths) -> Database:
     return Database(paths.database, read_only=paths.database.exists())
 
 
-def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     identity = load_or_create_identity(paths.home)
     database = _opened(paths)
     try:
@@ -201,50 +203,52 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         clock = list(_clock(database, identity.user_id))
     finally:
         database.close()
-    yield Finding("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
+    yield CheckResult("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
     if damaged:
-        yield Finding("Record", "failed", text.minutes_left_out(damaged), "Check the disk, and let taskclf-tray run.")
+        yield CheckResult(
+            "Record", "failed", text.minutes_left_out(damaged), "Check the disk, and let taskclf-tray run."
+        )
     if labels or not is_sound:
         what = f"{labels} label{'' if labels == 1 else 's'} of the record cannot be read" if labels else ""
-        yield Finding("Record", "failed", what or f"{paths.database} is damaged", advice_for_damage(paths.database))
+        yield CheckResult("Record", "failed", what or f"{paths.database} is damaged", advice_for_damage(paths.database))
     yield from clock
     note = unknown_zones_note(name for name in zones if known_zone(name) != name)
     if note is not None:
-        yield Finding("Record", "failed", note, UPDATE_STEP)
+        yield CheckResult("Record", "failed", note, UPDATE_STEP)
     if is_open:
-        yield Finding("Pause", "note", "paused or private: nothing is read", "Resume in the menu.")
+        yield CheckResult("Pause", "note", "paused or private: nothing is read", "Resume in the menu.")
 
 
-def _clock(database: Database, user_id: str) -> Iterator[Finding]:
+def _clock(database: Database, user_id: str) -> Iterator[CheckResult]:
     """Whether the record reaches ahead of the clock, and what is kept apart because it did."""
     now, newest = datetime.now(UTC), newest_mark(database, user_id)
     if now < EARLIEST:
-        yield Finding("Clock", "failed", *text.clock_without_battery(now))
+        yield CheckResult("Clock", "failed", *text.clock_without_battery(now))
     elif newest is not None and newest > now + TOLERANCE:
-        yield Finding("Clock", "failed", text.record_ahead(newest), text.RECORD_AHEAD_STEP)
+        yield CheckResult("Clock", "failed", text.record_ahead(newest), text.RECORD_AHEAD_STEP)
     with database.reading():
         for change in database.ahead.kept_apart(user_id):
             first_us = database.ahead.first_us(change.id)
             if first_us is not None:
                 minutes, labels = database.ahead.minutes(change.id), database.ahead.labels(change.id)
-                yield Finding(
+                yield CheckResult(
                     "Clock", "note", text.kept_apart(minutes, labels, from_us(first_us), from_us(change.found_us))
                 )
 
 
-def _time_zone(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _time_zone(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     here = local_zone()
     if here.problem is None:
-        yield Finding("Time zone", "ok", f"{here.name} (from {here.source})")
+        yield CheckResult("Time zone", "ok", f"{here.name} (from {here.source})")
     else:
-        yield Finding("Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", text.ZONE_STEP)
+        yield CheckResult("Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", text.ZONE_STEP)
 
 
-def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     if config.source == "builtin":
-        yield Finding("Activity source", "note", text.NO_BUILTIN)
+        yield CheckResult("Activity source", "note", text.NO_BUILTIN)
     if config.source == "simulated":
-        yield Finding("Activity source", "note", "a simulated person (source in config.toml)")
+        yield CheckResult("Activity source", "note", "a simulated person (source in config.toml)")
         return
     source = ActivityWatchSource(
         config.aw_host,
@@ -257,14 +261,14 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
     finally:
         source.close()
     if not status.reachable:
-        yield Finding(
+        yield CheckResult(
             "Activity source",
             "failed",
             status.detail,
             "ActivityWatch is at https://activitywatch.net; taskclf-tray demo shows the app without it.",
         )
         return
-    yield Finding("Activity source", "ok", status.detail)
+    yield CheckResult("Activity source", "ok", status.detail)
     advice: dict[Stream, tuple[Verdict, str]] = {
         Stream.WINDOW: ("failed", "Start aw-watcher-window (on Wayland: awatcher)"),
         Stream.AWAY: ("failed", "Start aw-watcher-afk: without it breaks are not recognised"),
@@ -273,12 +277,12 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[Finding]:
     }
     for stream, (verdict, step) in advice.items():
         if stream not in status.streams:
-            yield Finding(f"Activity source, {_STREAMS[stream]}", verdict, "no events", step)
+            yield CheckResult(f"Activity source, {_STREAMS[stream]}", verdict, "no events", step)
     for bucket in status.buckets:
         yield _bucket(bucket, source.now())
 
 
-def _bucket(bucket: BucketState, now: datetime) -> Finding:
+def _bucket(bucket: BucketState, now: datetime) -> CheckResult:
     """One bucket: the age of its newest event, whether it is read, and why not."""
     facts = {
         "bucket": bucket.bucket_id,
@@ -291,31 +295,31 @@ def _bucket(bucket: BucketState, now: datetime) -> Finding:
         "reason": None if bucket.unread is None else bucket.unread.value,
     }
     is_missed = bucket.unread not in (None, Unread.OTHER_TYPE)
-    return Finding("Bucket", "note" if is_missed else "ok", text.bucket_line(bucket, now), facts=facts)
+    return CheckResult("Bucket", "note" if is_missed else "ok", text.bucket_line(bucket, now), facts=facts)
 
 
-def _model(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _model(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     for bundle in list_bundles(paths.models, is_thorough=True):
         if bundle.problem is not None:
-            yield Finding("Model", "note", f"{bundle.name} cannot be used: {bundle.problem}")
+            yield CheckResult("Model", "note", f"{bundle.name} cannot be used: {bundle.problem}")
     try:
         resolved = resolve_inference_config(paths.models, with_starter=True)
     except ModelResolutionError as error:
-        yield Finding("Model", "failed", error.title, error.next_step or _LOOK_INTO_LOG)
+        yield CheckResult("Model", "failed", error.title, error.next_step or _LOOK_INTO_LOG)
         return
-    yield Finding(
+    yield CheckResult(
         "Model", "ok", f"{resolved.bundle_id} ({resolved.metadata.data_provenance} data; {_ORIGINS[resolved.origin]})"
     )
     for warning in resolved.warnings:
         if warning != MISSING_POLICY:
-            yield Finding("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
+            yield CheckResult("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
     if resolved.policy is not None:
-        yield Finding("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
+        yield CheckResult("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
     elif MISSING_POLICY in resolved.warnings:
-        yield Finding("Policy", "ok", f"none, so the model's threshold {resolved.reject_threshold:g} holds")
+        yield CheckResult("Policy", "ok", f"none, so the model's threshold {resolved.reject_threshold:g} holds")
 
 
-def _tool(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _tool(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     """What the taskclf tool has in the same home."""
     user_id = load_or_create_identity(paths.home).user_id
     try:
@@ -324,43 +328,45 @@ def _tool(paths: HomePaths, _config: Config) -> Iterator[Finding]:
         return  # the record says so itself
     try:
         for file in tool_files(paths, database, user_id, load_config(paths.config)[0]):
-            yield Finding("Taskclf tool", "note", file.detail, file.next_step)
+            yield CheckResult("Taskclf tool", "note", file.detail, file.next_step)
     finally:
         database.close()
 
 
-def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _taxonomy(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     if not paths.taxonomy.exists():
-        yield Finding("Categories", "ok", "the eight core labels")
+        yield CheckResult("Categories", "ok", "the eight core labels")
         return
-    yield Finding("Categories", "ok", ", ".join(bucket.name for bucket in load_taxonomy(paths.taxonomy).buckets))
+    yield CheckResult("Categories", "ok", ", ".join(bucket.name for bucket in load_taxonomy(paths.taxonomy).buckets))
 
 
-def _notifications(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+def _notifications(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     choice = choose_notifier(enabled=config.notifications_enabled)
     try:
         can = choice.notifier.capabilities
     finally:
         choice.notifier.close()
     if not can:
-        yield Finding(
+        yield CheckResult(
             "Notifications", "note", choice.reason, "Everything a notification says is in the menu and the log."
         )
         return
     can_do = f"{choice.notifier.name}: {', '.join(sorted(c.value for c in can))}. {choice.reason}"
     if NotifyCapability.BUTTONS in can:
-        yield Finding("Notifications", "ok", can_do)
+        yield CheckResult("Notifications", "ok", can_do)
     else:
-        yield Finding("Notifications", "note", can_do, "Questions are answered in the menu, under Review.")
+        yield CheckResult("Notifications", "note", can_do, "Questions are answered in the menu, under Review.")
 
 
-def _attention(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
+def _attention(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     backend = attention_backend(os.environ, sys.platform)
     unseen = [sense.value for sense in Sense if sense not in SENSES[backend]]
     if not unseen:
-        yield Finding("Attention", "ok", "no question comes while a program fills the screen or you asked for quiet")
+        yield CheckResult(
+            "Attention", "ok", "no question comes while a program fills the screen or you asked for quiet"
+        )
     elif backend != "none":
-        yield Finding(
+        yield CheckResult(
             "Attention",
             "note",
             f"what is not noticed here: {', '.join(unseen)}",
@@ -368,15 +374,17 @@ def _attention(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
         )
 
 
-def _exclusions(_paths: HomePaths, config: Config) -> Iterator[Finding]:
+def _exclusions(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     registry = AppRegistry.default()
     for entry in config.exclude_apps:
         names = names_covered(registry, entry)
         known = f"covers {', '.join(names[:_NAMES_SHOWN])}" if names else "covers no known program"
         more = f" and {len(names) - _NAMES_SHOWN} more names" if len(names) > _NAMES_SHOWN else ""
-        yield Finding("Exclusions", "ok", f"{shorten(entry)} {known}{more}; and every name with these words")
+        yield CheckResult("Exclusions", "ok", f"{shorten(entry)} {known}{more}; and every name with these words")
     if config.exclude_title_patterns:
-        yield Finding("Exclusions", "ok", f"titles are looked at with {len(config.exclude_title_patterns)} patterns")
+        yield CheckResult(
+            "Exclusions", "ok", f"titles are looked at with {len(config.exclude_title_patterns)} patterns"
+        )
 
 
 _CHECKS: dict[str, Check] = {

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.bugs import describe_bug
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.regular_files import read_regular
@@ -68,7 +68,7 @@ class _ActiveMinutes:
 class DriftWatch:
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Audience, *, job_module: str = JOB) -> None:
+    def __init__(self, session: Session, audience: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
         self._audience = audience
         self._job_module = job_module

@@ -21,7 +21,7 @@ NAMELESS_MINUTES = 30
 Tell = Callable[[Sequence[Message]], None]
 
 
-class Troubles:
+class RetryPolicy:
     """The worker's memory of failures; each sentence is told once until things work again."""
 
     def __init__(self, tell: Tell, retry_seconds: Sequence[float]) -> None:

@@ -16,7 +16,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.record.recorder import Live
+from taskclf_tray.record.recorder import LiveLabel
 
 _MAX_BLOCK: Final = timedelta(seconds=MAX_BLOCK_SECONDS)
 
@@ -36,7 +36,7 @@ class LabelGrowth:
         self._answered: str | None = None
         """The model's last answer; None while it does not know."""
 
-    def follow(self, live: Live | None, now: datetime, *, is_dark: Callable[[], bool]) -> None:
+    def follow(self, live: LiveLabel | None, now: datetime, *, is_dark: Callable[[], bool]) -> None:
         """Let the label go on with its block, or end. `is_dark`: whether a pause or private mode is on."""
         before = self._answered
         self._answered = None if live is None or live.is_unsure else live.prediction.ui_label
@@ -60,7 +60,7 @@ class LabelGrowth:
         elif now - from_us(growing.end_us) > EXCURSION:
             self._labels.stop_growing()
 
-    def _goes_on(self, live: Live, start: datetime) -> bool:
+    def _goes_on(self, live: LiveLabel, start: datetime) -> bool:
         """Whether this answer speaks of the work that began at `start`."""
         is_sure = self._answered is not None
         if is_sure and self._answered == self._ui_label:

@@ -30,7 +30,7 @@ from taskclf_tray.core.errors import ModelError, SourceError, StoreError, senten
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import US_PER_SECOND, to_us
 from taskclf_tray.labels.blocks import Block
-from taskclf_tray.labels.closing import close_blocks
+from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.record.guard import GuardedReader

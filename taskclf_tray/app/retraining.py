@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.actions import file_trouble
-from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.bugs import as_problem
 from taskclf_tray.app.commands import LearningCommand, RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
@@ -33,7 +33,7 @@ from taskclf_tray.models.policy import policy_path
 from taskclf_tray.models.policy_history import EarlierChoice, earlier_choice
 from taskclf_tray.models.promotion import SOURCE, roll_back
 from taskclf_tray.models.registry import POLICY_HISTORY
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.record.rewrite import HistoryRewriter
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class _Running:
 class LearningWatch:
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Audience, *, job_module: str = JOB) -> None:
+    def __init__(self, session: Session, audience: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
         self._audience = audience
         self._job_module = job_module
@@ -95,9 +95,9 @@ class LearningWatch:
     def obey(self, command: LearningCommand) -> list[Message]:
         """Carry out a click; what the person is told. Raises TaskclfError."""
         with file_trouble():
-            return self._obey(command)
+            return self._handle(command)
 
-    def _obey(self, command: LearningCommand) -> list[Message]:
+    def _handle(self, command: LearningCommand) -> list[Message]:
         match command:
             case RetrainNow():
                 return self._retrain(is_weekly=False)
@@ -212,7 +212,7 @@ class LearningWatch:
             self._rewrite_at = time.monotonic() + REWRITE_RETRY_SECONDS
             return
         if revised:
-            self._audience.stepped(Step(revised=tuple(revised)))
+            self._audience.stepped(StepResult(revised=tuple(revised)))
 
     # -- the way back, and how it stands ----------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from taskclf_tray.models.identity import Identity, load_or_create_identity
 from taskclf_tray.models.registry import BundleInfo, list_bundles
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.outputs import DAYS_A_WRITE, OutputWriter
-from taskclf_tray.record.recorder import Live, Recorder
+from taskclf_tray.record.recorder import LiveLabel, Recorder
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.repack import repack
@@ -197,14 +197,14 @@ class Session:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
 
-    def grow_label(self, live: Live | None) -> None:
+    def grow_label(self, live: LiveLabel | None) -> None:
         """The label the person gave to the current block goes on with it, until the block ends. Raises StoreError."""
         self._growth.follow(live, self.now(), is_dark=lambda: bool(self.open_blackouts()))
 
     def _front_at(self, moment: datetime) -> str | None:
         return None if self._recorder is None else self._recorder.front_at(moment)
 
-    def note_block(self, start: datetime | None, live: Live | None = None) -> None:
+    def note_block(self, start: datetime | None, live: LiveLabel | None = None) -> None:
         """Tell commands where the block begins that shows; None: there is nothing to label now. Raises StoreError."""
         is_typing = live is not None and live.is_typing
         limits = () if live is None else (live.unbroken_since, live.back_at)

@@ -13,13 +13,13 @@ from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
-from taskclf_tray.record.recorder import Live, Step
+from taskclf_tray.record.recorder import LiveLabel, StepResult
 from taskclf_tray.store.blackouts import Blackout
 
 
 def snapshot_of(
     session: Session,
-    step: Step,
+    step: StepResult,
     *,
     blackouts: list[Blackout],
     problem: TaskclfError | None,
@@ -57,7 +57,7 @@ def snapshot_of(
 
 def _state_and_line(
     session: Session,
-    live: Live | None,
+    live: LiveLabel | None,
     blackouts: list[Blackout],
     problem: TaskclfError | None,
     *,
@@ -88,12 +88,12 @@ def _state_and_line(
     return IconState.LIVE, text.live_line(prediction.ui_label, core_label, probability, live.since)
 
 
-def _recent(session: Session) -> Live | None:
+def _recent(session: Session) -> LiveLabel | None:
     """Without fresh data the newest bucket shows, while it is not older than the high-water mark's lead."""
     newest = session.newest()
     if newest is None or session.now() - newest.bucket_end_ts > timedelta(seconds=HIGH_WATER_LEAD_SECONDS):
         return None
-    return Live(newest, newest.bucket_start_ts)
+    return LiveLabel(newest, newest.bucket_start_ts)
 
 
 def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> tuple[str, float]:

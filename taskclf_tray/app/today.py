@@ -14,8 +14,8 @@ from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
+from taskclf_tray.report.apportion import apportion_minutes
 from taskclf_tray.report.days import grown_with_record, iterate_day, local_date, near_us, read_spans
-from taskclf_tray.report.minutes import whole_minutes
 from taskclf_tray.report.pieces import Piece, cut, whole
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark, SpanRecord
@@ -142,7 +142,7 @@ class TodayTally:
         parts_us: Counter[str | None] = Counter()
         for (name, is_mixed), total_us in sorted(self.totals_us().items()):
             parts_us[None if is_mixed and not includes_rejected else name] += total_us
-        minutes = whole_minutes(parts_us)
+        minutes = apportion_minutes(parts_us)
         named = ((name, count) for name, count in minutes.items() if name is not None and count)
         return TodayView(
             tuple(

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from taskclf_tray.app import actions, text
-from taskclf_tray.app.audience import Audience, Listener
 from taskclf_tray.app.bugs import as_problem
 from taskclf_tray.app.commands import (
     Command,
@@ -36,12 +35,13 @@ from taskclf_tray.app.commands import (
     Resume,
     TellStatus,
 )
-from taskclf_tray.app.companions import Companions
-from taskclf_tray.app.failures import NamelessWatch, Troubles
-from taskclf_tray.app.label_desk import LabelCommands
+from taskclf_tray.app.failures import NamelessWatch, RetryPolicy
+from taskclf_tray.app.label_writer import LabelCommands
 from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.publisher import Listener, Publisher
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.session_services import SessionServices
 from taskclf_tray.app.snapshot import LearningView, Snapshot, TodayView
 from taskclf_tray.app.status import snapshot_of
 from taskclf_tray.app.zone_watch import ZoneWatch
@@ -49,7 +49,7 @@ from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_P
 from taskclf_tray.core.errors import RecordMovedError, TaskclfError
 from taskclf_tray.notify.base import Notifier
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.record.suggest import _LabelSuggester
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.system.memory import give_back
@@ -94,7 +94,7 @@ class TrayRuntime:
         banner: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._open_session = open_session
-        self._audience = Audience(notifier, listeners)
+        self._audience = Publisher(notifier, listeners)
         self._settings = settings or Settings()
         self._should_switch = should_switch
         self._take_raise_request = take_raise_request
@@ -105,12 +105,12 @@ class TrayRuntime:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._session: Session | None = None
-        self._companions: Companions | None = None
+        self._companions: SessionServices | None = None
         self._is_patient = False
-        self._step: Step | None = None
+        self._step: StepResult | None = None
         self._blackouts: list[Blackout] = []
         self._today = TodayView()
-        self._troubles = Troubles(self._audience.tell, self._settings.retry_seconds)
+        self._troubles = RetryPolicy(self._audience.tell, self._settings.retry_seconds)
         self._nameless = NamelessWatch(self._audience.tell)
         self._zones = ZoneWatch(self._audience.tell)
         self._give_back_at = 0.0
@@ -219,13 +219,13 @@ class TrayRuntime:
         """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
         self._is_patient = True
         try:
-            self._companions = Companions(session, self._audience, self._said)
-            self._greet(session)
+            self._companions = SessionServices(session, self._audience, self._said)
+            self._welcome(session)
             self._loop(session)
         finally:
             self._close_session()
 
-    def _greet(self, session: Session) -> None:
+    def _welcome(self, session: Session) -> None:
         try:
             if self._banner() is None and session.is_first_start():
                 self._audience.tell([text.welcome(session.config.asks_per_day)])
@@ -290,11 +290,11 @@ class TrayRuntime:
         with contextlib.suppress(queue.Empty):
             command = self._commands.get(timeout=wait_seconds)
             while True:
-                hurry = self._obey(session, command) or hurry
+                hurry = self._handle(session, command) or hurry
                 command = self._commands.get_nowait()
-        return self._look_around(session) or hurry
+        return self._check_files_and_timers(session) or hurry
 
-    def _obey(self, session: Session, command: Command | None) -> bool:
+    def _handle(self, session: Session, command: Command | None) -> bool:
         """Carry out one command; whether the source should be read at once."""
         try:
             if command is None:
@@ -328,7 +328,7 @@ class TrayRuntime:
         except TaskclfError as error:
             self._fail(error)
 
-    def _look_around(self, session: Session) -> bool:
+    def _check_files_and_timers(self, session: Session) -> bool:
         if session.database.is_displaced():
             return True
         was_open = bool(self._audience.snapshot.is_paused or self._audience.snapshot.is_private)
@@ -374,7 +374,7 @@ class TrayRuntime:
                 return self._seconds_to_wait(is_away=False)
             now = session.now()
             if self._step is None and not self._troubles.failures:
-                self._step = Step(live=recorder.live(now), is_caught_up=False)
+                self._step = StepResult(live=recorder.live(now), is_caught_up=False)
                 self._refresh(session)
             step = recorder.step(now)
         except BlackoutOpenError:
@@ -389,7 +389,7 @@ class TrayRuntime:
             self._audience.stepped(step)
         if not step.is_caught_up:
             return 0.0
-        self._go_along(session, step)
+        self._after_step(session, step)
         self._tidy_up(session)
         return self._seconds_to_wait(is_away=step.live is not None and step.live.is_away)
 
@@ -399,7 +399,7 @@ class TrayRuntime:
             self._audience.tell(session.clock.give_back())
             self._is_clock_changed = True
 
-    def _go_along(self, session: Session, step: Step) -> None:
+    def _after_step(self, session: Session, step: StepResult) -> None:
         """What goes along with the record. Failing, it costs no minute."""
         try:
             self._give_back(session)
@@ -457,7 +457,7 @@ class TrayRuntime:
             self._today = session.today_view()
         snapshot = snapshot_of(
             session,
-            self._step or Step(is_caught_up=False),
+            self._step or StepResult(is_caught_up=False),
             blackouts=self._blackouts,
             problem=self._troubles.problem,
             banner=self._banner(),

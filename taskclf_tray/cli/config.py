@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from taskclf_tray.cli.common import add_home
-from taskclf_tray.cli.show import print_answer, print_json
+from taskclf_tray.cli.output import print_answer, print_json
 
 if TYPE_CHECKING:
-    from taskclf_tray.app.doctor import Finding
+    from taskclf_tray.app.doctor import CheckResult
     from taskclf_tray.cli.common import Commands
     from taskclf_tray.core.config import Config
     from taskclf_tray.system.paths import HomePaths
@@ -42,23 +42,23 @@ def handle(options: argparse.Namespace) -> int:
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
 
 
-def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[Finding]:
-    from taskclf_tray.app.doctor import Finding
+def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    from taskclf_tray.app.doctor import CheckResult
     from taskclf_tray.ui.backend import choose_backend
 
     backend = choose_backend(os.environ, sys.platform)
     if backend.icon_class is None:
-        yield Finding("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
+        yield CheckResult("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
     else:
-        yield Finding("Tray", "ok", backend.name)
+        yield CheckResult("Tray", "ok", backend.name)
 
 
-def _lines(finding: Finding) -> Iterator[str]:
+def _lines(finding: CheckResult) -> Iterator[str]:
     yield f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}"
     if finding.next_step:
         yield f"    → {finding.next_step}"
 
 
-def _facts(finding: Finding) -> dict[str, object]:
+def _facts(finding: CheckResult) -> dict[str, object]:
     """A finding as JSON; `facts` only where there are some."""
     return {name: value for name, value in asdict(finding).items() if name != "facts" or value}

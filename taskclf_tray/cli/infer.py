@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
 from taskclf_tray.cli.common import add_home, add_host, file_path, new_folder
-from taskclf_tray.cli.record import zone_name
-from taskclf_tray.cli.show import tell
+from taskclf_tray.cli.context import zone_name
+from taskclf_tray.cli.output import tell
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def _end(word: str) -> datetime:
 
 
 def _moment(word: str, bound: int) -> datetime:
-    from taskclf_tray.cli import when
+    from taskclf_tray.cli import time_options
     from taskclf_tray.core.zones import zone
 
     try:
         if _DATE.fullmatch(word):
-            return when.bounds(date.fromisoformat(word))[bound]
+            return time_options.bounds(date.fromisoformat(word))[bound]
         moment = datetime.fromisoformat(word)
         # a time without an offset is meant as the clock on the wall shows it
         return (moment.replace(tzinfo=zone(zone_name())) if moment.tzinfo is None else moment).astimezone(UTC)

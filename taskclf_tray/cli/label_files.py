@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from taskclf_tray.cli import record as records
-from taskclf_tray.cli import when
+from taskclf_tray.cli import context as records
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.common import OutputPlace, add_times, file_path
+from taskclf_tray.cli.context import Record, opened, zone_name
 from taskclf_tray.cli.label_parquet import as_csv
-from taskclf_tray.cli.record import Record, opened, zone_name
-from taskclf_tray.cli.show import add_action, paths_of, print_answer, tell
+from taskclf_tray.cli.output import add_action, paths_of, print_answer, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from taskclf_tray.cli.show import Actions
+    from taskclf_tray.cli.output import Actions
     from taskclf_tray.core.types import LabelSpan
     from taskclf_tray.store.labels import SpanRecord
 
@@ -47,8 +47,8 @@ def span_fact(span: SpanRecord) -> dict[str, Any]:
     from taskclf_tray.core.time import from_us
 
     return {
-        "start": when.iso(from_us(span.start_us)),
-        "end": when.iso(from_us(span.end_us)),
+        "start": time_options.iso(from_us(span.start_us)),
+        "end": time_options.iso(from_us(span.end_us)),
         "label": span.label,
         "provenance": span.provenance,
         "confidence": span.confidence,

@@ -6,17 +6,17 @@ import argparse
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli import queue, when
+from taskclf_tray.cli import queue, time_options
 from taskclf_tray.cli.arguments import UsageError
+from taskclf_tray.cli.context import add_label, opened
 from taskclf_tray.cli.date_words import share_of
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
-from taskclf_tray.cli.record import add_label, opened
-from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.cli.record import Record
+    from taskclf_tray.cli.context import Record
     from taskclf_tray.labels.current import Named
     from taskclf_tray.store.labels import LabelChange, SpanRecord
 
@@ -44,16 +44,18 @@ def add_parser(commands: Commands) -> None:
 
 
 def _add_period(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--start", type=when.moment, required=True, metavar="TIME", help="where it begins")
-    parser.add_argument("--end", type=when.moment, required=True, metavar="TIME", help="where it ends")
-    parser.epilog = when.HELP
+    parser.add_argument("--start", type=time_options.moment, required=True, metavar="TIME", help="where it begins")
+    parser.add_argument("--end", type=time_options.moment, required=True, metavar="TIME", help="where it ends")
+    parser.epilog = time_options.HELP
 
 
 def _add_list_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--day", type=when.day, metavar="DAY", help="a local date, today or yesterday")
-    parser.add_argument("--from", dest="start", type=when.since, metavar="WHEN", help="a local date or a time")
-    parser.add_argument("--to", dest="end", type=when.until, metavar="WHEN", help="a local date (included) or a time")
-    parser.epilog = when.HELP
+    parser.add_argument("--day", type=time_options.day, metavar="DAY", help="a local date, today or yesterday")
+    parser.add_argument("--from", dest="start", type=time_options.since, metavar="WHEN", help="a local date or a time")
+    parser.add_argument(
+        "--to", dest="end", type=time_options.until, metavar="WHEN", help="a local date (included) or a time"
+    )
+    parser.epilog = time_options.HELP
 
 
 def _share(word: str) -> float:
@@ -71,8 +73,8 @@ def handle_add(options: argparse.Namespace) -> int:
     with opened(options) as record:
         _check_period(options.start, options.end, record.now)
         record.labels.add(options.start, options.end, options.label, at=record.now, confidence=options.confidence)
-    span = f"{when.span(options.start, options.end)} ({when.minutes(options.start, options.end)})"
-    facts = {"start": when.iso(options.start), "end": when.iso(options.end), "label": options.label}
+    span = f"{time_options.span(options.start, options.end)} ({time_options.minutes(options.start, options.end)})"
+    facts = {"start": time_options.iso(options.start), "end": time_options.iso(options.end), "label": options.label}
     tell(options, facts, [f"{span} is {options.label}."], is_done=True)
     return 0
 
@@ -103,8 +105,8 @@ def handle_now(options: argparse.Namespace) -> int:
             )
         record.labels.add(*block, options.label, at=record.now, is_growing=True)
     start, end = block
-    facts = {"start": when.iso(start), "end": when.iso(end), "label": options.label}
-    line = f"{when.span(start, end)} is {options.label}, and what follows until the work changes."
+    facts = {"start": time_options.iso(start), "end": time_options.iso(end), "label": options.label}
+    line = f"{time_options.span(start, end)} is {options.label}, and what follows until the work changes."
     tell(options, facts, [line], is_done=True)
     return 0
 
@@ -122,9 +124,9 @@ def handle_delete(options: argparse.Namespace) -> int:
         if options.start >= options.end:
             _check_period(options.start, options.end, record.now)
         was_there = record.labels.erase(options.start, options.end, at=record.now)
-    span = when.span(options.start, options.end)
+    span = time_options.span(options.start, options.end)
     line = f"No label is left in {span}." if was_there else f"There was no label in {span}."
-    facts = {"deleted": was_there, "start": when.iso(options.start), "end": when.iso(options.end)}
+    facts = {"deleted": was_there, "start": time_options.iso(options.start), "end": time_options.iso(options.end)}
     tell(options, facts, [line], is_done=True)
     return 0
 
@@ -140,8 +142,8 @@ def handle_undo(options: argparse.Namespace) -> int:
     facts = {
         "undone": change.kind,
         "label": change.label,
-        "start": when.iso(from_us(change.start_us)),
-        "end": when.iso(from_us(change.end_us)),
+        "start": time_options.iso(from_us(change.start_us)),
+        "end": time_options.iso(from_us(change.end_us)),
     }
     tell(options, facts, [_undone(change)], is_done=True)
     return 0
@@ -150,7 +152,7 @@ def handle_undo(options: argparse.Namespace) -> int:
 def _undone(change: LabelChange) -> str:
     from taskclf_tray.core.time import from_us
 
-    span, label = when.span(from_us(change.start_us), from_us(change.end_us)), change.label or "labels"
+    span, label = time_options.span(from_us(change.start_us), from_us(change.end_us)), change.label or "labels"
     match change.kind:
         case "skip":
             return f"Undone: the skip of {span}, which waits again."
@@ -182,8 +184,8 @@ def handle_list(options: argparse.Namespace) -> int:
         now = record.now
         spans = reaching(record.labels.between(start or _EARLIEST, end or _LATEST), now)
     facts = {
-        "from": None if start is None else when.iso(start),
-        "to": None if end is None else when.iso(end),
+        "from": None if start is None else time_options.iso(start),
+        "to": None if end is None else time_options.iso(end),
         "labels": [span_fact(span) for span in spans],
     }
     tell(options, facts, [_line(span, now) for span in spans] or [_nothing(options)])
@@ -192,7 +194,7 @@ def handle_list(options: argparse.Namespace) -> int:
 
 def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime | None]:
     if options.start is None and options.end is None:
-        return options.day or when.today()
+        return options.day or time_options.today()
     return options.start, options.end
 
 
@@ -201,7 +203,7 @@ def _line(span: SpanRecord, now: datetime) -> str:
     from taskclf_tray.core.time import from_us
     from taskclf_tray.labels.spans import goes_on
 
-    period = when.columns(from_us(span.start_us), from_us(span.end_us))
+    period = time_options.columns(from_us(span.start_us), from_us(span.end_us))
     sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
     on = ", goes on" if goes_on(span, now) else ""
     return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{on}"
@@ -214,4 +216,4 @@ def _nothing(options: argparse.Namespace) -> str:
 
 
 def _clock(at: datetime) -> str:
-    return f"{when.local(at):%Y-%m-%d %H:%M}"
+    return f"{time_options.local(at):%Y-%m-%d %H:%M}"

@@ -33,7 +33,7 @@ from taskclf_tray.cli import (
     train,
 )
 from taskclf_tray.cli.arguments import Parser, UsageError, parse
-from taskclf_tray.cli.show import print_error, settle_output
+from taskclf_tray.cli.output import print_error, settle_output
 from taskclf_tray.core.errors import TaskclfError, file_error
 from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_zones, unknown_zones_note
 from taskclf_tray.system.console import OutputError, complain, prepare_output

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli.common import name_or_path
-from taskclf_tray.cli.show import Served, add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.output import Served, add_action, add_actions, paths_of, tell
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import UsageError
-from taskclf_tray.cli.record import Record, opened
-from taskclf_tray.cli.show import add_action, add_actions, tell
+from taskclf_tray.cli.context import Record, opened
+from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
@@ -32,20 +32,25 @@ def add_parser(commands: Commands) -> None:
     actions = add_actions(commands.add_parser("monitor", help="whether the model still fits your work"))
     check = add_action(actions, "drift-check", handle_drift_check, "compare the last seven days with the seven before")
     check.add_argument(
-        "--day", type=when.local_date, metavar="DAY", help="the last of the days: a date, or today (default: yesterday)"
+        "--day",
+        type=time_options.local_date,
+        metavar="DAY",
+        help="the last of the days: a date, or today (default: yesterday)",
     )
     add_action(actions, "show", handle_show, "what the daily checks have found, and what you were told of it")
     telemetry = add_action(actions, "telemetry", handle_telemetry, "how sure the model was, day by day")
-    telemetry.add_argument("--day", type=when.local_date, metavar="DAY", help="one day: a date, today or yesterday")
+    telemetry.add_argument(
+        "--day", type=time_options.local_date, metavar="DAY", help="one day: a date, today or yesterday"
+    )
     telemetry.add_argument(
         "--from",
         dest="first",
-        type=when.local_date,
+        type=time_options.local_date,
         metavar="DAY",
         help=f"the first day (default: {_SHOWN_DAYS} days in all)",
     )
     telemetry.add_argument(
-        "--to", dest="last", type=when.local_date, metavar="DAY", help="the last day (default: today)"
+        "--to", dest="last", type=time_options.local_date, metavar="DAY", help="the last day (default: today)"
     )
 
 
@@ -85,7 +90,7 @@ def handle_show(options: argparse.Namespace) -> int:
             waiting = sum(request.reason == "drift" for request in record.database.requests.pending(record.user_id))
     facts = {
         "day": None if memory.checked_day is None else memory.checked_day.isoformat(),
-        "checked_at": None if memory.checked_at is None else when.iso(memory.checked_at),
+        "checked_at": None if memory.checked_at is None else time_options.iso(memory.checked_at),
         "too_little_data": memory.too_little_data,
         "found": _found_lately(record, memory, names_apps=names_apps),
         "told": [_told_fact(told) for told in reversed(memory.told)],
@@ -112,18 +117,19 @@ def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
     if memory.checked_day is None or memory.checked_at is None:
         yield DRIFT_NEVER
         return
-    yield f"Checked on {when.local(memory.checked_at):%Y-%m-%d %H:%M}, with the days up to {memory.checked_day}:"
+    at = time_options.local(memory.checked_at)
+    yield f"Checked on {at:%Y-%m-%d %H:%M}, with the days up to {memory.checked_day}:"
     yield from (f"  {line}" for line in _check_lines(facts))
     if memory.told:
         yield "You were told, the newest first:"
-        yield from (f"  {when.local(told.at):%Y-%m-%d %H:%M}  {told.body}" for told in reversed(memory.told))
+        yield from (f"  {time_options.local(told.at):%Y-%m-%d %H:%M}  {told.body}" for told in reversed(memory.told))
     if facts["waiting"]:
         blocks = "1 block waits" if facts["waiting"] == 1 else f"{facts['waiting']} blocks wait"
         yield f"{blocks} for a label because of a drift: `taskclf-tray queue list`."
 
 
 def _told_fact(told: Told) -> dict[str, str]:
-    return {"at": when.iso(told.at), "day": told.day.isoformat(), "text": told.body}
+    return {"at": time_options.iso(told.at), "day": told.day.isoformat(), "text": told.body}
 
 
 def _found_lately(record: Record, memory: DriftMemory, *, names_apps: bool) -> list[dict[str, Any]]:
@@ -169,7 +175,7 @@ def _warn(event: Mapping[str, Any]) -> None:
 
 
 def _today(record: Record) -> date:
-    return when.local(record.now).date()
+    return time_options.local(record.now).date()
 
 
 # -- telemetry ------------------------------------------------------------------------------------------------

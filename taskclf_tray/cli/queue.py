@@ -6,15 +6,15 @@ import argparse
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.common import OutputPlace, file_path
+from taskclf_tray.cli.context import Record, add_label, opened, zone_name
+from taskclf_tray.cli.output import add_action, add_actions, print_answer, tell
 from taskclf_tray.cli.queue_ids import SHORTEST_ID, closed, find, short_ids, waiting_in
-from taskclf_tray.cli.record import Record, add_label, opened, zone_name
-from taskclf_tray.cli.show import add_action, add_actions, print_answer, tell
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.cli.show import Actions
+    from taskclf_tray.cli.output import Actions
     from taskclf_tray.labels.asking_state import AskingState
     from taskclf_tray.labels.request import LabelRequest
     from taskclf_tray.store.requests import AskOutcome
@@ -93,7 +93,7 @@ def _table(shown: list[LabelRequest], names: dict[str, str], count: int) -> list
 
 
 def _line(request: LabelRequest, name: str, width: int) -> str:
-    period = when.columns(request.bucket_start_ts, request.bucket_end_ts)
+    period = time_options.columns(request.bucket_start_ts, request.bucket_end_ts)
     return f"{name:<{width}}  {period}  {_REASONS[request.reason]:<9}  {_guess(request)}"
 
 
@@ -107,8 +107,8 @@ def _fact(request: LabelRequest, names: dict[str, str]) -> dict[str, Any]:
     return {
         "id": request.request_id,
         "short_id": names.get(request.request_id, request.request_id),
-        "start": when.iso(request.bucket_start_ts),
-        "end": when.iso(request.bucket_end_ts),
+        "start": time_options.iso(request.bucket_start_ts),
+        "end": time_options.iso(request.bucket_end_ts),
         "reason": request.reason,
         "predicted_label": request.predicted_label,
         "second_label": request.second_label,
@@ -128,7 +128,7 @@ def handle_answer(options: argparse.Namespace) -> int:
             if change is None:
                 raise closed(request)
             _settle(record, request, "answered")
-    span = when.span(request.bucket_start_ts, request.bucket_end_ts)
+    span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     line = f"{span} is {options.label}."
     if change.label is None:
         line = f"You had labelled {span} before; those labels stay, and the question is closed."
@@ -145,7 +145,7 @@ def handle_skip(options: argparse.Namespace) -> int:
             if not record.labels.skip(request.request_id, at=record.now):
                 raise closed(request)
             _settle(record, request, "skipped")
-    span = when.span(request.bucket_start_ts, request.bucket_end_ts)
+    span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     facts = {"id": request.request_id, "status": "skipped", "label": None}
     tell(options, facts, [f"{span} is skipped.", "`taskclf-tray labels undo` takes it back."], is_done=True)
     return 0
@@ -225,14 +225,14 @@ def _asking_facts(record: Record, state: AskingState) -> dict[str, Any]:
     from taskclf_tray.labels.backoff import effective_cap
 
     asks_per_day = load_config(record.paths.config)[0].asks_per_day
-    today = when.local(record.now).date().isoformat()
+    today = time_options.local(record.now).date().isoformat()
     with record.database.reading():
         asks = record.database.asks.since(record.user_id, to_us(record.now - _ASKS_READ))
     return {
         "is_on": state.is_on,
         "is_silent_now": state.is_silent(record.now),
-        "snoozed_until": None if state.snoozed_until is None else when.iso(state.snoozed_until),
-        "quiet_until": None if state.quiet_until is None else when.iso(state.quiet_until),
+        "snoozed_until": None if state.snoozed_until is None else time_options.iso(state.snoozed_until),
+        "quiet_until": None if state.quiet_until is None else time_options.iso(state.quiet_until),
         "asked_today": sum(ask.local_day == today for ask in asks),
         "cap": effective_cap(asks_per_day, state.cap_halvings),
         "asks_per_day": asks_per_day,
@@ -245,8 +245,8 @@ def _asking_lines(facts: dict[str, Any], record: Record, state: AskingState) -> 
     if not state.is_on:
         first = "Asking is off: blocks wait in the queue only. `taskclf-tray queue asking on` switches it on."
     elif ends:
-        first = f"Asking is on, and silent until {when.local(max(ends)):%Y-%m-%d %H:%M}."
-    elif state.first_day == when.local(record.now).date():
+        first = f"Asking is on, and silent until {time_options.local(max(ends)):%Y-%m-%d %H:%M}."
+    elif state.first_day == time_options.local(record.now).date():
         first = "Asking is on, from tomorrow: nobody is asked on the first day."
     else:
         first = "Asking is on."

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import time_options
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.record import Record
+    from taskclf_tray.cli.context import Record
     from taskclf_tray.labels.request import LabelRequest
 
 SHORTEST_ID: Final = 4
@@ -79,7 +79,7 @@ def _still_waiting(request: LabelRequest) -> LabelRequest:
 
 def closed(request: LabelRequest) -> LabelError:
     """What to say of an entry that was answered before."""
-    span = when.span(request.bucket_start_ts, request.bucket_end_ts)
+    span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     return LabelError(
         f"{span} needs no answer any more: it was labelled or skipped before.",
         "Nothing was changed; `taskclf-tray labels add` labels it anew.",

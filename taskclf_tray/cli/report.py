@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import UsageError
 from taskclf_tray.cli.common import OutputPlace, file_path
+from taskclf_tray.cli.context import Record, opened, zone_name
 from taskclf_tray.cli.date_words import WEEK_EXAMPLES, week_of
-from taskclf_tray.cli.record import Record, opened, zone_name
-from taskclf_tray.cli.show import add_action, add_actions, print_answer, print_json
+from taskclf_tray.cli.output import add_action, add_actions, print_answer, print_json
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.system.console import complain
 
@@ -32,14 +32,16 @@ def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("report", help="where the hours of a day or a week went"))
     daily = add_action(actions, "daily", handle_daily, "where the hours of a day went")
-    daily.add_argument("--day", type=when.local_date, metavar="DAY", help="a date, yesterday, or today (the default)")
+    daily.add_argument(
+        "--day", type=time_options.local_date, metavar="DAY", help="a date, yesterday, or today (the default)"
+    )
     _add_output(daily)
     weekly = add_action(actions, "weekly", handle_weekly, "where the hours of a week went, from Monday to Sunday")
     which = weekly.add_mutually_exclusive_group()
     which.add_argument(
         "--week", type=_week, metavar="WEEK", help="a week like 2026-W10 or 10, or last (default: this one)"
     )
-    which.add_argument("--day", type=when.local_date, metavar="DAY", help="the week that holds this day")
+    which.add_argument("--day", type=time_options.local_date, metavar="DAY", help="the week that holds this day")
     _add_output(weekly)
 
 
@@ -56,7 +58,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _week(word: str) -> date:
     """The Monday of a week. Raises ArgumentTypeError."""
-    monday = week_of(word, when.date_today())
+    monday = week_of(word, time_options.date_today())
     if monday is None:
         raise argparse.ArgumentTypeError(f"a week is written like {WEEK_EXAMPLES}; the last is W52, in some years W53")
     return monday
@@ -114,7 +116,7 @@ class _Answer:
 
     def __init__(self, kind: str, options: argparse.Namespace, record: Record) -> None:
         self.kind = kind
-        self.today = when.local(record.now).date()
+        self.today = time_options.local(record.now).date()
         self._record = record
         self._categories = _categories_of(record)
         self._days: list[Day] = []

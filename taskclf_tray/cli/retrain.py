@@ -6,12 +6,12 @@ import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli.common import add_host, add_times, file_path
-from taskclf_tray.cli.record import zone_name
-from taskclf_tray.cli.show import add_action, paths_of, tell
+from taskclf_tray.cli.context import zone_name
+from taskclf_tray.cli.output import add_action, paths_of, tell
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.show import Actions
+    from taskclf_tray.cli.output import Actions
 
 _JOB: Final = "taskclf_tray.jobs.retrain"
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Final
 
 from taskclf_tray.cli.common import file_path
-from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import TaxonomyError
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from taskclf_tray.cli import when
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.common import file_path, name_or_path
+from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
-from taskclf_tray.cli.show import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.common import Commands
-    from taskclf_tray.cli.show import Actions
+    from taskclf_tray.cli.output import Actions
     from taskclf_tray.models.registry import BundleInfo
     from taskclf_tray.system.paths import HomePaths
 
@@ -114,10 +114,12 @@ COMMANDS: Final[tuple[Callable[[Actions], None], ...]] = (
 
 def _add_minutes(parser: argparse.ArgumentParser) -> None:
     """Which labelled minutes are meant."""
-    parser.add_argument("--from", dest="start", type=when.since, metavar="WHEN", help="a local date or a time")
-    parser.add_argument("--to", dest="end", type=when.until, metavar="WHEN", help="a local date (included) or a time")
+    parser.add_argument("--from", dest="start", type=time_options.since, metavar="WHEN", help="a local date or a time")
+    parser.add_argument(
+        "--to", dest="end", type=time_options.until, metavar="WHEN", help="a local date (included) or a time"
+    )
     add_files(parser)
-    parser.epilog = when.HELP
+    parser.epilog = time_options.HELP
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -264,7 +266,7 @@ def handle_list(options: argparse.Namespace) -> int:
 
 
 def _row(paths: HomePaths, info: BundleInfo) -> dict[str, Any]:
-    from taskclf_tray.models.bound_store import bound_calibrator_stores
+    from taskclf_tray.models.calibrators import bound_calibrator_stores
 
     metadata = info.metadata
     params = {} if metadata is None else metadata.params

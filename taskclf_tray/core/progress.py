@@ -5,5 +5,5 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-Say = Callable[[dict[str, Any]], None]
+ProgressCallback = Callable[[dict[str, Any]], None]
 """Takes one event, `{"event": "progress", "done", "total"}` and the like; see `jobs/process.py`."""

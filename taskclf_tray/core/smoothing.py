@@ -26,7 +26,7 @@ SUM_TOLERANCE: Final = 1e-6
 _COUNT: Final = len(LABEL_SET_V1)
 _STAY: Final = 0.95
 
-Shares = tuple[float, ...]
+Distribution = tuple[float, ...]
 """Eight numbers in label order that sum to 1."""
 
 
@@ -38,8 +38,8 @@ class Transitions:
     rows sum to 1.
     """
 
-    rows: tuple[Shares, ...]
-    columns: tuple[Shares, ...] = field(init=False, repr=False, compare=False)
+    rows: tuple[Distribution, ...]
+    columns: tuple[Distribution, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problem = _problem(self.rows)

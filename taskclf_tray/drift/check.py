@@ -21,8 +21,8 @@ from taskclf_tray.core.frames import has_column, starts_us
 from taskclf_tray.core.telemetry import TelemetrySnapshot, compute_telemetry
 from taskclf_tray.core.time import from_us
 from taskclf_tray.drift.days import UserDays, Window, days_of, read_window
-from taskclf_tray.drift.findings import Finding, Question, Thresholds, discoveries
-from taskclf_tray.drift.questions import LEAST_CURRENT_DAYS, LEAST_REFERENCE_DAYS, Pair, findings
+from taskclf_tray.drift.findings import Finding, Hypothesis, Thresholds, discoveries
+from taskclf_tray.drift.hypotheses import LEAST_CURRENT_DAYS, LEAST_REFERENCE_DAYS, Pair, findings
 from taskclf_tray.drift.report import (
     DayKind,
     DriftAlert,
@@ -157,7 +157,7 @@ def _alerts(pair: Pair, user: str, thresholds: Thresholds, reject_label: str, ti
     """Large effects that are discoveries, one for each question, the most telling first."""
     looks = [list(findings(look, thresholds, reject_label)) for look in pair.looks()]
     begun = {answer.question: answer.since for answer in looks[0]}
-    kept: dict[Question, Finding] = {}
+    kept: dict[Hypothesis, Finding] = {}
     for answer in discoveries(looks):
         if not answer.is_large or answer.p_value > thresholds.false_discovery_rate:
             continue

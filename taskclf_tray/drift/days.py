@@ -20,7 +20,7 @@ from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN
 from taskclf_tray.core.time import US_PER_SECOND
 from taskclf_tray.core.zones import zone
 from taskclf_tray.drift.report import DayKind
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,14 +45,14 @@ _NOT_A_TIME: Final = np.iinfo(np.int64).min
 class Window:
     """Rows of any number of users; all arrays have one line each. None: not known."""
 
-    users: CodedTexts
+    users: Categorical
     ordinals: IntArray
     """Local days, as `date.toordinal` counts."""
     ends_us: IntArray
     is_models: BoolArray
     numbers: Mapping[str, FloatArray]
-    categories: Mapping[str, CodedTexts]
-    labels: CodedTexts | None
+    categories: Mapping[str, Categorical]
+    labels: Categorical | None
     entropy_bits: FloatArray | None
     confidences: FloatArray | None
 
@@ -97,7 +97,7 @@ def read_window(
         users = _texts(frame, "user_id", "", count)
     else:
         _check_length("user_ids", user_ids, count)
-        users = CodedTexts.of([str(user) for user in user_ids])
+        users = Categorical.of([str(user) for user in user_ids])
     decided_by = _texts(frame, "decided_by", "model", count)
     return Window(
         users=users,
@@ -105,8 +105,8 @@ def read_window(
         ends_us=starts + 60 * US_PER_SECOND,
         is_models=decided_by.table((value == "model" for value in decided_by.values), np.bool_),
         numbers={name: _numbers(frame, name) for name in NUMBERS if has_column(frame, name)},
-        categories={name: CodedTexts.of(column_of(frame, name)) for name in CATEGORIES if has_column(frame, name)},
-        labels=CodedTexts.of([str(label) for label in labels]) if len(labels) else None,
+        categories={name: Categorical.of(column_of(frame, name)) for name in CATEGORIES if has_column(frame, name)},
+        labels=Categorical.of([str(label) for label in labels]) if len(labels) else None,
         entropy_bits=_entropy_bits(probs, count),
         confidences=_confidences(confidences, count),
     )
@@ -148,10 +148,10 @@ def _check_length(name: str, values: Sequence[Any], count: int, *, may_be_empty:
         raise ValueError(f"{name} has {len(values)} values for {count} rows")
 
 
-def _texts(frame: Any, name: str, otherwise: str, count: int) -> CodedTexts:
+def _texts(frame: Any, name: str, otherwise: str, count: int) -> Categorical:
     if not has_column(frame, name):
-        return CodedTexts.repeated(otherwise, count)
-    return CodedTexts.of(column_of(frame, name))
+        return Categorical.repeated(otherwise, count)
+    return Categorical.of(column_of(frame, name))
 
 
 def _numbers(frame: Any, name: str) -> FloatArray:
@@ -160,7 +160,7 @@ def _numbers(frame: Any, name: str) -> FloatArray:
     return values
 
 
-def _local_ordinals(starts: IntArray, zones: CodedTexts) -> IntArray:
+def _local_ordinals(starts: IntArray, zones: Categorical) -> IntArray:
     """The local day of each row, looked up once for each quarter of an hour."""
     keys = np.stack([starts // _ZONE_STEP_US, zones.codes.astype(np.int64)])
     distinct, inverse = np.unique(keys, axis=1, return_inverse=True)

@@ -10,7 +10,7 @@ import numpy as np
 from taskclf_tray.core.defaults import DEFAULT_KS_ALPHA, DEFAULT_PSI_THRESHOLD
 from taskclf_tray.core.drift_measures import FeatureDriftReport, FeatureDriftResult
 from taskclf_tray.core.frames import as_numbers, column_of
-from taskclf_tray.drift.questions import LEAST_KS_DISTANCE
+from taskclf_tray.drift.hypotheses import LEAST_KS_DISTANCE
 from taskclf_tray.drift.statistics import adjusted, ks_of_values, psi_of_values
 
 _SAME: Final = (0.0, 0.0, 1.0)

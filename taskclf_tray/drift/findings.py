@@ -16,7 +16,7 @@ from taskclf_tray.drift.statistics import adjusted
 CLOCK: Final = "hour_of_day"
 """It runs the same way every day, so that it rarely turns says nothing about how well a day is known."""
 
-Question = tuple[DriftTrigger, str]
+Hypothesis = tuple[DriftTrigger, str]
 _FAMILIES: Final[Mapping[DriftTrigger, str]] = {
     DriftTrigger.feature_psi: "numbers",
     DriftTrigger.feature_ks: "numbers",
@@ -60,7 +60,7 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def question(self) -> Question:
+    def question(self) -> Hypothesis:
         """What was asked, of whichever days."""
         return self.trigger, self.feature
 

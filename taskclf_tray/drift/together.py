@@ -16,7 +16,7 @@ from taskclf_tray.core.drift_measures import (
 )
 from taskclf_tray.drift.days import UserDays
 from taskclf_tray.drift.findings import Thresholds
-from taskclf_tray.drift.questions import Pair
+from taskclf_tray.drift.hypotheses import Pair
 from taskclf_tray.drift.report import DriftAlert, DriftTrigger, FeatureDrift, UserDrift
 from taskclf_tray.drift.statistics import ks_of_values, psi_of_values
 

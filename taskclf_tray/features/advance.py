@@ -11,7 +11,7 @@ from operator import itemgetter
 from taskclf_tray.core.intervals import Interval, union
 from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
 from taskclf_tray.core.types import AWEvent, AWTabEvent, FeatureRow, SourceEvents
-from taskclf_tray.features.buckets import Front, summarise
+from taskclf_tray.features.buckets import ForegroundSummary, summarise
 from taskclf_tray.features.inputs import (
     Clip,
     InputSpan,
@@ -20,7 +20,7 @@ from taskclf_tray.features.inputs import (
     open_inputs,
     resolve_inputs,
 )
-from taskclf_tray.features.rows import RowMaker, Stretch
+from taskclf_tray.features.rows import RowBuilder, RowInputs
 from taskclf_tray.features.spans import (
     Key,
     Piece,
@@ -108,7 +108,7 @@ def advance(
             return state, []
         first = min((span[0] for span in resolved.window), default=end)
         start = min(first // step * step, end)
-    maker = RowMaker(state)
+    maker = RowBuilder(state)
     rows = _rows(maker, resolved, start, end, step)
     after = dataclasses.replace(
         maker.state(from_us(end)),
@@ -119,7 +119,7 @@ def advance(
     return after, rows
 
 
-def _rows(maker: RowMaker, resolved: Resolved, start: int, end: int, step: int) -> list[FeatureRow]:
+def _rows(maker: RowBuilder, resolved: Resolved, start: int, end: int, step: int) -> list[FeatureRow]:
     buckets = by_bucket(resolved.front(start, end), step)
     tabs = by_bucket(resolved.tab_pieces(start, end), step)
     inputs = by_bucket(clip_inputs(resolved.inputs, start, end), step)
@@ -149,15 +149,15 @@ def _touched_until(moment: int, touched: Sequence[Interval]) -> int | None:
 
 
 def stretch_of(
-    front: Front,
+    front: ForegroundSummary,
     clips: Sequence[Clip],
     tabs: Sequence[Piece[AWTabEvent]],
     audible: Sequence[Interval],
     bucket_us: int,
-) -> Stretch:
+) -> RowInputs:
     """Everything about one stretch of time; distances and seconds are scaled to a bucket's length, `bucket_us`."""
     heard = audible_us(front, audible) if audible else 0
-    return Stretch(
+    return RowInputs(
         front=front,
         inputs=input_values(clips, front.end_us - front.start_us, bucket_us),
         domain=domain_category(front, tabs),

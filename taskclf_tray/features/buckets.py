@@ -14,7 +14,7 @@ MEETING_CATEGORY: Final = "meeting"
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class ForegroundSummary:
     """Sums over the pieces of [start_us, end_us); all times in microseconds.
 
     `event` is the dominant app's longest event, `app_us` the time of each app that had any, `app_changes` the
@@ -45,7 +45,7 @@ class Front:
         return sum(self.app_us.values())
 
 
-def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> Front:
+def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> ForegroundSummary:
     """Sum up the pieces (at least one, in order of time) of one stretch."""
     seconds: dict[str, int] = {}
     per_event: dict[int, tuple[AWEvent, int]] = {}
@@ -71,7 +71,7 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
     # max() keeps the first of equals, and dicts keep the order of first appearance: ties go to the first seen
     top = max(seconds, key=seconds.__getitem__)
     longest = max((entry for entry in per_event.values() if entry[0].app_id == top), key=lambda entry: entry[1])[0]
-    return Front(
+    return ForegroundSummary(
         start_us=start_us,
         end_us=end_us,
         event=longest,

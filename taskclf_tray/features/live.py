@@ -11,9 +11,9 @@ from typing import Final
 from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
 from taskclf_tray.core.types import AWEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.advance import Resolved, Skip, advance, resolve_events, stretch_of
-from taskclf_tray.features.buckets import Front, summarise
+from taskclf_tray.features.buckets import ForegroundSummary, summarise
 from taskclf_tray.features.inputs import clip_inputs
-from taskclf_tray.features.rows import RowMaker
+from taskclf_tray.features.rows import RowBuilder
 from taskclf_tray.features.spans import Piece
 from taskclf_tray.features.state import BuilderState
 from taskclf_tray.features.tabs import audible_intervals
@@ -46,7 +46,7 @@ def live_row(state: BuilderState, events: SourceEvents, now: datetime, *, skip: 
         state, _ = advance(state, events, from_us(running_start), skip=skip)
     else:
         running_start = until
-    maker = RowMaker(state)
+    maker = RowBuilder(state)
     running = [(max(start, running_start), end, event) for start, end, event in pieces if end > running_start]
     maker.observe(running)
     unseen_until = max((end for _, end in resolved.holes if end <= newest), default=0)
@@ -71,7 +71,7 @@ def _visible(resolved: Resolved, start: int, now: int) -> list[Piece[AWEvent]]:
     return cut if cut and cut[-1][1] >= stale else []
 
 
-def _current(pieces: Sequence[Piece[AWEvent]], since: int) -> Front:
+def _current(pieces: Sequence[Piece[AWEvent]], since: int) -> ForegroundSummary:
     """The app in front now, since it came there; at the earliest since `since`."""
     app = pieces[-1][2].app_id
     last = list(takewhile(lambda piece: piece[2].app_id == app and piece[1] >= since, reversed(pieces)))[::-1]

@@ -13,7 +13,7 @@ from typing import Final
 from taskclf_tray.core.time import from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import AWEvent, FeatureRow
 from taskclf_tray.core.zones import zone
-from taskclf_tray.features.buckets import Front
+from taskclf_tray.features.buckets import ForegroundSummary
 from taskclf_tray.features.inputs import InputValues
 from taskclf_tray.features.session import Session
 from taskclf_tray.features.spans import Piece
@@ -28,7 +28,7 @@ _WITH_INPUT: Final = (*_WINDOWS_ALONE, "aw-watcher-input")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class RowInputs:
     """What one row is made of.
 
     `front`, `inputs`, `domain`, `attended_us`, `audible_us` describe the row's own time. `bucket_us` is the bucket it
@@ -36,7 +36,7 @@ class Stretch:
     those of the running bucket.
     """
 
-    front: Front
+    front: ForegroundSummary
     inputs: InputValues
     domain: str
     attended_us: int
@@ -45,7 +45,7 @@ class Stretch:
     app_us: Mapping[str, int]
 
 
-class RowMaker:
+class RowBuilder:
     """Turns stretches into rows in order of time; begins at a state, and can say the state it has reached."""
 
     def __init__(self, state: BuilderState) -> None:
@@ -81,7 +81,7 @@ class RowMaker:
             recent=tuple(self._recent),
         )
 
-    def row(self, stretch: Stretch) -> FeatureRow:
+    def row(self, stretch: RowInputs) -> FeatureRow:
         """The next row."""
         state, front, event = self._state, stretch.front, stretch.front.event
         inputs, session, windows = stretch.inputs, self._session, self._windows
@@ -159,7 +159,7 @@ class RowMaker:
             lock_spans=front.locks,
         )
 
-    def _dwell(self, stretch: Stretch) -> int:
+    def _dwell(self, stretch: RowInputs) -> int:
         """Running time of the same dominant app. It counts this row's bucket; after a change, this row's own time."""
         app = stretch.front.event.app_id
         if app == self._dwell_app:

@@ -9,14 +9,14 @@ from typing import Final
 
 from taskclf_tray.core.intervals import Interval, covered, intersect, union
 from taskclf_tray.core.types import AWTabEvent
-from taskclf_tray.features.buckets import Front
+from taskclf_tray.features.buckets import ForegroundSummary
 from taskclf_tray.features.spans import Piece, Span
 
 NON_BROWSER: Final = "non_browser"
 UNKNOWN_DOMAIN: Final = "unknown"
 
 
-def domain_category(front: Front, tabs: Sequence[Piece[AWTabEvent]]) -> str:
+def domain_category(front: ForegroundSummary, tabs: Sequence[Piece[AWTabEvent]]) -> str:
     """Category of the domains shown longest while the dominant browser was in front (tie: first seen).
 
     `tabs`: the pieces in or around the stretch, in order of time. A tab seen once (no length) decides only when no
@@ -38,17 +38,17 @@ def audible_intervals(spans: Sequence[Span[AWTabEvent]]) -> list[Interval]:
     return union((start, end) for start, end, _, tab in spans if tab.is_audible)
 
 
-def audible_us(front: Front, audible: Sequence[Interval]) -> int:
+def audible_us(front: ForegroundSummary, audible: Sequence[Interval]) -> int:
     """Microseconds of the stretch with a browser in front whose tab plays sound."""
     return covered(_during(front, audible), front.start_us, front.end_us)
 
 
-def attended_us(front: Front, audible: Sequence[Interval]) -> int:
+def attended_us(front: ForegroundSummary, audible: Sequence[Interval]) -> int:
     """Microseconds of the stretch with a call window in front, or a browser in front whose tab plays sound."""
     return covered(union([*front.calls, *_during(front, audible)]), front.start_us, front.end_us)
 
 
-def _during(front: Front, audible: Sequence[Interval]) -> list[Interval]:
+def _during(front: ForegroundSummary, audible: Sequence[Interval]) -> list[Interval]:
     """When a browser was in front and a tab played sound: music behind another program says nothing of the person."""
     first = bisect_right(audible, front.start_us, key=itemgetter(1))
     last = bisect_left(audible, front.end_us, key=itemgetter(0))

@@ -32,7 +32,7 @@ from taskclf_tray.infer.batch_result import BatchInferenceResult as BatchInferen
 from taskclf_tray.infer.batch_result import MappedProbabilities, by_user_and_time, merged_segments
 from taskclf_tray.infer.batch_result import cut_batch as cut_batch
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBasis, texts_of
 from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
@@ -56,9 +56,9 @@ class _Part:
     """Some rows in the terms of the pipeline."""
 
     matrix: FloatArray
-    users: CodedTexts
+    users: Categorical
     starts_us: IntArray
-    decided_by: CodedTexts | None
+    decided_by: Categorical | None
 
 
 class _Frame:
@@ -66,13 +66,13 @@ class _Frame:
 
     def __init__(self, encoder: Encoder, frame: Any) -> None:
         self._encoded: FrameEncoder = encoder.frame(frame)
-        self._users = self._texts(frame, "user_id") or CodedTexts.repeated("", len(self))
+        self._users = self._texts(frame, "user_id") or Categorical.repeated("", len(self))
         self._decided_by = self._texts(frame, "decided_by")
 
     @staticmethod
-    def _texts(frame: Any, name: str) -> CodedTexts | None:
+    def _texts(frame: Any, name: str) -> Categorical | None:
         # schema v2 has no user: one person's rows then
-        return CodedTexts.of(column_of(frame, name)) if has_column(frame, name) else None
+        return Categorical.of(column_of(frame, name)) if has_column(frame, name) else None
 
     def __len__(self) -> int:
         return len(self._encoded)
@@ -96,9 +96,9 @@ class _Rows:
         rows = self._rows[start:stop]
         return _Part(
             self._encoder.encode_rows(rows),
-            CodedTexts.of([row.user_id for row in rows]),
+            Categorical.of([row.user_id for row in rows]),
             np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64),
-            CodedTexts.of([row.decided_by for row in rows]),
+            Categorical.of([row.decided_by for row in rows]),
         )
 
 
@@ -114,7 +114,7 @@ def schema_of(features: Any) -> str:
     if hasattr(features, "keys"):
         if not has_column(features, _SCHEMA_COLUMN):
             return NEWEST_SCHEMA
-        found = {str(version) for version in CodedTexts.of(column_of(features, _SCHEMA_COLUMN)).values}
+        found = {str(version) for version in Categorical.of(column_of(features, _SCHEMA_COLUMN)).values}
     else:
         found = {features[i].schema_version for i in (0, -1)} if len(features) else set()
     if len(found) > 1:
@@ -261,7 +261,7 @@ class _Decided:
     confidences: FloatArray
     is_rejected: BoolArray
     core_probs: FloatArray
-    users: CodedTexts
+    users: Categorical
     starts_us: IntArray
 
 
@@ -272,7 +272,7 @@ def _decide(
     raw, starts_us = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     confidences, is_rejected = np.empty(count), np.empty(count, dtype=np.bool_)
     core_probs = np.empty((count, len(LABEL_SET_V1)))
-    users: list[CodedTexts] = []
+    users: list[Categorical] = []
     for rows, part in _parts(source, chunk_rows):
         decided = decide_matrix(config, part.matrix, part.users, part.decided_by)
         raw[rows] = np.where(decided.is_rejected, len(LABEL_SET_V1), decided.label_ids)
@@ -281,7 +281,7 @@ def _decide(
         users.append(part.users)
         if on_progress is not None:
             on_progress(rows.stop, count)
-    return _Decided(raw, confidences, is_rejected, core_probs, CodedTexts.joined(users), starts_us)
+    return _Decided(raw, confidences, is_rejected, core_probs, Categorical.joined(users), starts_us)
 
 
 def _mapped(

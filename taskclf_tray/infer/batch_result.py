@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIN_BLOCK_DURATION_SECONDS
 from taskclf_tray.core.time import US_PER_SECOND, from_us
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.smooth import Segment, merge_short, run_starts
 from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED
 
@@ -70,7 +70,7 @@ class BatchInferenceResult:
     core_probs: FloatArray
     mapped_labels: list[str] | None = None
     mapped_probs: Sequence[dict[str, float]] | None = None
-    users: CodedTexts = field(default_factory=lambda: CodedTexts.repeated("", 0))
+    users: Categorical = field(default_factory=lambda: Categorical.repeated("", 0))
     starts_us: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
@@ -84,8 +84,8 @@ def cut_batch(
 ) -> BatchInferenceResult:
     """Only the buckets that start in [start_us, end_us), each with the answer it has among all; segments anew."""
     kept = np.flatnonzero((result.starts_us >= start_us) & (result.starts_us < end_us))
-    users, starts = CodedTexts(result.users.codes[kept], result.users.values), result.starts_us[kept]
-    smoothed = CodedTexts.of(result.smoothed_labels)
+    users, starts = Categorical(result.users.codes[kept], result.users.values), result.starts_us[kept]
+    smoothed = Categorical.of(result.smoothed_labels)
     codes = smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64)[kept]
     order, fresh = by_user_and_time(users, starts, bucket_seconds)
     mapped_probs = result.mapped_probs
@@ -109,7 +109,7 @@ def cut_batch(
     )
 
 
-def by_user_and_time(users: CodedTexts, starts_us: IntArray, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
+def by_user_and_time(users: Categorical, starts_us: IntArray, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
     """The rows by user (first seen first) and time, and where in this order a contiguous run begins."""
     first_seen = np.full(len(users.values), len(users), dtype=np.int64)
     np.minimum.at(first_seen, users.codes, np.arange(len(users)))

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 
 if TYPE_CHECKING:
     from taskclf_tray.infer.calibrator_files import load_calibrator as load_calibrator
@@ -279,7 +279,7 @@ class CalibratorStore:
         """(N, 8) probabilities and N user ids → (N, 8); the rows of a user are calibrated together."""
         if len(user_ids) != len(probs):
             raise ValueError(f"{len(probs)} rows of probabilities for {len(user_ids)} user ids")
-        users = CodedTexts.of(user_ids)
+        users = Categorical.of(user_ids)
         owners = [user if user in self.user_calibrators else None for user in users.values]
         numbers = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
         if len(numbers) == 1:

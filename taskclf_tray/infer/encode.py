@@ -23,7 +23,7 @@ from taskclf_tray.core.schema import CHAR3_SKETCH, SCHEMAS, TOKEN_SKETCH, Featur
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.core.zones import zone
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -161,7 +161,7 @@ class FrameEncoder:
         self.columns = encoder.columns
         self.starts_us = starts_us(frame)
         self._time_basis = encoder.time_basis
-        self._texts: list[tuple[int, CodedTexts, FloatArray]] = []
+        self._texts: list[tuple[int, Categorical, FloatArray]] = []
         self._numbers: list[tuple[int, str, Any]] = []
         clock = self._set_clock(frame)
         for name, place in encoder.place.items():
@@ -171,18 +171,18 @@ class FrameEncoder:
             if vocabulary is None:
                 self._numbers.append((place, name, plain_numbers(column_of(frame, name))))
             else:
-                texts = CodedTexts.of(column_of(frame, name))
+                texts = Categorical.of(column_of(frame, name))
                 self._texts.append((place, texts, vocabulary.codes(texts.values)))
         self._clock_places = [encoder.place[name] for name in clock]
 
     def _set_clock(self, frame: Any) -> tuple[str, ...]:
         """The columns that come from `bucket_start_ts`, and the zones they need."""
-        self._zones: CodedTexts | None = None
+        self._zones: Categorical | None = None
         if self._time_basis == "utc":
             return (_HOUR, _DAY)
         if not has_column(frame, _ZONE):
             return ()
-        self._zones = CodedTexts.of(column_of(frame, _ZONE))
+        self._zones = Categorical.of(column_of(frame, _ZONE))
         return (_HOUR, _DAY)
 
     def __len__(self) -> int:
@@ -206,7 +206,7 @@ class FrameEncoder:
         return _impute(matrix)
 
 
-def _offsets_us(utc_us: IntArray, zones: CodedTexts) -> IntArray:
+def _offsets_us(utc_us: IntArray, zones: Categorical) -> IntArray:
     """(N,) what to add to UTC for local time, looked up once for each quarter of an hour and zone."""
     offsets = np.empty(len(utc_us), dtype=np.int64)
     for code in np.unique(zones.codes).tolist():

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.core.smoothing import Shares, Transitions
+from taskclf_tray.core.smoothing import Distribution, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
 
 FloatArray = npt.NDArray[np.float64]
@@ -35,12 +35,12 @@ label that lie a few apart is sure, what follows one alone is not. Measured on s
 days each, the starter model): of the rejected minutes 27 % get a label so, 90 % of them the right one; the majority
 vote gives one to 8 %, 92 % of them right. The shares are too sure of themselves, since minutes side by side are no
 independent witnesses: at 0.9 it is 46 %, and 76 % of them right."""
-UNIFORM: Final[Shares] = (1 / LABEL_COUNT,) * LABEL_COUNT
+UNIFORM: Final[Distribution] = (1 / LABEL_COUNT,) * LABEL_COUNT
 _CHUNK: Final = 4_096
-_ONES: Final[Shares] = (1.0,) * LABEL_COUNT
+_ONES: Final[Distribution] = (1.0,) * LABEL_COUNT
 
 
-def forward(before: Shares | None, emission: Sequence[float], transitions: Transitions) -> Shares:
+def forward(before: Distribution | None, emission: Sequence[float], transitions: Transitions) -> Distribution:
     """What a bucket and all before it in its run say of its label.
 
     `before`: the same of the bucket before, None at the start of a run, where every label is as likely.
@@ -70,7 +70,7 @@ def hmm_run(
     emissions: Sequence[Sequence[float]],
     is_rejected: Sequence[bool],
     transitions: Transitions,
-    before: Shares | None = None,
+    before: Distribution | None = None,
 ) -> list[int]:
     """The label numbers (8 is `Mixed/Unknown`) of one run of contiguous buckets, or of its end.
 
@@ -119,7 +119,7 @@ def _forward_all(emissions: FloatArray, run_of: IntArray, transitions: Transitio
     """`forward` of every row: eight columns of (N,)."""
     shares = np.empty_like(emissions)
     firsts = np.diff(run_of, prepend=run_of[0] - 1) != 0
-    before: Shares | None = None
+    before: Distribution | None = None
     for start in range(0, len(emissions), _CHUNK):
         part = slice(start, start + _CHUNK)
         told = []

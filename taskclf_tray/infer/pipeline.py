@@ -22,9 +22,9 @@ from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transi
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.calibration_fallback import with_numbers
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
-from taskclf_tray.infer.past import Past, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
+from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window
 from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED as LABELS_AND_MIXED
@@ -170,7 +170,7 @@ def decide_raw(
     label_ids, confidences = model_probs.argmax(axis=1), model_probs.max(axis=1)
     is_rejected = _rejected(config, confidences, user_ids)
     core_probs = model_probs
-    who = None if decided_by is None else CodedTexts.of(decided_by)
+    who = None if decided_by is None else Categorical.of(decided_by)
     if who is not None and any(word != "model" for word in who.values):
         idle = who.table((word == "idle_rule" for word in who.values), np.bool_)
         no_window = who.table((word == "no_window" for word in who.values), np.bool_)
@@ -207,7 +207,7 @@ def _calibrate(config: PipelineConfig, raw: FloatArray, user_ids: Sequence[str])
 def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequence[str]) -> BoolArray:
     """Strictly below the threshold; NaN stands for "no threshold", below which nothing is."""
     if config.per_user_reject_thresholds:
-        users = CodedTexts.of(user_ids)
+        users = Categorical.of(user_ids)
         limits = (config.threshold_for(user) for user in users.values)
         return confidences < users.table((np.nan if limit is None else limit for limit in limits), np.float64)
     limit = np.nan if config.reject_threshold is None else config.reject_threshold
@@ -320,7 +320,7 @@ def finish(
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     resolver_of: ResolverOf,
     transitions_of: TransitionsOf = by_majority,
-    past: Past | None = None,
+    past: ForwardState | None = None,
 ) -> list[WindowPrediction]:
     """Stages 7–9 over consecutive predictions of one user in order of time.
 

@@ -15,7 +15,7 @@ from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.encode import CatEncoders
-from taskclf_tray.infer.past import Past, past_after
+from taskclf_tray.infer.forward_state import ForwardState, past_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
@@ -37,7 +37,7 @@ class _UserState:
     settled: int = 0
     """How many at the head of `tail` are in `segments` already; they stay as context."""
     segments: list[Segment] = field(default_factory=list)
-    past: Past | None = None
+    past: ForwardState | None = None
     """What `hmm` needs of the buckets before `tail`."""
 
 
@@ -126,7 +126,7 @@ class OnlinePredictor:
             answer += merge_short_segments(segments, self.config.bucket_seconds)
         return answer
 
-    def _finish(self, tail: list[WindowPrediction], past: Past | None) -> list[WindowPrediction]:
+    def _finish(self, tail: list[WindowPrediction], past: ForwardState | None) -> list[WindowPrediction]:
         """The newest buckets smoothed with their neighbours; the settled ones are context and keep their answer."""
         fresh = finish(
             tail,

@@ -1,6 +1,6 @@
 """The public door to resolution and reload (contract, section 14); each idea has its own file."""
 
-from taskclf_tray.models.bound_store import find_bound_calibrator_store
+from taskclf_tray.models.calibrators import find_bound_calibrator_store
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.models.reload import ActiveModelReloader, InferencePolicyReloader
 from taskclf_tray.models.resolve import (

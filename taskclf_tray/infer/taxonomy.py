@@ -19,7 +19,7 @@ from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.plain_text import readable
 from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 
 if TYPE_CHECKING:
     from taskclf_tray.infer.taxonomy_file import default_taxonomy as default_taxonomy
@@ -318,7 +318,7 @@ class TaxonomyResolver:
         """
         smoothed, raw = (
             np.array([LABELS_AND_MIXED.index(label) for label in coded.values], dtype=np.int64)[coded.codes]
-            for coded in (CodedTexts.of(smoothed_labels), CodedTexts.of(raw_labels))
+            for coded in (Categorical.of(smoothed_labels), Categorical.of(raw_labels))
         )
         chosen, probs = self.resolve_codes(smoothed, raw, core_probs)
         return self.label_names[chosen].tolist(), probs

@@ -25,7 +25,7 @@ from taskclf_tray.adapters.export_report import ExportReport
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaxonomyError
 from taskclf_tray.core.model_text import MAX_MODEL_BYTES
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.batch import (
@@ -77,7 +77,7 @@ class BatchRequest:
     is_debug: bool = False
 
 
-def run(request: BatchRequest, say: Say) -> dict[str, Any]:
+def run(request: BatchRequest, say: ProgressCallback) -> dict[str, Any]:
     """Predict, write predictions.csv and segments.json, and say what was done. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
     has_export = request.input is not None and Path(request.input).suffix.lower() not in PARQUET_SUFFIXES
@@ -125,7 +125,7 @@ def run(request: BatchRequest, say: Say) -> dict[str, Any]:
 
 
 def _export(
-    paths: HomePaths, request: BatchRequest, settings: Config, bucket_seconds: int, say: Say
+    paths: HomePaths, request: BatchRequest, settings: Config, bucket_seconds: int, say: ProgressCallback
 ) -> tuple[list[FeatureRow], ExportReport]:
     """The rows of an export, and what was read of it. Raises ExportFormatError for one without windows."""
     reports: list[ExportReport] = []
@@ -163,7 +163,7 @@ def quick_model(resolved: ResolvedInferenceConfig) -> Model:
     return booster
 
 
-def _taxonomy(paths: HomePaths, request: BatchRequest, say: Say) -> TaxonomyConfig | None:
+def _taxonomy(paths: HomePaths, request: BatchRequest, say: ProgressCallback) -> TaxonomyConfig | None:
     """The one named; else the home's, which may be wrong without stopping anything: then its last valid state."""
     if request.taxonomy is not None:
         return load_taxonomy(Path(request.taxonomy))
@@ -217,7 +217,7 @@ def _written(result: BatchInferenceResult, out_dir: Path) -> dict[str, Any]:
 class _Progress:
     """Says how far it is, not more often than anybody can see."""
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: ProgressCallback) -> None:
         self._say = say
         self._said_at = -_PAUSE_SECONDS
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import FeatureRow
@@ -79,7 +79,7 @@ class Days:
     """What the model in force says of the rows; None without one."""
 
 
-def run(request: DriftRequest, say: Say) -> dict[str, Any]:
+def run(request: DriftRequest, say: ProgressCallback) -> dict[str, Any]:
     """Check, write the report, and say where it is and what to ask about. Raises TaskclfError."""
     if request.niceness and hasattr(os, "nice"):
         os.nice(request.niceness)
@@ -174,7 +174,7 @@ def write_report(paths: HomePaths, last: date, report: DriftReport) -> Path:
     return path
 
 
-def _config(paths: HomePaths, request: DriftRequest, say: Say) -> PipelineConfig | None:
+def _config(paths: HomePaths, request: DriftRequest, say: ProgressCallback) -> PipelineConfig | None:
     """What is served now; None when nothing can be."""
     settings, _ = load_config(paths.config)
     models_dir = paths.models if request.models_dir is None else Path(request.models_dir)

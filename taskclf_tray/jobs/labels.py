@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.core.errors import LabelError, TaskclfError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.csv_files import CSV_COLUMNS
 
 MAX_ROWS = 1_000_000
 
 
-def run(request: dict[str, Any], _say: Say) -> dict[str, Any]:
+def run(request: dict[str, Any], _say: ProgressCallback) -> dict[str, Any]:
     """Write the rows of `file` as CSV to `out`. Raises TaskclfError."""
     source = Path(request["file"])
     try:

@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.zones import UPDATE_STEP, unknown_zones, unknown_zones_note
 from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
-Run = Callable[[dict[str, Any], Say], dict[str, Any]]
+Run = Callable[[dict[str, Any], ProgressCallback], dict[str, Any]]
 
 _CONTACTS: Final = frozenset({"socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto"})
 _QUESTIONS: Final = frozenset(

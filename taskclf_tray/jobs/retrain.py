@@ -21,7 +21,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import StoreError, TaskclfError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from taskclf_tray.train.train_request import RetrainRequest
@@ -33,7 +33,7 @@ class RetrainingError(TaskclfError):
     """A training is going on already."""
 
 
-def run(request: RetrainRequest, say: Say) -> dict[str, Any]:
+def run(request: RetrainRequest, say: ProgressCallback) -> dict[str, Any]:
     """Train, judge, and promote or put aside; says which. Raises TaskclfError."""
     if request.niceness and hasattr(os, "nice"):
         os.nice(request.niceness)

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.system.stop_signals import install, is_importing
 from taskclf_tray.train.train_request import TrainRequest
@@ -27,7 +27,7 @@ _HEAVY: Final = ("lightgbm", "matplotlib", "scipy")
 _STOPPED_CODE: Final = 130
 
 
-def run(request: TrainRequest, say: Say) -> dict[str, Any]:
+def run(request: TrainRequest, say: ProgressCallback) -> dict[str, Any]:
     """Do what is asked and say what was done. Raises TaskclfError."""
     try:
         return _actions()[request.action](request, say)
@@ -46,7 +46,7 @@ def run(request: TrainRequest, say: Say) -> dict[str, Any]:
         ) from error
 
 
-def _actions() -> Mapping[str, Callable[[TrainRequest, Say], dict[str, Any]]]:
+def _actions() -> Mapping[str, Callable[[TrainRequest, ProgressCallback], dict[str, Any]]]:
     """What can be asked for; loads the heavy libraries."""
     from taskclf_tray.train.train_actions import ACTIONS
 
@@ -61,7 +61,7 @@ class Stoppable:
     import can be cut off.
     """
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: ProgressCallback) -> None:
         self._say = say
         self._is_told = self._is_writing = False
 
@@ -89,7 +89,7 @@ def _request_of(values: dict[str, Any]) -> TrainRequest:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
 
-    def begin(values: dict[str, Any], say: Say) -> dict[str, Any]:
+    def begin(values: dict[str, Any], say: ProgressCallback) -> dict[str, Any]:
         request = _request_of(values)
         with contextlib.suppress(ImportError):  # `run` says which; until here a stop ends the process at once
             _actions()

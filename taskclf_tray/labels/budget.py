@@ -22,8 +22,8 @@ from typing import Final
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.zones import zone
+from taskclf_tray.labels.acquisition import acquisition_score
 from taskclf_tray.labels.backoff import effective_cap
-from taskclf_tray.labels.value import value_of_asking
 from taskclf_tray.store.requests import RequestReason
 
 LONGEST_DEFERRAL: Final = timedelta(minutes=15)
@@ -199,7 +199,7 @@ def value_of(block: Candidate, label_counts: Mapping[str, int]) -> float:
     if block.confidence is None or block.predicted_label is None:
         return 0.0
     minutes = (block.end - block.start).total_seconds() / 60
-    return value_of_asking(block.confidence, minutes, block.predicted_label, label_counts)
+    return acquisition_score(block.confidence, minutes, block.predicted_label, label_counts)
 
 
 def values_later_in_day(

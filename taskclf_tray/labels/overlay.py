@@ -40,7 +40,7 @@ def is_person(span: SpanRecord) -> bool:
     return span.provenance != "auto"
 
 
-def lay_over(
+def overlay(
     lying: Sequence[SpanRecord], new: Sequence[SpanRecord], *, gives_way: bool = False, stops_growth: bool = False
 ) -> Edit:
     """Lay new spans, the later over the earlier, on those lying there (disjoint).

@@ -12,7 +12,7 @@ from taskclf_tray.core.intervals import subtract
 from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.blocks import MIN_BLOCK_SECONDS
-from taskclf_tray.labels.overlay import Edit, is_person, joined, lay_over, without
+from taskclf_tray.labels.overlay import Edit, is_person, joined, overlay, without
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
@@ -70,7 +70,7 @@ class LabelStore:
             older = self._labels.growing(self._user_id) if is_growing else None
             if older is not None and older not in lying:
                 lying.append(older)
-            edit = lay_over(lying, [span], stops_growth=is_growing)
+            edit = overlay(lying, [span], stops_growth=is_growing)
             if not edit:
                 return 0
             return self._change(_KINDS[provenance], span.start_us, span.end_us, span.label, at, edit)
@@ -88,7 +88,7 @@ class LabelStore:
                 return None
             start_us, end_us = request.start_us, request.end_us
             span = SpanRecord(0, self._user_id, start_us, end_us, label, "answer", None, to_us(at))
-            edit = lay_over(self._labels.between(self._user_id, start_us, end_us), [span], gives_way=True)
+            edit = overlay(self._labels.between(self._user_id, start_us, end_us), [span], gives_way=True)
             given = label if edit else None
             self._change("answer", start_us, end_us, given, at, edit, closing=(request_id, "labeled"))
             return self._labels.newest_change(self._user_id)
@@ -134,7 +134,7 @@ class LabelStore:
         start_us, end_us = min(span.start_us for span in new), max(span.end_us for span in new)
         with self._database.transaction():
             lying = self._labels.between(self._user_id, start_us, end_us)
-            edit = lay_over(lying, new).without_sames()
+            edit = overlay(lying, new).without_sames()
             if edit:
                 self._change("import", start_us, end_us, _only_label(new), at, edit)
         return len(new)

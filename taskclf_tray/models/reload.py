@@ -16,7 +16,7 @@ from typing import Final
 from taskclf_tray.core.errors import ModelError, TaskclfError
 from taskclf_tray.core.model_text import look_at
 from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle
-from taskclf_tray.models.loaded_parts import Bundle, LoadedParts
+from taskclf_tray.models.bundle_cache import Bundle, BundleCache
 from taskclf_tray.models.policy import policy_path
 from taskclf_tray.models.registry import ACTIVE_FILE, active_bundle_dir
 from taskclf_tray.models.resolve import (
@@ -66,7 +66,7 @@ class _Reloader(ABC):
         self._overrides = (reject_threshold_override, calibrator_store_override, calibrator_path_override)
         self._clock = clock
         self._next_check = -float("inf")
-        self._parts = LoadedParts()
+        self._parts = BundleCache()
         self._digest = current.config_digest if current is not None else None
         self._seen: Signature | None = self._signature()
 

@@ -23,9 +23,9 @@ from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calibrator
 from taskclf_tray.infer.forest import Forest
-from taskclf_tray.models.bound_store import bound_calibrator_stores
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata
-from taskclf_tray.models.loaded_parts import READ_ANEW, LoadedParts
+from taskclf_tray.models.bundle_cache import READ_ANEW, BundleCache
+from taskclf_tray.models.calibrators import bound_calibrator_stores
 from taskclf_tray.models.policy import (
     POLICY_FILE,
     InferencePolicy,
@@ -114,7 +114,7 @@ def resolve_inference_config(
     reject_threshold_override: float | None = None,
     calibrator_store_override: Path | str | None = None,
     calibrator_path_override: Path | str | None = None,
-    parts: LoadedParts = READ_ANEW,
+    parts: BundleCache = READ_ANEW,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
     """What to serve from these models; `parts` may have read some of it before.
@@ -145,7 +145,7 @@ def load_explicit(
     reject_threshold: float | None,
     store_path: Path | str | None,
     calibrator_path: Path | str | None,
-    parts: LoadedParts = READ_ANEW,
+    parts: BundleCache = READ_ANEW,
 ) -> Explicit:
     """Load what was set by hand. Raises ModelResolutionError for the threshold, CalibratorError."""
     if reject_threshold is not None and not (is_number(reject_threshold) and 0 <= reject_threshold <= 1):
@@ -160,7 +160,7 @@ def _file_digest(path: Path) -> str:
     return hashlib.sha256(read_regular(path, MAX_CALIBRATOR_BYTES)).hexdigest()
 
 
-def resolve_policy(models_dir: Path, explicit: Explicit, parts: LoadedParts = READ_ANEW) -> ResolvedInferenceConfig:
+def resolve_policy(models_dir: Path, explicit: Explicit, parts: BundleCache = READ_ANEW) -> ResolvedInferenceConfig:
     """Step 2 alone. Raises PolicyValidationError: missing, broken, or naming what cannot be served."""
     policy = read_inference_policy(models_dir)
     validate_policy(policy, models_dir)
@@ -204,7 +204,7 @@ def resolve_without_policy(
     models_dir: Path,
     explicit: Explicit,
     warnings: Sequence[str] = (),
-    parts: LoadedParts = READ_ANEW,
+    parts: BundleCache = READ_ANEW,
     *,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
@@ -255,7 +255,7 @@ def build_config(
     policy: InferencePolicy | None,
     explicit: Explicit,
     warnings: Sequence[str] = (),
-    parts: LoadedParts = READ_ANEW,
+    parts: BundleCache = READ_ANEW,
 ) -> ResolvedInferenceConfig:
     """Load one bundle with the calibrators and thresholds that go with it. Raises ModelError, CalibratorError."""
     model, metadata, encoders = parts.bundle(bundle_dir)
@@ -306,7 +306,7 @@ def _store_for(
     policy: InferencePolicy | None,
     explicit: Explicit,
     told: list[str],
-    parts: LoadedParts,
+    parts: BundleCache,
 ) -> tuple[CalibratorStore | None, Path | None]:
     if explicit.store is not None:
         if explicit.store.model_bundle_id not in (None, bundle_id):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer.past import Past, past_after
+from taskclf_tray.infer.forward_state import ForwardState, past_after
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.store.database import Database
 
@@ -30,10 +30,10 @@ class PastMemory:
         self._user_id = user_id
         self._transitions_of = transitions_of
         self._step = timedelta(seconds=bucket_seconds)
-        self._kept: tuple[Past, int] | None = None
+        self._kept: tuple[ForwardState, int] | None = None
         """With the number of the newest change to the record then."""
 
-    def before(self, predictions: Sequence[WindowPrediction]) -> Past | None:
+    def before(self, predictions: Sequence[WindowPrediction]) -> ForwardState | None:
         """The past of these, which are in the record. Raises StoreError."""
         if not predictions or self._transitions_of(predictions[0].config_id) is None:
             return None
@@ -51,7 +51,7 @@ class PastMemory:
         self._kept = None if past is None else (past, change)
         return past
 
-    def move(self, past: Past | None, predictions: Sequence[WindowPrediction]) -> None:
+    def move(self, past: ForwardState | None, predictions: Sequence[WindowPrediction]) -> None:
         """Keep the past of what follows these, which are written down; `past` is theirs. Raises StoreError."""
         past = self._after(predictions, past) if predictions else past
         self._kept = None
@@ -59,5 +59,5 @@ class PastMemory:
             with self._database.reading():
                 self._kept = past, self._database.buckets.last_change()
 
-    def _after(self, predictions: Sequence[WindowPrediction], past: Past | None) -> Past | None:
+    def _after(self, predictions: Sequence[WindowPrediction], past: ForwardState | None) -> ForwardState | None:
         return past_after(predictions, step=self._step, transitions_of=self._transitions_of, past=past)

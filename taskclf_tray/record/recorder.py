@@ -31,7 +31,7 @@ from taskclf_tray.features.absences import AwayReports, IdleState, carried, list
 from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, advance, live_row
 from taskclf_tray.features.idle import decide, with_decision
-from taskclf_tray.infer.past import Past, ahead_buckets
+from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyResolver
@@ -59,7 +59,7 @@ _LIVE_GAP_US = 180_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveLabel:
     """The live answer: never recorded; `since` is when its label began."""
 
     prediction: WindowPrediction
@@ -102,12 +102,12 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """What one step did."""
 
     finalised: tuple[WindowPrediction, ...] = ()
     revised: tuple[WindowPrediction, ...] = ()
-    live: Live | None = None
+    live: LiveLabel | None = None
     is_caught_up: bool = True
 
 
@@ -204,7 +204,7 @@ class Recorder:
         self._newest_end, self._idle = None, IdleState()
         self._state, self._is_cold = dataclasses.replace(self._initial, until=until), True
 
-    def live(self, now: datetime) -> Live | None:
+    def live(self, now: datetime) -> LiveLabel | None:
         """The live answer alone, while the record is still behind (at start). Raises like `step`."""
         start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
         events = self._read(start, now)
@@ -213,7 +213,7 @@ class Recorder:
         _, rows = advance(state, events, floor_bucket(now, self._config.bucket_seconds), skip=skip)
         return self._live(state, events, now, IdleState(), rows)
 
-    def step(self, now: datetime, *, settle_all: bool = False) -> Step:
+    def step(self, now: datetime, *, settle_all: bool = False) -> StepResult:
         """Finalise what is due, at most `CHUNK` of it; revise and settle what the away watcher now explains.
 
         `settle_all`: count every finalised bucket as settled (a single catch-up run). Raises SourceError (the
@@ -262,7 +262,7 @@ class Recorder:
         )
         caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
         live = self._live(new_state, events, now, idle, seen) if caught_up else None
-        return Step(finalised, revised, live, caught_up)
+        return StepResult(finalised, revised, live, caught_up)
 
     def read_again(self, start: datetime, now: datetime) -> bool:
         """Record one settled bucket of the past anew; False when the source has nothing of it.
@@ -392,7 +392,9 @@ class Recorder:
             return bucket
         return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
 
-    def _finished(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> list[_Bucket]:
+    def _finished(
+        self, context: list[WindowPrediction], buckets: list[_Bucket], past: ForwardState | None
+    ) -> list[_Bucket]:
         predictions = finish(
             [*context, *(bucket.prediction for bucket in buckets)],
             smooth_window=self._config.smooth_window,
@@ -404,7 +406,7 @@ class Recorder:
         finished = predictions[len(context) :]
         return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
 
-    def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: Past | None) -> None:
+    def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: ForwardState | None) -> None:
         """The next step's smoothing begins `smooth_window` before the buckets that may still change."""
         ahead = max(1, self._config.ahead_buckets)
         unsettled = next((i for i, bucket in enumerate(buckets) if not bucket.is_settled), len(buckets))
@@ -477,7 +479,7 @@ class Recorder:
 
     def _live(
         self, state: BuilderState, events: SourceEvents, now: datetime, idle: IdleState, seen: Sequence[FeatureRow]
-    ) -> Live | None:
+    ) -> LiveLabel | None:
         """`seen`: the rows since `idle`, those that are not final included."""
         dark = self._reader.blackouts(events.start, now)
         skip = [(from_us(a), from_us(b)) for a, b in dark]
@@ -503,7 +505,7 @@ class Recorder:
         self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
         is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
         back_at = self._back_at()
-        return Live(
+        return LiveLabel(
             prediction,
             since,
             is_meeting,

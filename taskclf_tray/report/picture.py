@@ -18,11 +18,10 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.spans import printable
+from taskclf_tray.report.apportion import apportion_minutes, duration
 from taskclf_tray.report.daily import DailyReport
 from taskclf_tray.report.days import Day, day_bounds_us
-from taskclf_tray.report.lettering import Lettering
-from taskclf_tray.report.minutes import duration, whole_minutes
-from taskclf_tray.report.painting import (
+from taskclf_tray.report.drawing import (
     FAINT,
     FRAME,
     INK,
@@ -37,6 +36,7 @@ from taskclf_tray.report.painting import (
     hatch,
     outline,
 )
+from taskclf_tray.report.fonts import Lettering
 from taskclf_tray.report.pieces import Piece, own_ui_label, pieces_of
 from taskclf_tray.report.table import NOT_SURE, TOTAL, Name, day_name, focus_text, parts_us, versus
 from taskclf_tray.report.weekly import WeeklyReport
@@ -87,7 +87,7 @@ class _Picture:
         self._days, self._report, self._taxonomy = days, report, taxonomy
         self._pieces = [pieces_of(day.records, day.spans, taxonomy, day.shown) for day in days]
         away = dict.fromkeys(own_ui_label(labelled.label, taxonomy) for day in days for labelled in day.away)
-        minutes = whole_minutes(parts_us(report.ui_label_seconds, report))
+        minutes = apportion_minutes(parts_us(report.ui_label_seconds, report))
         self._total = sum(minutes.values())
         self._shown: dict[str, str] = _shown_as([*(name for name in minutes if name is not None), *away])
         self._minutes: dict[Name, int] = {}

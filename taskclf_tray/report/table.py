@@ -9,8 +9,8 @@ from datetime import date
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.labels.spans import printable
+from taskclf_tray.report.apportion import apportion_minutes, duration
 from taskclf_tray.report.daily import DailyReport, FocusBlock
-from taskclf_tray.report.minutes import duration, whole_minutes
 from taskclf_tray.report.weekly import WeeklyReport
 
 _NAME = 24
@@ -107,7 +107,7 @@ def fitted(name: str, width: int) -> str:
 
 def _bars(seconds: Mapping[str, float], report: DailyReport) -> Iterator[str]:
     parts = parts_us(seconds, report)
-    minutes, total_us = whole_minutes(parts), sum(parts.values())
+    minutes, total_us = apportion_minutes(parts), sum(parts.values())
     longest_us = max(parts.values(), default=0)
     for name, part_us in parts.items():
         share = f"{part_us / total_us:.0%}" if total_us else "0%"
@@ -140,7 +140,7 @@ def _columns(
 def _minutes(
     report: DailyReport | WeeklyReport, seconds_of: Callable[[DailyReport | WeeklyReport], Mapping[str, float]]
 ) -> dict[Name, int]:
-    return whole_minutes(parts_us(seconds_of(report), report))
+    return apportion_minutes(parts_us(seconds_of(report), report))
 
 
 def _cell(minutes: int) -> str:

@@ -13,7 +13,7 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.config import Config, load_config, require_exclusions
 from taskclf_tray.core.errors import ExportFormatError, SourceError, StoreError, TaskclfError
 from taskclf_tray.core.intervals import Interval, subtract, union
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.time import floor_bucket, from_us, to_us
 from taskclf_tray.core.types import FeatureRow, SourceEvents
@@ -125,7 +125,7 @@ def check_host(host: str | None, *, has_export: bool) -> None:
         )
 
 
-def tell_export(report: ExportReport, say: Say) -> None:
+def tell_export(report: ExportReport, say: ProgressCallback) -> None:
     """Say what was read of an export, where that is not all of it or not of one machine alone."""
     if report.has_windows:
         text = report.sentence() + (" --host NAME reads one of them alone." if len(report.machines) > 1 else "")

@@ -25,7 +25,7 @@ import numpy as np
 from taskclf_tray.core.atomic import write_bytes_atomic, write_json_atomic
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.batch import OnProgress, run_batch
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.train import metrics
 from taskclf_tray.train.batch_inputs import RecordedRows
@@ -84,7 +84,7 @@ class Answers:
 def answer(config: PipelineConfig, dataset: Dataset, on_progress: OnProgress | None = None) -> Answers:
     """What this very configuration serves for the dataset's rows, some thousand unpacked at a time."""
     served = run_batch(config, RecordedRows(dataset.packed), on_progress=on_progress)
-    smoothed = CodedTexts.of(served.smoothed_labels)
+    smoothed = Categorical.of(served.smoothed_labels)
     return Answers(
         probs=served.core_probs,
         label_ids=served.core_probs.argmax(axis=1),

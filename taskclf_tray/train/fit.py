@@ -23,11 +23,11 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, save_model_bundle
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
-from taskclf_tray.train.fit_guesses import has_unsaid, said_only, unsaid_only, with_guesses
-from taskclf_tray.train.fit_lines import lgb_datasets, vocabularies
 from taskclf_tray.train.fit_options import BASE_PARAMS, FIXED_PARAMS
 from taskclf_tray.train.fit_options import FitOptions as FitOptions
 from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.lgb_dataset import lgb_datasets, vocabularies
+from taskclf_tray.train.pseudo_labels import has_unsaid, said_only, unsaid_only, with_guesses
 
 MIN_BLOCKS: Final = 10
 MIN_LABELS: Final = 2

@@ -83,7 +83,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Duel:
+class ModelComparison:
     """Two models judged on the same minutes."""
 
     challenger: Evaluation
@@ -96,7 +96,7 @@ class Duel:
 
 def judge(
     challenger: Evaluation,
-    duel: Duel | None = None,
+    duel: ModelComparison | None = None,
     *,
     leaked: Collection[UserDay] = (),
     idle_minutes: int = 0,
@@ -245,7 +245,7 @@ def _precision_gates(gated: Sequence[ClassFigures]) -> list[Gate]:
     ]
 
 
-def _missing_gates(gated: Sequence[ClassFigures], duel: Duel | None) -> list[Gate]:
+def _missing_gates(gated: Sequence[ClassFigures], duel: ModelComparison | None) -> list[Gate]:
     """A class it never answers is refused, unless the model in use misses it as well."""
     missing = [figures for figures in gated if not figures.recall]
     known = None if duel is None else {figures.label for figures in duel.champion.classes if figures.recall}
@@ -293,7 +293,7 @@ def _confidence_gate(reliability: Sequence[ReliabilityBin]) -> Gate:
     )
 
 
-def _champion_gate(duel: Duel, tolerance: float) -> Gate:
+def _champion_gate(duel: ModelComparison, tolerance: float) -> Gate:
     new, old = (gated_macro_f1(evaluation.confusion) for evaluation in (duel.challenger, duel.champion))
     words = (
         f"On the same {duel.champion.figures.minutes} minutes macro F1 is {new:.2f}, that of the model in use {old:.2f}"
@@ -303,7 +303,7 @@ def _champion_gate(duel: Duel, tolerance: float) -> Gate:
     return Gate("champion", False, f"{words}; it may lose at most {tolerance:.2f}. The model in use stays.")
 
 
-def _reject_gate(duel: Duel) -> Gate:
+def _reject_gate(duel: ModelComparison) -> Gate:
     new, old = duel.challenger.figures.reject_rate, duel.champion.figures.reject_rate
     words = f"It is unsure of {_percent(new)} of the minutes, the model in use of {_percent(old)}"
     if not (new > MAX_REJECT_RATE and old < new):
@@ -316,7 +316,7 @@ def _reject_gate(duel: Duel) -> Gate:
     )
 
 
-def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], duel: Duel | None) -> list[str]:
+def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], duel: ModelComparison | None) -> list[str]:
     notes = []
     few = [figures for figures in challenger.classes if 0 < figures.support < MIN_CLASS_MINUTES]
     if few:

@@ -31,11 +31,11 @@ from taskclf_tray.train.dataset_projection import BoolArray, IntArray
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TooFewLabelsError, TrainedModel, check_enough, fit
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, Duel, UserDay, leaked_days
+from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, ModelComparison, UserDay, leaked_days
 from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, Fold, folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import Stages, fit_by_days
 from taskclf_tray.train.transitions import learn_transitions
-from taskclf_tray.train.tune import TunedReject, thresholds, tune_reject
+from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reject
 
 SYNTHETIC: Final = "synthetic"
 MIN_TEST_BLOCKS: Final = 20
@@ -48,7 +48,7 @@ class Challenger:
 
     model: TrainedModel
     calibration: Calibration
-    tuned: TunedReject
+    tuned: RejectThresholdResult
     reject_threshold: float
     held_out: Dataset
     answers: Answers
@@ -62,7 +62,7 @@ class Challenger:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingConfig:
     """How a challenger is made."""
 
     options: FitOptions = field(default_factory=FitOptions)
@@ -82,7 +82,7 @@ def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS)
 
 
 def make_challenger(
-    dataset: Dataset, prior: Prior | None, recipe: Recipe, progress: Progress | None = None
+    dataset: Dataset, prior: Prior | None, recipe: TrainingConfig, progress: Progress | None = None
 ) -> Challenger:
     """Train, calibrate, tune, and answer for the held-out days. The same dataset and recipe give the same challenger.
 
@@ -102,7 +102,7 @@ def make_challenger(
     calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
     stores = [out.calibrated(out.fold != k, recipe.created_at).store for k in range(len(parts))]
     tuned = out.tuned(stores, recipe.target_accuracy)
-    threshold = cautious_threshold(tuned, *out.confident(stores)) if tuned.threshold is None else tuned.threshold
+    threshold = fallback_threshold(tuned, *out.confident(stores)) if tuned.threshold is None else tuned.threshold
     if test is None:
         configs = [
             _config(part.model, store, threshold, part.transitions, recipe)
@@ -141,7 +141,7 @@ def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
     return dataset.take(np.union1d(split.training, split.tuning)), test
 
 
-def cautious_threshold(tuned: TunedReject, confidence: FloatArray, is_right: BoolArray) -> float:
+def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_right: BoolArray) -> float:
     """What to serve while nothing is proven: the lowest threshold that kept the target so far, at least the default.
 
     Doubt that is not proven to help must not hide most answers: no more than the gates allow is rejected for it. The
@@ -159,7 +159,7 @@ def cautious_threshold(tuned: TunedReject, confidence: FloatArray, is_right: Boo
 
 def champion_duel(
     challenger: Challenger, evaluation: Evaluation, champion: PipelineConfig, known: BoolArray
-) -> tuple[Duel, bool]:
+) -> tuple[ModelComparison, bool]:
     """Both models on the same held-out minutes, and whether the champion was trained on some of them.
 
     `known`: (N,) the minutes the champion may have been trained on. They are left out while enough others remain.
@@ -169,7 +169,7 @@ def champion_duel(
         held_out, answers, is_fair = held_out.take(~known), answers.take(~known), True
         evaluation = evaluate(held_out, answers, resamples=0)
     other = evaluate(held_out, answer(champion, held_out), resamples=0)
-    return Duel(evaluation, other), is_fair
+    return ModelComparison(evaluation, other), is_fair
 
 
 def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool) -> BoolArray:
@@ -237,7 +237,7 @@ class _OutOfFold:
             served[rows] = store.calibrate_batch(self.probs[rows], users)
         return served
 
-    def tuned(self, stores: Sequence[CalibratorStore], target_accuracy: float) -> TunedReject:
+    def tuned(self, stores: Sequence[CalibratorStore], target_accuracy: float) -> RejectThresholdResult:
         return tune_reject(self.served(stores), self.y, self.blocks, target_accuracy=target_accuracy)
 
     def confident(self, stores: Sequence[CalibratorStore]) -> tuple[FloatArray, BoolArray]:
@@ -247,7 +247,7 @@ class _OutOfFold:
 
 
 def _config(
-    model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: Recipe
+    model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: TrainingConfig
 ) -> PipelineConfig:
     """What would be served."""
     return PipelineConfig(

@@ -15,7 +15,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.private_files import make_private_folder
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -41,8 +41,8 @@ from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import labelled_minutes
 from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.gates import Duel, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
-from taskclf_tray.train.retrain import Challenger, Recipe, champion_duel, known_days, look_back, make_challenger
+from taskclf_tray.train.gates import ModelComparison, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
+from taskclf_tray.train.retrain import Challenger, TrainingConfig, champion_duel, known_days, look_back, make_challenger
 from taskclf_tray.train.train_minutes import say_times
 from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.transitions import learn_transitions
@@ -59,7 +59,7 @@ class _Trial:
     challenger: Challenger
     evaluation: Evaluation
     champion: ResolvedInferenceConfig | None
-    duel: Duel | None
+    duel: ModelComparison | None
     is_fair: bool
 
     @property
@@ -97,7 +97,7 @@ class _Trial:
 class Retraining:
     """One training, from the record to the outcome. For who holds the training lock."""
 
-    def __init__(self, request: RetrainRequest, paths: HomePaths, say: Say) -> None:
+    def __init__(self, request: RetrainRequest, paths: HomePaths, say: ProgressCallback) -> None:
         settings, _ = load_config(paths.config)
         self._settings = settings
         self._request = request
@@ -128,7 +128,7 @@ class Retraining:
 
     def _trial(self, champion: ResolvedInferenceConfig | None) -> _Trial:
         dataset = self._dataset()
-        recipe = Recipe(
+        recipe = TrainingConfig(
             target_accuracy=self._target,
             smooth_window=self._window,
             smoother=self._smoother,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from taskclf_tray.train.evaluate import Figures
-from taskclf_tray.train.gates import MIN_CLASS_MINUTES, Duel, Verdict
+from taskclf_tray.train.gates import MIN_CLASS_MINUTES, ModelComparison, Verdict
 from taskclf_tray.train.metrics import ClassFigures
-from taskclf_tray.train.tune import TunedReject
+from taskclf_tray.train.tune import RejectThresholdResult
 
 _RECOGNISED: Final = 0.5
 """A label is recognised when at least so much of it is."""
@@ -15,7 +15,7 @@ _WORTH_TELLING: Final = 0.05
 _MOST_LINES: Final = 3
 
 
-def changes(duel: Duel | None) -> list[str]:
+def changes(duel: ModelComparison | None) -> list[str]:
     """`Debug is now recognised: recall 0.31 → 0.68`, the greatest change first; losses are told as well."""
     if duel is None:
         return []
@@ -42,7 +42,9 @@ def _recall(figures: ClassFigures) -> float:
     return figures.recall or 0.0
 
 
-def promoted(duel: Duel | None, accuracy: float, tuned: TunedReject, threshold: float) -> list[str]:
+def promoted(
+    duel: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult, threshold: float
+) -> list[str]:
     """The sentences for a new model in use."""
     told = changes(duel)
     if not told:
@@ -50,7 +52,7 @@ def promoted(duel: Duel | None, accuracy: float, tuned: TunedReject, threshold: 
     return [f"{line}." for line in told] + [sureness(tuned, threshold)]
 
 
-def sureness(tuned: TunedReject, threshold: float) -> str:
+def sureness(tuned: RejectThresholdResult, threshold: float) -> str:
     """What the reject threshold promises, or that it promises nothing yet."""
     if tuned.threshold is not None:
         return (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import CalibratorError, PolicyValidationError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.infer.calibration import IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
@@ -61,7 +61,7 @@ Outcome = dict[str, Any]
 # -- a model --------------------------------------------------------------------------------------------------
 
 
-def train(request: TrainRequest, say: Say) -> Outcome:
+def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
     """Train, judge, and write a bundle, which nothing begins to serve."""
     paths = HomePaths(Path(request.home))
     base_dir = Path(request.out_dir) if request.out_dir else paths.models
@@ -129,7 +129,7 @@ def _judgement(judged: JudgedModel) -> Outcome:
 # -- calibrators ----------------------------------------------------------------------------------------------
 
 
-def choose_calibrators(request: TrainRequest, say: Say) -> Outcome:
+def choose_calibrators(request: TrainRequest, say: ProgressCallback) -> Outcome:
     """Choose calibrators on days after those the model was trained on, and write a store bound to it."""
     paths = HomePaths(Path(request.home))
     resolved = resolved_of(request, paths, say)
@@ -199,7 +199,7 @@ def _is_served(paths: HomePaths, folder: Path) -> bool:
 # -- the threshold --------------------------------------------------------------------------------------------
 
 
-def tune(request: TrainRequest, say: Say) -> Outcome:
+def tune(request: TrainRequest, say: ProgressCallback) -> Outcome:
     """Find the threshold that keeps the target, on days after those of model and calibrators; write it if asked."""
     paths = HomePaths(Path(request.home))
     resolved = resolved_of(request, paths, say)
@@ -230,7 +230,7 @@ def tune(request: TrainRequest, say: Say) -> Outcome:
 # -- judging --------------------------------------------------------------------------------------------------
 
 
-def judge(request: TrainRequest, say: Say) -> Outcome:
+def judge(request: TrainRequest, say: ProgressCallback) -> Outcome:
     """Judge what is served, or another bundle, on days it was not trained on; write evaluation.json and pictures."""
     paths = HomePaths(Path(request.home))
     resolved = resolved_of(request, paths, say)
@@ -252,7 +252,7 @@ def judge(request: TrainRequest, say: Say) -> Outcome:
     }
 
 
-ACTIONS: Final[Mapping[str, Callable[[TrainRequest, Say], Outcome]]] = {
+ACTIONS: Final[Mapping[str, Callable[[TrainRequest, ProgressCallback], Outcome]]] = {
     "lgbm": train,
     "calibrate": choose_calibrators,
     "tune-reject": tune,

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.labels.csv_times import LabelTimes
@@ -36,7 +36,7 @@ _LAST_US: Final = 2**61
 _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
 
 
-def minutes_of(request: TrainRequest, paths: HomePaths, say: Say, *, weak: WeakRule | None) -> Dataset:
+def minutes_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback, *, weak: WeakRule | None) -> Dataset:
     """What the request means; it is said what of its exports is read.
 
     Raises LabelError where nobody labelled any of it, SourceError for a host without an export, and what
@@ -73,7 +73,7 @@ class _TimesRequest(Protocol):
     def time_zone(self) -> str: ...
 
 
-def say_times(times: LabelTimes, request: _TimesRequest, say: Say) -> None:
+def say_times(times: LabelTimes, request: _TimesRequest, say: ProgressCallback) -> None:
     """Say what was assumed of times without an offset, unless somebody said what they mean."""
     note = times.note(request.time_zone) if request.times is None else None
     if note is not None:
@@ -84,7 +84,7 @@ def unseen_minutes(
     request: TrainRequest,
     paths: HomePaths,
     resolved: ResolvedInferenceConfig,
-    say: Say,
+    say: ProgressCallback,
     *,
     with_calibrators: bool = False,
 ) -> Dataset:
@@ -137,7 +137,7 @@ def models_own(dataset: Dataset) -> Dataset:
     return own
 
 
-def resolved_of(request: TrainRequest, paths: HomePaths, say: Say) -> ResolvedInferenceConfig:
+def resolved_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback) -> ResolvedInferenceConfig:
     """The bundle that is meant, with the calibrators and threshold it is served with. Raises ModelResolutionError."""
     named = request.calibrator_store
     store = None if named is None or named == WITHOUT else found_store(paths.home, Path(named))
@@ -173,6 +173,6 @@ def extent(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def progress_of(say: Say) -> Callable[[int, int], None]:
+def progress_of(say: ProgressCallback) -> Callable[[int, int], None]:
     """Says how far it is."""
     return lambda done, total: say({"event": "progress", "done": done, "total": total})

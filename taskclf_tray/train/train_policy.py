@@ -13,7 +13,7 @@ from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, with_store
 from taskclf_tray.models.policy import InferencePolicy, policy_path, save_inference_policy, validate_policy
 from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
-from taskclf_tray.train.tune import TunedReject
+from taskclf_tray.train.tune import RejectThresholdResult
 
 PINNED: Final = "pinned"
 """The source of a policy that only writes down what was served without one."""
@@ -51,7 +51,7 @@ def keep_what_is_served(models_dir: Path) -> None:
 def write_threshold(
     models_dir: Path,
     resolved: ResolvedInferenceConfig,
-    tuned: TunedReject,
+    tuned: RejectThresholdResult,
     users: Collection[str],
     *,
     with_calibrators: bool = False,
@@ -85,7 +85,7 @@ def write_threshold(
     return policy
 
 
-def _with_threshold(policy: InferencePolicy, tuned: TunedReject, users: Collection[str]) -> InferencePolicy:
+def _with_threshold(policy: InferencePolicy, tuned: RejectThresholdResult, users: Collection[str]) -> InferencePolicy:
     assert tuned.threshold is not None
     others = {user: limit for user, limit in (policy.per_user_reject_thresholds or {}).items() if user not in users}
     return replace(

@@ -46,7 +46,7 @@ _MOST_LOG: Final = 700.0
 
 
 @dataclass(frozen=True, slots=True)
-class TunedReject:
+class RejectThresholdResult:
     """The threshold to serve, or None and why; the figures are those of the threshold, or of the target itself."""
 
     threshold: float | None
@@ -75,7 +75,7 @@ def tune_reject(
     *,
     target_accuracy: float = DEFAULT_TARGET_ACCURACY,
     confidence: float = DEFAULT_CONFIDENCE,
-) -> TunedReject:
+) -> RejectThresholdResult:
     """The smallest threshold that is proven to keep the target.
 
     `probs`: (N, 8) as they are served, so calibrated with each row's own calibrator, of days on which nothing was
@@ -97,7 +97,7 @@ def tune_reject(
     shown = target_accuracy if chosen is None else chosen
     accepted = sure >= shown
     evidence = Evidence.of(accepted, is_wrong, block_ids)
-    tuned = TunedReject(
+    tuned = RejectThresholdResult(
         threshold=chosen,
         target_accuracy=target_accuracy,
         confidence=confidence,
@@ -152,11 +152,11 @@ class Evidence:
         return low
 
 
-def _with_reason(tuned: TunedReject, evidence: Evidence) -> TunedReject:
-    return TunedReject(**(asdict(tuned) | {"reason": _reason(tuned, evidence)}))
+def _with_reason(tuned: RejectThresholdResult, evidence: Evidence) -> RejectThresholdResult:
+    return RejectThresholdResult(**(asdict(tuned) | {"reason": _reason(tuned, evidence)}))
 
 
-def _reason(tuned: TunedReject, evidence: Evidence) -> str:
+def _reason(tuned: RejectThresholdResult, evidence: Evidence) -> str:
     target, sure = f"{tuned.target_accuracy:.0%}", f"{tuned.confidence:.0%}"
     if tuned.accuracy is None:
         return f"No minute reaches a probability of {target}, so no threshold is proven. More labels will help."

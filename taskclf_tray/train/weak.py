@@ -18,7 +18,7 @@ WEAK_WEIGHT: Final = 0.2
 ATTENDED_WITHOUT_HANDS: Final = frozenset({"browser", "chat", "docs", "media", "meeting", "music_video", "office"})
 """Categories of programs in which somebody may listen, watch or read for minutes without touching anything."""
 
-UNSAID: Final = -2
+UNLABELLED: Final = -2
 """In place of a label, on minutes of work about which neither a person nor a rule says anything: the model may guess
 (`fit_guesses.py`), nobody judges by them."""
 
@@ -39,7 +39,7 @@ def weak_label(row: FeatureRow) -> int:
 def weak_or_unsaid(row: FeatureRow) -> int:
     """The same, and UNSAID where the rules say nothing and the model decides."""
     label = weak_label(row)
-    return UNSAID if label == NO_LABEL and row.decided_by == "model" else label
+    return UNLABELLED if label == NO_LABEL and row.decided_by == "model" else label
 
 
 def _is_surely_away(row: FeatureRow) -> bool:

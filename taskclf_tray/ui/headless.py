@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.notify.plain import plain_text
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.system.console import as_shown, degrade
 
 MAX_MESSAGE_CHARACTERS = 500
@@ -33,7 +33,7 @@ class JsonLines:
     def on_message(self, message: tuple[str, str]) -> None:
         """Sentences are for people: they are in the log."""
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: StepResult) -> None:
         """After the commit: what is printed is on disk."""
         for prediction in step.finalised:
             self._print("bucket", prediction)
@@ -85,7 +85,7 @@ class StatusLine:
         self.failure: OSError | None = None
         """As in JsonLines."""
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: StepResult) -> None:
         """The status line shows the newest snapshot only."""
 
     def on_message(self, message: tuple[str, str]) -> None:

@@ -13,7 +13,7 @@ from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.errors import SystemToolError
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui import backend as backend_api
 from taskclf_tray.ui.backend import TrayBackend, choose_backend
@@ -45,7 +45,7 @@ class TrayView:
         )
         self._backend = backend
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: StepResult) -> None:
         """The icon shows the live label only."""
 
     def on_message(self, message: tuple[str, str]) -> None:

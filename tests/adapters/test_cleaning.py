@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.cleaning import clip, fill_gaps, join_pieces, take_out
+from taskclf_tray.adapters.cleaning import clip, fill_gaps, join_pieces, remove_excluded
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import ConfigError
@@ -55,7 +55,7 @@ def test_a_gap_after_overlapping_events_goes_to_what_ended_last() -> None:
 
 def test_excluded_time_is_nobodys() -> None:
     events = [event(0, 30, "under", 1), event(5, 20, "over", 2), event(10, 10, "secret", 3)]
-    rest, theirs = take_out(events, lambda e: e.data["app"] == "secret")
+    rest, theirs = remove_excluded(events, lambda e: e.data["app"] == "secret")
     assert theirs == [(10 * S, 20 * S)]
     assert spans(rest) == [(0, 5, "under"), (5, 10, "over"), (20, 25, "over"), (25, 30, "under")]
 
@@ -68,7 +68,7 @@ def many(draw: st.DrawFn) -> list[RawEvent]:
 
 @given(many())
 def test_taking_out_changes_nobody_elses_time(events: list[RawEvent]) -> None:
-    rest, theirs = take_out(events, lambda e: e.data["app"] == "x")
+    rest, theirs = remove_excluded(events, lambda e: e.data["app"] == "x")
 
     def won(listed: list[RawEvent]) -> dict[str, list[tuple[int, int]]]:
         pieces = flatten([(e.start_us, e.end_us, e.event_id) for e in listed])
@@ -130,7 +130,7 @@ def test_wrong_data_are_passed_over_and_counted() -> None:
     }
     normaliser = Normaliser(SECRET)
     seen = normaliser.events(DAY, DAY + timedelta(hours=1), raw)
-    assert normaliser.passed_over == 2 + 2 + 3 + 1
+    assert normaliser.skipped_count == 2 + 2 + 3 + 1
     assert [len(listed) for listed in (seen.window, seen.away, seen.input, seen.tab)] == [1, 1, 1, 1]
 
 
@@ -149,7 +149,7 @@ def test_events_longer_than_any_watcher_writes_are_damaged() -> None:
         raw = {stream: [RawEvent(at, length, data, n) for n, length in enumerate(lengths)]}
         normaliser = Normaliser(SECRET)
         seen = normaliser.events(DAY, DAY + timedelta(days=400), raw)
-        assert normaliser.passed_over == 2, stream
+        assert normaliser.skipped_count == 2, stream
         found = (seen.window, seen.tab, seen.away, seen.input)
         assert sum(map(len, found)) == 2, stream
 

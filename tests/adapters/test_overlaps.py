@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.cleaning import cut_out
+from taskclf_tray.adapters.cleaning import subtract_intervals
 from taskclf_tray.adapters.follow import Desk, Screen, follow
 from taskclf_tray.adapters.overlaps import MOST_OVERLAP, thinned
 from taskclf_tray.adapters.raw import RawEvent
@@ -78,7 +78,7 @@ def test_following_and_cutting_cost_no_minute_of_what_is_hidden() -> None:
     raw = follow([left, right], Desk(), lookup)
     assert len(raw[Stream.WINDOW]) < 4 * count
     holes = [(120 * n * S, (120 * n + 60) * S) for n in range(1000)]
-    assert len(cut_out(thinned(Stream.WINDOW, crowd(count)), holes)) < 4 * count
+    assert len(subtract_intervals(thinned(Stream.WINDOW, crowd(count)), holes)) < 4 * count
     assert time.monotonic() - began < allowed(3)  # each minute of each event: more than a minute
 
 

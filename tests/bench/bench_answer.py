@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.app.commands import NoticePressed
-from taskclf_tray.app.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.question import ASK_TAG, LABEL_KEY
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -71,7 +71,7 @@ def _answers(path: Path, database: Database) -> list[float]:
 
     around = DeskSurroundings(path, USER, lambda: "UTC", lambda: None, nothing, nothing)
     said: LabelCommands = queue.SimpleQueue()
-    desk = LabelDesk(around, said)
+    desk = LabelWriter(around, said)
     desk.start()
     now = BEGIN + timedelta(days=30)
     seconds = []

@@ -27,7 +27,7 @@ from taskclf_tray.train.fit import FitOptions, TooFewLabelsError, TrainedModel, 
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.splits import folds_by_day
 from taskclf_tray.train.transitions import learn_transitions
-from taskclf_tray.train.weak import UNSAID, weak_or_unsaid
+from taskclf_tray.train.weak import UNLABELLED, weak_or_unsaid
 from tests.bench.learning_people import Person, starter
 
 FOLDS: Final = 3
@@ -109,7 +109,7 @@ def learnt(
     except TooFewLabelsError:
         return None
     config = _config(trained, _calibrators(taught, options, folds) if folds else None)
-    return _cell(person, model, taught, config, exam, learn_transitions(taught.take(taught.labels != UNSAID)))
+    return _cell(person, model, taught, config, exam, learn_transitions(taught.take(taught.labels != UNLABELLED)))
 
 
 def as_shipped(person: Person, exam: Dataset) -> Cell:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.cli import record
+from taskclf_tray.cli import context
 from taskclf_tray.core.time import to_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
@@ -31,7 +31,7 @@ class RecordHome(CommandLine):
         (processed / ".user_id").write_text(USER)
         (processed / ".title_secret").write_text(SECRET)
         self.now = NOW
-        monkeypatch.setattr(record, "now", lambda: self.now)
+        monkeypatch.setattr(context, "now", lambda: self.now)
         with self.database():
             pass
 

@@ -10,7 +10,7 @@ import pytest
 
 from taskclf_tray import __version__
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import Finding
+from taskclf_tray.app.doctor import CheckResult
 from taskclf_tray.cli import demo
 from taskclf_tray.cli.main import build_parser, main
 from taskclf_tray.core.errors import SourceError
@@ -135,7 +135,11 @@ def test_what_nobody_foresaw_shows_no_traceback(
     assert ("ZeroDivisionError" in said) is (code == 1)
 
 
-FINDINGS = [Finding("Home", "ok", "/h"), Finding("Tray", "note", "none"), Finding("Model", "failed", "no", "Train.")]
+FINDINGS = [
+    CheckResult("Home", "ok", "/h"),
+    CheckResult("Tray", "note", "none"),
+    CheckResult("Model", "failed", "no", "Train."),
+]
 
 
 def test_doctor_prints_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

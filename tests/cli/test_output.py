@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import Finding
+from taskclf_tray.app.doctor import CheckResult
 from taskclf_tray.cli.main import main, main_windowed
 from taskclf_tray.core.errors import SourceError
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
@@ -70,7 +70,7 @@ def test_a_label_is_written_and_said_in_every_code_page(line: RecordHome, encodi
 
 @pytest.mark.parametrize("encoding", CODE_PAGES)
 def test_the_check_up_never_fails_for_its_marks(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = [Finding("Home", "ok", "/h"), Finding("Model", "failed", "no – “x”", "Train…")]
+    findings = [CheckResult("Home", "ok", "/h"), CheckResult("Model", "failed", "no – “x”", "Train…")]
     monkeypatch.setattr(doctor, "check_everything", lambda **_: findings)
     with printed(encoding) as raw:
         assert main(["doctor"]) == 1

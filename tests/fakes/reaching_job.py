@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.core.progress import Say
+from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 
 NOWHERE: Final = "192.0.2.1"
@@ -61,7 +61,7 @@ WAYS: Final[dict[str, Callable[[], object]]] = {
 }
 
 
-def run(request: dict[str, Any], _say: Say) -> dict[str, Any]:
+def run(request: dict[str, Any], _say: ProgressCallback) -> dict[str, Any]:
     """The way that is named."""
     WAYS[request["way"]]()
     return {}

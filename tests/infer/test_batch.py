@@ -28,7 +28,7 @@ from taskclf_tray.infer.batch import (
     write_segments_json,
 )
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
 from tests.infer.sample_rows import (
@@ -244,13 +244,13 @@ def test_columns_of_any_kind_are_read_alike() -> None:
 
 
 def test_coded_texts() -> None:
-    column = CodedTexts.of(["b", "a", "b", None])
+    column = Categorical.of(["b", "a", "b", None])
     assert (list(column), column.values, column[1], list(column[1:3])) == (
         ["b", "a", "b", None], ("b", "a", None), "a", ["a", "b"],
     )  # fmt: skip
-    assert CodedTexts.of(column) is column
-    joined = CodedTexts.joined([column[:2], CodedTexts.repeated("c", 2), column[3:]])
+    assert Categorical.of(column) is column
+    joined = Categorical.joined([column[:2], Categorical.repeated("c", 2), column[3:]])
     assert list(joined) == ["b", "a", "c", "c", None]
-    assert list(CodedTexts.joined([])) == []
-    assert CodedTexts.of(pd.Series(["x", None, "x"])).codes.tolist() == [0, 1, 0]
+    assert list(Categorical.joined([])) == []
+    assert Categorical.of(pd.Series(["x", None, "x"])).codes.tolist() == [0, 1, 0]
     assert column.table([1.0, 2.0, 3.0], np.float64).tolist() == [1.0, 2.0, 1.0, 3.0]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SMOOTHER_CHOICES, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, past_after, smoothed_labels
 from taskclf_tray.infer.hmm import LAG_BUCKETS, MIXED_CODE, UNIFORM, forward, hmm_codes, hmm_run
-from taskclf_tray.infer.past import Past, TransitionsOf, ahead_buckets, past_after, smoothed_labels
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, make_config_id
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.predictor import OnlinePredictor
@@ -151,7 +151,9 @@ def decided(letters_: str, config_id: str = "c1", **changes: Any) -> list[Window
     return decide_rows(config_of(config_id=config_id, **changes), letters(letters_))
 
 
-def labels_of(predictions: list[WindowPrediction], transitions_of: TransitionsOf, past: Past | None = None) -> str:
+def labels_of(
+    predictions: list[WindowPrediction], transitions_of: TransitionsOf, past: ForwardState | None = None
+) -> str:
     done = finish(predictions, resolver_of=lambda _: None, transitions_of=transitions_of, past=past)
     return "".join("?" if p.smoothed_label_name == MIXED_UNKNOWN else p.smoothed_label_name[0] for p in done)
 

@@ -16,7 +16,7 @@ from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrato
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows
 from taskclf_tray.infer.resolve import InferencePolicyReloader, ResolvedInferenceConfig
 from taskclf_tray.models.bundle import load_model_bundle, read_metadata
-from taskclf_tray.models.loaded_parts import LoadedParts
+from taskclf_tray.models.bundle_cache import BundleCache
 from taskclf_tray.models.policy import build_inference_policy
 from tests.infer.forest_models import model_text, one_leaf
 from tests.infer.sample_rows import BUNDLE, HOME, golden_rows
@@ -213,7 +213,7 @@ def test_a_changed_part_is_read_again_and_no_more_than_two_are_kept(models: Path
     home = models.parent
     third = shutil.copytree(models / NAMES[0], models / "third")
     time.sleep(0.15)
-    parts = LoadedParts()
+    parts = BundleCache()
     a, b = (parts.bundle(models / name)[0] for name in NAMES)
     assert parts.bundle(models / NAMES[0])[0] is a
     assert parts.bundle(third)[0] is not a

@@ -15,7 +15,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import DecidedBy
 from taskclf_tray.infer.smooth import rolling_majority
 from taskclf_tray.labels.blocks import Block
-from taskclf_tray.labels.closing import ClosedBlocks, close_blocks
+from taskclf_tray.labels.finalised_blocks import ClosedBlocks, close_blocks
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from tests.report.records import MINUTE, bucket

@@ -26,7 +26,7 @@ from taskclf_tray.train.fit import (
     TrainingCancelledError,
     fit,
 )
-from taskclf_tray.train.fit_lines import class_weights
+from taskclf_tray.train.lgb_dataset import class_weights
 from taskclf_tray.train.splits import later_days
 from taskclf_tray.train.weak import weak_label
 from tests.train.labelled import BUILD, DEBUG, simulated_days, span

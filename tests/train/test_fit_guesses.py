@@ -13,9 +13,9 @@ from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_projection import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import FitOptions, fit
-from taskclf_tray.train.fit_guesses import said_only, unsaid_only, with_guesses
-from taskclf_tray.train.fit_lines import line_weights
-from taskclf_tray.train.weak import UNSAID, weak_label, weak_or_unsaid
+from taskclf_tray.train.lgb_dataset import line_weights
+from taskclf_tray.train.pseudo_labels import said_only, unsaid_only, with_guesses
+from taskclf_tray.train.weak import UNLABELLED, weak_label, weak_or_unsaid
 from tests.train.labelled import BUILD, DEBUG, MEET, line, row, simulated_days
 from tests.train.test_fit import digest
 
@@ -37,11 +37,11 @@ def unsure(count: int, label: int) -> np.ndarray:
 
 
 def unsaid(minute: int) -> object:
-    return line(minute, UNSAID, is_weak=True, weight=0.2)
+    return line(minute, UNLABELLED, is_weak=True, weight=0.2)
 
 
 def test_what_no_rule_labels_is_unsaid_where_a_model_decides() -> None:
-    assert weak_or_unsaid(row(0, decided_by="model", app_category="editor")) == UNSAID
+    assert weak_or_unsaid(row(0, decided_by="model", app_category="editor")) == UNLABELLED
     assert weak_or_unsaid(row(0, decided_by="no_window", app_category="editor")) == NO_LABEL
     meeting = row(0, decided_by="model", app_category="meeting", app_foreground_time_ratio=1.0)
     assert weak_or_unsaid(meeting) == weak_label(meeting) == MEET

@@ -24,8 +24,8 @@ from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
 from taskclf_tray.train.fit import FitOptions, TrainedModel, fit
 from taskclf_tray.train.gates import (
-    Duel,
     Gate,
+    ModelComparison,
     Verdict,
     bundle_gate,
     gated_macro_f1,
@@ -252,7 +252,7 @@ def test_a_label_both_models_miss_is_no_reason_against_the_new_one() -> None:
     assert "Meet is never recognised, though 20 of the minutes were that" in words_of(
         judge(evaluation), "missing_class"
     )
-    assert "missing_class" not in failed(judge(evaluation, Duel(evaluation, evaluation)))
+    assert "missing_class" not in failed(judge(evaluation, ModelComparison(evaluation, evaluation)))
 
 
 def test_breaks_must_be_right_and_found() -> None:
@@ -299,22 +299,22 @@ def test_the_champion_is_only_lost_to_by_the_tolerance() -> None:
     near, far = (judged([[44 - k, k, 0, 0], [k, 44 - k, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]]) for k in (1, 3))
     gaps = [gated_macro_f1(better.confusion) - gated_macro_f1(one.confusion) for one in (near, far)]
     assert gaps[0] < 0.02 < gaps[1]
-    assert failed(judge(near, Duel(near, better))) == set()
-    verdict = judge(far, Duel(far, better))
+    assert failed(judge(near, ModelComparison(near, better))) == set()
+    verdict = judge(far, ModelComparison(far, better))
     assert "it may lose at most 0.02. The model in use stays." in words_of(verdict, "champion")
 
 
 def test_only_models_judged_on_the_same_minutes_are_compared() -> None:
     other = judged(changed(2, [0, 0, 29, 0]))
     with pytest.raises(ValueError, match="different minutes"):
-        Duel(judged(FINE), other)
+        ModelComparison(judged(FINE), other)
 
 
 def test_much_doubt_is_refused_only_where_the_champion_has_less() -> None:
     much, more, less = (judged(FINE, rejected=share) for share in (0.4, 0.5, 0.35))
-    assert failed(judge(much, Duel(much, more))) == set()
+    assert failed(judge(much, ModelComparison(much, more))) == set()
     assert "It is unsure of 41 % of the minutes, the model in use of 35 %" in words_of(
-        judge(much, Duel(much, less)), "reject_rate"
+        judge(much, ModelComparison(much, less)), "reject_rate"
     )
     assert failed(judge(much)) == set()
     assert any("unsure of only 0 %" in note for note in judge(judged(FINE, rejected=0.0)).notes)

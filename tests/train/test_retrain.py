@@ -18,22 +18,22 @@ from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import evaluate
 from taskclf_tray.train.fit import FitOptions
-from taskclf_tray.train.gates import Duel, Gate, Verdict, judge
+from taskclf_tray.train.gates import Gate, ModelComparison, Verdict, judge
 from taskclf_tray.train.retrain import (
     Challenger,
-    Recipe,
-    cautious_threshold,
+    TrainingConfig,
     champion_duel,
+    fallback_threshold,
     known_days,
     look_back,
     make_challenger,
 )
-from taskclf_tray.train.tune import TunedReject
+from taskclf_tray.train.tune import RejectThresholdResult
 from tests.train.labelled import BUILD, line
 from tests.train.test_gates import FINE, changed, judged
 from tests.train.worked_days import FIRST, make_home, spans_of, write_export
 
-QUICK = Recipe(FitOptions(rounds=10))
+QUICK = TrainingConfig(FitOptions(rounds=10))
 MONDAY = FIRST.date()
 
 
@@ -147,8 +147,8 @@ def _config(made: Challenger):  # type: ignore[no-untyped-def]
 def test_while_nothing_is_proven_the_threshold_is_cautious(
     confidence: list[float], right: list[bool], threshold: float
 ) -> None:
-    tuned = TunedReject(None, 0.9, 0.95, None, 0.0, 0.0, 10, 1)
-    assert cautious_threshold(tuned, np.array(confidence), np.array(right)) == threshold
+    tuned = RejectThresholdResult(None, 0.9, 0.95, None, 0.0, 0.0, 10, 1)
+    assert fallback_threshold(tuned, np.array(confidence), np.array(right)) == threshold
 
 
 # -- words --------------------------------------------------------------------------------------------------
@@ -157,20 +157,22 @@ def test_while_nothing_is_proven_the_threshold_is_cautious(
 def test_what_has_changed_is_told_by_recall() -> None:
     old = judged([[40, 4, 0, 0], [36, 8, 0, 0], [0, 0, 30, 0], [0, 0, 8, 22]])
     new = judged([[36, 8, 0, 0], [8, 36, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]])
-    assert retrain_words.changes(Duel(new, old)) == [
+    assert retrain_words.changes(ModelComparison(new, old)) == [
         "Debug is now recognised: recall 0.18 → 0.82",
         "BreakIdle is recognised better: recall 0.73 → 1.00",
         "Build is recognised less: recall 0.91 → 0.82",
     ]
-    assert retrain_words.changes(Duel(old, new))[0] == "Debug is hardly recognised any more: recall 0.82 → 0.18"
-    assert retrain_words.changes(Duel(new, new)) == retrain_words.changes(None) == []
+    assert (
+        retrain_words.changes(ModelComparison(old, new))[0] == "Debug is hardly recognised any more: recall 0.82 → 0.18"
+    )
+    assert retrain_words.changes(ModelComparison(new, new)) == retrain_words.changes(None) == []
 
 
 def test_promises_are_told_with_what_is_proven() -> None:
-    proven = TunedReject(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
-    unproven = TunedReject(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled stretches are too few.")
+    proven = RejectThresholdResult(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
+    unproven = RejectThresholdResult(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled stretches are too few.")
     fine = judged(FINE)
-    sentences = retrain_words.promoted(Duel(fine, fine), 0.87, proven, 0.6)
+    sentences = retrain_words.promoted(ModelComparison(fine, fine), 0.87, proven, 0.6)
     assert sentences[0] == "On days it had not seen 87% of the labelled minutes are right."
     assert "at least 90% of the labels shown are right (95% sure); 74% of the minutes get one." in sentences[1]
     assert retrain_words.promoted(None, 0.87, unproven, 0.55)[1] == (

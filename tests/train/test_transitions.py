@@ -21,7 +21,7 @@ from taskclf_tray.train.dataset_sources import from_record
 from taskclf_tray.train.retrain_run import Retraining
 from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.transitions import PRIOR_MINUTES, change_counts, learn_transitions
-from taskclf_tray.train.weak import UNSAID
+from taskclf_tray.train.weak import UNLABELLED
 from tests.train.worked_days import FIRST, make_home, record_days
 from tests.ui.worker_home import USER
 
@@ -96,7 +96,7 @@ def test_it_finds_how_a_person_works() -> None:
 
 
 def test_a_minute_nobody_labelled_is_followed_by_nothing() -> None:
-    unsaid = said([UNSAID, UNSAID], start=2, weight=0.2)
+    unsaid = said([UNLABELLED, UNLABELLED], start=2, weight=0.2)
     counts = change_counts(Dataset.joined([said([BUILD, BUILD]), unsaid, said([MEET, MEET], start=4)]))
     assert counts.sum() == 2
     assert counts[BUILD, BUILD] == counts[MEET, MEET] == 1

@@ -14,7 +14,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import AWEvent, SourceEvents
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.system.paths import prepare_home
@@ -89,7 +89,7 @@ class ClockHome:
         self.session = self.opened()
         return self.session.messages
 
-    def work(self, minutes: int, app: str) -> list[Step]:
+    def work(self, minutes: int, app: str) -> list[StepResult]:
         """The next minutes, by the clock as it stands; the record follows every five."""
         steps = []
         for _ in range(-(-minutes // 5)):
@@ -102,7 +102,7 @@ class ClockHome:
             steps += self.step()
         return steps
 
-    def step(self) -> list[Step]:
+    def step(self) -> list[StepResult]:
         steps = []
         assert self.session.recorder is not None
         while True:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
-from taskclf_tray.app.companions import Companions
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.session_services import SessionServices
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import Config
@@ -98,7 +98,7 @@ class Desk:
         self.session.database._connection.execute("PRAGMA synchronous = OFF")  # no question of the disk
         self.session.serving.config = PipelineConfig(**self.config)
         self.runtime._session = self.session
-        self.runtime._companions = Companions(self.session, self.runtime._audience, self.runtime._said)
+        self.runtime._companions = SessionServices(self.session, self.runtime._audience, self.runtime._said)
 
     def stop(self) -> None:
         """The app ends, if it runs."""
@@ -131,7 +131,7 @@ class Desk:
         """One poll."""
         while self.runtime._poll(self.session) == 0.0:
             pass
-        self.runtime._look_around(self.session)
+        self.runtime._check_files_and_timers(self.session)
         self.runtime._refresh(self.session)
         return self.runtime.snapshot
 

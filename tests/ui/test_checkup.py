@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import Finding, check_everything
+from taskclf_tray.app.doctor import CheckResult, check_everything
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database
@@ -43,15 +43,15 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def checked(home: Path, aw_host: str = NO_SERVER) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
+def checked(home: Path, aw_host: str = NO_SERVER) -> dict[str, list[CheckResult]]:
+    found: dict[str, list[CheckResult]] = {}
     for finding in check_everything(home=home, aw_host=aw_host):
         found.setdefault(finding.subject, []).append(finding)
         assert finding.verdict != "failed" or finding.next_step, finding
     return found
 
 
-def failed(found: dict[str, list[Finding]]) -> list[str]:
+def failed(found: dict[str, list[CheckResult]]) -> list[str]:
     return [name for name, group in found.items() if any(finding.verdict == "failed" for finding in group)]
 
 
@@ -183,7 +183,7 @@ def test_a_home_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_a_check_that_breaks_hides_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_paths: object, _config: object) -> Iterator[Finding]:
+    def broken(_paths: object, _config: object) -> Iterator[CheckResult]:
         raise ZeroDivisionError("secret words")
 
     monkeypatch.setitem(doctor._CHECKS, "Disk", broken)

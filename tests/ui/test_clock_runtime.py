@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app.clock_put_back import put_right
-from taskclf_tray.app.doctor import Finding, check_everything
+from taskclf_tray.app.doctor import CheckResult, check_everything
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.sources import SourceSwitch
 from taskclf_tray.app.worker import TrayRuntime
@@ -129,7 +129,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy_home(tmp_path / "home")
 
 
-def clock_findings(home: Path) -> list[Finding]:
+def clock_findings(home: Path) -> list[CheckResult]:
     found = check_everything(home=home, aw_host="http://127.0.0.1:9")
     return [finding for finding in found if finding.subject == "Clock"]
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from taskclf_tray.app import drift_watch
-from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.drift_watch import DriftWatch
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.drift.memory import DriftMemory, load_memory
@@ -64,7 +64,7 @@ class Watch:
 
     def start(self) -> None:
         self.session = self.rig.session()
-        self.watch = DriftWatch(self.session, Audience(self.rig.notifier, []), job_module=self.job_module)
+        self.watch = DriftWatch(self.session, Publisher(self.rig.notifier, []), job_module=self.job_module)
 
     def stop(self) -> None:
         self.watch.close()

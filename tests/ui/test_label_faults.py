@@ -26,7 +26,7 @@ import pytest
 
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
-from taskclf_tray.app.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView, Snapshot
 from taskclf_tray.app.worker import TrayRuntime
@@ -96,7 +96,7 @@ def full_disk(size_bytes: int) -> Iterator[None]:
 
 def refusals(caplog: pytest.LogCaptureFixture) -> int:
     """How often the label desk could not write; the worker, which writes too, is not counted."""
-    return sum(record.name == LabelDesk.__module__ and "is full" in record.getMessage() for record in caplog.records)
+    return sum(record.name == LabelWriter.__module__ and "is full" in record.getMessage() for record in caplog.records)
 
 
 # -- the disk -------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_a_folder_that_takes_nothing_is_told_and_the_next_click_is_tried_again(t
 
     around = DeskSurroundings(disk / "tray.db", USER, lambda: "UTC", lambda: None, told.extend, show)
     commands: LabelCommands = queue.SimpleQueue()
-    desk = LabelDesk(around, commands)
+    desk = LabelWriter(around, commands)
     desk.start()
     try:
         commands.put(LabelBlock(START - BLOCK, "Write", START))

@@ -20,7 +20,7 @@ from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.record.recorder import Live
+from taskclf_tray.record.recorder import LiveLabel
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from tests.features.events import at
@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
         self.apps = [(at(0), "edit")]
         self.answer = "Build"
         self.is_dark = False
-        self.live: Live | None = None
+        self.live: LiveLabel | None = None
         self.agreed = at(0)
         self.base = Snapshot(IconState.NO_SOURCE, "")
         self.before: SpanRecord | None = None
@@ -261,7 +261,7 @@ class Machine(RuleBasedStateMachine):
             )
             if event == "gap":
                 self.since = max(self.since, self.now - timedelta(seconds=5))
-            self.live = Live(
+            self.live = LiveLabel(
                 answer,
                 self.since,
                 app=self.apps[-1][1],

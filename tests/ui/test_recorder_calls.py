@@ -14,7 +14,7 @@ import pytest
 
 from taskclf_tray.adapters.activitywatch import parse_aw_export
 from taskclf_tray.app.asking import Asker
-from taskclf_tray.app.audience import Audience
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import from_us, to_us
@@ -24,7 +24,7 @@ from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.record.recorder import Live, Recorder
+from taskclf_tray.record.recorder import LiveLabel, Recorder
 from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
@@ -149,8 +149,8 @@ class Meeting:
             lambda state: dataclasses.replace(state, first_day=NINE.date() - timedelta(days=1)),
         )
         self.notifier = RecordingNotifier()
-        self.asker = Asker(self.session, Audience(self.notifier, []))
-        self.live: list[Live] = []
+        self.asker = Asker(self.session, Publisher(self.notifier, []))
+        self.live: list[LiveLabel] = []
         self.asked_at: list[datetime] = []
         while self.clock.now() <= until:
             self._poll()

@@ -13,7 +13,7 @@ import pytest
 from taskclf_tray.app import serving as serving_module
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.worker import TrayRuntime, _LabelSuggester
-from taskclf_tray.cli import record as record_module
+from taskclf_tray.cli import context as record_module
 from taskclf_tray.cli.main import main
 from taskclf_tray.core.time import local_day_bounds
 from tests.ui.worker_rig import Rig, until

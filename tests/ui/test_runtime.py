@@ -17,7 +17,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.core.errors import IdentityError, StoreError
 from taskclf_tray.notify.base import Notice
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import USER, recorded
 from tests.ui.worker_rig import Rig, unreachable, until
@@ -77,7 +77,7 @@ def test_a_step_is_told_after_its_commit(rig: Rig) -> None:
     class Reader:
         shows_messages = False
 
-        def on_step(self, step: Step) -> None:
+        def on_step(self, step: StepResult) -> None:
             database = Database(rig.paths.database, read_only=True)
             starts = {p.bucket_start_ts for p in recorded(database)}
             database.close()
@@ -101,7 +101,7 @@ def test_listeners_and_notifiers_that_fail_cost_nothing(rig: Rig, caplog: pytest
     class Broken:
         shows_messages = True
 
-        def on_step(self, step: Step) -> None:
+        def on_step(self, step: StepResult) -> None:
             raise ValueError("Quarterly Secret - Editor")
 
         def on_snapshot(self, snapshot: Snapshot) -> None:

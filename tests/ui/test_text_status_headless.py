@@ -22,7 +22,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.labels.current import current_block
-from taskclf_tray.record.recorder import Live, Step
+from taskclf_tray.record.recorder import LiveLabel, StepResult
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.ui.headless import JsonLines, StatusLine
 from tests.ui.worker_rig import START, Rig
@@ -62,7 +62,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 def seen(session: Session, answer: WindowPrediction | None = None, **options: object) -> Snapshot:
-    step = Step(live=None if answer is None else Live(answer, START), is_caught_up=True)
+    step = StepResult(live=None if answer is None else LiveLabel(answer, START), is_caught_up=True)
     return snapshot_of(session, step, **{"blackouts": [], "problem": None, "banner": None, **options})  # type: ignore[arg-type]
 
 
@@ -244,7 +244,7 @@ def test_json_lines() -> None:
     view.on_snapshot(snapshot("x"))
     view.on_snapshot(snapshot("y", probability=0.5))  # no change a reader acts on
     view.on_snapshot(snapshot("z", ui_label="Déjà \u202e\ud800", state=IconState.UNSURE))
-    view.on_step(Step(finalised=(prediction(),), revised=(prediction(is_rejected=True),)))
+    view.on_step(StepResult(finalised=(prediction(),), revised=(prediction(is_rejected=True),)))
     view.on_message(("Title", "Body"))
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["live", "live", "bucket", "revised"]

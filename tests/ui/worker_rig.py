@@ -17,7 +17,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability, PressHandler
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.simulation.clock import ManualClock
 from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
 from tests.fakes.processes import wait_until
@@ -100,13 +100,13 @@ class Watcher:
 
     def __init__(self) -> None:
         self.snapshots: list[Snapshot] = []
-        self.steps: list[Step] = []
+        self.steps: list[StepResult] = []
         self.messages: list[tuple[str, str]] = []
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         self.snapshots.append(snapshot)
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: StepResult) -> None:
         self.steps.append(step)
 
     def on_message(self, message: tuple[str, str]) -> None:

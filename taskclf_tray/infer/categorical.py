@@ -11,7 +11,7 @@ import numpy.typing as npt
 CodeArray = npt.NDArray[np.int32]
 
 
-class CodedTexts(Sequence[Any]):
+class Categorical(Sequence[Any]):
     """N values kept as `codes` (N,) into `values`, the distinct ones, first seen first. Immutable.
 
     A slice keeps all of `values`, so codes of one column compare across its slices.
@@ -24,9 +24,9 @@ class CodedTexts(Sequence[Any]):
         self.values = tuple(values)
 
     @classmethod
-    def of(cls, column: Any) -> CodedTexts:
+    def of(cls, column: Any) -> Categorical:
         """From a pandas Series (through its own hash table), an array or any sequence of hashable values."""
-        if isinstance(column, CodedTexts):
+        if isinstance(column, Categorical):
             return column
         if hasattr(column, "factorize"):
             codes, values = column.factorize(use_na_sentinel=False)
@@ -36,7 +36,7 @@ class CodedTexts(Sequence[Any]):
         return cls(np.fromiter(map(numbers.__getitem__, cells), dtype=np.int32, count=len(cells)), tuple(numbers))
 
     @classmethod
-    def joined(cls, parts: Sequence[CodedTexts]) -> CodedTexts:
+    def joined(cls, parts: Sequence[Categorical]) -> Categorical:
         """The columns one below the other."""
         numbers: dict[Any, int] = {}
         codes = [np.empty(0, dtype=np.int32)]
@@ -46,7 +46,7 @@ class CodedTexts(Sequence[Any]):
         return cls(np.concatenate(codes), tuple(numbers))
 
     @classmethod
-    def repeated(cls, value: Any, count: int) -> CodedTexts:
+    def repeated(cls, value: Any, count: int) -> Categorical:
         """`count` times the same."""
         return cls(np.zeros(count, dtype=np.int32), (value,))
 
@@ -60,10 +60,10 @@ class CodedTexts(Sequence[Any]):
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload
-    def __getitem__(self, index: slice) -> CodedTexts: ...
+    def __getitem__(self, index: slice) -> Categorical: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return CodedTexts(self.codes[index], self.values)
+            return Categorical(self.codes[index], self.values)
         return self.values[self.codes[index]]
 
 

@@ -22,7 +22,7 @@ _TICK_SECONDS: Final = 0.1
 """A file changed this recently may change again without another time stamp, so what was read of it is not kept."""
 
 
-class LoadedParts:
+class BundleCache:
     """Reads bundles and stores; gives the last ones again while no file of theirs has changed.
 
     A file has changed when its modification or status time, its size or its inode has. What is given is immutable.
@@ -62,7 +62,7 @@ class LoadedParts:
         return known[1]
 
 
-READ_ANEW: Final = LoadedParts(0)
+READ_ANEW: Final = BundleCache(0)
 """Keeps nothing."""
 
 

@@ -28,7 +28,7 @@ from taskclf_tray.drift.statistics import (
     population_stability_index,
     quantile_edges,
 )
-from taskclf_tray.infer.coded import CodedTexts
+from taskclf_tray.infer.categorical import Categorical
 
 LEAST_REFERENCE_DAYS: Final = 3
 LEAST_CURRENT_DAYS: Final = 2
@@ -137,7 +137,7 @@ def _of_category(pair: Pair, name: str, thresholds: Thresholds) -> Finding:
 
 
 def _of_classes(
-    pair: Pair, before: CodedTexts, after: CodedTexts, reject_label: str, thresholds: Thresholds
+    pair: Pair, before: Categorical, after: Categorical, reject_label: str, thresholds: Thresholds
 ) -> Finding:
     table, names, shares = _value_shares(pair, before, after)
     change = np.where([name == reject_label for name in names], 0.0, shares[1] - shares[0])
@@ -150,7 +150,7 @@ def _of_classes(
 
 
 def _of_rejects(
-    pair: Pair, before: CodedTexts, after: CodedTexts, reject_label: str, thresholds: Thresholds
+    pair: Pair, before: Categorical, after: Categorical, reject_label: str, thresholds: Thresholds
 ) -> Finding:
     flags = [
         texts.table((value == reject_label for value in texts.values), np.int64)[rows]
@@ -224,10 +224,10 @@ def _table(pair: Pair, before: IntArray, after: IntArray, cells: int) -> FloatAr
 
 
 def _value_shares(
-    pair: Pair, before: CodedTexts, after: CodedTexts
+    pair: Pair, before: Categorical, after: Categorical
 ) -> tuple[FloatArray, list[str], tuple[FloatArray, FloatArray]]:
     """(day shares, the values that have a cell, their shares of the reference's and of the current rows)."""
-    both = CodedTexts.joined([before, after])
+    both = Categorical.joined([before, after])
     codes = both.codes[: len(before)][pair.reference.rows], both.codes[len(before) :][pair.current.rows]
     counts = [np.bincount(side, minlength=len(both.values)) for side in codes]
     names = np.array([str(value) for value in both.values])

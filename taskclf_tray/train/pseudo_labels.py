@@ -19,7 +19,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.train.dataset import Dataset, FloatArray
 from taskclf_tray.train.dataset_projection import BoolArray, IntArray
-from taskclf_tray.train.weak import UNSAID
+from taskclf_tray.train.weak import UNLABELLED
 
 MAX_GUESSES: Final = 4_000
 """Of more minutes so many are taken, evenly over time: training takes no longer and learns no less."""
@@ -29,17 +29,17 @@ _SURE: Final = 0.96
 
 def said_only(dataset: Dataset) -> Dataset:
     """Without the minutes that have no label."""
-    return dataset.take(dataset.labels != UNSAID)
+    return dataset.take(dataset.labels != UNLABELLED)
 
 
 def has_unsaid(dataset: Dataset) -> bool:
     """Whether there is anything to guess."""
-    return bool((dataset.labels == UNSAID).any())
+    return bool((dataset.labels == UNLABELLED).any())
 
 
 def unsaid_only(dataset: Dataset) -> Dataset:
     """The minutes to guess."""
-    return dataset.take(dataset.labels == UNSAID)
+    return dataset.take(dataset.labels == UNLABELLED)
 
 
 def with_guesses(dataset: Dataset, probs: FloatArray, weight: float, *, most: int = MAX_GUESSES) -> Dataset:
@@ -47,7 +47,7 @@ def with_guesses(dataset: Dataset, probs: FloatArray, weight: float, *, most: in
 
     `probs`: (n, 8) a model's answers for `unsaid_only(dataset)`, in its order.
     """
-    is_unsaid = dataset.labels == UNSAID
+    is_unsaid = dataset.labels == UNLABELLED
     others = (1 - _SURE) / (len(LABEL_SET_V1) - 1)
     emissions = np.where(np.arange(len(LABEL_SET_V1)) == dataset.labels[:, None], _SURE, others)
     emissions[is_unsaid] = probs

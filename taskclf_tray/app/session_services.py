@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from taskclf_tray.app.asking import Asker
-from taskclf_tray.app.audience import Audience
 from taskclf_tray.app.commands import LearningCommand
 from taskclf_tray.app.drift_watch import DriftWatch
-from taskclf_tray.app.label_desk import DeskSurroundings, LabelCommands, LabelDesk
+from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
+from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.retraining import LearningWatch
 from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.labels.queue_list import QueueList
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 
 
-class Companions:
+class SessionServices:
     """Opened after a session, closed before it; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Audience, said: LabelCommands) -> None:
+    def __init__(self, session: Session, audience: Publisher, said: LabelCommands) -> None:
         self._session = session
         self._asker = Asker(session, audience)
         self._drift = DriftWatch(session, audience)
@@ -38,10 +38,10 @@ class Companions:
             audience.show_labels,
             session.database.is_displaced,
         )
-        self._desk = LabelDesk(around, said)
+        self._desk = LabelWriter(around, said)
         self._desk.start()
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: StepResult) -> None:
         """The person's label grows with its block, a question may come, what the source has is looked at, and once a
         day the look for a drift."""
         self._session.grow_label(step.live)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.show import paths_of
+from taskclf_tray.cli.output import paths_of
 from taskclf_tray.core.types import LABEL_SET_V1
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import argparse
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from taskclf_tray.cli import record
+from taskclf_tray.cli import context
+from taskclf_tray.cli.context import zone_name
 from taskclf_tray.cli.date_words import DAY_EXAMPLES, TIME_EXAMPLES, clock_of, date_of
-from taskclf_tray.cli.record import zone_name
 from taskclf_tray.core.time import day_bounds
 from taskclf_tray.core.zones import zone
 from taskclf_tray.system.local_zone import local_time
@@ -126,7 +126,7 @@ def _is_day(word: str) -> bool:
 
 def date_today() -> date:
     """The date on the clock on the wall."""
-    return local_time(record.now()).date()
+    return local_time(context.now()).date()
 
 
 def _local(naive: datetime) -> datetime:

@@ -18,7 +18,7 @@ from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView, Snapshot
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability
 from taskclf_tray.notify.plain import plain_text
-from taskclf_tray.record.recorder import Step
+from taskclf_tray.record.recorder import StepResult
 
 log = logging.getLogger(__name__)
 MAX_LOGGED_CHARACTERS = 600
@@ -33,14 +33,14 @@ class Listener(Protocol):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Something that shows has changed."""
 
-    def on_step(self, step: Step) -> None:
+    def on_step(self, step: StepResult) -> None:
         """Buckets were finalised or revised; they are on disk."""
 
     def on_message(self, message: Message) -> None:
         """The person is told something, as (title, body); also goes to the notification service."""
 
 
-class Audience:
+class Publisher:
     """Holds the newest snapshot, with the person's labels laid over it, and passes everything on."""
 
     def __init__(self, notifier: Notifier, listeners: Sequence[Listener]) -> None:
@@ -55,7 +55,7 @@ class Audience:
         """One more listener; before the worker starts."""
         self._listeners.append(listener)
 
-    def stepped(self, step: Step) -> None:
+    def stepped(self, step: StepResult) -> None:
         """Buckets were finalised or revised."""
         self._each(lambda listener: listener.on_step(step))
 

@@ -21,7 +21,9 @@ sure it is, and the lowest minute of a block is a coarse measure of doubt. Chose
 _LONGEST_MINUTES: Final = 1440.0
 
 
-def value_of_asking(confidence: float, minutes: float, predicted_label: str, label_counts: Mapping[str, int]) -> float:
+def acquisition_score(
+    confidence: float, minutes: float, predicted_label: str, label_counts: Mapping[str, int]
+) -> float:
     """Uncertainty × minutes × rarity⁴ of the predicted label among the labels so far; finite, ≥ 0.
 
     `confidence`: the block's lowest calibrated probability; `label_counts`: labelled blocks per label. Rarity is the

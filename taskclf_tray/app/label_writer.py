@@ -61,7 +61,7 @@ LabelCommands = queue.SimpleQueue["LabelCommand | None"]
 """Carried out in order; None ends the desk."""
 
 
-class LabelDesk:
+class LabelWriter:
     """Started and stopped by the worker, with its session.
 
     `commands` outlives it: what is said between two sessions waits there for the next desk.
@@ -99,7 +99,7 @@ class LabelDesk:
                 try:
                     if database is None:
                         database = self._opened()
-                    self._obey(database, command)
+                    self._handle(database, command)
                 except RecordMovedError:
                     self._postponed.append(command)  # the worker opens another record, and another desk
                     return
@@ -117,7 +117,7 @@ class LabelDesk:
             raise RecordMovedError("The record is not in its place.", "Try again in a moment.")
         return Database(self._around.database_path)
 
-    def _obey(self, database: Database, command: LabelCommand) -> None:
+    def _handle(self, database: Database, command: LabelCommand) -> None:
         with database.transaction():  # all of it, or nothing of it and a sentence that says so
             messages = self._carried_out(database, command)
         around = self._around

@@ -10,7 +10,7 @@ _HALF_US = _MINUTE_US // 2
 K = TypeVar("K", bound=Hashable)
 
 
-def whole_minutes(parts_us: Mapping[K, int]) -> dict[K, int]:
+def apportion_minutes(parts_us: Mapping[K, int]) -> dict[K, int]:
     """Each part in minutes; together they are the rounded sum, and none is a minute or more off its time.
 
     What is left after rounding down goes to the parts with the largest rests, of equal ones the first.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from taskclf_tray.core.smoothing import Shares, Transitions
+from taskclf_tray.core.smoothing import Distribution, Transitions
 from taskclf_tray.infer.hmm import LAG_BUCKETS, UNIFORM, forward, hmm_run
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window, rolling_majority
@@ -32,14 +32,14 @@ def ahead_buckets(smooth_window: int, transitions: Transitions | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ForwardState:
     """All that later answers depend on of an `hmm` run up to `end`: what it says of the label of its last bucket."""
 
     end: datetime
     transitions: Transitions
-    shares: Shares
+    shares: Distribution
 
-    def shares_for(self, first: WindowPrediction, transitions: Transitions | None) -> Shares | None:
+    def shares_for(self, first: WindowPrediction, transitions: Transitions | None) -> Distribution | None:
         """The shares, when the run goes on with this bucket."""
         goes_on = self.end == first.bucket_start_ts and self.transitions == transitions
         return self.shares if goes_on else None
@@ -51,7 +51,7 @@ def smoothed_labels(
     smooth_window: int,
     step: timedelta,
     transitions_of: TransitionsOf = by_majority,
-    past: Past | None = None,
+    past: ForwardState | None = None,
 ) -> list[str]:
     """The smoothed label of each. `past`: of the buckets before the first, where `hmm` needs it."""
     labels: list[str] = []
@@ -74,8 +74,8 @@ def past_after(
     *,
     step: timedelta,
     transitions_of: TransitionsOf,
-    past: Past | None = None,
-) -> Past | None:
+    past: ForwardState | None = None,
+) -> ForwardState | None:
     """The past of what follows these; `past` is theirs. None where the majority votes."""
     for run, transitions in _runs(predictions, step, transitions_of):
         shares = None if past is None else past.shares_for(run[0], transitions)
@@ -84,7 +84,7 @@ def past_after(
             for prediction in run:
                 shares = forward(shares, _emission(prediction), transitions)
             assert shares is not None
-            past = Past(run[-1].bucket_start_ts + step, transitions, shares)
+            past = ForwardState(run[-1].bucket_start_ts + step, transitions, shares)
     return past
 
 
