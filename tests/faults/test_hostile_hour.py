@@ -73,7 +73,7 @@ class Person:
         resource.prlimit(self._app.process.pid, resource.RLIMIT_FSIZE, (4096 if is_full else -1, -1))
 
     def _label(self) -> None:
-        start = START - timedelta(days=2) + timedelta(minutes=10 * len(self.labelled))
+        start = START - timedelta(days=14) + timedelta(minutes=10 * len(self.labelled))
         database = Database(self._home / "tray" / "tray.db")
         try:
             LabelStore(database, USER).add(start, start + timedelta(minutes=5), "Build", at=START)
