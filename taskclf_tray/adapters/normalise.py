@@ -37,13 +37,13 @@ _MAX_COUNT: Final = 1_000_000_000
 _AWAY: Final = {"afk": True, "not-afk": False}
 _DAY_US: Final = 86_400 * US_PER_SECOND
 _LONGEST_US: Final = {
-    Stream.WINDOW: _DAY_US,
-    Stream.TAB: _DAY_US,
+    Stream.WINDOW: 4 * _DAY_US,
+    Stream.TAB: 4 * _DAY_US,
     Stream.AWAY: 31 * _DAY_US,
     Stream.INPUT: 31 * _DAY_US,
 }
-"""A longer event is damaged: a day is the most that is asked for at a time, and a month is longer than any holiday's
-watcher runs. What says more comes of a wrong clock or is made up, and would mean a row for each of its minutes."""
+"""A longer event is damaged. A screen locker stays in front over a long weekend, and away time lasts a holiday; what
+says more comes from a wrong clock or is made up, and would mean a row for each of its minutes."""
 
 
 class Normaliser:

@@ -138,8 +138,8 @@ def test_events_longer_than_any_watcher_writes_are_damaged() -> None:
     at, day = round(DAY.timestamp()) * S, 86_400 * S
     keys = {"presses": 1, "clicks": 0, "deltaX": 0, "deltaY": 0, "scrollX": 0, "scrollY": 0}
     said = {
-        Stream.WINDOW: (day, {"app": "Code", "title": ""}),
-        Stream.TAB: (day, {"url": "https://github.com"}),
+        Stream.WINDOW: (4 * day, {"app": "Code", "title": ""}),
+        Stream.TAB: (4 * day, {"url": "https://github.com"}),
         Stream.AWAY: (31 * day, {"status": "afk"}),
         Stream.INPUT: (31 * day, keys),
     }

@@ -149,7 +149,7 @@ def test_windows_of_a_year_are_damaged_and_counted(tmp_path: Path) -> None:
         return {"type": kind, "hostname": "h", "events": events}
 
     year = 366 * 86_400
-    windows = bucket("currentwindow", [600, 86_401, *[year] * 40], app="a", title="")
+    windows = bucket("currentwindow", [600, 4 * 86_400 + 1, *[year] * 40], app="a", title="")
     away = bucket("afkstatus", [30 * 86_400, 32 * 86_400], status="afk")
     path = tmp_path / "long.json"
     path.write_text(json.dumps({"buckets": {"w": windows, "a": away}}))
@@ -239,3 +239,14 @@ def test_a_read_of_a_part_looks_at_that_part_alone(tmp_path: Path, monkeypatch: 
         (to_us(e.timestamp), min(to_us(e.timestamp) + seconds_to_us(e.duration_seconds), to_us(hours[-1])))
         for e in whole.away
     )
+
+
+def test_a_locked_long_weekend_is_read(tmp_path: Path) -> None:
+    """Friday evening to Tuesday morning, the machine awake and the locker in front."""
+    at, seconds = "2026-04-03T17:00:00Z", 87 * 3600.0
+    events = [{"timestamp": at, "duration": seconds, "data": {"app": "xscreensaver", "title": ""}}]
+    path = tmp_path / "easter.json"
+    path.write_text(json.dumps({"buckets": {"w": {"type": "currentwindow", "hostname": "h", "events": events}}}))
+    source = ExportSource(path, Normaliser(SECRET))
+    assert source.report.damage() == ""
+    assert sum(e.duration_seconds for e in source.read(*source.span).window) == seconds
