@@ -203,8 +203,7 @@ class SourceSwitch:
         paths = prepare_home(self._paths.tray / "demo")
         zone_name = local_zone_name()
         persona, seed, speed = self._person
-        from taskclf_tray.simulation.clock import ReplayClock
-        from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
+        from taskclf_tray.simulation.person import ReplayClock, SimulatedPerson, SimulatedSource
 
         person = SimulatedPerson(persona, seed, time_zone=zone_name)
         start = self._start or demo_start(person, local_date(datetime.now(UTC), zone_name))

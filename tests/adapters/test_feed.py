@@ -14,8 +14,7 @@ from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
-from taskclf_tray.simulation.clock import ManualClock
-from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
+from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
 from tests.fakes.aw_feed import LiveFeeder, feed_aw_server, main
 from tests.fakes.aw_server import AWServer, run_aw_server
 

@@ -14,11 +14,11 @@ from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import covered, subtract, union
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.simulation.apps import BROWSERS, LOCKERS, SURFACES
+from taskclf_tray.simulation.habits import BROWSERS, LOCKERS, SURFACES
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.simulation.scenes import GLANCES, RHYTHMS, SCENES, WANDERINGS
-from taskclf_tray.simulation.titles import FORMS, write_title
+from taskclf_tray.simulation.screen import FORMS, write_title
 from taskclf_tray.simulation.words import invent_vocabulary, rng_of
 
 TUESDAY = date(2026, 3, 3)

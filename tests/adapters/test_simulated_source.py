@@ -9,8 +9,7 @@ import pytest
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.time import from_us, to_us
-from taskclf_tray.simulation.clock import ManualClock, ReplayClock
-from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource, known_by
+from taskclf_tray.simulation.person import ManualClock, ReplayClock, SimulatedPerson, SimulatedSource, known_by
 from taskclf_tray.simulation.personas import PERSONAS
 from tests.adapters.contract import check_source
 

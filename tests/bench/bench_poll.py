@@ -23,7 +23,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.outputs import OutputWriter
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorder_of

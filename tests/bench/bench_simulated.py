@@ -10,8 +10,7 @@ from datetime import date, timedelta
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.simulation.clock import ManualClock
-from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
+from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
 from taskclf_tray.simulation.personas import PERSONAS
 
 TUESDAY = date(2026, 3, 3)

@@ -28,7 +28,7 @@ from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.jobs.batch import BatchRequest, quick_model, run
 from taskclf_tray.labels.categories import KeptCategories
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths

@@ -16,7 +16,7 @@ import pytest
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import MAX_FILE_BYTES
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from tests.cli.homes import CommandLine
 from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line

@@ -24,7 +24,7 @@ from taskclf_tray.app import worker
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.simulation.clock import ReplayClock
+from taskclf_tray.simulation.person import ReplayClock
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord

@@ -8,7 +8,7 @@ import sys
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.app import worker
 from taskclf_tray.cli.main import main
-from taskclf_tray.simulation.clock import ReplayClock
+from taskclf_tray.simulation.person import ReplayClock
 from tests.ui.worker_rig import START
 
 POLL_SECONDS = 0.2

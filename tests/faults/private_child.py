@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.core.time import to_us
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import pipeline_config, recorder_of, simulated_source
 

@@ -9,7 +9,7 @@ import pytest
 
 from taskclf_tray.core.time import to_us
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.fakes.forked import forked
 from tests.faults import private_child

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.core.time import from_us
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.fakes.forked import forked
 from tests.faults import recorder_child

@@ -26,7 +26,7 @@ from taskclf_tray.infer.taxonomy import (
 )
 from taskclf_tray.infer.taxonomy_file import save_taxonomy, taxonomy_document
 from taskclf_tray.labels.categories import Categories, KeptCategories, categories_in_force
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.report.records import bucket
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source

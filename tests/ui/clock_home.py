@@ -15,7 +15,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import AWEvent, SourceEvents
 from taskclf_tray.record.recorder import StepResult
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.system.paths import prepare_home
 from tests.ui.worker_home import MORNING, USER, copy_home

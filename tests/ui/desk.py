@@ -19,7 +19,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.types import LABEL_SET_V1, AWAwayEvent, SourceEvents
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.labels.current import current_block
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import prepare_home
 from tests.features.events import at, win

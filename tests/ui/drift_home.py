@@ -14,7 +14,7 @@ from typing import Any
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorder_of, simulated_source

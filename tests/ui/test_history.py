@@ -19,7 +19,7 @@ from taskclf_tray.labels.learning import load_reinference
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record import rewrite
 from taskclf_tray.record.rewrite import HistoryRewriter
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source

@@ -26,8 +26,7 @@ from taskclf_tray.app.question import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.notify.base import Notice
-from taskclf_tray.simulation.clock import ManualClock
-from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
+from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from tests.ui.test_asking import DOUBTFUL, Stored, label_key, live_on, question

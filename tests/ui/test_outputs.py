@@ -16,7 +16,7 @@ from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line, read_segments
 from taskclf_tray.infer.smooth import merge_short_segments, segmentize
 from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 

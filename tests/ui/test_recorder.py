@@ -15,7 +15,7 @@ from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import (

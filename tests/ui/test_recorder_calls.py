@@ -25,7 +25,7 @@ from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
 from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.record.recorder import LiveLabel, Recorder
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import prepare_home

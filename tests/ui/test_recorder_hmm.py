@@ -26,7 +26,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.past_memory import PastMemory
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths

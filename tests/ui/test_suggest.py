@@ -16,7 +16,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.batch import run_batch
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths

@@ -17,7 +17,7 @@ from taskclf_tray.app.unreadable import UnreadableMinutes
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.connection import store_error
 from taskclf_tray.store.database import Database
 from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source

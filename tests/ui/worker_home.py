@@ -20,8 +20,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.simulation.clock import ManualClock
-from taskclf_tray.simulation.person import SimulatedPerson, SimulatedSource
+from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
 
 TASKCLF_HOME = Path(__file__).parents[1] / "data" / "taskclf_home"

@@ -18,7 +18,7 @@ from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability, PressHandler
 from taskclf_tray.record.recorder import StepResult
-from taskclf_tray.simulation.clock import ManualClock
+from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
 from tests.fakes.processes import wait_until
 from tests.ui.worker_home import MORNING, copy_home, simulated_source
