@@ -1,22 +1,29 @@
-"""A bucket as ActivityWatch's `buckets/` and its exports describe it."""
+"""A bucket as ActivityWatch's `buckets/` and its exports describe it, and as it may be shown.
+
+Names of buckets and machines are hostile input: `shown_name` and `states` make them safe.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.browsers import browser_of_bucket
-from taskclf_tray.adapters.machines import Bucket
+from taskclf_tray.adapters.machines import Bucket, Machine, Selection, newest_first
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.core.time import parse_time, to_us
+from taskclf_tray.core.plain_text import plain_text
+from taskclf_tray.core.time import from_us, parse_time, to_us
 
 _COPY_MARK: Final = "-synced-from-"
 _ORIGIN_KEY: Final = "$aw.sync.origin"
 _TYPES: Final = {stream.value: stream for stream in Stream}
 _PHONE: Final = re.compile(r"(?:^|[^a-z])(?:android|ios|iphone|ipad|screentime)(?:[^a-z]|$)")
 _LONGEST: Final = 512
+MAX_SHOWN_CHARACTERS: Final = 80
 
 
 def parse_bucket(bucket_id: str, item: object) -> Bucket | None:
@@ -73,4 +80,49 @@ def _moment(item: Mapping[str, Any], key: str) -> int | None:
     try:
         return to_us(parse_time(item[key]))
     except (KeyError, ValueError, OverflowError, TypeError, AttributeError):
+        return None
+
+
+def states(selection: Selection, used_until: Mapping[str, int] | None = None) -> tuple[BucketState, ...]:
+    """Every bucket as it may be shown: those that are read first, of these the one used last. `used_until`: by id."""
+    found = [
+        (bucket, _state(bucket, shown_name(machine.names[0]), machine))
+        for machine in selection.machines
+        for bucket in machine.buckets
+    ]
+    found += [(bucket, _state(bucket, "")) for bucket in selection.loose]
+    left_out = sorted(selection.left_out, key=lambda pair: newest_first(pair[0]))
+    found += [(bucket, _state(bucket, "", unread=reason)) for bucket, reason in left_out]
+    used = used_until or {}
+    return tuple(
+        dataclasses.replace(state, used_until=_time_of(used[bucket.bucket_id])) if bucket.bucket_id in used else state
+        for bucket, state in found
+    )
+
+
+def shown_name(name: str) -> str:
+    """A bucket's id or a host's name, safe to show and not too long."""
+    return plain_text(name, MAX_SHOWN_CHARACTERS) or "?"
+
+
+def _state(
+    bucket: Bucket, machine_name: str, machine: Machine | None = None, *, unread: Unread | None = None
+) -> BucketState:
+    newest = max((b.span_us[1] for b in machine.of(bucket.stream)), default=0) if machine and bucket.stream else None
+    return BucketState(
+        bucket_id=shown_name(bucket.bucket_id),
+        kind=shown_name(bucket.kind),
+        stream=bucket.stream,
+        hostname=plain_text(bucket.hostname, MAX_SHOWN_CHARACTERS),
+        newest=None if bucket.last_us is None else _time_of(bucket.last_us),
+        machine=machine_name,
+        is_newest=newest is None or bucket.stream is Stream.TAB or bucket.span_us[1] == newest,
+        unread=unread,
+    )
+
+
+def _time_of(us: int) -> datetime | None:
+    try:
+        return from_us(us)
+    except OverflowError:
         return None

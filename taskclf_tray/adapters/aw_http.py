@@ -19,8 +19,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter
-from taskclf_tray.adapters.lean_requests import requests
+from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter, requests
 from taskclf_tray.adapters.socket_owner import server_owner
 from taskclf_tray.core.errors import (
     AWAuthError,

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
+from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket, states
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.base import BucketState, Stream
-from taskclf_tray.adapters.bucket_states import states
 from taskclf_tray.adapters.machines import Bucket, Machine, Selection, is_askable, select
+from taskclf_tray.adapters.overlaps import MOST_BUCKETS
 from taskclf_tray.adapters.raw import parse_raw
-from taskclf_tray.adapters.unfolding import MOST_BUCKETS
 from taskclf_tray.core.errors import AWNotFoundError, AWProtocolError
 
 BUCKETS_FRESH_SECONDS: Final = 60.0

@@ -5,34 +5,47 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Final, NoReturn
 
-from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket
+from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket, shown_name, states
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
-from taskclf_tray.adapters.bucket_states import shown_name, states
 from taskclf_tray.adapters.export_report import ExportReport, names_of
-from taskclf_tray.adapters.exported import ExportedEvents
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection, select
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
-from taskclf_tray.adapters.overlaps import thinned
+from taskclf_tray.adapters.overlaps import MOST_BUCKETS, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
-from taskclf_tray.adapters.time_order import TimeOrder
-from taskclf_tray.adapters.unfolding import MOST_BUCKETS, holds_too_many_values, too_many_minutes
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError
 from taskclf_tray.core.regular_files import TooLargeError, read_regular
 from taskclf_tray.core.time import as_utc, from_us, to_us
-from taskclf_tray.core.types import SourceEvents
+from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
 
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 _NOT_JSON: Final = object()
+_start = attrgetter("start_us")
+
+
+class TimeOrder:
+    """Events that are read a part at a time: with hundreds of pauses a file is read between each two of them."""
+
+    def __init__(self, events: Sequence[RawEvent]) -> None:
+        self._events = sorted(events, key=_start)
+        self._longest_us = max((event.duration_us for event in events), default=0)
+
+    def touching(self, start_us: int, end_us: int) -> list[RawEvent]:
+        """The events that share a moment with [start, end], ends included."""
+        first = bisect_left(self._events, start_us - self._longest_us, key=_start)
+        last = bisect_right(self._events, end_us, key=_start)
+        return [event for event in self._events[first:last] if event.end_us >= start_us]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,51 @@ class ExportSource(ActivitySource):
     def close(self) -> None:
         """Forget the file's events."""
         self._raw = {}
+
+
+class ExportedEvents(list[AWEvent]):
+    """The window events in order of time; `input`, `away` and `tab` are those of the other watchers."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: SourceEvents) -> None:
+        super().__init__(events.window)
+        self._events = events
+
+    @property
+    def start(self) -> datetime:
+        """Where the first event of any watcher begins."""
+        return self._events.start
+
+    @property
+    def end(self) -> datetime:
+        """Where the last one ends."""
+        return self._events.end
+
+    @property
+    def window(self) -> tuple[AWEvent, ...]:
+        """The list itself, as it was read."""
+        return self._events.window
+
+    @property
+    def input(self) -> tuple[AWInputEvent, ...]:
+        """Keyboard and mouse."""
+        return self._events.input
+
+    @property
+    def away(self) -> tuple[AWAwayEvent, ...]:
+        """Whether somebody was there."""
+        return self._events.away
+
+    @property
+    def tab(self) -> tuple[AWTabEvent, ...]:
+        """Browser tabs."""
+        return self._events.tab
+
+    @property
+    def newest_end(self) -> datetime | None:
+        """End of the newest window event, None when there is none."""
+        return self._events.newest_end
 
 
 def parse_aw_export(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from taskclf_tray.adapters.aw_buckets import shown_name
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
-from taskclf_tray.adapters.bucket_states import shown_name
 from taskclf_tray.adapters.raw import counted_damaged
 from taskclf_tray.core.time import from_us
 

@@ -1,13 +1,13 @@
-"""Events that lie over each other as no watcher writes them, cut down to what counts of them.
+"""Files and answers that hold more than any watcher writes: how far they may unfold, and what is cut down.
 
 A watcher says one thing at a time, and where events overlap the later start wins. So of thousands of hours-long events
 over each other nearly nothing counts, while following the machine in use minute by minute, or cutting around a pause,
-would cost every minute of every one of them.
+would cost every minute of every one of them. An export costs memory, and a row for each of its minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from taskclf_tray.adapters.base import Stream
@@ -17,6 +17,16 @@ from taskclf_tray.core.intervals import flatten, union
 MOST_OVERLAP: Final = 10
 """How many events may lie over each other on average; of honest ones two do, where a watcher was started twice."""
 _MINUTE_US: Final = 60_000_000
+MOST_BUCKETS: Final = 2000
+"""A computer has four or five for every name it ever had."""
+_VALUES_ALWAYS: Final = 100_000
+_BYTES_A_VALUE: Final = 20
+"""An event is two objects and at least 80 bytes; each object costs memory out of proportion to its text."""
+_MINUTES_ALWAYS: Final = 100 * 24 * 60
+_MINUTES_AN_EVENT: Final = 60
+"""A computer that is left on around the clock, and hardly used, has an event every 50 minutes."""
+_MOST_MINUTES: Final = 4_000_000
+"""More than seven years around the clock, and 5 GB of rows."""
 
 
 def thinned(stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
@@ -47,3 +57,17 @@ def _is_crowded(events: Sequence[RawEvent]) -> bool:
         return False
     covered = sum(end - start for start, end in union((event.start_us, event.end_us) for event in events))
     return total > MOST_OVERLAP * covered + usual
+
+
+def holds_too_many_values(content: bytes) -> bool:
+    """Whether a JSON text has more objects and lists than events of its size have."""
+    return content.count(b"{") + content.count(b"[") > _VALUES_ALWAYS + len(content) // _BYTES_A_VALUE
+
+
+def too_many_minutes(buckets: Iterable[Sequence[RawEvent]]) -> int:
+    """How many minutes the events of all buckets last, when that is more than so many events can mean; else 0."""
+    minutes = count = 0
+    for events in buckets:
+        minutes += sum(event.duration_us for event in events) // _MINUTE_US
+        count += len(events)
+    return minutes if minutes > min(_MINUTES_ALWAYS + _MINUTES_AN_EVENT * count, _MOST_MINUTES) else 0

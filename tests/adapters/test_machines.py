@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskclf_tray.adapters.aw_buckets import parse_bucket
+from taskclf_tray.adapters.aw_buckets import parse_bucket, states
 from taskclf_tray.adapters.base import Stream, Unread
-from taskclf_tray.adapters.bucket_states import states
 from taskclf_tray.adapters.machines import HANDOVER_US, Bucket, Selection, select
 
 HOUR_US = 3_600_000_000

@@ -13,9 +13,8 @@ from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.cleaning import subtract_intervals
 from taskclf_tray.adapters.follow import Desk, Screen, follow
-from taskclf_tray.adapters.overlaps import MOST_OVERLAP, thinned
+from taskclf_tray.adapters.overlaps import MOST_OVERLAP, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.unfolding import holds_too_many_values, too_many_minutes
 from taskclf_tray.core.intervals import Interval, flatten, union
 from tests.fakes.processes import allowed
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.browsers import browser_of_app
-from taskclf_tray.adapters.lean_requests import requests
+from taskclf_tray.adapters.deadline import requests
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.defaults import SETTLE_SECONDS
 from taskclf_tray.core.errors import AWConnectionError, AWProtocolError, AWTimeoutError, SourceError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
-from taskclf_tray.adapters.aw_buckets import is_phone_event
+from taskclf_tray.adapters.aw_buckets import is_phone_event, shown_name
 from taskclf_tray.adapters.aw_fetch import (
     fetch_aw_events,
     fetch_aw_input_events,
@@ -24,7 +24,6 @@ from taskclf_tray.adapters.aw_listing import (
     strange_answer,
 )
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
-from taskclf_tray.adapters.bucket_states import shown_name
 from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip
 from taskclf_tray.adapters.export import parse_aw_export
 from taskclf_tray.adapters.follow import followed
