@@ -7,11 +7,14 @@ goes on. It comes back only where the earlier time turns out to have been the ri
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.app import text
@@ -21,12 +24,12 @@ from taskclf_tray.core.time import MICROSECOND, to_us
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen
 from taskclf_tray.store.ahead import ClockChange
 from taskclf_tray.store.database import Database
-from taskclf_tray.system.boot_clock import boot_clock
 
 log = logging.getLogger(__name__)
 
 LEAP: Final = timedelta(minutes=5)
 """The clock leapt, or the computer slept, when it shows so much more than at the last look."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TOLERANCE_US: Final = TOLERANCE // MICROSECOND
 
 
@@ -132,3 +135,20 @@ class ClockWatch:
             elif not change.is_certain and before is not None and now - before > LEAP:
                 due.append((change, to_us(before)))
         return due
+
+
+def boot_clock() -> tuple[str, int]:
+    """A clock that nobody sets: the id of the boot, and the microseconds since it began, sleep included.
+
+    Where the system names no boot the id is this process's, so that two processes never compare their clocks.
+    """
+    nanoseconds = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic_ns()
+    return _boot_id(), nanoseconds // 1000
+
+
+@functools.lru_cache(maxsize=1)
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return uuid4().hex

@@ -1,21 +1,23 @@
 """Whether a question would disturb now: a program fills the screen, or the person asked for quiet.
 
-Asked only when a question is about to be shown; what each platform needs is loaded then.
+Asked only when a question is about to be shown; what Linux needs is loaded then.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 _log = logging.getLogger(__name__)
 
-QUESTION_SECONDS: Final = 0.5
-"""How long each of the two questions may take; one that takes longer is answered with no."""
+# of Windows' SHQueryUserNotificationState: QUNS_BUSY, QUNS_RUNNING_D3D_FULL_SCREEN, QUNS_PRESENTATION_MODE
+_FULL_SCREEN: Final = frozenset({2, 3, 4})
+_QUIET_TIME: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,21 @@ def _linux(environ: Mapping[str, str]) -> Attention:
 
 
 def _windows(_environ: Mapping[str, str]) -> Attention:
-    from taskclf_tray.system.attention_windows import shell_state
-
     return shell_state()
+
+
+def shell_state() -> Attention:
+    """What Windows tells a program that wants to notify, Attention() when it says nothing. Written, not run."""
+    state = ctypes.c_int(0)
+    shell: Any = ctypes.windll.shell32  # type: ignore[attr-defined, unused-ignore]
+    if shell.SHQueryUserNotificationState(ctypes.byref(state)) != 0:
+        return Attention()
+    return attention_of(state.value)
+
+
+def attention_of(state: int) -> Attention:
+    """A QUERY_USER_NOTIFICATION_STATE in our words."""
+    return Attention(is_full_screen=state in _FULL_SCREEN, is_do_not_disturb=state == _QUIET_TIME)
 
 
 def _nothing_known(_environ: Mapping[str, str]) -> Attention:

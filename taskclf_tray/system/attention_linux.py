@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.system.attention import QUESTION_SECONDS
 from taskclf_tray.system.x11 import open_local_display, within
 
+QUESTION_SECONDS: Final = 0.5
+"""How long each of the two questions may take; one that takes longer is answered with no."""
 _NOTIFICATIONS: Final = ("org.freedesktop.Notifications", "/org/freedesktop/Notifications")
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 # (bus name, path, interface, method, two texts): KDE, dunst, Xfce

@@ -18,8 +18,15 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusBool
 from dbus_fast.service import ServiceInterface, dbus_property
 
-from taskclf_tray.system.attention import SENSES, Attention, Sense, attention_backend, attention_now, attention_table
-from taskclf_tray.system.attention_windows import attention_of
+from taskclf_tray.system.attention import (
+    SENSES,
+    Attention,
+    Sense,
+    attention_backend,
+    attention_now,
+    attention_of,
+    attention_table,
+)
 from tests.fakes.dbus_bus import private_bus
 from tests.fakes.desktop import desktop
 from tests.fakes.notify_service import NotificationService
