@@ -18,8 +18,8 @@ from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_P
 from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import local_date, to_us
 from taskclf_tray.labels.blocks import Block, is_long_enough
+from taskclf_tray.labels.queue_file import find_store
 from taskclf_tray.labels.queue_list import QueueList
-from taskclf_tray.labels.queue_place import find_store
 from taskclf_tray.labels.queue_rows import Predictions, QueueRow, join_rows, to_rows
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database

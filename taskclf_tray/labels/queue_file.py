@@ -1,4 +1,4 @@
-"""The queue as a JSON list, in the form the taskclf command-line tool reads and writes.
+"""The queue as a JSON list, in the form the taskclf command-line tool reads and writes, and the store beside it.
 
 The tool knows two reasons: what was picked at random (`audit`) is written as `low_confidence`, and the questions
 about time away (`gap`) are left out.
@@ -14,8 +14,10 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 from taskclf_tray.core.atomic import json_text, write_text_atomic
+from taskclf_tray.core.atomic import replace as replace_file
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, parse_json_list, read_bounded
 from taskclf_tray.core.time import as_utc, local_date, parse_time, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -23,6 +25,10 @@ from taskclf_tray.labels.request import LabelRequest, to_record
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
 
+STORE_SUFFIX: Final = ".sqlite3"
+LIST_SUFFIX: Final = ".json"
+_BOM: Final = b"\xef\xbb\xbf"
+_SQLITE: Final = b"SQLite format 3\x00"
 MAX_FILE_BYTES: Final = 20_000_000
 MAX_TEXT_CHARS: Final = 200
 _REASONS: Final = ("low_confidence", "drift", "audit")
@@ -185,3 +191,38 @@ def fresh_record(database: Database, request: LabelRequest, zone_name: str) -> R
     day = local_date(request.created_at, zone_name).isoformat()
     record = to_record(request, day)
     return replace(record, request_id=str(uuid4())) if database.requests.get(record.request_id) else record
+
+
+def find_store(queue_path: Path) -> tuple[Path, Path | None]:
+    """(the SQLite store, the JSON list beside it or None). Raises LabelError for what is no file, StoreError.
+
+    A path that ends in `.json` is always a list, so a database is never written there; one that an earlier version
+    wrote there becomes the store. Elsewhere a list that is found is one too.
+    """
+    beside = queue_path.with_name(queue_path.name + STORE_SUFFIX)
+    is_named_list = queue_path.suffix.lower() == LIST_SUFFIX
+    try:
+        if not queue_path.exists():
+            if is_named_list:
+                queue_path.parent.mkdir(parents=True, exist_ok=True)
+                return beside, queue_path
+            return (beside if beside.exists() else queue_path), None
+        if not queue_path.is_file():
+            raise LabelError(f"The queue {queue_path} is not a file.", "Choose another path for it.")
+        with open_regular(queue_path) as file:
+            head = file.read(1024).removeprefix(_BOM).lstrip()
+        if is_named_list and head.startswith(_SQLITE):
+            _move_store(queue_path, beside)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise LabelError(f"The queue {queue_path} cannot be read ({why}).", "Check its permissions.") from error
+    return (beside, queue_path) if is_named_list or head[:1] in (b"[", b"{") else (queue_path, None)
+
+
+def _move_store(misplaced: Path, goal: Path) -> None:
+    """Move the database that stands where the list belongs, whole. Raises StoreError when it is damaged."""
+    if goal.exists():
+        replace_file(misplaced, misplaced.with_name(misplaced.name + ".old"))  # the store is there already
+        return
+    Database(misplaced).close()  # writes down what its log still holds
+    replace_file(misplaced, goal)
