@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.core.time import from_us, local_midnight
 from taskclf_tray.labels.learning import LastTraining
 from taskclf_tray.models.metadata import ModelMetadata
-from taskclf_tray.notify.plain import plain_text
 from taskclf_tray.report.apportion import duration
 from taskclf_tray.system.local_zone import local_time, local_zone_name
 

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, Final, Literal
 
 from taskclf_tray.adapters.apps import AppRegistry, shown_app
-from taskclf_tray.notify.plain import plain_text
+from taskclf_tray.core.plain_text import plain_text
 
 StoryKind = Literal[
     "no_input", "new_app", "rejects", "classes", "app_shift", "category", "unsure", "habits", "data", "input_back"

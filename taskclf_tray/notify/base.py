@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Final
 
-from taskclf_tray.notify.plain import plain_text
+from taskclf_tray.core.plain_text import plain_text
 
 APP_NAME: Final = "taskclf"
 MAX_TITLE_CHARACTERS: Final = 120
@@ -185,3 +185,8 @@ def _cleaned(notice: Notice) -> Notice:
             for button in notice.buttons
         ),
     )
+
+
+def escape_markup(text: str) -> str:
+    """`text` for a service that reads its body as markup (the freedesktop capability `body-markup`)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

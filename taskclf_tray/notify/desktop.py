@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.notify.base import (
@@ -25,15 +26,16 @@ from taskclf_tray.notify.base import (
     NotifyCapability,
     PressHandler,
     Urgency,
+    escape_markup,
 )
-from taskclf_tray.notify.loop import LoopThread
-from taskclf_tray.notify.plain import escape_markup
 
 if TYPE_CHECKING:
     from desktop_notifier import Capability, DesktopNotifier, Notification
 
 TIMEOUT_SECONDS: Final = 3.0
 _SERVICE: Final = "org.freedesktop.Notifications"
+_JOIN_SECONDS: Final = 2.0
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -241,3 +243,70 @@ async def _reads_markup(service: DesktopNotifier) -> bool:
     """Whether the service takes the body as markup: a question the library does not pass on, hence its private part."""
     interface = getattr(service._backend, "interface", None)
     return interface is not None and "body-markup" in await interface.call_get_capabilities()
+
+
+class LoopThread:
+    """An asyncio event loop in a thread of its own, which starts with the first coroutine another thread gives it.
+
+    A daemon thread: an unanswered D-Bus call must not keep the process alive.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def run(self, coroutine: Coroutine[Any, Any, _T], timeout_seconds: float) -> _T:
+        """The coroutine's result; after `timeout_seconds` it is cancelled and TimeoutError raised.
+
+        RuntimeError when the loop is closed, or when called from the loop's own thread, which would wait for itself.
+        """
+        try:
+            loop = self._started()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Stop the loop, end its tasks and join the thread."""
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
+            thread.join(_JOIN_SECONDS)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the event loop is closed")
+            if self._thread is threading.current_thread():
+                raise RuntimeError("the event loop cannot wait for itself")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=_serve, args=(self._loop,), name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    finally:
+        loop.close()

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from taskclf_tray.notify.base import Notifier, PressHandler
-from taskclf_tray.notify.dummy import DummyNotifier
+from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability, PressHandler
+
+_log = logging.getLogger(__name__)
+
+
+class DummyNotifier(Notifier):
+    """For a machine without notifications: only the title is logged, for a body may hold what a log should not."""
+
+    name = "none"
+
+    @property
+    def capabilities(self) -> frozenset[NotifyCapability]:
+        """Nothing can be shown."""
+        return frozenset()
+
+    def notify(self, notice: Notice) -> bool:
+        """Log the title; always False, since nobody saw the notice."""
+        super().notify(notice)
+        if notice.tag is not None:
+            self.withdraw(notice.tag)
+        return False
+
+    def _show(self, notice: Notice) -> None:
+        _log.info("no notifications here: %s", notice.title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from taskclf_tray.core.errors import SystemToolError
-from taskclf_tray.notify.base import APP_NAME, Notice, Notifier, NotifyCapability, PressHandler
-from taskclf_tray.notify.plain import escape_markup
+from taskclf_tray.notify.base import APP_NAME, Notice, Notifier, NotifyCapability, PressHandler, escape_markup
 
 TIMEOUT_SECONDS: Final = 3.0
 _SHOWN_SECONDS: Final = 5  # Windows: a thread of plyer's keeps the process alive for as long

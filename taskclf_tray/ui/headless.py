@@ -9,8 +9,8 @@ import threading
 from typing import Any, TextIO
 
 from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.notify.plain import plain_text
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.system.console import as_shown, degrade
 

@@ -8,8 +8,7 @@ import pytest
 
 from taskclf_tray.notify.base import MAX_BUTTONS, Button, Notice, Notifier
 from taskclf_tray.notify.desktop import DesktopNotifierBackend
-from taskclf_tray.notify.dummy import DummyNotifier
-from taskclf_tray.notify.factory import choose_notifier
+from taskclf_tray.notify.factory import DummyNotifier, choose_notifier
 from taskclf_tray.notify.plyer_backend import PlyerNotifier
 from tests.ui.notifier_contract import NotifierContract
 

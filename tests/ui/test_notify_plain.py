@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskclf_tray.notify.plain import escape_markup, plain_text
+from taskclf_tray.core.plain_text import plain_text
+from taskclf_tray.notify.base import escape_markup
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 

@@ -17,7 +17,7 @@ from dbus_fast.annotations import (
 )
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
-from taskclf_tray.notify.plain import plain_text
+from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.ui.icon import swatch_png
 from taskclf_tray.ui.sni.base import KeyedItem, Menu
 

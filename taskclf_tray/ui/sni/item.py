@@ -8,7 +8,8 @@ from dbus_fast import PropertyAccess
 from dbus_fast.annotations import DBusBool, DBusInt32, DBusObjectPath, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
-from taskclf_tray.notify.plain import escape_markup, plain_text
+from taskclf_tray.core.plain_text import plain_text
+from taskclf_tray.notify.base import escape_markup
 
 if TYPE_CHECKING:
     from PIL.Image import Image
