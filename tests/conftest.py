@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from taskclf_tray.system.job_entry import ONE_THREAD
 from tests import run_order
 from tests.short_tracing import ShortTracing
 
@@ -31,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     os.environ.pop("TASKCLF_HOME", None)
     os.environ["MPLCONFIGDIR"] = str(ROOT / ".artefacts" / "matplotlib")  # its list of fonts takes a second to make
+    for variable in ONE_THREAD:
+        os.environ.setdefault(variable, "1")
     os.environ["PYTHONPATH"] = str(ROOT)  # jobs import nothing from the current folder, so those of the tests lie there
 
 

@@ -15,6 +15,8 @@ from taskclf_tray.system.stop_signals import end_at_once, exit_code
 
 ENDS_WITH_STDIN: Final = "--ends-with-stdin"
 """The argument after the request by which a parent says that it holds the other end of standard input."""
+ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""A library's threads wait for each other, so on a busy machine two of them take twice as long as one."""
 GRACE_SECONDS: Final = 5.0
 """How long a job that was asked to end may take to remove what is half written."""
 
@@ -26,6 +28,8 @@ def start(module: str) -> NoReturn:
     """
     end_at_once()
     protect()
+    for variable in ONE_THREAD:
+        os.environ.setdefault(variable, "1")
     if sys.argv[2:] == [ENDS_WITH_STDIN]:
         threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
     raise SystemExit(import_module(module).main(sys.argv[1:2]))

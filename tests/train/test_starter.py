@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,7 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle, read_metadata
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.train import starter
 from taskclf_tray.train.starter import (
     BUNDLE_NAME,
     CREATED_AT,
@@ -70,9 +72,22 @@ def files_of(bundle: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in bundle.iterdir()}
 
 
-def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
+def test_two_runs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run has the people of the first; that a person is the same again is looked at for one."""
+    made: dict[tuple[str, tuple[int, ...], int], list[Sample]] = {}
+
+    def people(persona: str, seeds: Iterable[int], days_each: int) -> list[Sample]:
+        key = (persona, tuple(seeds), days_each)
+        if key not in made:
+            made[key] = samples_of(*key)
+        return made[key]
+
+    monkeypatch.setattr(starter, "samples_of", people)
     first = make_starter(tmp_path / "a", SMALL)
     second = make_starter(tmp_path / "b", SMALL)
+    of_one = [key for key in made if key[0] == min(PERSONAS)]
+    assert len(of_one) == 3
+    assert all(samples_of(*key) == made[key] for key in of_one)
     assert first.name == second.name == BUNDLE_NAME
     assert len(files_of(first)) == 5
     assert files_of(first) == files_of(second)
