@@ -11,7 +11,14 @@ from operator import itemgetter
 from taskclf_tray.core.intervals import Interval, union
 from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
 from taskclf_tray.core.types import AWEvent, AWTabEvent, FeatureRow, SourceEvents
-from taskclf_tray.features.buckets import ForegroundSummary, summarise
+from taskclf_tray.features.buckets import (
+    ForegroundSummary,
+    attended_us,
+    audible_intervals,
+    audible_us,
+    domain_category,
+    summarise,
+)
 from taskclf_tray.features.inputs import (
     Clip,
     InputSpan,
@@ -34,7 +41,6 @@ from taskclf_tray.features.spans import (
     window_key,
 )
 from taskclf_tray.features.state import BuilderState
-from taskclf_tray.features.tabs import attended_us, audible_intervals, audible_us, domain_category
 
 Skip = Sequence[tuple[datetime, datetime]]
 
