@@ -25,7 +25,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.core.config import ensure_config
 from taskclf_tray.core.errors import SystemToolError
-from taskclf_tray.infer.taxonomy_starter import write_starter_taxonomy
+from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.models.policy import load_inference_policy, save_inference_policy
 from taskclf_tray.models.resolve import ModelResolutionError

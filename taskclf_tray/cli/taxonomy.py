@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
 
 def handle_init(options: argparse.Namespace) -> int:
     """Write the starter; an existing file is replaced only by force."""
-    from taskclf_tray.infer.taxonomy_starter import write_starter_taxonomy
+    from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
 
     path = paths_of(options).taxonomy
     if not write_starter_taxonomy(path, overwrite=options.force):

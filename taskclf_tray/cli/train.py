@@ -266,7 +266,7 @@ def handle_list(options: argparse.Namespace) -> int:
 
 
 def _row(paths: HomePaths, info: BundleInfo) -> dict[str, Any]:
-    from taskclf_tray.models.calibrators import bound_calibrator_stores
+    from taskclf_tray.models.selection import bound_calibrator_stores
 
     metadata = info.metadata
     params = {} if metadata is None else metadata.params

@@ -23,14 +23,14 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
-from taskclf_tray.infer.batch_files import CSV_COLUMNS as CSV_COLUMNS
-from taskclf_tray.infer.batch_files import prediction_line as prediction_line
-from taskclf_tray.infer.batch_files import read_segments_json as read_segments_json
-from taskclf_tray.infer.batch_files import write_predictions_csv as write_predictions_csv
-from taskclf_tray.infer.batch_files import write_segments_json as write_segments_json
+from taskclf_tray.infer.batch_result import CSV_COLUMNS as CSV_COLUMNS
 from taskclf_tray.infer.batch_result import BatchInferenceResult as BatchInferenceResult
 from taskclf_tray.infer.batch_result import MappedProbabilities, by_user_and_time, merged_segments
 from taskclf_tray.infer.batch_result import cut_batch as cut_batch
+from taskclf_tray.infer.batch_result import prediction_line as prediction_line
+from taskclf_tray.infer.batch_result import read_segments_json as read_segments_json
+from taskclf_tray.infer.batch_result import write_predictions_csv as write_predictions_csv
+from taskclf_tray.infer.batch_result import write_segments_json as write_segments_json
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBasis, texts_of

@@ -1,6 +1,5 @@
 """The public door to resolution and reload (contract, section 14); each idea has its own file."""
 
-from taskclf_tray.models.calibrators import find_bound_calibrator_store
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.models.reload import ActiveModelReloader, InferencePolicyReloader
 from taskclf_tray.models.resolve import (
@@ -10,7 +9,7 @@ from taskclf_tray.models.resolve import (
     resolve_inference_config,
     resolve_model_dir,
 )
-from taskclf_tray.models.selection import ExclusionRecord, SelectionPolicy, SelectionReport
+from taskclf_tray.models.selection import ExclusionRecord, SelectionPolicy, SelectionReport, find_bound_calibrator_store
 
 __all__ = [
     "MISSING_POLICY",

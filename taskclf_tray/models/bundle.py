@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -257,3 +258,9 @@ def _read_json(run_dir: Path, name: str, max_bytes: int = 1_000_000) -> dict[str
 
 def _damaged(run_dir: Path, why: str) -> ModelFormatError:
     return ModelFormatError(f"The model {run_dir.name} cannot be used: {why}.", _ANOTHER_MODEL)
+
+
+def starter_bundle() -> Path:
+    """The bundle directory of the starter model, inside the installed package."""
+    shipped = Path(str(resources.files("taskclf_tray") / "data" / "starter"))
+    return next(path for path in sorted(shipped.iterdir()) if path.is_dir())

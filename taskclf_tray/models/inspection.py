@@ -9,7 +9,7 @@ from taskclf_tray.core.errors import ModelError
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import METRICS_FILE, bundle_problem, load_model_bundle, read_metadata
-from taskclf_tray.models.calibrators import bound_calibrator_stores
+from taskclf_tray.models.selection import bound_calibrator_stores
 
 
 def inspect_bundle(home: Path, run_dir: Path) -> dict[str, Any]:

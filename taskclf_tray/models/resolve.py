@@ -23,9 +23,8 @@ from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calibrator
 from taskclf_tray.infer.forest import Forest
-from taskclf_tray.models.bundle import CatEncoders, ModelMetadata
+from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, starter_bundle
 from taskclf_tray.models.bundle_cache import READ_ANEW, BundleCache
-from taskclf_tray.models.calibrators import bound_calibrator_stores
 from taskclf_tray.models.policy import (
     POLICY_FILE,
     InferencePolicy,
@@ -35,8 +34,7 @@ from taskclf_tray.models.policy import (
     validate_policy,
 )
 from taskclf_tray.models.registry import ACTIVE_FILE, active_bundle_dir, list_bundles
-from taskclf_tray.models.selection import ExclusionRecord, SelectionPolicy, SelectionReport
-from taskclf_tray.models.shipped import starter_bundle
+from taskclf_tray.models.selection import ExclusionRecord, SelectionPolicy, SelectionReport, bound_calibrator_stores
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,7 @@ from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.schema import SCHEMAS, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
-from taskclf_tray.models.bundle import MODEL_FILE, CatEncoders, load_model_bundle
-from taskclf_tray.models.shipped import starter_bundle
+from taskclf_tray.models.bundle import MODEL_FILE, CatEncoders, load_model_bundle, starter_bundle
 from taskclf_tray.train.dataset import Provenance
 
 _IS_CATEGORICAL: Final = 1

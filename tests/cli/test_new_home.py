@@ -15,7 +15,7 @@ import pytest
 from taskclf_tray.app import sources
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.csv_files import write_label_csv
-from taskclf_tray.models.shipped import starter_bundle
+from taskclf_tray.models.bundle import starter_bundle
 from taskclf_tray.ui import app
 from tests.cli.records import in_berlin
 from tests.cli.test_arguments import LEAVES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.infer.taxonomy_starter import starter_taxonomy_text
+from taskclf_tray.infer.taxonomy_file import starter_taxonomy_text
 from tests.fakes.dbus import Panel
 from tests.fakes.dbus_bus import PrivateBus
 from tests.fakes.processes import python_child, wait_until

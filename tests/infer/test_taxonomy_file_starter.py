@@ -14,8 +14,12 @@ from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyAdvanced, TaxonomyConfig, default_taxonomy
-from taskclf_tray.infer.taxonomy_file import load_taxonomy, parse_taxonomy
-from taskclf_tray.infer.taxonomy_starter import starter_taxonomy_text, write_starter_taxonomy
+from taskclf_tray.infer.taxonomy_file import (
+    load_taxonomy,
+    parse_taxonomy,
+    starter_taxonomy_text,
+    write_starter_taxonomy,
+)
 from taskclf_tray.ui.icon import icon_art
 from tests.infer.sample_rows import forest, golden_rows, vocabularies
 
