@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.ask_facts import AskFacts
-from taskclf_tray.app.away import AwayWatch
+from taskclf_tray.app.ask_facts import AskFacts, AwayWatch
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.question import ASK_TAG, question_notice
 from taskclf_tray.app.session import Session

@@ -1,8 +1,11 @@
-"""Notices that the clock was put back, or that it leapt over what was kept apart because of that.
+"""Watches the computer's clock and its time zone.
 
+`ClockWatch` notices that the clock was put back, or that it leapt over what was kept apart because of that.
 A clock that is two hours ahead for a quarter of an hour leaves minutes, labels and marks that lie in the future.
 Waiting for them would cost two hours, or years. So what lies ahead is kept apart in one transaction, and the present
 goes on. It comes back only where the earlier time turns out to have been the right one.
+
+`ZoneWatch` follows the time zone, and says once where something else stands in for one.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,9 +24,11 @@ from taskclf_tray.app import text
 from taskclf_tray.app.clock_put_back import SAVE_SECONDS, BootClock, give_back, put_right
 from taskclf_tray.app.serving import Message
 from taskclf_tray.core.time import MICROSECOND, to_us
+from taskclf_tray.core.zones import unknown_zones, unknown_zones_note
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen
 from taskclf_tray.store.ahead import ClockChange
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.local_zone import LocalZone, local_zone
 
 log = logging.getLogger(__name__)
 
@@ -152,3 +157,30 @@ def _boot_id() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return uuid4().hex
+
+
+class ZoneWatch:
+    """Looked at about once a second by the worker."""
+
+    def __init__(
+        self, tell: Callable[[Sequence[Message]], None], *, current: Callable[[], LocalZone] = local_zone
+    ) -> None:
+        self._tell = tell
+        self._current = current
+        self._name: str | None = None
+        self._problem: str | None = None
+        self._unknown: tuple[str, ...] = ()
+
+    def look(self) -> bool:
+        """Whether the zone has changed since the last look: every time that is shown is another one then."""
+        zone, before = self._current(), self._name
+        self._name = zone.name
+        if zone.problem is not None and zone.problem != self._problem:
+            log.warning("%s %s stands in for it.", zone.problem, zone.name)
+            self._tell([text.zone_not_usable(zone.problem, zone.name)])
+        self._problem = zone.problem
+        unknown = unknown_zones()
+        if unknown != self._unknown:
+            log.warning("%s", unknown_zones_note(unknown))
+        self._unknown = unknown
+        return before is not None and before != zone.name

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.bugs import describe_bug
+from taskclf_tray.app.failures import describe_bug
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.errors import TaskclfError

@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 
 from taskclf_tray.app import text
-from taskclf_tray.app.bugs import as_problem
 from taskclf_tray.app.commands import (
     AnswerRequest,
     LabelBlock,
@@ -26,6 +25,7 @@ from taskclf_tray.app.commands import (
     SkipRequest,
     UndoLabel,
 )
+from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.question import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
 from taskclf_tray.app.serving import Message

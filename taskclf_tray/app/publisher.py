@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from taskclf_tray.app import text
-from taskclf_tray.app.bugs import describe_bug
+from taskclf_tray.app.failures import describe_bug
 from taskclf_tray.app.label_view import with_labels
 from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.serving import Message

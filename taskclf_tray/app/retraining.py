@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.actions import file_trouble
-from taskclf_tray.app.bugs import as_problem
 from taskclf_tray.app.commands import LearningCommand, RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session

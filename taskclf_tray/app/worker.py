@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from taskclf_tray.app import actions, text
-from taskclf_tray.app.bugs import as_problem
+from taskclf_tray.app.clock_watch import ZoneWatch
 from taskclf_tray.app.commands import (
     Command,
     LabelCommand,
@@ -35,7 +35,7 @@ from taskclf_tray.app.commands import (
     Resume,
     TellStatus,
 )
-from taskclf_tray.app.failures import NamelessWatch, RetryPolicy
+from taskclf_tray.app.failures import NamelessWatch, RetryPolicy, as_problem
 from taskclf_tray.app.label_writer import LabelCommands
 from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.publisher import Listener, Publisher
@@ -44,7 +44,6 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.session_services import SessionServices
 from taskclf_tray.app.snapshot import LearningView, Snapshot, TodayView
 from taskclf_tray.app.status import snapshot_of
-from taskclf_tray.app.zone_watch import ZoneWatch
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
 from taskclf_tray.core.errors import RecordMovedError, TaskclfError
 from taskclf_tray.notify.base import Notifier

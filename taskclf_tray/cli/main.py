@@ -113,7 +113,7 @@ def _as_sentence(error: Exception) -> TaskclfError:
     """A file that cannot be read or written is a mistake like any other; the rest is a bug, and goes to the log."""
     if isinstance(error, OSError) and error.errno is not None:
         return file_error(error)
-    from taskclf_tray.app.bugs import describe_bug
+    from taskclf_tray.app.failures import describe_bug
 
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
     return TaskclfError(f"Something unexpected went wrong ({type(error).__name__}).", "--debug shows where.")

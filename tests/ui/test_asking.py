@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import worker as runtime_module
-from taskclf_tray.app.away import LONGEST
+from taskclf_tray.app.ask_facts import LONGEST_AWAY
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, UndoLabel
 from taskclf_tray.app.question import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
 from taskclf_tray.app.serving import Overrides
@@ -246,7 +246,7 @@ def test_a_return_from_away_offers_one_question(rig: Rig) -> None:
     breaks = [
         span
         for span in SimulatedPerson("developer", 1).day(START.date()).truth
-        if span.label == CoreLabel.BREAK_IDLE and timedelta(minutes=20) < span.end_ts - span.start_ts < LONGEST
+        if span.label == CoreLabel.BREAK_IDLE and timedelta(minutes=20) < span.end_ts - span.start_ts < LONGEST_AWAY
     ]
     away = next(span for span in breaks if span.start_ts > START)
     rig.clock.set(away.start_ts - timedelta(minutes=15))
