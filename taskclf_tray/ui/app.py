@@ -26,8 +26,7 @@ from taskclf_tray.system.log_file import OwnLogHandler
 from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.system.stop_request import StopRequest
-from taskclf_tray.ui.headless import JsonLines, StatusLine
-from taskclf_tray.ui.once import run_once
+from taskclf_tray.ui.headless import JsonLines, StatusLine, run_once
 
 log = logging.getLogger(__name__)
 _LOG_BYTES = 1_000_000

@@ -20,7 +20,7 @@ from taskclf_tray.cli.main import main, main_windowed
 from taskclf_tray.core.errors import SourceError
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import save_taxonomy
-from taskclf_tray.ui import app, once
+from taskclf_tray.ui import app, headless
 from taskclf_tray.ui.app import Options
 from tests.cli.records import RecordHome, in_berlin, line, request_of
 from tests.cli.test_report import MONDAY, put
@@ -165,7 +165,7 @@ def test_an_answer_that_nobody_got_is_a_failure_where_it_was_all_there_was(
 def test_a_run_that_caught_up_did_so_whether_it_can_be_said_or_not(
     kind: type[Full], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "run", lambda _options: once.answer("11 minutes finalised."))
+    monkeypatch.setattr(app, "run", lambda _options: headless.answer("11 minutes finalised."))
     monkeypatch.setattr(sys, "stdout", kind())
     assert main(["run", "--once"]) == 0
     assert ("It is done, but the answer cannot be printed" in capsys.readouterr().err) is (kind is Full)

@@ -19,7 +19,7 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.store.connection import connect
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.migrations import MIGRATIONS
-from taskclf_tray.ui.once import run_once
+from taskclf_tray.ui.headless import run_once
 from tests.report.records import MINUTE, bucket
 from tests.ui.clock_home import NOON, ClockHome, clock_home
 from tests.ui.worker_home import USER, copy_home

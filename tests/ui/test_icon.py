@@ -14,8 +14,16 @@ from PIL import Image
 from taskclf_tray.app.looks import LABEL_LOOKS, IconState
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui.icon import IconArt, draw_app_icon, draw_icon, icon_art
-from taskclf_tray.ui.icon_drawing import Color, has_glyph, ink_on, luminance, parse_color
-from taskclf_tray.ui.svg import Part, load_shapes, parse_shapes
+from taskclf_tray.ui.icon_drawing import (
+    Color,
+    Part,
+    has_glyph,
+    ink_on,
+    load_shapes,
+    luminance,
+    parse_color,
+    parse_shapes,
+)
 
 GROUNDS = ((242, 242, 242), (37, 40, 44))
 
