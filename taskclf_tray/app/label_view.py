@@ -6,8 +6,7 @@ import dataclasses
 from datetime import datetime, timedelta
 
 from taskclf_tray.app import text
-from taskclf_tray.app.looks import IconState
-from taskclf_tray.app.snapshot import LabelView, OwnLabel, ReviewItem, Snapshot
+from taskclf_tray.app.snapshot import IconState, LabelView, OwnLabel, ReviewItem, Snapshot
 from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
 from taskclf_tray.labels.asking_state import load_asking

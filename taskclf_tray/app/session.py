@@ -1,4 +1,7 @@
-"""Everything the worker owns for one home and one source: opened together, closed together."""
+"""Everything the worker owns for one home and one source: opened together, closed together.
+
+The first session in a home also copies the starter model in.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,16 @@ import contextlib
 import dataclasses
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from importlib import resources
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.app import text
 from taskclf_tray.app.clock_watch import watch_of
 from taskclf_tray.app.commands import Pause, PrivacyCommand, PrivateMode
-from taskclf_tray.app.first_start import install_starter_model
 from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.rescue import Rescue
@@ -23,8 +27,10 @@ from taskclf_tray.app.snapshot import LabelView, TodayView
 from taskclf_tray.app.today import TodayTally
 from taskclf_tray.app.tool_files import tell_once
 from taskclf_tray.app.unreadable import UnreadableMinutes
+from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import StoreError, TaskclfError, file_error
+from taskclf_tray.core.private_files import PRIVATE_FOLDER
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -34,7 +40,7 @@ from taskclf_tray.labels.current import BlockNote, recorded_block
 from taskclf_tray.labels.label_copy import LabelCopy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.identity import Identity, load_or_create_identity
-from taskclf_tray.models.registry import BundleInfo, list_bundles
+from taskclf_tray.models.registry import BundleInfo, holds_a_bundle, list_bundles
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.record.recorder import LiveLabel, Recorder
@@ -48,6 +54,7 @@ log = logging.getLogger(__name__)
 
 SourceFactory = Callable[[Identity], ActivitySource]
 DEVICE_ID = "desktop"
+_STARTER_STATE = "starter_installed"
 
 
 class Session:
@@ -285,3 +292,40 @@ def paused_until(blackouts: list[Blackout]) -> datetime | None:
     """When the timed pause among them ends."""
     ends = [b.resume_us for b in blackouts if b.resume_us is not None]
     return from_us(max(ends)) if ends else None
+
+
+def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
+    """Copy the shipped bundle into `models/` once per home; a person who deletes it is not given it again.
+
+    A home that holds any other bundle never gets it: the taskclf tool, which may share the home, would take it for the
+    best. Returns where it was put, None when nothing was done. The bundle appears whole: copied beside, renamed in.
+    Raises OSError (a full disk), and leaves nothing behind then.
+    """
+    with database.reading():
+        if database.state.get(_STARTER_STATE):
+            return None
+    if holds_a_bundle(paths.models):
+        return None
+    with resources.as_file(resources.files("taskclf_tray") / "data" / "starter") as shipped:
+        bundle = next(path for path in sorted(shipped.iterdir()) if path.is_dir())
+        goal = paths.models / bundle.name
+        if not goal.exists():
+            beside = paths.models / f".{bundle.name}.new"
+            shutil.rmtree(beside, ignore_errors=True)
+            _copy_bundle(bundle, beside)
+            beside.rename(goal)
+    with database.transaction():
+        database.state.set(_STARTER_STATE, goal.name)
+    log.info("The starter model was copied into the home.")
+    return goal
+
+
+def _copy_bundle(bundle: Path, beside: Path) -> None:
+    """Copy the files of a bundle, which has no folders, for the owner alone."""
+    beside.mkdir(mode=PRIVATE_FOLDER)
+    try:
+        for file in sorted(bundle.iterdir()):
+            write_new_file(beside / file.name, file.read_bytes())
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise

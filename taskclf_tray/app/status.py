@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from taskclf_tray.app import text
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session, paused_until
-from taskclf_tray.app.snapshot import ModelChoice, Snapshot
+from taskclf_tray.app.snapshot import IconState, ModelChoice, Snapshot
 from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.core.types import LABEL_SET_V1

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
-from taskclf_tray.app.looks import LABEL_LOOKS
-from taskclf_tray.app.snapshot import TodayEntry, TodayView
+from taskclf_tray.app.snapshot import LABEL_LOOKS, TodayEntry, TodayView
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel

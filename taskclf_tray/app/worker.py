@@ -37,12 +37,11 @@ from taskclf_tray.app.commands import (
 )
 from taskclf_tray.app.failures import NamelessWatch, RetryPolicy, as_problem
 from taskclf_tray.app.label_writer import LabelCommands
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.publisher import Listener, Publisher
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.session_services import SessionServices
-from taskclf_tray.app.snapshot import LearningView, Snapshot, TodayView
+from taskclf_tray.app.snapshot import IconState, LearningView, Snapshot, TodayView
 from taskclf_tray.app.status import snapshot_of
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
 from taskclf_tray.core.errors import RecordMovedError, TaskclfError

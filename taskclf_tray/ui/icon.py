@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from taskclf_tray.app.looks import LABEL_LOOKS, LABELLED_STATES, IconState
+from taskclf_tray.app.snapshot import LABEL_LOOKS, LABELLED_STATES, IconState
 from taskclf_tray.core.types import CoreLabel
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]

@@ -30,8 +30,7 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
-from taskclf_tray.app.looks import IconState
-from taskclf_tray.app.snapshot import ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.app.snapshot import IconState, ModelChoice, ReviewItem, Snapshot
 from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.ui.icon import icon_art

@@ -9,8 +9,7 @@ import threading
 from typing import Any
 
 from taskclf_tray.app import text
-from taskclf_tray.app.looks import IconState
-from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.record.recorder import StepResult

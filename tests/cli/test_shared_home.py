@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from taskclf_tray.app.doctor import check_everything
-from taskclf_tray.app.first_start import install_starter_model
+from taskclf_tray.app.session import install_starter_model
 from taskclf_tray.app.tool_files import tell_once
 from taskclf_tray.core.config import load_config
 from taskclf_tray.models.registry import list_bundles

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taskclf_tray.app.looks import LABEL_LOOKS, IconState
+from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState
 from taskclf_tray.app.status import color_of
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish

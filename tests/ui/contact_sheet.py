@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui.icon import IconArt, draw_app_icon, icon_art
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem
 from taskclf_tray.ui.sni.icon import SniIcon

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui import backend
 from taskclf_tray.ui.backend import Capability, TrayBackend, capability_table, choose_backend, missing_sentence, within
 from taskclf_tray.ui.icon import icon_art

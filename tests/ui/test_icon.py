@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskclf_tray.app.looks import LABEL_LOOKS, IconState
+from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui.icon import IconArt, draw_app_icon, draw_icon, icon_art
 from taskclf_tray.ui.icon_drawing import (

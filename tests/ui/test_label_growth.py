@@ -16,8 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from taskclf_tray.app.commands import Pause
 from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view, with_labels
-from taskclf_tray.app.looks import IconState
-from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.recorder import LiveLabel

@@ -10,8 +10,7 @@ import pytest
 
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import LabelBlock, Pause, SetAsking, UndoLabel
-from taskclf_tray.app.looks import IconState
-from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.spans import LabelStore

@@ -16,9 +16,8 @@ import pytest
 from taskclf_tray.app import retraining, session_services, text
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import RetrainNow, RollBack, StopRetraining, TellModel
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.serving import Overrides
-from taskclf_tray.app.snapshot import LearningView
+from taskclf_tray.app.snapshot import IconState, LearningView
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.learning import LastTraining, Reinference, load_reinference, save_reinference

@@ -33,8 +33,7 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
-from taskclf_tray.app.looks import LABEL_LOOKS, IconState
-from taskclf_tray.app.snapshot import LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.labels.asking_state import AskingState

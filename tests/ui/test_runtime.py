@@ -12,9 +12,8 @@ import pytest
 
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, TellStatus
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session
-from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.errors import IdentityError, StoreError
 from taskclf_tray.notify.base import Notice
 from taskclf_tray.record.recorder import StepResult

@@ -11,8 +11,8 @@ import pytest
 
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import Pause, PrivateMode, Resume
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import from_us
 from taskclf_tray.store.database import Database

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.icon import SniIcon
 from tests.fakes.dbus import Panel, panel, session_bus

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from taskclf_tray.app.looks import IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import IconArt
 from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import text
-from taskclf_tray.app.looks import IconState
 from taskclf_tray.app.session import Session
-from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.status import shown_core_label, snapshot_of
 from taskclf_tray.core.errors import AWConnectionError, StoreError
 from taskclf_tray.core.types import LABEL_SET_V1
