@@ -155,7 +155,7 @@ class _Answer:
         return self.text(json_text(facts))
 
     def csv(self, days: Sequence[DailyReport]) -> int:
-        from taskclf_tray.report.csv_text import csv_text
+        from taskclf_tray.report.table import csv_text
 
         return self.text(csv_text(days))
 

@@ -31,12 +31,12 @@ from taskclf_tray.report.drawing import (
     UNSURE,
     UNSURE_LINES,
     Box,
+    Lettering,
     colors_of,
     fill,
     hatch,
     outline,
 )
-from taskclf_tray.report.fonts import Lettering
 from taskclf_tray.report.pieces import Piece, own_ui_label, pieces_of
 from taskclf_tray.report.table import NOT_SURE, TOTAL, Name, day_name, focus_text, parts_us, versus
 from taskclf_tray.report.weekly import WeeklyReport

@@ -1,7 +1,12 @@
-"""Reports as text for a terminal of 80 columns, with bars in plain characters."""
+"""Reports as text for a terminal of 80 columns, with bars in plain characters, and as CSV.
+
+The CSV has one number a line, so that any number of days and labels have the same columns.
+"""
 
 from __future__ import annotations
 
+import csv
+import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
@@ -23,6 +28,10 @@ Name = str | None
 """A label as it is shown; None for what the model is not sure of, where that stands apart."""
 NOT_SURE = "Not sure"
 TOTAL = "Total"
+COLUMNS = ("date", "measure", "name", "value")
+_LONGEST_NAME = 200
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""A spreadsheet takes text that begins so for something to compute; some do with the wide forms of Japanese too."""
 
 
 def day_name(day: date) -> str:
@@ -190,3 +199,32 @@ def _columns_of(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def csv_text(days: Iterable[DailyReport]) -> str:
+    """Every number of these days; `name` is the label of a time and empty elsewhere."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for day in days:
+        lines.writerows((day.date.isoformat(), kind, _safe(name), value) for kind, name, value in _measures(day))
+    return out.getvalue()
+
+
+def _safe(name: str) -> str:
+    """The name as a spreadsheet can be given it: without control characters, and never a formula."""
+    shown = printable(name, _LONGEST_NAME)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+
+
+def _measures(day: DailyReport) -> Iterator[tuple[str, str, float]]:
+    yield "covered_seconds", "", day.covered_seconds
+    for measure in ("ui_label_seconds", "core_label_seconds", "labelled_away_seconds"):
+        for name, seconds in getattr(day, measure).items():
+            yield measure, name, seconds
+    for measure in ("rejected_seconds", "labelled_seconds", "bucket_count", "context_switches"):
+        yield measure, "", getattr(day, measure)
+    if day.longest_focus is not None:
+        yield "longest_focus_seconds", day.longest_focus.label, day.longest_focus.covered_seconds
+    yield "flap_rate_raw", "", day.flap_rate_raw
+    yield "flap_rate_smoothed", "", day.flap_rate_smoothed

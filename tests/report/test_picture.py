@@ -13,11 +13,10 @@ from PIL import Image
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
-from taskclf_tray.report import fonts
+from taskclf_tray.report import drawing
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day, LabelledTime, day_bounds_us
-from taskclf_tray.report.drawing import INK, TROUGH, UNSURE, UNSURE_LINES, colors_of
-from taskclf_tray.report.fonts import Lettering
+from taskclf_tray.report.drawing import INK, TROUGH, UNSURE, UNSURE_LINES, Lettering, colors_of
 from taskclf_tray.report.picture import MOST_NAMES, OTHERS, WIDTH, picture_png
 from taskclf_tray.report.weekly import WeeklyReport, weekly_report
 from taskclf_tray.store.buckets import BucketRecord
@@ -176,7 +175,7 @@ def test_colours_are_the_taxonomys_and_never_one_twice() -> None:
 
 
 def test_letters_that_no_font_has_are_written_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fonts, "_SYSTEM_FONTS", ("no such font.ttf",))
+    monkeypatch.setattr(drawing, "_SYSTEM_FONTS", ("no such font.ttf",))
     letters = Lettering(["Gespräche 会"])
     assert letters.width("Gespräche", 16) == letters.width("Gesprache", 16)
     assert letters.width("会", 16) == letters.width("?", 16)

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
-from taskclf_tray.report.csv_text import csv_text
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day
-from taskclf_tray.report.table import NOT_SURE, daily_lines, fitted, versus, weekly_lines
+from taskclf_tray.report.table import NOT_SURE, csv_text, daily_lines, fitted, versus, weekly_lines
 from taskclf_tray.report.weekly import days_before, week_name, week_of, weekly_report
 from tests.report.records import MINUTE, bucket
 from tests.report.test_picture import HOSTILE
