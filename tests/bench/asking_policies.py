@@ -17,8 +17,8 @@ from taskclf_tray.core.defaults import DEFAULT_ASKS_PER_DAY, DEFAULT_BUCKET_SECO
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED
 from taskclf_tray.infer.smooth import majority_codes, run_starts
-from taskclf_tray.labels.acquisition import acquisition_score
 from taskclf_tray.labels.blocks import Block, Minute, ask_threshold, is_long_enough, split_blocks
+from taskclf_tray.labels.budget import acquisition_score
 from taskclf_tray.simulation.words import rng_of
 from tests.bench.asking_learning import Exam, Lessons, Model
 from tests.bench.asking_people import NOBODY, Day, Person

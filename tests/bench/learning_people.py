@@ -24,8 +24,8 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
-from taskclf_tray.labels.acquisition import acquisition_score
 from taskclf_tray.labels.blocks import Block, is_long_enough, split_blocks, to_minute
+from taskclf_tray.labels.budget import acquisition_score
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.words import rng_of

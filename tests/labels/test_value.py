@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
-from taskclf_tray.labels.acquisition import acquisition_score
+from taskclf_tray.labels.budget import acquisition_score
 
 CONFIDENCES = st.floats(0.0, 1.0)
 MINUTES = st.floats(0.0, 1440.0)
