@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Set
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,24 @@ from typing import Any
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
-from taskclf_tray.core.regular_files import Links, NotRegularError, follow_links
+from taskclf_tray.core.regular_files import Links, NotRegularError, follow_links, open_regular
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.infer.taxonomy import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
-from taskclf_tray.record.ahead_files import leave_out_ahead
-from taskclf_tray.record.day_files import reported_days, write_day_segments, write_report, write_telemetry
-from taskclf_tray.record.predictions_csv import PREDICTIONS_FILE, append_predictions
+from taskclf_tray.record.day_files import (
+    dated_files,
+    read_telemetry,
+    reported_days,
+    write_day_segments,
+    write_if_new,
+    write_report,
+    write_telemetry,
+)
+from taskclf_tray.record.predictions_csv import PREDICTIONS_FILE, append_predictions, last_line, line_start_us
 from taskclf_tray.record.timeline import Timeline, segments_text
 from taskclf_tray.report.days import dates_near, load_day, local_date, near_us, read_day
-from taskclf_tray.report.telemetry import asks_on, day_telemetry
+from taskclf_tray.report.telemetry import asks_on, day_telemetry, line_date, telemetry_name
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark
 
@@ -242,3 +250,49 @@ class OutputWriter:
         }
         with self._database.transaction():
             self._database.state.set(self._name, json.dumps(state))
+
+
+def leave_out_ahead(out_dir: Path, database: Database, user_id: str, today: date) -> None:
+    """Cut the lines of minutes that are kept apart, and remove the files of days of which nothing else is on record.
+
+    What comes back into the record is written again like any other change. Raises OSError, StoreError.
+    """
+    with database.reading():
+        starts_us = database.ahead.starts_us(user_id)
+    if not starts_us:
+        return
+    _cut_lines(out_dir / PREDICTIONS_FILE, starts_us)
+    gone = {
+        day
+        for day in {day for _, day in dated_files(out_dir)} | set(_telemetry_days(out_dir, user_id))
+        if day > today and not read_day(database, user_id, day)
+    }
+    for path, day in dated_files(out_dir):
+        if day in gone:
+            path.unlink(missing_ok=True)
+    telemetry = out_dir / "telemetry" / telemetry_name(user_id)
+    if gone and telemetry.exists():
+        lines = read_telemetry(telemetry).splitlines(keepends=True)
+        write_if_new(telemetry, b"".join(line for line in lines if line_date(line) not in gone))
+
+
+def _cut_lines(path: Path, starts_us: Set[int]) -> None:
+    """Cut the end of the file from where every line is of such a minute."""
+    if line_start_us(last_line(path)) not in starts_us:
+        return
+    kept = position = 0
+    with open_regular(path, "r+b", Links.NONE) as file:
+        for line in file:
+            position += len(line)
+            if line_start_us(line) not in starts_us:
+                kept = position
+        file.truncate(kept)
+        os.fsync(file.fileno())
+
+
+def _telemetry_days(out_dir: Path, user_id: str) -> Iterator[date]:
+    path = out_dir / "telemetry" / telemetry_name(user_id)
+    for line in read_telemetry(path).splitlines():
+        day = line_date(line)
+        if day is not None:
+            yield day

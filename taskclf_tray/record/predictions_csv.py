@@ -1,9 +1,15 @@
-"""predictions.csv: one line per settled bucket, appended once (contract, section 11)."""
+"""predictions.csv: one line per settled bucket, appended once (contract, section 11); and appending to any file.
+
+What a crash or a full disk left half-written at the end of such a file is cut off.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,12 +17,49 @@ from taskclf_tray.core.regular_files import Links, open_regular
 from taskclf_tray.core.time import parse_time, to_us
 from taskclf_tray.infer.batch import CSV_COLUMNS, prediction_line
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.record.append_file import appending, last_line
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
 PREDICTIONS_FILE = "predictions.csv"
 _FAR_US = 1 << 62
+_LONGEST_LINE = 65_536
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[BinaryIO]:
+    """The file, made when missing, at the end of its last whole line; on the disk when the block has ended.
+
+    Raises OSError.
+    """
+    with open_regular(path, "ab", Links.NONE) as file:
+        _cut_torn_line(file)
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def last_line(path: Path) -> bytes:
+    """The last whole line without its end; empty when there is none or no file. Raises OSError."""
+    try:
+        with open_regular(path, links=Links.NONE) as file:
+            whole, _, _ = _tail(file)[1].rpartition(b"\n")
+            return whole.rpartition(b"\n")[2]
+    except FileNotFoundError:
+        return b""
+
+
+def _tail(file: BinaryIO) -> tuple[int, bytes]:
+    """The end of the file, and where it begins."""
+    start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
+    file.seek(start)
+    return start, file.read()
+
+
+def _cut_torn_line(file: BinaryIO) -> None:
+    start, tail = _tail(file)
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
+    file.seek(0, os.SEEK_END)
 
 
 def append_predictions(path: Path, database: Database, user_id: str) -> int:
