@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taskclf_tray.drift.findings import Finding
+from taskclf_tray.drift.findings import Finding, words
 from taskclf_tray.drift.report import DriftReport, DriftTrigger, write_drift_report
-from taskclf_tray.drift.words import words
 from taskclf_tray.infer import monitor
 from tests.train.drift_frames import MONDAY, check_arguments, week
 
