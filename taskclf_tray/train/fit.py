@@ -2,7 +2,7 @@
 
 The model always answers for all eight labels. What the person has not labelled (yet) comes from the prior, the
 starter's own trees, which have the less of a say the more blocks are labelled, and from guesses about the minutes
-between the labelled ones (`fit_guesses.py`). The defaults were chosen on days unseen (`docs/learning.md`).
+between the labelled ones (`weak.py`). The defaults were chosen on days unseen (`docs/learning.md`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, save_model_bundle
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
-from taskclf_tray.train.fit_options import BASE_PARAMS, FIXED_PARAMS
-from taskclf_tray.train.fit_options import FitOptions as FitOptions
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.lgb_dataset import lgb_datasets, vocabularies
-from taskclf_tray.train.pseudo_labels import has_unsaid, said_only, unsaid_only, with_guesses
+from taskclf_tray.train.lgb_dataset import BASE_PARAMS, FIXED_PARAMS, lgb_datasets, vocabularies
+from taskclf_tray.train.lgb_dataset import FitOptions as FitOptions
+from taskclf_tray.train.weak import has_unsaid, said_only, unsaid_only, with_guesses
 
 MIN_BLOCKS: Final = 10
 MIN_LABELS: Final = 2

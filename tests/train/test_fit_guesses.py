@@ -14,8 +14,7 @@ from taskclf_tray.train.dataset_projection import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import FitOptions, fit
 from taskclf_tray.train.lgb_dataset import line_weights
-from taskclf_tray.train.pseudo_labels import said_only, unsaid_only, with_guesses
-from taskclf_tray.train.weak import UNLABELLED, weak_label, weak_or_unsaid
+from taskclf_tray.train.weak import UNLABELLED, said_only, unsaid_only, weak_label, weak_or_unsaid, with_guesses
 from tests.train.labelled import BUILD, DEBUG, MEET, line, row, simulated_days
 from tests.train.test_fit import digest
 
