@@ -39,9 +39,8 @@ from taskclf_tray.labels.categories import Categories
 from taskclf_tray.labels.current import block_start, run_before
 from taskclf_tray.labels.presence import Presence
 from taskclf_tray.record.ahead_events import AheadEvents
-from taskclf_tray.record.config_memory import ConfigMemory
 from taskclf_tray.record.guard import GuardedReader
-from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.record.memory import ConfigMemory, PastMemory
 from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
 

@@ -19,8 +19,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyResolver
 from taskclf_tray.labels.learning import Reinference, load_reinference, save_reinference
-from taskclf_tray.record.config_memory import ConfigMemory
-from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.record.memory import ConfigMemory, PastMemory
 from taskclf_tray.record.recorder import record_of
 from taskclf_tray.store.buckets import BucketRecord, unpack_known_row, unpack_row
 from taskclf_tray.store.database import Database

@@ -24,7 +24,7 @@ from taskclf_tray.infer.hmm import LAG_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.guard import GuardedReader
-from taskclf_tray.record.past_memory import PastMemory
+from taskclf_tray.record.memory import PastMemory
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
