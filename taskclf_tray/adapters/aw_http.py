@@ -1,6 +1,10 @@
 """GET requests to an ActivityWatch server, and every way they fail as one of our errors.
 
 Own client instead of aw-client: that one has no timeouts, so a stopped server hangs it for ever (measured).
+
+Any local user may listen on a free port, so an address alone does not tell whose server answers there. The kernel does
+(Linux): its table `/proc/net/tcp` has a row per socket: local address, remote address, state, and the owner's user id
+(proc(5)).
 """
 
 from __future__ import annotations
@@ -8,19 +12,19 @@ from __future__ import annotations
 import ipaddress
 import json
 import random
+import re
 import socket
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import platformdirs
 
 from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter, requests
-from taskclf_tray.adapters.socket_owner import server_owner
 from taskclf_tray.core.errors import (
     AWAuthError,
     AWConnectionError,
@@ -46,6 +50,13 @@ _KEY_FILES: Final = {"config.toml": 5600, "config-testing.toml": 5666}
 """The configuration files of aw-server-rust, and the port each server has where its file names none."""
 _MAX_KEY_FILE_BYTES: Final = 1_000_000
 _NOT_JSON: Final = object()
+
+_SOCKET_TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_ESTABLISHED: Final = 0x01
+_LISTEN: Final = 0x0A
+_MAX_TABLE_BYTES: Final = 16 * 1024 * 1024
+
+Address = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]
 
 
 class _ServerFailureError(AWProtocolError):
@@ -261,3 +272,69 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return _NOT_JSON
+
+
+class _Row(NamedTuple):
+    local: Address
+    remote: Address
+    state: int
+    user: int
+    inode: int
+
+
+def server_owner(connection: socket.socket) -> int | None:
+    """User id of the server at the other end of a connection within this computer; None when it cannot be told.
+
+    The listening socket tells it; where that is closed by now, the accepted one.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        server, client = _address(connection.getpeername()), _address(connection.getsockname())
+        rows = [row for table in _SOCKET_TABLES for row in _rows(table, server[1])]
+    except (OSError, ValueError):
+        return None
+    for row in rows:
+        if row.state == _LISTEN and row.local[1] == server[1] and _listens_for(row.local[0], server[0]):
+            return row.user
+    for row in rows:  # one that nobody has accepted yet has no inode, and no owner
+        if row.state == _ESTABLISHED and row.inode and (row.local, row.remote) == (server, client):
+            return row.user
+    return None
+
+
+def _listens_for(
+    listener: ipaddress.IPv4Address | ipaddress.IPv6Address, address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> bool:
+    return listener == address or (
+        int(listener) == 0 and (listener.version == address.version or listener.version == 6)
+    )
+
+
+def _rows(table: Path, local_port: int) -> Iterator[_Row]:
+    """The sockets at a local port; a busy machine has thousands of others, which are not parsed."""
+    try:
+        with table.open("rb") as file:
+            content = file.read(_MAX_TABLE_BYTES)
+    except FileNotFoundError:  # a kernel without IPv6
+        return
+    for line in re.findall(rb"^ *\d+: [0-9A-F]+:%04X .*$" % local_port, content, re.MULTILINE):
+        words = line.decode("ascii").split()
+        yield _Row(_endpoint(words[1]), _endpoint(words[2]), int(words[3], 16), int(words[7]), int(words[9]))
+
+
+def _endpoint(text: str) -> Address:
+    """`0100007F:15E0`: the address in words of 32 bits, each in this machine's byte order; then the port."""
+    digits, port = text.split(":")
+    words = [int(digits[k : k + 8], 16).to_bytes(4, sys.byteorder) for k in range(0, len(digits), 8)]
+    return _plain(ipaddress.ip_address(b"".join(words))), int(port, 16)
+
+
+def _address(name: tuple[str, int]) -> Address:
+    return _plain(ipaddress.ip_address(name[0].partition("%")[0])), name[1]
+
+
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IPv4 address written as an IPv6 one as itself."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped

@@ -138,8 +138,8 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 def handle_rollback(options: argparse.Namespace) -> int:
     """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
-    from taskclf_tray.models.policy_history import earlier_choice
     from taskclf_tray.models.registry import roll_back_active
+    from taskclf_tray.models.retention import earlier_choice
 
     paths = paths_of(options)
     if earlier_choice(paths.models) is not None:

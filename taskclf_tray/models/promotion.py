@@ -4,7 +4,7 @@ All that a promotion writes before leaves what is served as it is, wherever it i
 the new bundle would be the best model as soon as it appears; so first a policy is written that serves what is served
 without one.
 
-What was replaced is kept as bytes (`policy_history.py`). Rolling back goes to the newest of these that is not what is
+What was replaced is kept as bytes (`retention.py`). Rolling back goes to the newest of these that is not what is
 in force, and keeps what it leaves. So rolling back twice goes back further, and no policy that somebody wrote is lost.
 """
 
@@ -35,18 +35,6 @@ from taskclf_tray.models.policy import (
     validate_policy,
 )
 from taskclf_tray.models.policy_checks import CALIBRATION_METHODS
-from taskclf_tray.models.policy_history import (
-    LEFT,
-    NO_POLICY,
-    POLICY,
-    EarlierChoice,
-    earlier_choice,
-    earlier_entries,
-    present_policy,
-    read_entry,
-    use_up,
-    write_entry,
-)
 from taskclf_tray.models.registry import bundle_at, relative_to_home, set_active
 from taskclf_tray.models.resolve import (
     Explicit,
@@ -56,7 +44,19 @@ from taskclf_tray.models.resolve import (
     resolve_policy,
     resolve_without_policy,
 )
-from taskclf_tray.models.retention import calibrators_of
+from taskclf_tray.models.retention import (
+    LEFT,
+    NO_POLICY,
+    POLICY,
+    EarlierChoice,
+    calibrators_of,
+    earlier_choice,
+    earlier_entries,
+    present_policy,
+    read_entry,
+    use_up,
+    write_entry,
+)
 
 log = logging.getLogger(__name__)
 

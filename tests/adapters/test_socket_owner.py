@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters import aw_http, deadline
-from taskclf_tray.adapters.aw_http import AWClient, configured_key
-from taskclf_tray.adapters.socket_owner import server_owner
+from taskclf_tray.adapters.aw_http import AWClient, configured_key, server_owner
 from taskclf_tray.core.errors import AWForeignServerError
 from tests.fakes.http_faults import faulty_server
 

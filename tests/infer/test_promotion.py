@@ -14,7 +14,6 @@ from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.infer.resolve import InferencePolicyReloader, resolve_inference_config
 from taskclf_tray.models import promotion
 from taskclf_tray.models.policy import load_inference_policy, policy_path
-from taskclf_tray.models.policy_history import earlier_choice
 from taskclf_tray.models.promotion import (
     NothingEarlierError,
     OtherModelServedError,
@@ -26,6 +25,7 @@ from taskclf_tray.models.registry import list_bundles, set_active
 from taskclf_tray.models.retention import (
     TRAINING_FILE,
     calibrators_of,
+    earlier_choice,
     keep_rejected,
     rejected_bundles,
     remove_replaced,

@@ -1,19 +1,20 @@
-"""ActivityWatch over its REST API: reads, never writes."""
+"""ActivityWatch over its REST API: reads, never writes.
+
+The app reads an `ActivityWatchSource`; the inference documents' loop makes single calls. Each of these opens a
+connection of its own, and raises AWConnectionError, AWTimeoutError, AWNotFoundError, AWAuthError, AWProtocolError, and
+ConfigError for an address that is none.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
 from taskclf_tray.adapters.aw_buckets import is_phone_event, shown_name
-from taskclf_tray.adapters.aw_fetch import (
-    fetch_aw_events,
-    fetch_aw_input_events,
-    find_input_bucket_id,
-    find_window_bucket_id,
-)
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.aw_listing import (
     BucketListing,
@@ -73,6 +74,8 @@ _NOTHING_GIVEN: Final = (
     "The ActivityWatch server lists windows, but does not give them.",
     "Restart ActivityWatch; reading goes on by itself.",
 )
+_NO_TITLES: Final = "0" * 64
+"""In place of a secret where no title is read."""
 
 
 class ActivityWatchSource(ActivitySource):
@@ -264,3 +267,59 @@ def _without_remainders(events: list[RawEvent], start: datetime) -> list[RawEven
     """Without what is left of an event that ended as the request began: the server gives it with no length."""
     start_us = to_us(start)
     return [e for e in events if e.start_us > start_us or e.end_us - start_us > CLIP_NOISE_US]
+
+
+def find_window_bucket_id(aw_host: str) -> str:
+    """The bucket with the windows of the machine in use. Raises AWNotFoundError when there is none."""
+    found = _find(aw_host, Stream.WINDOW)
+    if found is None:
+        raise AWNotFoundError(
+            f"No window watcher has written to the ActivityWatch server at {aw_host}.",
+            "Start aw-watcher-window (on Wayland: awatcher).",
+        )
+    return found
+
+
+def find_input_bucket_id(aw_host: str) -> str | None:
+    """The bucket with keyboard and mouse of the machine in use; None when there is none."""
+    return _find(aw_host, Stream.INPUT)
+
+
+def fetch_aw_events(aw_host: str, bucket_id: str, start: datetime, end: datetime, *, title_salt: str) -> list[AWEvent]:
+    """Cleaned window events of [start, end), in order of time; `title_salt` is the install's title secret."""
+    normaliser = Normaliser(title_salt)
+    raw = {Stream.WINDOW: _request(aw_host, bucket_id, start, end)}
+    return list(normaliser.events(as_utc(start), as_utc(end), raw).window)
+
+
+def fetch_aw_input_events(aw_host: str, bucket_id: str, start: datetime, end: datetime) -> list[AWInputEvent]:
+    """Keyboard and mouse counts of [start, end), in order of time."""
+    raw = {Stream.INPUT: _request(aw_host, bucket_id, start, end)}
+    return list(Normaliser(_NO_TITLES).events(as_utc(start), as_utc(end), raw).input)
+
+
+def _find(aw_host: str, stream: Stream) -> str | None:
+    with _client(aw_host) as client:
+        selection = BucketListing(client, hostname=None, clock=time.monotonic).selection()
+    for machine in selection.machines:
+        for bucket in machine.of(stream):
+            return bucket.bucket_id
+    return None
+
+
+def _request(aw_host: str, bucket_id: str, start: datetime, end: datetime) -> list[RawEvent]:
+    with _client(aw_host) as client:
+        path = f"buckets/{quote(bucket_id, safe='')}/events"
+        items = client.get(path, {"start": iso_z(start), "end": iso_z(end)})
+    if not isinstance(items, list):
+        raise strange_answer()
+    return [event for event in map(parse_raw, items) if event is not None]
+
+
+@contextmanager
+def _client(aw_host: str) -> Iterator[AWClient]:
+    client = AWClient(aw_host)
+    try:
+        yield client
+    finally:
+        client.close()

@@ -1,6 +1,6 @@
 """The public door to ActivityWatch by single calls (the inference documents' path)."""
 
-from taskclf_tray.adapters.aw_fetch import (
+from taskclf_tray.adapters.activitywatch import (
     fetch_aw_events,
     fetch_aw_input_events,
     find_input_bucket_id,
