@@ -1,19 +1,27 @@
-"""`taskclf-tray config`: the settings of the taskclf tool, taken over."""
+"""What the person writes: `taskclf-tray taxonomy` and `taskclf-tray config`.
+
+`taxonomy` makes, checks and shows the person's own categories; `config` takes over the settings of the taskclf tool.
+"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from taskclf_tray.cli.arguments import file_path
 from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
-from taskclf_tray.core.errors import ConfigError
+from taskclf_tray.core.errors import ConfigError, TaxonomyError
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
+    from taskclf_tray.infer.taxonomy import TaxonomyConfig
+
+_NONE_YET: Final = "Until there is one the eight core labels are shown:"
 
 
 def add_parser(commands: Commands) -> None:
-    """Add the command."""
+    """Add `taxonomy` and `config`."""
+    _add_taxonomy(commands)
     actions = add_actions(commands.add_parser("config", help="take over the settings of the taskclf tool"))
     add_action(actions, "import", handle_import, "write config.toml with the taskclf tool's settings")
 
@@ -40,3 +48,78 @@ def handle_import(options: argparse.Namespace) -> int:
     said = [f"Written: {paths.config}", *(f"  {line}" for line in lines)]
     tell(options, facts, said if is_written else ["The taskclf tool has no settings that differ from yours."])
     return 0
+
+
+def _add_taxonomy(commands: Commands) -> None:
+    actions = add_actions(commands.add_parser("taxonomy", help="make, check and show your own categories"))
+    init = add_action(actions, "init", handle_init, "write a commented taxonomy that changes nothing yet")
+    init.add_argument("--force", action="store_true", help="replace the taxonomy there is")
+    for name, handler, words in (
+        ("validate", handle_validate, "check the taxonomy; a mistake is named with its line and key"),
+        ("show", handle_show, "the categories and the labels each of them holds"),
+    ):
+        parser = add_action(actions, name, handler, words)
+        parser.add_argument("file", nargs="?", type=file_path, metavar="FILE", help="another file than the home's")
+
+
+def handle_init(options: argparse.Namespace) -> int:
+    """Write the starter; an existing file is replaced only by force."""
+    from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
+
+    path = paths_of(options).taxonomy
+    if not write_starter_taxonomy(path, overwrite=options.force):
+        raise TaxonomyError(f"There is already a taxonomy: {path}.", "Add --force to replace it.")
+    lines = [f"Written: {path}", "Every label is a category of its own until you edit it."]
+    tell(options, {"path": str(path)}, lines, is_done=True)
+    return 0
+
+
+def handle_validate(options: argparse.Namespace) -> int:
+    """0 when the file is valid, 1 when it is not."""
+    from taskclf_tray.infer.taxonomy_file import load_taxonomy
+
+    path = options.file or paths_of(options).taxonomy
+    try:
+        load_taxonomy(path)
+    except TaxonomyError as error:
+        is_there = options.file is not None or path.exists() or path.is_symlink()
+        step = error.next_step if is_there else f"{_NONE_YET} `taskclf-tray taxonomy init` writes one."
+        problem = {"key": error.key, "line": error.line, "problem": error.title, "next_step": step}
+        facts = {"path": str(path), "is_valid": False, "problem": problem}
+        tell(options, facts, [f"✗ {error.title}", step])
+        return 1
+    tell(options, {"path": str(path), "is_valid": True, "problem": None}, [f"✓ {path} is valid."])
+    return 0
+
+
+def handle_show(options: argparse.Namespace) -> int:
+    """Print the categories; none to show is no failure."""
+    from taskclf_tray.infer.taxonomy_file import load_taxonomy, taxonomy_document
+
+    path = options.file or paths_of(options).taxonomy
+    if options.file is None and not path.exists() and not path.is_symlink():
+        words = "the eight core labels are shown. `taskclf-tray taxonomy init` makes one."
+        tell(options, {"path": str(path), "taxonomy": None}, [f"There is no taxonomy at {path}: {words}"])
+        return 0
+    taxonomy = load_taxonomy(path)
+    tell(options, {"path": str(path), "taxonomy": taxonomy_document(taxonomy)}, [f"{path}:", *_lines(taxonomy)])
+    return 0
+
+
+def _lines(taxonomy: TaxonomyConfig) -> list[str]:
+    from taskclf_tray.core.types import LABEL_SET_V1
+    from taskclf_tray.infer.taxonomy import OTHER_BUCKET
+
+    lines = [f"  {b.name} ({b.color}): {', '.join(b.core_labels)}" for b in taxonomy.buckets]
+    placed = {label for bucket in taxonomy.buckets for label in bucket.core_labels}
+    rest = [label for label in LABEL_SET_V1 if label not in placed]
+    if rest:
+        lines.append(f"  {OTHER_BUCKET}: {', '.join(rest)} (in no bucket of the file)")
+    weights = ", ".join(
+        f"{label} × {weight:g}" for label, weight in taxonomy.reweight_core_labels.items() if weight != 1
+    )
+    return [
+        *lines,
+        f"  below {taxonomy.min_confidence_for_mapping:g} or rejected: {taxonomy.mixed_label_name}",
+        f"  probabilities: {taxonomy.probability_aggregation} of the labels'{'; ' + weights if weights else ''}",
+    ]

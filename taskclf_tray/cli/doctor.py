@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.common import add_home
+from taskclf_tray.cli.arguments import add_home
 from taskclf_tray.cli.output import print_answer, print_json
 
 if TYPE_CHECKING:
     from taskclf_tray.app.doctor import CheckResult
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.core.config import Config
     from taskclf_tray.system.paths import HomePaths
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import run
-from taskclf_tray.cli.common import add_home, add_host, file_path, new_folder
+from taskclf_tray.cli.arguments import add_home, add_host, file_path, new_folder
 from taskclf_tray.cli.context import zone_name
 from taskclf_tray.cli.output import tell
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _JOB = "taskclf_tray.jobs.batch"

@@ -1,26 +1,33 @@
-"""`taskclf-tray labels export` and `labels import`: labels as CSV."""
+"""`taskclf-tray labels export` and `labels import`: labels as CSV.
+
+The taskclf tool's Parquet is read by way of a process that can read it.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import context as records
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.common import OutputPlace, add_times, file_path
+from taskclf_tray.cli.arguments import OutputPlace, add_times, file_path
 from taskclf_tray.cli.context import Record, opened, zone_name
-from taskclf_tray.cli.label_parquet import as_csv
 from taskclf_tray.cli.output import add_action, paths_of, print_answer, tell
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from taskclf_tray.cli.output import Actions
     from taskclf_tray.core.types import LabelSpan
     from taskclf_tray.store.labels import SpanRecord
+
+_JOB: Final = "taskclf_tray.jobs.labels"
+_PARQUET: Final = b"PAR1"
 
 
 def add_export(actions: Actions) -> None:
@@ -179,3 +186,25 @@ def _outside(outside: int, count: int) -> list[str]:
 
 def _count(number: int) -> str:
     return "1 label" if number == 1 else f"{number} labels"
+
+
+@contextlib.contextmanager
+def as_csv(path: Path, *, is_debug: bool) -> Iterator[Path]:
+    """The file as CSV, under its own name. Raises JobError for Parquet that cannot be read."""
+    if not _is_parquet(path):
+        yield path
+        return
+    from taskclf_tray.jobs.child import run_child
+
+    with tempfile.TemporaryDirectory(prefix="taskclf-") as folder:
+        made = Path(folder) / path.name
+        run_child(_JOB, {"file": str(path), "out": str(made), "is_debug": is_debug}, lambda _: None, is_debug=is_debug)
+        yield made
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with open_regular(path) as file:
+            return file.read(len(_PARQUET)) == _PARQUET
+    except OSError:
+        return False  # the reader of CSV says what is wrong

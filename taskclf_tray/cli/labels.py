@@ -15,7 +15,7 @@ from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.cli.context import Record
     from taskclf_tray.labels.current import Named
     from taskclf_tray.store.labels import LabelChange, SpanRecord

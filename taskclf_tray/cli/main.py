@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from taskclf_tray import __version__
 from taskclf_tray.cli import (
     config,
-    demo,
     doctor,
     infer,
     labels,
@@ -29,7 +28,6 @@ from taskclf_tray.cli import (
     queue,
     report,
     run,
-    taxonomy,
     train,
 )
 from taskclf_tray.cli.arguments import Parser, UsageError, parse
@@ -39,7 +37,7 @@ from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_z
 from taskclf_tray.system.console import OutputError, complain, prepare_output
 from taskclf_tray.system.stop_signals import Unwinding, exit_code
 
-_GROUPS = (run, demo, doctor, labels, queue, report, monitor, infer, train, model, policy, taxonomy, config)
+_GROUPS = (run, doctor, labels, queue, report, monitor, infer, train, model, policy, config)
 
 
 def build_parser() -> Parser:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from taskclf_tray.cli.common import name_or_path
+from taskclf_tray.cli.arguments import name_or_path
 from taskclf_tray.cli.output import Served, add_action, add_actions, paths_of, tell
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.models.registry import ActivePointer, BundleInfo
     from taskclf_tray.models.resolve import ResolvedInferenceConfig
     from taskclf_tray.system.paths import HomePaths

@@ -15,7 +15,7 @@ from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.drift.memory import DriftMemory, Told
     from taskclf_tray.drift.story import Story
     from taskclf_tray.report.telemetry import DayTelemetry

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from taskclf_tray.cli.common import add_home
+from taskclf_tray.cli.arguments import add_home
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.system.console import OutputError, can_show, complain, give_up
 

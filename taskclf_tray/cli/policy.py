@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskclf_tray.cli.common import name_or_path
+from taskclf_tray.cli.arguments import name_or_path
 from taskclf_tray.cli.output import Served, add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import PolicyValidationError
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
 
 
 def add_parser(commands: Commands) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.arguments import UsageError
-from taskclf_tray.cli.common import OutputPlace, file_path
+from taskclf_tray.cli.arguments import OutputPlace, UsageError, file_path
 from taskclf_tray.cli.context import Record, opened, zone_name
 from taskclf_tray.cli.date_words import WEEK_EXAMPLES, week_of
 from taskclf_tray.cli.output import add_action, add_actions, print_answer, print_json
@@ -18,7 +17,7 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.labels.categories import Categories
     from taskclf_tray.report.daily import DailyReport
     from taskclf_tray.report.days import Day

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from taskclf_tray.cli.common import add_host, add_times, file_path
+from taskclf_tray.cli.arguments import add_host, add_times, file_path
 from taskclf_tray.cli.context import zone_name
 from taskclf_tray.cli.output import add_action, paths_of, tell
 from taskclf_tray.system.console import complain

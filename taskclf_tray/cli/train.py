@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.common import file_path, name_or_path
+from taskclf_tray.cli.arguments import file_path, name_or_path
 from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
@@ -19,7 +19,7 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
 from taskclf_tray.system.console import complain
 
 if TYPE_CHECKING:
-    from taskclf_tray.cli.common import Commands
+    from taskclf_tray.cli.arguments import Commands
     from taskclf_tray.cli.output import Actions
     from taskclf_tray.models.registry import BundleInfo
     from taskclf_tray.system.paths import HomePaths

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.cli.arguments import Parser, UsageError, arrange, commands_of, options_of, parse
-from taskclf_tray.cli.common import file_path, name_or_path
+from taskclf_tray.cli.arguments import (
+    Parser,
+    UsageError,
+    arrange,
+    commands_of,
+    file_path,
+    name_or_path,
+    options_of,
+    parse,
+)
 from taskclf_tray.cli.main import build_parser, main
 
 PARSER = build_parser()

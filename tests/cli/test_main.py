@@ -11,7 +11,7 @@ import pytest
 from taskclf_tray import __version__
 from taskclf_tray.app import doctor
 from taskclf_tray.app.doctor import CheckResult
-from taskclf_tray.cli import demo
+from taskclf_tray.cli import run
 from taskclf_tray.cli.main import build_parser, main
 from taskclf_tray.core.errors import SourceError
 from taskclf_tray.simulation.personas import PERSONAS
@@ -60,7 +60,7 @@ def test_demo_is_a_simulated_person(started: list[Options]) -> None:
 
 
 def test_the_personas_are_those_there_are() -> None:
-    assert tuple(PERSONAS) == demo.PERSONAS
+    assert tuple(PERSONAS) == run.PERSONAS
 
 
 @pytest.mark.parametrize(
