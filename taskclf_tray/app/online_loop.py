@@ -81,16 +81,10 @@ def run_online_loop(
     reject_threshold, label_confidence_threshold = _said(reject_threshold), _said(label_confidence_threshold)
     folder = _models_folder(model_dir, models_dir)
     out = Path(out_dir)
-    overrides = Overrides(
-        None if model_dir is None else Path(model_dir),
-        reject_threshold,
-        None if calibrator_store_path is None else Path(calibrator_store_path),
-        None if calibrator_path is None else Path(calibrator_path),
-    )
+    overrides = Overrides(_path(model_dir), reject_threshold, _path(calibrator_store_path), _path(calibrator_path))
     taxonomy = folder.parent / "configs" / "user_taxonomy.yaml" if taxonomy_path is None else Path(taxonomy_path)
     serving = Serving(folder, taxonomy, overrides=overrides, smooth_window=smooth_window, bucket_seconds=bucket_seconds)
-    for title, body in serving.load():
-        log.warning("%s", sentences(title, body))
+    _log(serving.load())
     if serving.config is None:
         raise ModelError("No model can be served.", serving.problem or "")
     identity = load_or_create_identity(folder.parent)
@@ -189,6 +183,10 @@ def _normaliser(home: Path, secret: str) -> Normaliser:
 def _said(threshold: float | None) -> float | None:
     """None for a default that gives way to what the policy says."""
     return None if isinstance(threshold, DocumentedDefault) else threshold
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) -> Path:
