@@ -5,10 +5,10 @@ Exit codes: 0 ok, 1 failed, 2 usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
 
 from __future__ import annotations
 
-if __name__ == "__main__":  # handlers of stop signals before any import
-    from taskclf_tray.__main__ import main as begin
+if __name__ == "__main__":  # as `python -m taskclf_tray`: handlers of stop signals before any import
+    import runpy
 
-    raise SystemExit(begin())
+    runpy.run_module("taskclf_tray", run_name="__main__")  # ends with SystemExit
 
 import argparse
 import logging
