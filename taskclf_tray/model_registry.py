@@ -1,4 +1,4 @@
-"""The public door to the model registry (the inference documents' path); the code is in `infer/`."""
+"""The public door to the model registry (the inference documents' path); the code is in `models/`."""
 
 from taskclf_tray.models.registry import ActivePointer, BundleInfo, list_bundles, read_active
 from taskclf_tray.models.selection import (

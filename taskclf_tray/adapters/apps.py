@@ -1,22 +1,27 @@
 """What a program's reported name means: its id, its category, and three flags (contract, section 3).
 
 Watchers report WM_CLASS (Linux), the exe name (Windows) or the display name (macOS). The contract's table is
-`data/app_registry.csv`, unchanged; `data/app_registry_extra.csv` adds the common programs of the three systems.
+`data/app_registry.csv`, unchanged; `data/app_registry_extra.csv` adds the common programs of the three systems. What no
+table knows has, on a Linux desktop, the category of its .desktop file (Desktop Entry Specification 1.5 and Desktop Menu
+Specification 1.1, freedesktop.org).
 """
 
 from __future__ import annotations
 
 import csv
 import functools
+import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from taskclf_tray.adapters.calls import is_call_program
-from taskclf_tray.adapters.desktop_files import installed_categories
+from taskclf_tray.core.regular_files import open_regular
 
 LOCKER_APP_IDS: Final = frozenset(
     {
@@ -49,6 +54,39 @@ UNKNOWN_APP: Final = "unknown."
 MAX_NAME_CHARACTERS: Final = 128
 _REMEMBERED: Final = 1024
 _NAMELESS: Final = frozenset({"", "unknown"})
+MAX_DESKTOP_FILES: Final = 3000
+MAX_DESKTOP_FILE_BYTES: Final = 64 * 1024
+# the first that a program carries decides: from the particular to the general
+_DESKTOP_CATEGORIES: Final[tuple[tuple[str, str], ...]] = (
+    ("WebBrowser", "browser"),
+    ("TerminalEmulator", "terminal"),
+    ("Email", "email"),
+    ("VideoConference", "meeting"),
+    ("InstantMessaging", "chat"),
+    ("Chat", "chat"),
+    ("IRCClient", "chat"),
+    ("FileManager", "file_manager"),
+    ("ProjectManagement", "project_mgmt"),
+    ("IDE", "editor"),
+    ("TextEditor", "editor"),
+    ("WordProcessor", "docs"),
+    ("Spreadsheet", "docs"),
+    ("Presentation", "docs"),
+    ("Dictionary", "docs"),
+    ("Documentation", "docs"),
+    ("Game", "other"),
+    ("Development", "devtools"),
+    ("AudioVideo", "media"),
+    ("Audio", "media"),
+    ("Video", "media"),
+    ("Office", "docs"),
+    ("Graphics", "design"),
+    ("Settings", "utilities"),
+    ("System", "utilities"),
+    ("Utility", "utilities"),
+)
+# what starts other programs, and so names none
+_LAUNCHERS: Final = frozenset({"env", "sh", "bash", "python", "python3", "java", "wine", "flatpak", "snap", "pkexec"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +209,76 @@ def shown_app(app_id: str) -> str | None:
     name = app_id.removeprefix(UNKNOWN_APP)
     name = name if name != app_id else app_id.rpartition(".")[2]
     return name if name != "unknown" and any(character.isalnum() for character in name) else None
+
+
+def installed_categories(directories: Sequence[Path] | None = None) -> dict[str, str]:
+    """Lower-case program name → category, over the names a window may report; an unreadable file is passed over.
+
+    Names: StartupWMClass before the file's name before the command before the display name.
+    """
+    where = application_directories() if directories is None else directories
+    entries = [entry for path in islice(_desktop_files(where), MAX_DESKTOP_FILES) if (entry := _desktop_entry(path))]
+    found: dict[str, str] = {}
+    for rank in range(4):
+        for names, category in entries:
+            if names[rank]:
+                found.setdefault(names[rank], category)
+    return found
+
+
+def application_directories(environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """Where .desktop files are (XDG Base Directory Specification, and the exports of Flatpak and Snap)."""
+    home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    shared = environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    roots = [home, f"{home}/flatpak/exports/share", *shared.split(":")]
+    roots += ["/var/lib/flatpak/exports/share", "/var/lib/snapd/desktop"]
+    return [Path(root) / "applications" for root in dict.fromkeys(roots) if Path(root).is_absolute()]
+
+
+def _desktop_files(directories: Sequence[Path]) -> Iterator[Path]:
+    for directory in directories:
+        try:
+            paths = sorted(directory.iterdir())
+        except OSError:
+            continue
+        yield from (path for path in paths if path.suffix == ".desktop")
+
+
+def _desktop_entry(path: Path) -> tuple[tuple[str, str, str, str], str] | None:
+    """(names by rank, category) of one file; None when it names no category we know."""
+    try:
+        with open_regular(path) as file:
+            text = file.read(MAX_DESKTOP_FILE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+    values = _main_group(text)
+    carried = set(values.get("Categories", "").split(";"))
+    category = next((ours for theirs, ours in _DESKTOP_CATEGORIES if theirs in carried), None)
+    if category is None:
+        return None
+    wm_class = values.get("StartupWMClass", "").strip().lower()
+    return (
+        wm_class,
+        path.stem.lower(),
+        _command(values.get("Exec", "")),
+        values.get("Name", "").strip().lower(),
+    ), category
+
+
+def _main_group(text: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("["):
+            inside = line.strip() == "[Desktop Entry]"
+        elif inside and not line.startswith("#"):
+            key, equals, value = line.partition("=")
+            if equals:
+                values.setdefault(key.strip(), value.strip())
+    return values
+
+
+def _command(exec_line: str) -> str:
+    words = exec_line.split()
+    name = words[0].strip('"').rpartition("/")[2].lower() if words else ""
+    return "" if name in _LAUNCHERS else name

@@ -27,10 +27,9 @@ from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import US_PER_SECOND, floor_bucket, from_us, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
-from taskclf_tray.features.absences import AwayReports, IdleState, carried, listening_times
 from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, advance, live_row
-from taskclf_tray.features.idle import decide, with_decision
+from taskclf_tray.features.idle import AwayReports, IdleState, carried, decide, listening_times, with_decision
 from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.adapters.apps import LOCKER_APP_IDS, AppInfo, AppRegistry, clean_name
-from taskclf_tray.adapters.desktop_files import application_directories, installed_categories
+from taskclf_tray.adapters.apps import (
+    LOCKER_APP_IDS,
+    AppInfo,
+    AppRegistry,
+    application_directories,
+    clean_name,
+    installed_categories,
+)
 
 TABLE = Path(__file__).parents[1] / "data" / "app_registry.csv"
 DATA = resources.files("taskclf_tray.adapters") / "data"

@@ -15,10 +15,17 @@ from taskclf_tray.adapters.activitywatch import parse_aw_export
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.time import US_PER_SECOND, from_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWTabEvent, FeatureRow, SourceEvents
-from taskclf_tray.features import absences
-from taskclf_tray.features.absences import Absence, AwayReports, IdleState, carried, listening_times
+from taskclf_tray.features import idle
 from taskclf_tray.features.build import BuilderState, advance, build_features_from_aw_events
-from taskclf_tray.features.idle import apply_idle_rule, decide
+from taskclf_tray.features.idle import (
+    Absence,
+    AwayReports,
+    IdleState,
+    apply_idle_rule,
+    carried,
+    decide,
+    listening_times,
+)
 from tests.features.events import at, away, tab, win
 
 FIELD = Path(__file__).parents[1] / "data" / "field"
@@ -222,7 +229,7 @@ def test_any_cut_decides_as_batch(
     skip = [(from_us(a), from_us(b)) for a, b in blackouts]
     _, rows = advance(START, SourceEvents(at(0), end, window), end, skip=skip)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(absences, "_LONGEST_CALL_US", 20 * MIN * US_PER_SECOND)  # three hours take longer to build
+        patch.setattr(idle, "_LONGEST_CALL_US", 20 * MIN * US_PER_SECOND)  # three hours take longer to build
         expected = [row.decided_by for row in apply_idle_rule(rows, told, blackouts=blackouts)]
         assert online(rows, told, points, blackouts) == expected
 
