@@ -25,7 +25,7 @@ ALLOWED = {
     "store/blackouts.py": 1,  # no file either
     "app/clock_watch.py": 1,  # /proc
     "system/console.py": 2,  # /dev/null
-    "system/zone_files.py": 2,  # time zones of the system and of the package
+    "system/local_zone.py": 2,  # time zones of the system and of the package
     "jobs/process.py": 1,  # /dev/null
     "train/starter.py": 3,  # what it has just written
     "ui/icon_drawing.py": 1,  # a picture of the package

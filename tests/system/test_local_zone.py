@@ -16,8 +16,14 @@ import pytest
 
 from taskclf_tray.core.zones import zone
 from taskclf_tray.system import local_zone
-from taskclf_tray.system.local_zone import LocalZone, ZoneWatcher, find_local_zone, local_time, local_zone_name
-from taskclf_tray.system.zone_files import fixed_offset
+from taskclf_tray.system.local_zone import (
+    LocalZone,
+    ZoneWatcher,
+    find_local_zone,
+    fixed_offset,
+    local_time,
+    local_zone_name,
+)
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
