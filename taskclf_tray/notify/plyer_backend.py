@@ -81,7 +81,7 @@ class PlyerNotifier(Notifier):
         """What the service can do; empty where there is none to ask."""
         if not sys.platform.startswith("linux"):
             return frozenset()
-        from taskclf_tray.notify.service import service_capabilities
+        from taskclf_tray.system.session_bus import service_capabilities
 
         return service_capabilities(os.environ, self._timeout_seconds)
 

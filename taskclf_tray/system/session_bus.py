@@ -1,4 +1,4 @@
-"""The session bus of a Linux desktop: where it is, and how it is reached and asked."""
+"""The session bus of a Linux desktop: how it is reached and asked, and what its notification service offers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
 
 _CONNECT_SECONDS: Final = 5.0
+_SERVICE: Final = "org.freedesktop.Notifications"
+_PATH: Final = "/org/freedesktop/Notifications"
 
 
 def session_bus_address(environ: Mapping[str, str]) -> str | None:
@@ -58,3 +60,28 @@ async def ask(bus: MessageBus, message: Message) -> list[Any] | None:
     if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
         return None
     return list(reply.body)
+
+
+def service_capabilities(environ: Mapping[str, str], timeout_seconds: float) -> frozenset[str] | None:
+    """The service's own words for what it can do (`body`, `body-markup`, …), or None when none answers in time.
+
+    May start the service, as any notice would.
+    """
+
+    async def within_time() -> frozenset[str] | None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await _asked(session_bus_address(environ))
+        except (TimeoutError, ConnectionError):
+            return None
+
+    return asyncio.run(within_time())
+
+
+async def _asked(address: str | None) -> frozenset[str] | None:
+    bus = await connect(address)
+    try:
+        answer = await ask(bus, Message(_SERVICE, _PATH, _SERVICE, "GetCapabilities"))
+    finally:
+        await close(bus)
+    return None if answer is None else frozenset(map(str, answer[0]))
