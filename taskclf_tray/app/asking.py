@@ -19,8 +19,7 @@ from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.question import ASK_TAG, question_notice
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.time import from_us, to_us
-from taskclf_tray.labels.asking_state import load_asking, update_asking
-from taskclf_tray.labels.backoff import effective_cap, review_backoff
+from taskclf_tray.labels.asking_state import effective_cap, load_asking, review_backoff, update_asking
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.budget import (
     LATEST_QUEUED,

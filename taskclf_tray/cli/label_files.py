@@ -125,8 +125,7 @@ def _read(options: argparse.Namespace, path: Path, user_id: str, at: datetime) -
 def _read_as(
     options: argparse.Namespace, path: Path, user_id: str, at: datetime, *, adopt: bool
 ) -> tuple[list[LabelSpan], list[str]]:
-    from taskclf_tray.labels.csv_files import read_label_csv
-    from taskclf_tray.labels.csv_times import LabelTimes
+    from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
 
     times = LabelTimes(zone_name() if options.times == "local" else None)
     spans = read_label_csv(path, user_id=user_id, adopt=adopt, at=at, times=times)

@@ -225,7 +225,7 @@ def handle_asking(options: argparse.Namespace) -> int:
 def _asking_facts(record: Record, state: AskingState) -> dict[str, Any]:
     from taskclf_tray.core.config import load_config
     from taskclf_tray.core.time import to_us
-    from taskclf_tray.labels.backoff import effective_cap
+    from taskclf_tray.labels.asking_state import effective_cap
 
     asks_per_day = load_config(record.paths.config)[0].asks_per_day
     today = time_options.local(record.now).date().isoformat()

@@ -24,7 +24,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.core.zones import zone
-from taskclf_tray.labels.backoff import effective_cap
+from taskclf_tray.labels.asking_state import effective_cap
 from taskclf_tray.store.requests import RequestReason
 
 LONGEST_DEFERRAL: Final = timedelta(minutes=15)

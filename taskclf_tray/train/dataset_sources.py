@@ -16,8 +16,7 @@ from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import DecidedBy, FeatureRow, LabelSpan
-from taskclf_tray.labels.csv_files import read_label_csv
-from taskclf_tray.labels.csv_times import LabelTimes
+from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
 from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.buckets import pack_row, unpack_row

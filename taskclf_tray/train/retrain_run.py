@@ -19,7 +19,7 @@ from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.labels.csv_times import LabelTimes
+from taskclf_tray.labels.csv_files import LabelTimes
 from taskclf_tray.labels.learning import (
     LastTraining,
     Reinference,

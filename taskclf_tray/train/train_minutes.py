@@ -17,7 +17,7 @@ from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.labels.csv_times import LabelTimes
+from taskclf_tray.labels.csv_files import LabelTimes
 from taskclf_tray.models.draft_policy import found_store
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from statistics import fmean
 
 from taskclf_tray.core.time import local_day_bounds, to_us, zone
-from taskclf_tray.labels.backoff import effective_cap, review_backoff
+from taskclf_tray.labels.asking_state import effective_cap, review_backoff
 from taskclf_tray.labels.budget import (
     AskMemory,
     Candidate,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from taskclf_tray.core.time import to_us
-from taskclf_tray.labels.backoff import Backoff, effective_cap, review_backoff
+from taskclf_tray.labels.asking_state import Backoff, effective_cap, review_backoff
 from taskclf_tray.store.requests import AskOutcome, AskRecord
 
 NOW = datetime(2026, 3, 10, 14, 0, tzinfo=UTC)

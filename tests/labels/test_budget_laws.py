@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from taskclf_tray.labels.backoff import effective_cap
+from taskclf_tray.labels.asking_state import effective_cap
 from taskclf_tray.labels.budget import AskMemory, AskSettings, Candidate, Moment, Why, decide, silence
 from tests.labels.asking import MEMORY, MOMENT
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.labels.csv_files import read_label_csv
-from taskclf_tray.labels.csv_times import LabelTimes
+from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
 
 BERLIN, AUCKLAND = "Europe/Berlin", "Pacific/Auckland"
 FIELD_CASE = "start_ts,end_ts,label\n2026-11-27T16:30:00,2026-11-27T16:50:00,Build\n"
