@@ -10,7 +10,7 @@ from taskclf_tray.core.drift_measures import (
     detect_entropy_spike,
     detect_reject_rate_increase,
 )
-from taskclf_tray.drift.features import feature_drift_report
+from taskclf_tray.drift.statistics import feature_drift_report
 
 __all__ = [
     "ClassShiftResult",

@@ -17,6 +17,7 @@ from taskclf_tray.drift.days import BoolArray, FloatArray, IntArray, UserDays
 from taskclf_tray.drift.findings import CLOCK, Finding, Thresholds
 from taskclf_tray.drift.report import DayKind, DriftTrigger
 from taskclf_tray.drift.statistics import (
+    LEAST_KS_DISTANCE,
     MOST_INDEPENDENT,
     Distance,
     Resampling,
@@ -33,7 +34,6 @@ from taskclf_tray.infer.categorical import Categorical
 LEAST_REFERENCE_DAYS: Final = 3
 LEAST_CURRENT_DAYS: Final = 2
 RECENT_DAYS: Final = (3, 2)
-LEAST_KS_DISTANCE: Final = 0.2
 LEAST_MISSING_CHANGE: Final = 0.25
 LEAST_NEW_SHARE: Final = 0.1
 """Of a program or site the reference does not have."""
