@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from taskclf_tray.adapters.apps import AppInfo, is_nameless
 from taskclf_tray.adapters.base import Stream, always
+from taskclf_tray.adapters.browsers import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.adapters.cleaning import subtract_intervals
-from taskclf_tray.adapters.front_tabs import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import Interval, subtract, union

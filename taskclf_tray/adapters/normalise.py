@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nameless
 from taskclf_tray.adapters.base import Stream, always
-from taskclf_tray.adapters.browsers import browser_of_app
+from taskclf_tray.adapters.browsers import browser_of_app, tabs_in_front
 from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import (
     CLIP_NOISE_US,
@@ -25,7 +25,6 @@ from taskclf_tray.adapters.cleaning import (
 )
 from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
-from taskclf_tray.adapters.front_tabs import tabs_in_front
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.titles import TitleHasher
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.browsers import browser_of_app, browser_of_bucket
+from taskclf_tray.adapters.browsers import browser_of_app, browser_of_bucket, tabs_in_front
 from taskclf_tray.adapters.cleaning import clip
-from taskclf_tray.adapters.front_tabs import tabs_in_front
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.time import from_us
