@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.ask_facts import AskFacts, AwayWatch
 from taskclf_tray.app.publisher import Publisher
-from taskclf_tray.app.question import ASK_TAG, question_notice
+from taskclf_tray.app.questions import ASK_TAG, AskFacts, AwayWatch, question_notice
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.asking_state import effective_cap, load_asking, review_backoff, update_asking

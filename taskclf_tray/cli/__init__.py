@@ -1,1 +1,1 @@
-"""One file per command group; parses and prints, decides nothing."""
+"""One file per command group, or per two small ones; parses and prints, decides nothing."""

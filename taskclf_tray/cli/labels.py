@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from taskclf_tray.cli import queue, time_options
 from taskclf_tray.cli.arguments import UsageError
 from taskclf_tray.cli.context import add_label, opened
-from taskclf_tray.cli.date_words import share_of
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
 from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
@@ -217,3 +216,15 @@ def _nothing(options: argparse.Namespace) -> str:
 
 def _clock(at: datetime) -> str:
     return f"{time_options.local(at):%Y-%m-%d %H:%M}"
+
+
+def share_of(word: str) -> float | None:
+    """`0.8`, `80%` or `80`: a share from 0 to 1."""
+    text = word.strip()
+    try:
+        number = float(text.removesuffix("%").rstrip())
+    except ValueError:
+        return None
+    is_percent = text.endswith("%") or (number.is_integer() and number > 1)
+    share = number / 100 if is_percent else number
+    return share if 0 <= share <= 1 else None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import OutputPlace, UsageError, file_path
 from taskclf_tray.cli.context import Record, opened, zone_name
-from taskclf_tray.cli.date_words import WEEK_EXAMPLES, week_of
 from taskclf_tray.cli.output import add_action, add_actions, print_answer, print_json
+from taskclf_tray.cli.time_options import WEEK_EXAMPLES, week_of
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.system.console import complain
 

@@ -1,14 +1,17 @@
-"""Times as a person types and reads them: on the clock on the wall, unless an offset says otherwise."""
+"""Times as a person types and reads them: on the clock on the wall, unless an offset says otherwise.
+
+The functions of dates, clock times and weeks answer None for what they do not know.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 
 from taskclf_tray.cli import context
 from taskclf_tray.cli.context import zone_name
-from taskclf_tray.cli.date_words import DAY_EXAMPLES, TIME_EXAMPLES, clock_of, date_of
 from taskclf_tray.core.time import day_bounds
 from taskclf_tray.core.zones import zone
 from taskclf_tray.system.local_zone import local_time
@@ -20,6 +23,16 @@ HELP = (
 _DATE = re.compile(r"(19[7-9]|20\d|21\d)\d-\d\d-\d\d")
 _MOMENT = re.compile(rf"{_DATE.pattern}([T ][0-9:.,]+ ?(Z|z|[+-][0-9:]+)?)?")
 """Less than ISO 8601 allows, so that a slip of the finger is no moment in the year 1111."""
+DAY_EXAMPLES: Final = "2026-03-02, 2.3.2026, monday, today or yesterday"
+TIME_EXAMPLES: Final = "14:05, 2pm, monday 14:05, 2026-03-02 14:05 or 2026-03-02T14:05+01:00"
+WEEK_EXAMPLES: Final = "2026-W10, 10, this or last"
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORTEST_WEEKDAY: Final = 3
+_ISO_DATE: Final = re.compile(r"(19[7-9]|20\d|21\d)\d-\d\d-\d\d", re.ASCII)
+_DOTTED_DATE: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.((?:19[7-9]|20\d|21\d)\d)?", re.ASCII)
+_CLOCK: Final = re.compile(r"(\d{1,2}):(\d\d)", re.ASCII)
+_HALF_DAY_CLOCK: Final = re.compile(r"(\d{1,2})(?::(\d\d))? ?([ap])\.?m\.?", re.ASCII)
+_WEEK: Final = re.compile(r"(?:(19[7-9]\d|20\d\d|21\d\d)-)?w?(\d{1,2})", re.ASCII)
 
 
 def moment(word: str) -> datetime:
@@ -143,3 +156,64 @@ def _wrong(word: str, right: str) -> argparse.ArgumentTypeError:
     from taskclf_tray.labels.spans import printable
 
     return argparse.ArgumentTypeError(f"“{printable(word)}” is not understood; write {right}")
+
+
+# -- dates, clock times and weeks -----------------------------------------------------------------------------
+
+
+def date_of(word: str, today: date) -> date | None:
+    """`2026-03-02`, `2.3.2026`, `2.3.`, `today`, `yesterday`, or a weekday: the last day of that name, or today."""
+    text = word.strip().casefold()
+    if text in ("today", "yesterday"):
+        return today - timedelta(days=text == "yesterday")
+    if len(text) >= _SHORTEST_WEEKDAY:
+        for number, name in enumerate(_WEEKDAYS):
+            if name.startswith(text):
+                return today - timedelta(days=(today.weekday() - number) % 7)
+    try:
+        if _ISO_DATE.fullmatch(text):
+            return date.fromisoformat(text)
+        dotted = _DOTTED_DATE.fullmatch(text)
+        return None if dotted is None else _dotted(int(dotted[1]), int(dotted[2]), dotted[3], today)
+    except ValueError:
+        return None
+
+
+def _dotted(day: int, month: int, year: str | None, today: date) -> date:
+    """Without a year the last such day. Raises ValueError."""
+    if year is not None:
+        return date(int(year), month, day)
+    found = date(today.year, month, day)
+    return found if found <= today else date(today.year - 1, month, day)
+
+
+def clock_of(word: str) -> time | None:
+    """`14:05`, `2pm`, `2:05 pm`."""
+    text = word.strip().casefold()
+    try:
+        if (found := _CLOCK.fullmatch(text)) is not None:
+            return time(int(found[1]), int(found[2]))
+        if (found := _HALF_DAY_CLOCK.fullmatch(text)) is not None and 1 <= int(found[1]) <= 12:
+            return time(int(found[1]) % 12 + 12 * (found[3] == "p"), int(found[2] or 0))
+    except ValueError:
+        pass
+    return None
+
+
+def week_of(word: str, today: date) -> date | None:
+    """The Monday of `2026-W10`, `W10`, `10`, `this` or `last` week; a week without a year is the last of its number."""
+    text = word.strip().casefold()
+    monday = today - timedelta(days=today.weekday())
+    if text in ("this", "last"):
+        return monday - timedelta(weeks=text == "last")
+    found = _WEEK.fullmatch(text)
+    try:
+        if found is None or (found[1] is not None and "w" not in text):
+            return None
+        if found[1] is not None:
+            return date.fromisocalendar(int(found[1]), int(found[2]), 1)
+        this_year = today.isocalendar().year
+        here = date.fromisocalendar(this_year, int(found[2]), 1)
+        return here if here <= monday else date.fromisocalendar(this_year - 1, int(found[2]), 1)
+    except ValueError:
+        return None

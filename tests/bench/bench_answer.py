@@ -13,7 +13,7 @@ from typing import Any
 
 from taskclf_tray.app.commands import NoticePressed
 from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
-from taskclf_tray.app.question import ASK_TAG, LABEL_KEY
+from taskclf_tray.app.questions import ASK_TAG, LABEL_KEY
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.database import Database

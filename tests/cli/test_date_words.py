@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskclf_tray.cli.date_words import clock_of, date_of, share_of, week_of
+from taskclf_tray.cli.labels import share_of
+from taskclf_tray.cli.time_options import clock_of, date_of, week_of
 
 WEDNESDAY = date(2026, 3, 4)
 DATES = st.dates(date(1971, 1, 4), date(2198, 12, 31))

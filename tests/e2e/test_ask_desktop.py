@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from taskclf_tray.app.question import label_of_key, question_notice
+from taskclf_tray.app.questions import label_of_key, question_notice
 from taskclf_tray.notify.base import Button
 from taskclf_tray.store.requests import RequestRecord
 from tests.e2e.test_tray_labels import FAST, DemoHome, entry_with

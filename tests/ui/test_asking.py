@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import worker as runtime_module
-from taskclf_tray.app.ask_facts import LONGEST_AWAY
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, UndoLabel
-from taskclf_tray.app.question import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
+from taskclf_tray.app.questions import ASK_TAG, LONGEST_AWAY, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import from_us

@@ -22,7 +22,7 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
-from taskclf_tray.app.question import OTHER_KEY, question_notice
+from taskclf_tray.app.questions import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.notify.base import Notice

@@ -1,4 +1,8 @@
-"""The facts that the asking policy decides on, read from the database; and the return from a time away."""
+"""What a question is about, and what it looks like.
+
+The facts that the asking policy decides on are read from the database, the return from a time away is noticed, and a
+question becomes a notification whose buttons have keys.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.adapters.apps import shown_app
+from taskclf_tray.app import text
 from taskclf_tray.core.intervals import union
 from taskclf_tray.core.time import from_us, local_date, to_us
+from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, values_later_in_day
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.notify.base import Button, Notice
 from taskclf_tray.record.recorder import LiveLabel
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
@@ -22,11 +29,19 @@ from taskclf_tray.store.requests import RequestRecord
 
 _ASKS_READ = timedelta(days=3)
 """As far back as a local day and the longest spacing can reach."""
+
 SHORTEST_AWAY: Final = timedelta(minutes=10)
 LONGEST_AWAY: Final = timedelta(hours=4)
 """What is longer was a night or a day off, and needs no question."""
 _REVISED: Final = timedelta(minutes=30)
 """The idle rule looks back: that far before the last sign of life its true beginning is sought."""
+
+ASK_TAG: Final = "ask:"
+LABEL_KEY: Final = "label_"
+OTHER_KEY: Final = "other"
+SKIP_KEY: Final = "skip"
+NEVER_KEY: Final = "never"
+_GAP_GUESSES: Final = (CoreLabel.MEET.value, CoreLabel.BREAK_IDLE.value)
 
 
 class AskFacts:
@@ -168,3 +183,32 @@ class AwayWatch:
         with self._database.reading():
             found = self._database.blackouts.overlapping(to_us(start), to_us(end))
         return bool(union((b.start_us, to_us(end) if b.end_us is None else b.end_us) for b in found))
+
+
+def question_notice(request: RequestRecord, *, has_buttons: bool, is_first: bool, app: str | None) -> Notice:
+    """The question about a block. `app`: the app most in front, where notifications may name it."""
+    is_gap = request.reason == "gap"
+    return Notice(
+        text.question_title(from_us(request.start_us), from_us(request.end_us), request.predicted_label, is_gap=is_gap),
+        text.question_body(is_gap=is_gap, has_buttons=has_buttons, is_first=is_first, app=app),
+        _buttons(request, is_first=is_first) if has_buttons else (),
+        tag=ASK_TAG + request.request_id,
+    )
+
+
+def label_of_key(key: str) -> str | None:
+    """The label a button stands for; None for the other buttons."""
+    number = key.removeprefix(LABEL_KEY)
+    return LABEL_SET_V1[int(number)] if number != key and number in map(str, range(len(LABEL_SET_V1))) else None
+
+
+def _buttons(request: RequestRecord, *, is_first: bool) -> tuple[Button, ...]:
+    is_gap = request.reason == "gap"
+    guesses = _GAP_GUESSES if is_gap else (request.predicted_label, request.second_label)
+    labels = [
+        Button(text.answer_button(label, is_gap=is_gap), f"{LABEL_KEY}{LABEL_SET_V1.index(label)}")
+        for label in guesses
+        if label in LABEL_SET_V1
+    ]
+    never = [Button(text.ANSWER_NEVER, NEVER_KEY)] if is_first else []  # among the first three: GNOME shows no more
+    return (*labels, *never, Button(text.ANSWER_OTHER, OTHER_KEY), Button(text.ANSWER_SKIP, SKIP_KEY))
