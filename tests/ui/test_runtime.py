@@ -119,7 +119,7 @@ def test_listeners_and_notifiers_that_fail_cost_nothing(rig: Rig, caplog: pytest
         runtime.start()
         until(lambda: is_live(rig) and rig.watcher.steps and rig.watcher.messages, "the other listener is told")
         runtime.stop()
-    assert "A listener failed: audience.py" in caplog.text
+    assert "A listener failed: publisher.py" in caplog.text
     assert "Secret" not in caplog.text
 
 
