@@ -53,7 +53,7 @@ RHYTHMS: Final[dict[str, Rhythm]] = {
 class Scene:
     """One place the eyes rest on within a kind of work.
 
-    `words` names the title form (`simulated_titles.py`), `seconds` the mean stay.
+    `words` names the title form (`screen.py`), `seconds` the mean stay.
     """
 
     surface: str
