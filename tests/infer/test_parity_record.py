@@ -39,6 +39,8 @@ from tests.ui.worker_home import USER, recorded, recorder_of
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 MINUTE = timedelta(minutes=1)
+WHOLE = 20_000
+"""Rows of a chunk: all at once."""
 LAST_POLL = 7200.0
 """An hour after anything can happen: everything is finalised and settled then."""
 
@@ -191,7 +193,7 @@ def rows_of(database: Database) -> list[FeatureRow]:
 
 
 @settings(max_examples=160, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(script=scripts(), configs=two_configs(), polls=polls, chunk_rows=st.sampled_from([1, 3, 20_000]))
+@given(script=scripts(), configs=two_configs(), polls=polls, chunk_rows=st.sampled_from([1, 3, WHOLE]))
 def test_the_record_equals_batch_after_every_poll(
     tmp_path_factory: pytest.TempPathFactory,
     script: SourceEvents,
@@ -217,7 +219,8 @@ def test_the_record_equals_batch_after_every_poll(
         record, rows = recorded(database), rows_of(database)
         assert [p.bucket_start_ts for p in record] == [row.bucket_start_ts for row in rows] == list(served)
         assert [p.config_id for p in record] == [c.config_id for c in served.values()]
-        assert [told(p) for p in record] == expected(rows, list(served.values()), chunk_rows)
+        chunk = chunk_rows if moment == LAST_POLL else WHOLE
+        assert [told(p) for p in record] == expected(rows, list(served.values()), chunk)
     assert rows == built_at_once(script)
     event(f"{len({c.config_id for c in served.values()})} configs, {min(len(rows) // 5, 4)} × 5 buckets")
     suggester = _LabelSuggester(path, USER)
