@@ -171,7 +171,7 @@ class AWClient:
     def _too_slow(self) -> AWTimeoutError:
         return AWTimeoutError(
             f"The ActivityWatch server at {self.base_url} did not answer within {self._timeout_seconds:g} s.",
-            "Restart ActivityWatch; reading goes on by itself when it answers.",
+            "Restart ActivityWatch; reading resumes when it answers.",
         )
 
 
@@ -251,7 +251,7 @@ def _check_status(status: int, base_url: str) -> None:
     if status == 404:
         raise AWNotFoundError(
             f"The ActivityWatch server at {base_url} does not have what was asked for.",
-            "It is looked for again by itself; check that the watchers are running.",
+            "Check that the watchers are running; the app keeps looking for it.",
         )
     if status >= 500:
         raise _ServerFailureError(

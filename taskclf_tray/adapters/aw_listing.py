@@ -1,4 +1,4 @@
-"""What an ActivityWatch server has: its buckets, sorted into machines, listed anew at most once a minute."""
+"""What an ActivityWatch server has: its buckets, sorted into machines, listed again at most once a minute."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class BucketListing:
         return self._own[0]
 
     def selection(self) -> Selection:
-        """What is read; listed anew when the last listing is a minute old or has no windows: at login the server is
+        """What is read; listed again when the last listing is a minute old or has no windows: at login the server is
         there before its watchers."""
         now = self._clock()
         is_fresh = self._listed_at is not None and 0 <= now - self._listed_at < BUCKETS_FRESH_SECONDS
@@ -74,7 +74,7 @@ class BucketListing:
         return self._states
 
     def forget(self) -> None:
-        """List anew next time."""
+        """List again next time."""
         self._listed_at = None
 
     def refuse(self, bucket: Bucket) -> None:

@@ -1,6 +1,6 @@
 """requests without its character detection, and with connections that end at a given moment.
 
-A socket's own timeout starts anew with every byte that comes, so a server that trickles could hold a request for
+A socket's own timeout restarts with every byte, so a server that trickles could hold a request for
 hours.
 
 requests can guess the encoding of a text that does not name one, and loads charset_normalizer for it: 3 MiB resident

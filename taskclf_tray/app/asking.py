@@ -46,9 +46,9 @@ _REVIEW_EVERY: Final = timedelta(hours=1)
 class Asker:
     """One for each session; runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Publisher) -> None:
+    def __init__(self, session: Session, publisher: Publisher) -> None:
         self._session = session
-        self._audience = audience
+        self._publisher = publisher
         self._database = session.database
         self._user_id = session.identity.user_id
         self._settings = AskSettings.from_config(session.config)
@@ -95,7 +95,7 @@ class Asker:
     def close(self) -> None:
         """Take the open question back: nobody would hear the answer. It waits in the queue."""
         if self._open is not None:
-            self._audience.withdraw(ASK_TAG + self._open)
+            self._publisher.withdraw(ASK_TAG + self._open)
             self._open = None
 
     # -- the queue --------------------------------------------------------------------------------------------
@@ -185,12 +185,12 @@ class Asker:
         private = self._session.config.privacy_notifications
         notice = question_notice(
             request,
-            has_buttons=self._audience.has_buttons(),
+            has_buttons=self._publisher.has_buttons(),
             is_first=decision.is_first,
             app=None if private or request.reason == "gap" else self._facts.app_of(request.start_us, request.end_us),
         )
         self.close()
-        if self._audience.ask(notice, self._in_terminal(request)):
+        if self._publisher.ask(notice, self._in_terminal(request)):
             log.info("Asked about %d minutes.", (request.end_us - request.start_us) // 60_000_000)
             self._open = request.request_id
             return
@@ -237,7 +237,7 @@ class Asker:
         if found.is_changed:
             after = effective_cap(cap, found.cap_halvings)
             is_less = found.cap_halvings > state.cap_halvings
-            self._audience.tell([text.asking_halved(after) if is_less else text.asking_restored(after)])
+            self._publisher.tell([text.asking_halved(after) if is_less else text.asking_restored(after)])
 
 
 def _attentive(moment: Moment) -> Moment:

@@ -144,7 +144,7 @@ def put_back(
     """Put every mark that lies ahead of `now` back to it; inside the caller's transaction.
 
     `seen`: how far the clock had come before it was put back, at least and at most. `resume`: where the record goes on,
-    None where it begins anew.
+    None where it starts over.
     """
     now_us, today = to_us(now), local_date(now, zone_name)
     database.ahead.pull_back(user_id, now_us, today.isoformat())

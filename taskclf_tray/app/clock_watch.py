@@ -82,7 +82,7 @@ class ClockWatch:
         return [] if set_aside is None else set_aside.messages()
 
     def look(self) -> bool:
-        """Whether the session must begin anew, for the clock was put back, or has leapt over what is kept apart."""
+        """Whether the session must restart: the clock was put back, or has passed what was set aside."""
         now = self._clock()
         if now < self._seen - TOLERANCE:
             self._is_put_back = True

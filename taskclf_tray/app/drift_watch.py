@@ -68,9 +68,9 @@ class _ActiveMinutes:
 class DriftWatch:
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Publisher, *, job_module: str = JOB) -> None:
+    def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
-        self._audience = audience
+        self._publisher = publisher
         self._job_module = job_module
         self._user_id = session.identity.user_id
         self._checked = load_memory(session.database, self._user_id).checked_day
@@ -200,7 +200,7 @@ class DriftWatch:
 
         update_memory(database, self._user_id, change)
         log.info("Checked for a drift up to %s: %s", day, lacking or f"{len(stories)} found, {len(news)} told.")
-        self._audience.tell([(told.title, told.body) for told in news])
+        self._publisher.tell([(told.title, told.body) for told in news])
 
     def _told(self, story: Story, day: date, now: datetime, queued: int) -> Told:
         names_apps = not self._session.config.privacy_notifications

@@ -1,4 +1,4 @@
-"""The label desk: a thread with a database connection of its own that writes down what the person says, at once.
+"""The label writer: a thread with a database connection of its own that writes down what the person says, at once.
 
 The worker may be waiting ten seconds for a server that hangs; an answer must not. So labels, answers, skips, undo and
 the switches of asking are written here, and the views are told from here.
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DeskSurroundings:
-    """What the desk needs to know, asked when it is needed. Each may be called in the desk's thread."""
+    """What the label writer needs to know, asked when it is needed. Each may be called in the desk's thread."""
 
     database_path: Path
     user_id: str
@@ -58,7 +58,7 @@ class DeskSurroundings:
 
 
 LabelCommands = queue.SimpleQueue["LabelCommand | None"]
-"""Carried out in order; None ends the desk."""
+"""Carried out in order; None ends the writer."""
 
 
 class LabelWriter:
@@ -90,7 +90,7 @@ class LabelWriter:
         for each in waiting:
             self._commands.put(each)
 
-    # -- the desk's thread ------------------------------------------------------------------------------------
+    # -- the writer's thread ------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         database: Database | None = None

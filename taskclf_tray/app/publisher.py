@@ -1,6 +1,6 @@
 """Who is told: the views that listen, the notification service and the log. None of them can stop the worker.
 
-The worker and the label desk both tell and publish, each from its own thread; listeners hear one at a time.
+The worker and the label writer both tell and publish, each from its own thread; listeners hear one at a time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_LOGGED_CHARACTERS = 600
 
 
 class Listener(Protocol):
-    """Told by the worker or the label desk, one at a time: be quick, hand over."""
+    """Told by the worker or the label writer, one at a time: be quick, hand over."""
 
     shows_messages: bool
     """Whether the person can read here what `on_message` tells."""

@@ -3,7 +3,7 @@
 The worker starts it and looks at each tick how it stands. A thread of its own waits for the process and only hands over
 what it said, so nothing here can hold up the record. The switch is a file the worker watches anyway; here it is taken
 in without the words for an edited policy, and told in words about the person's work instead. Then the record is
-answered anew, a little at each tick.
+re-inferred, a little at each tick.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CHECK_SECONDS: Final = 600.0
 RETRY_SECONDS: Final = 86_400.0
 """A weekly training that failed is tried again after so long."""
 REWRITE_RETRY_SECONDS: Final = 600.0
-"""A record that could not be answered anew is tried again after so long."""
+"""Wait between two attempts to re-infer the record."""
 _LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
 
 
@@ -65,9 +65,9 @@ class _Running:
 class LearningWatch:
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Publisher, *, job_module: str = JOB) -> None:
+    def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
-        self._audience = audience
+        self._publisher = publisher
         self._job_module = job_module
         self._user_id = session.identity.user_id
         self._history = HistoryRewriter(session.database, self._user_id)
@@ -111,8 +111,10 @@ class LearningWatch:
                 return [self._status()]
 
     def tick(self, *, is_caught_up: bool) -> list[Message]:
-        """About once a second: take in a training that has ended, begin one that is due, answer some of the record
-        anew; what the person is told."""
+        """About once a second: take in a training that has ended, begin one that is due, re-infer some of the record.
+
+        Returns what the person is told.
+        """
         told: list[Message] = []
         if self._running is not None and self._running.ending is not None:
             told += self._ended(self._running)
@@ -208,11 +210,11 @@ class LearningWatch:
                 self._served = config.config_id
             revised = self._history.advance(config, resolved.bundle_id, self._session.now())
         except Exception as error:  # noqa: BLE001 - what was recorded stays; minutes to come must not suffer
-            log.warning("The record could not be answered anew: %s", as_problem(error))
+            log.warning("The record could not be re-inferred: %s", as_problem(error))
             self._rewrite_at = time.monotonic() + REWRITE_RETRY_SECONDS
             return
         if revised:
-            self._audience.stepped(StepResult(revised=tuple(revised)))
+            self._publisher.stepped(StepResult(revised=tuple(revised)))
 
     # -- the way back, and how it stands ----------------------------------------------------------------------
 

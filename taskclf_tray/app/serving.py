@@ -131,7 +131,7 @@ class Serving:
         return self._load_taxonomy() if self._tried == _tree(self._models_dir) else self.load()
 
     def reload(self) -> list[Message]:
-        """Read everything anew, changed or not; returns how it stands, for the person."""
+        """Read everything again, changed or not; returns the outcome for the person."""
         self._taxonomy_seen = _UNSEEN
         if self.resolved is None:
             return [*self.load(), text.no_model(self.problem) if self.problem else text.reloaded()]

@@ -249,7 +249,7 @@ class Session:
         return rescue
 
     def mend(self) -> list[Message]:
-        """Record damaged minutes anew; what the person is told. Raises SourceError, StoreError."""
+        """Record damaged minutes again; returns what the person is told. Raises SourceError, StoreError."""
         return [] if self._recorder is None else self._unreadable.look(self._recorder, self.now())
 
     def newest(self) -> WindowPrediction | None:

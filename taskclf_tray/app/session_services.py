@@ -19,12 +19,12 @@ from taskclf_tray.record.recorder import StepResult
 class SessionServices:
     """Opened after a session, closed before it; every method runs in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, audience: Publisher, said: LabelCommands) -> None:
+    def __init__(self, session: Session, publisher: Publisher, said: LabelCommands) -> None:
         self._session = session
-        self._asker = Asker(session, audience)
-        self._drift = DriftWatch(session, audience)
-        self._streams = StreamWatch(session.database, audience.tell)
-        self._learning = LearningWatch(session, audience)
+        self._asker = Asker(session, publisher)
+        self._drift = DriftWatch(session, publisher)
+        self._streams = StreamWatch(session.database, publisher.tell)
+        self._learning = LearningWatch(session, publisher)
         self._list: QueueList | None = None
         if session.overrides.has_queue_list:
             session.paths.tool_queue.parent.mkdir(parents=True, exist_ok=True)
@@ -34,12 +34,12 @@ class SessionServices:
             session.identity.user_id,
             session.time_zone,
             session.taxonomy,
-            audience.tell,
-            audience.show_labels,
+            publisher.tell,
+            publisher.show_labels,
             session.database.is_displaced,
         )
-        self._desk = LabelWriter(around, said)
-        self._desk.start()
+        self._writer = LabelWriter(around, said)
+        self._writer.start()
 
     def after_step(self, step: StepResult) -> None:
         """The person's label grows with its block, a question may come, what the source has is looked at, and once a
@@ -58,7 +58,7 @@ class SessionServices:
         return [*served, *self._learning.tick(is_caught_up=is_caught_up)]
 
     def labels_changed(self) -> None:
-        """The label desk or another process has written."""
+        """The label writer or another process has written."""
         self._asker.withdraw_answered()
 
     def resumed(self) -> None:
@@ -74,8 +74,8 @@ class SessionServices:
         return self._learning.view()
 
     def close(self) -> None:
-        """End what goes on; the label desk writes down what was said so far."""
+        """End what goes on; the label writer writes down what was said so far."""
         self._learning.close()
         self._drift.close()
-        self._desk.stop()
+        self._writer.stop()
         self._asker.close()

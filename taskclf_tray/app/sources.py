@@ -118,7 +118,7 @@ class SourceSwitch:
     def should_switch(self) -> bool:
         """Whether the settings were edited, or a real source has appeared beside a simulation nobody asked for.
 
-        A demo goes on as it is: its day would begin anew.
+        A running demo is kept: its day would start over.
         """
         if self._source != "simulated" and self._settings_changed():
             return True

@@ -83,7 +83,7 @@ class TodayTally:
         self._seen = newest
 
     def _follow_labels(self, today: date) -> None:
-        """Count the buckets anew over which the labels have changed."""
+        """Count the buckets again whose labels have changed."""
         mark = self._labels_mark()
         if mark == self._labels_seen:
             return

@@ -1,7 +1,7 @@
 """Damaged minutes of the record: left out, read again from the source where it still has them, and told once.
 
 The store leaves out a bucket whose bytes are not those that were put there. The worker walks through the record, a
-little at a time, and records what it finds so anew; a minute that the source has forgotten stays a gap.
+little at a time, and records what it finds again; a minute that the source has forgotten stays a gap.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class UnreadableMinutes:
         self._walk_at = 0.0
 
     def look(self, recorder: Recorder, now: datetime) -> list[Message]:
-        """Record anew what was found damaged, a few minutes a call. Raises StoreError, and SourceError: try later."""
+        """Record the damaged minutes again, a few a call. Raises StoreError, and SourceError: try later."""
         self._walk()
         known = self._known()
         found = [start_us for start_us in self._database.buckets.unreadable(self._user_id) if start_us not in known]

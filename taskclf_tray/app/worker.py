@@ -92,7 +92,7 @@ class TrayRuntime:
         banner: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._open_session = open_session
-        self._audience = Publisher(notifier, listeners)
+        self._publisher = Publisher(notifier, listeners)
         self._settings = settings or Settings()
         self._should_switch = should_switch
         self._take_raise_request = take_raise_request
@@ -103,14 +103,14 @@ class TrayRuntime:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker")
         self._session: Session | None = None
-        self._companions: SessionServices | None = None
+        self._services: SessionServices | None = None
         self._is_patient = False
         self._step: StepResult | None = None
         self._blackouts: list[Blackout] = []
         self._today = TodayView()
-        self._troubles = RetryPolicy(self._audience.tell, self._settings.retry_seconds)
-        self._nameless = NamelessWatch(self._audience.tell)
-        self._zones = ZoneWatch(self._audience.tell)
+        self._troubles = RetryPolicy(self._publisher.tell, self._settings.retry_seconds)
+        self._nameless = NamelessWatch(self._publisher.tell)
+        self._zones = ZoneWatch(self._publisher.tell)
         self._give_back_at = 0.0
         self._write_at = 0.0
         self._outputs_failed = False
@@ -124,11 +124,11 @@ class TrayRuntime:
     @property
     def snapshot(self) -> Snapshot:
         """The newest snapshot."""
-        return self._audience.snapshot
+        return self._publisher.snapshot
 
     def add_listener(self, listener: Listener) -> None:
         """Before `start` only."""
-        self._audience.add(listener)
+        self._publisher.add(listener)
 
     def start(self, *, is_patient: bool = False) -> None:
         """Start the worker. When the first session cannot be opened it ends with `failure` set; a patient one goes on
@@ -137,7 +137,7 @@ class TrayRuntime:
         self._thread.start()
 
     def send(self, command: Command) -> None:
-        """Hand a command to the worker, or to the label desk."""
+        """Hand a command to the worker, or to the label writer."""
         if isinstance(command, Pause | Resume | PrivateMode):
             self._privacy.append(command)
             self._commands.put(None)  # wakes the worker
@@ -195,10 +195,10 @@ class TrayRuntime:
             if not self._is_patient:
                 log.error("The worker cannot start: %s", problem)
                 self.failure = problem
-                self._audience.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+                self._publisher.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
                 return None
             wait = self._fail(problem)
-            self._audience.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
+            self._publisher.publish(Snapshot(IconState.ATTENTION, problem.title, banner=self._banner()))
             self._wait_without_session(wait, problem)
         return None
 
@@ -211,13 +211,13 @@ class TrayRuntime:
                 if isinstance(command, ReloadNow):
                     return
                 if command is not None:
-                    self._audience.tell([text.trouble(problem.title, problem.next_step)])
+                    self._publisher.tell([text.trouble(problem.title, problem.next_step)])
 
     def _run_session(self, session: Session) -> None:
         """From opening a session to its end: by `stop`, or by a switch to another source or other settings."""
         self._is_patient = True
         try:
-            self._companions = SessionServices(session, self._audience, self._said)
+            self._services = SessionServices(session, self._publisher, self._said)
             self._welcome(session)
             self._loop(session)
         finally:
@@ -226,16 +226,16 @@ class TrayRuntime:
     def _welcome(self, session: Session) -> None:
         try:
             if self._banner() is None and session.is_first_start():
-                self._audience.tell([text.welcome(session.config.asks_per_day)])
+                self._publisher.tell([text.welcome(session.config.asks_per_day)])
         except TaskclfError as error:
             self._fail(error)
-        self._audience.tell(session.messages)
+        self._publisher.tell(session.messages)
 
     def _close_session(self) -> None:
         session, self._session = self._session, None
-        companions, self._companions = self._companions, None
-        if companions is not None:
-            companions.close()
+        services, self._services = self._services, None
+        if services is not None:
+            services.close()
         if session is not None and not self._is_clock_changed and self._rescue is None:
             is_caught_up = self._step is not None and self._step.is_caught_up
             self._write_outputs(session, is_caught_up=is_caught_up, is_last=True)
@@ -251,10 +251,10 @@ class TrayRuntime:
         self._rescue, self._write_at = None, 0.0
         try:
             rescue.finish()
-            self._audience.tell(rescue.told)
+            self._publisher.tell(rescue.told)
         except OSError as error:
             problem = as_problem(error)
-            self._audience.tell([text.record_not_saved(problem.title, problem.next_step)])
+            self._publisher.tell([text.record_not_saved(problem.title, problem.next_step)])
 
     def _loop(self, session: Session) -> None:
         due = time.monotonic()
@@ -272,13 +272,13 @@ class TrayRuntime:
                     log.info("The session ends: another source or other settings are to be used.")
                     return
                 if self._is_clock_changed or session.clock.look():
-                    log.info("The session begins anew: the clock was changed.")
+                    log.info("The session restarts: the clock was changed.")
                     self._is_clock_changed = True  # what this session has counted is of another time
                     return
             except Exception as error:  # noqa: BLE001 - the record must go on after a mistake of ours
                 due = time.monotonic() + self._fail(as_problem(error))
-                self._audience.publish(
-                    dataclasses.replace(self._audience.snapshot, state=IconState.ATTENTION, line=text.ATTENTION)
+                self._publisher.publish(
+                    dataclasses.replace(self._publisher.snapshot, state=IconState.ATTENTION, line=text.ATTENTION)
                 )
                 self._stop.wait(TICK_SECONDS)  # whatever failed may fail again at once
 
@@ -298,15 +298,15 @@ class TrayRuntime:
             if command is None:
                 self._take_privacy_or_say()
             elif isinstance(command, TellStatus):
-                self._audience.tell([actions.tell_status(session, self._audience.snapshot)])
+                self._publisher.tell([actions.tell_status(session, self._publisher.snapshot)])
             elif isinstance(command, LearningCommand):
-                self._audience.tell(self._companions.obey(command) if self._companions is not None else [])
+                self._publisher.tell(self._services.obey(command) if self._services is not None else [])
             else:
-                self._audience.tell(actions.perform(session, command))
+                self._publisher.tell(actions.perform(session, command))
         except Exception as error:  # noqa: BLE001 - a click must never end the record
             problem = as_problem(error)
             log.warning("%s", problem)
-            self._audience.tell([text.trouble(problem.title, problem.next_step)])
+            self._publisher.tell([text.trouble(problem.title, problem.next_step)])
         self._refresh(session)
         return command is None or isinstance(command, ReloadNow | PickModel)
 
@@ -329,11 +329,11 @@ class TrayRuntime:
     def _check_files_and_timers(self, session: Session) -> bool:
         if session.database.is_displaced():
             return True
-        was_open = bool(self._audience.snapshot.is_paused or self._audience.snapshot.is_private)
+        was_open = bool(self._publisher.snapshot.is_paused or self._publisher.snapshot.is_private)
         try:
             is_open = bool(session.open_blackouts())
             is_caught_up = self._step is not None and self._step.is_caught_up and not is_open
-            messages = [] if self._companions is None else self._companions.tick(is_caught_up=is_caught_up)
+            messages = [] if self._services is None else self._services.tick(is_caught_up=is_caught_up)
             self._follow_labels(session)
         except TaskclfError as error:
             if self._troubles.problem is None:
@@ -341,23 +341,23 @@ class TrayRuntime:
                 self._refresh(session)
             return False
         if self._take_raise_request():
-            self._audience.tell([(text.APP_NAME, self._audience.snapshot.line)])
-        self._audience.tell(messages)
-        if was_open and not is_open and self._companions is not None:
-            self._companions.resumed()
+            self._publisher.tell([(text.APP_NAME, self._publisher.snapshot.line)])
+        self._publisher.tell(messages)
+        if was_open and not is_open and self._services is not None:
+            self._services.resumed()
         has_moved = self._zones.look()
-        if messages or has_moved or was_open != is_open or self._learning_view() != self._audience.snapshot.learning:
+        if messages or has_moved or was_open != is_open or self._learning_view() != self._publisher.snapshot.learning:
             self._refresh(session)
         return bool(messages) or (was_open and not is_open)  # an edit shows at once, not at the next poll
 
     def _follow_labels(self, session: Session) -> None:
-        """Show what the label desk or another process has written since."""
+        """Show what the label writer or another process has written since."""
         version = session.database.seen_version()
         if version != self._labels_seen:
             self._labels_seen = version
             self._refresh(session)
-            if self._companions is not None:
-                self._companions.labels_changed()
+            if self._services is not None:
+                self._services.labels_changed()
 
     # -- polling ----------------------------------------------------------------------------------------------
 
@@ -384,7 +384,7 @@ class TrayRuntime:
         self._troubles.worked()
         self._nameless.look(step.finalised)
         if step.finalised or step.revised:
-            self._audience.stepped(step)
+            self._publisher.stepped(step)
         if not step.is_caught_up:
             return 0.0
         self._after_step(session, step)
@@ -394,16 +394,16 @@ class TrayRuntime:
     def _give_back(self, session: Session) -> None:
         """What was kept apart and comes back changes what every view has counted."""
         if session.clock.is_due:
-            self._audience.tell(session.clock.give_back())
+            self._publisher.tell(session.clock.give_back())
             self._is_clock_changed = True
 
     def _after_step(self, session: Session, step: StepResult) -> None:
         """What goes along with the record. Failing, it costs no minute."""
         try:
             self._give_back(session)
-            if self._companions is not None:
-                self._companions.after_step(step)
-            self._audience.tell(session.mend())
+            if self._services is not None:
+                self._services.after_step(step)
+            self._publisher.tell(session.mend())
         except TaskclfError as error:
             self._fail(error)
 
@@ -428,7 +428,7 @@ class TrayRuntime:
             return  # with it its folder may have gone, which must not be made again
         try:
             try:
-                self._audience.tell(session.copy_labels(is_last=is_last))
+                self._publisher.tell(session.copy_labels(is_last=is_last))
             finally:
                 session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
             self._outputs_failed = False
@@ -438,7 +438,7 @@ class TrayRuntime:
             problem = as_problem(error)
             if not self._outputs_failed:
                 log.warning("%s", problem)
-                self._audience.tell([text.trouble(problem.title, problem.next_step)])
+                self._publisher.tell([text.trouble(problem.title, problem.next_step)])
             self._outputs_failed = True
 
     def _fail(self, error: TaskclfError) -> float:
@@ -462,9 +462,9 @@ class TrayRuntime:
         )
         with contextlib.suppress(TaskclfError):  # a command then looks at the record alone
             session.note_block(snapshot.block_start, None if self._step is None else self._step.live)
-        self._audience.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
+        self._publisher.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
         with contextlib.suppress(TaskclfError):
-            self._audience.show_labels(session.label_view)
+            self._publisher.show_labels(session.label_view)
 
     def _learning_view(self) -> LearningView:
-        return LearningView() if self._companions is None else self._companions.learning()
+        return LearningView() if self._services is None else self._services.learning()

@@ -150,7 +150,7 @@ def handle_rollback(options: argparse.Namespace) -> int:
 
 
 def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
-    """A running app answers its record anew, now or at its next start."""
+    """A running app re-infers its record, now or at its next start."""
     from taskclf_tray.labels.learning import Reinference, save_reinference
     from taskclf_tray.models.identity import load_or_create_identity
     from taskclf_tray.models.promotion import roll_back

@@ -331,7 +331,7 @@ def closed(request: LabelRequest) -> LabelError:
     span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     return LabelError(
         f"{span} needs no answer any more: it was labelled or skipped before.",
-        "Nothing was changed; `taskclf-tray labels add` labels it anew.",
+        "Nothing was changed; `taskclf-tray labels add` labels it again.",
     )
 
 

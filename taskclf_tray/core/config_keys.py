@@ -14,7 +14,7 @@ from taskclf_tray.core.strict_json import is_number
 UNUSED_KEYS: Final[dict[str, str]] = {
     "title_salt": "titles are hashed with the secret in data/processed/.title_secret",
     "suggestion_banner_ttl_seconds": "there is no banner",
-    "auto_save_suggestion_min_confidence": "no suggestion is saved by itself",
+    "auto_save_suggestion_min_confidence": "no suggestion is saved without your answer",
     "user_id": "the user id is in data/processed/.user_id",
 }
 """Keys of the taskclf tool without a place here, and why."""
@@ -123,7 +123,7 @@ KEYS: Final[dict[str, ConfigKey]] = {
         "the source is asked every 5 seconds, and every 10 while you are away",
     ),
     "exclude_apps": _texts(
-        'Apps whose time is nobody\'s: never recorded, for example ["keepassxc"].',
+        'Apps that are never recorded, for example ["keepassxc"].',
         "a list of app names in quotation marks",
         lambda text: bool(text.strip()),
     ),

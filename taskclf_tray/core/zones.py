@@ -82,7 +82,7 @@ def unknown_zones() -> tuple[str, ...]:
 
 
 def forget_unknown_zones() -> None:
-    """Begin to note them anew."""
+    """Forget those noted so far."""
     known_zone.cache_clear()
     _unknown.clear()
 

@@ -118,7 +118,9 @@ def schema_of(features: Any) -> str:
     else:
         found = {features[i].schema_version for i in (0, -1)} if len(features) else set()
     if len(found) > 1:
-        raise ValueError(f"the features are of several schemas: {', '.join(sorted(found))}; predict each by itself")
+        raise ValueError(
+            f"the features are of several schemas: {', '.join(sorted(found))}; predict each one separately"
+        )
     return found.pop() if found else NEWEST_SCHEMA
 
 

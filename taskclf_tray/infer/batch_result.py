@@ -97,7 +97,7 @@ class BatchInferenceResult:
 def cut_batch(
     result: BatchInferenceResult, start_us: int, end_us: int, bucket_seconds: int = DEFAULT_BUCKET_SECONDS
 ) -> BatchInferenceResult:
-    """Only the buckets that start in [start_us, end_us), each with the answer it has among all; segments anew."""
+    """Only the buckets that start in [start_us, end_us), with the answers they have among all; segments are rebuilt."""
     kept = np.flatnonzero((result.starts_us >= start_us) & (result.starts_us < end_us))
     users, starts = Categorical(result.users.codes[kept], result.users.values), result.starts_us[kept]
     smoothed = Categorical.of(result.smoothed_labels)

@@ -35,7 +35,7 @@ class OnlineFeatureState:
         self._session_start: datetime | None = None
 
     def push(self, row: Any) -> None:
-        """Add the next row; one of another user begins anew. Raises ValueError for one that is not after the newest."""
+        """Add the next row; another user starts over. Raises ValueError for a row that is not after the newest."""
         last = self._rows[-1] if self._rows else None
         if last is not None and last.user_id != row.user_id:
             self._rows.clear()

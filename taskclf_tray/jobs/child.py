@@ -218,7 +218,7 @@ class ProgressBar:
         self._is_shown = self._out.isatty()
 
     def show(self, done: int, total: int) -> None:
-        """Draw it anew over itself."""
+        """Redraw it in place."""
         if self._is_shown and total > 0:
             filled = _WIDTH * done // total
             bar = "█" * filled + "░" * (_WIDTH - filled)

@@ -32,7 +32,7 @@ Shown = tuple[str, bool]
 class Categories:
     """Names stored buckets by one taxonomy, or by their core labels when it is None.
 
-    Buckets that were mapped by the same rules are renamed by a table; the others are mapped anew from the smoothed
+    Buckets that were mapped by the same rules are renamed by a table; the others are mapped again from the smoothed
     label and the calibrated probabilities. A bucket of which nobody knows how it was mapped keeps its name.
     """
 

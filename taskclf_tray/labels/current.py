@@ -136,7 +136,7 @@ def _outside_dark(
 
 
 def _end_us(blackout: Blackout, now_us: int) -> int:
-    """When it ended; a pause whose time is over ends by itself, also while nothing runs that would close it."""
+    """When it ended; a timed pause ends on time even when the app is not running to close it."""
     if blackout.end_us is not None:
         return blackout.end_us
     return now_us if blackout.resume_us is None else min(now_us, blackout.resume_us)

@@ -1,4 +1,4 @@
-"""What the app remembers of learning, in the database: the newest training, and a history that is to be answered anew.
+"""What the app remembers of learning, in the database: the newest training, and a pending re-inference of the record.
 
 Whoever trains, the tray or a command, writes here, so that a weekly training is a week after the last one of any kind.
 """
@@ -35,7 +35,7 @@ class LastTraining:
 
 @dataclass(frozen=True, slots=True)
 class Reinference:
-    """The record is to be answered anew by the model `bundle_id`; every bucket that starts before `done_us` is.
+    """A pending re-inference by the model `bundle_id`; buckets that start before `done_us` are done.
 
     It waits while another model is served.
     """

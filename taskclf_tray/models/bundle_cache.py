@@ -43,7 +43,7 @@ class BundleCache:
         return self._given(self._stores, Path(store_dir), load_calibrator_store)
 
     def forget(self) -> None:
-        """Read everything anew."""
+        """Drop the cache, so that everything is read again."""
         self._bundles.clear()
         self._stores.clear()
 

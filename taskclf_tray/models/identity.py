@@ -115,7 +115,7 @@ def _refuse_new_secret(home: Path, record: tuple[str, str] | None) -> None:
     if record is not None:
         raise IdentityError(
             f"The title secret {secret_path(home)} has disappeared.",
-            f"{_FROM_BACKUP}; to begin anew without this home's records, start with an empty home.",
+            f"{_FROM_BACKUP}; to start over without this home's records, use an empty home.",
         )
     used_by = _depends_on_secret(home)
     if used_by is not None:

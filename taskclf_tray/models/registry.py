@@ -26,7 +26,7 @@ ROLL_BACK: Final = "roll back"
 REJECTED: Final = "rejected"
 POLICY_HISTORY: Final = "policy_history"
 """Folders beside the bundles that are none: models that were refused, and earlier policies."""
-_PICK_AGAIN: Final = "Choose a model again, which writes the file anew."
+_PICK_AGAIN: Final = "Choose a model again, which rewrites the file."
 _MAX_HISTORY_LINE: Final = 100_000
 _MAX_HISTORY_BYTES: Final = 64 << 20
 

@@ -129,7 +129,7 @@ class _Reloader(ABC):
 
     @abstractmethod
     def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
-        """Build the whole config anew. Raises TaskclfError, OSError."""
+        """Rebuild the whole config. Raises TaskclfError, OSError."""
 
     @abstractmethod
     def _watched(self) -> tuple[Path, ...]:

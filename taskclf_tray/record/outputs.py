@@ -185,7 +185,7 @@ class OutputWriter:
         self._labels_seen = mark
 
     def _start_day(self, today: date) -> None:
-        """Begin a day, or begin it anew because something settled has changed."""
+        """Begin a day, or begin it again because something settled has changed."""
         self._today, self._timeline = today, Timeline(self._bucket_seconds)
         for record in read_day(self._database, self._user_id, today):
             self._timeline.put(record)

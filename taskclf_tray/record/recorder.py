@@ -263,7 +263,7 @@ class Recorder:
         return StepResult(finalised, revised, live, caught_up)
 
     def read_again(self, start: datetime, now: datetime) -> bool:
-        """Record one settled bucket of the past anew; False when the source has nothing of it.
+        """Record one settled bucket of the past again; False when the source has nothing of it.
 
         What goes on in it is known from the hours before. Raises SourceError, StoreError, BlackoutOpenError.
         """
@@ -343,7 +343,7 @@ class Recorder:
         return events, min(goal, lead)
 
     def _undecided_since(self, high_water_mark: datetime) -> datetime:
-        """Where the buckets begin that this step may decide, anew or for the first time."""
+        """Starts of the buckets that this step may decide, for the first time or again."""
         with self._database.reading():
             oldest = self._database.buckets.first_unsettled_us(self._user_id)
         return high_water_mark if oldest is None else min(high_water_mark, from_us(oldest))

@@ -1,4 +1,4 @@
-"""After a promotion or a roll back the record is answered anew, some buckets at a time, oldest first.
+"""Re-inference of the record after a promotion or a rollback, some buckets at a time, oldest first.
 
 It happens in the worker's thread, between two steps of the record: the two never write at once, every change is seen by
 the views like any other, and a chunk is a few tens of milliseconds. How far it has come is written down with each
@@ -51,7 +51,7 @@ class HistoryRewriter:
         self._work = load_reinference(self._database, self._user_id)
 
     def advance(self, config: PipelineConfig, bundle_id: str, now: datetime) -> list[WindowPrediction]:
-        """Answer the next buckets anew where another configuration had; what has changed by it.
+        """Re-predict the next chunk of buckets that another configuration predicted; returns what changed.
 
         Nothing happens while nothing is to be done, or another model is served.
         """

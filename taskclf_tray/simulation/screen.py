@@ -70,7 +70,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     "shop": ("{subject} - {number},99 €",),
     "music": ("{person} – {Subject}",),
 }
-"""Title forms by name; one is drawn, and every blank in it is filled anew."""
+"""Title forms by name; one is drawn, and its blanks are filled each time."""
 
 
 class _Blanks(dict[str, str]):

@@ -12,7 +12,7 @@ Reason = Literal["pause", "private"]
 
 @dataclass(frozen=True, slots=True)
 class Blackout:
-    """[start_us, end_us); an open one has no end yet. `resume_us`: when a timed pause ends by itself."""
+    """[start_us, end_us); an open one has no end yet. `resume_us`: when a timed pause ends."""
 
     start_us: int
     end_us: int | None

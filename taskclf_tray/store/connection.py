@@ -116,9 +116,7 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     if code in _FULL_CODES or primary == sqlite3.SQLITE_FULL:
-        return StoreError(
-            f"The disk that holds {path.name} is full.", "Free some space; recording then goes on by itself."
-        )
+        return StoreError(f"The disk that holds {path.name} is full.", "Free some space; recording then resumes.")
     if primary in _DAMAGED_CODES:
         return StoreError(f"The database {path} is damaged.", advice_for_damage(path))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

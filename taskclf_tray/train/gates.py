@@ -96,7 +96,7 @@ class ModelComparison:
 
 def judge(
     challenger: Evaluation,
-    duel: ModelComparison | None = None,
+    comparison: ModelComparison | None = None,
     *,
     leaked: Collection[UserDay] = (),
     idle_minutes: int = 0,
@@ -106,7 +106,7 @@ def judge(
 ) -> Verdict:
     """Whether a new model may be put in use.
 
-    `duel`: against the model in use, on minutes that model was not trained on either; None where nothing is in use.
+    `comparison`: with the model in use, on minutes that it was not trained on either; None where nothing is in use.
     `leaked`: days it was both trained and judged on. `idle_minutes`: of the held-out days, those that the idle rule
     decides and nobody labelled; they count for BreakIdle. `bundle`: the gate of its files. `is_news`: it is another
     model than the one in use.
@@ -121,11 +121,11 @@ def judge(
         _weighted_gate(challenger),
         *_break_gates(gated, idle_minutes),
         *_precision_gates(gated),
-        *_missing_gates(gated, duel),
+        *_missing_gates(gated, comparison),
         _confidence_gate(challenger.reliability),
-        *([] if duel is None else [_champion_gate(duel, tolerance), _reject_gate(duel)]),
+        *([] if comparison is None else [_champion_gate(comparison, tolerance), _reject_gate(comparison)]),
     ]
-    return Verdict(tuple(gates), tuple(_notes(challenger, gated, duel)))
+    return Verdict(tuple(gates), tuple(_notes(challenger, gated, comparison)))
 
 
 def gated_classes(evaluation: Evaluation) -> tuple[ClassFigures, ...]:
@@ -245,10 +245,10 @@ def _precision_gates(gated: Sequence[ClassFigures]) -> list[Gate]:
     ]
 
 
-def _missing_gates(gated: Sequence[ClassFigures], duel: ModelComparison | None) -> list[Gate]:
+def _missing_gates(gated: Sequence[ClassFigures], comparison: ModelComparison | None) -> list[Gate]:
     """A class it never answers is refused, unless the model in use misses it as well."""
     missing = [figures for figures in gated if not figures.recall]
-    known = None if duel is None else {figures.label for figures in duel.champion.classes if figures.recall}
+    known = None if comparison is None else {figures.label for figures in comparison.champion.classes if figures.recall}
     return [
         Gate(
             "missing_class",
@@ -293,18 +293,17 @@ def _confidence_gate(reliability: Sequence[ReliabilityBin]) -> Gate:
     )
 
 
-def _champion_gate(duel: ModelComparison, tolerance: float) -> Gate:
-    new, old = (gated_macro_f1(evaluation.confusion) for evaluation in (duel.challenger, duel.champion))
-    words = (
-        f"On the same {duel.champion.figures.minutes} minutes macro F1 is {new:.2f}, that of the model in use {old:.2f}"
-    )
+def _champion_gate(comparison: ModelComparison, tolerance: float) -> Gate:
+    new, old = (gated_macro_f1(evaluation.confusion) for evaluation in (comparison.challenger, comparison.champion))
+    minutes = comparison.champion.figures.minutes
+    words = f"On the same {minutes} minutes macro F1 is {new:.2f}, that of the model in use {old:.2f}"
     if new >= old - tolerance:
         return Gate("champion", True, f"{words}.")
     return Gate("champion", False, f"{words}; it may lose at most {tolerance:.2f}. The model in use stays.")
 
 
-def _reject_gate(duel: ModelComparison) -> Gate:
-    new, old = duel.challenger.figures.reject_rate, duel.champion.figures.reject_rate
+def _reject_gate(comparison: ModelComparison) -> Gate:
+    new, old = comparison.challenger.figures.reject_rate, comparison.champion.figures.reject_rate
     words = f"It is unsure of {_percent(new)} of the minutes, the model in use of {_percent(old)}"
     if not (new > MAX_REJECT_RATE and old < new):
         return Gate("reject_rate", True, f"{words}.")
@@ -316,7 +315,7 @@ def _reject_gate(duel: ModelComparison) -> Gate:
     )
 
 
-def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], duel: ModelComparison | None) -> list[str]:
+def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], comparison: ModelComparison | None) -> list[str]:
     notes = []
     few = [figures for figures in challenger.classes if 0 < figures.support < MIN_CLASS_MINUTES]
     if few:
@@ -328,7 +327,7 @@ def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], duel: ModelCom
     reject_rate = challenger.figures.reject_rate
     if reject_rate < LOW_REJECT_RATE:
         notes.append(f"It is unsure of only {_percent(reject_rate)} of the minutes.")
-    if duel is None and gated:
+    if comparison is None and gated:
         notes.append("There was no model in use to compare it with.")
     return notes
 

@@ -59,19 +59,19 @@ class _Trial:
     challenger: Challenger
     evaluation: Evaluation
     champion: ResolvedInferenceConfig | None
-    duel: ModelComparison | None
+    comparison: ModelComparison | None
     is_fair: bool
 
     @property
     def judged(self) -> Evaluation:
         """On the minutes that it was compared on; on all of them where nothing is in use."""
-        return self.evaluation if self.duel is None else self.duel.challenger
+        return self.evaluation if self.comparison is None else self.comparison.challenger
 
     def verdict(self, staged: Path) -> Verdict:
         """By the gates; `staged`: its bundle."""
         return judge(
             self.evaluation,
-            self.duel,
+            self.comparison,
             leaked=self.challenger.leaked,
             idle_minutes=unlabelled_breaks(self.dataset, self.challenger.held_out),
             bundle=bundle_gate(staged),
@@ -81,6 +81,7 @@ class _Trial:
     def facts(self) -> Facts:
         """JSON-ready."""
         challenger = self.challenger
+        before = None if self.comparison is None else self.comparison.champion
         return {
             "labelled_minutes": int(np.count_nonzero(~self.dataset.is_weak)),
             "labelled_blocks": self.dataset.block_count,
@@ -90,7 +91,7 @@ class _Trial:
             "tuned_reject": challenger.tuned.to_dict(),
             "judged_on": "each day left out" if challenger.is_cross_fit else "later days",
             "macro_f1": gated_macro_f1(self.judged.confusion),
-            "previous_macro_f1": None if self.duel is None else gated_macro_f1(self.duel.champion.confusion),
+            "previous_macro_f1": None if before is None else gated_macro_f1(before.confusion),
         }
 
 
@@ -143,8 +144,8 @@ class Retraining:
         config = PipelineConfig.from_resolved(
             champion, taxonomy=None, smooth_window=self._window, smoother=self._smoother
         )
-        duel, is_fair = champion_duel(challenger, evaluation, config, known)
-        return _Trial(dataset, challenger, evaluation, champion, duel, is_fair)
+        comparison, is_fair = champion_duel(challenger, evaluation, config, known)
+        return _Trial(dataset, challenger, evaluation, champion, comparison, is_fair)
 
     def _dataset(self) -> Dataset:
         """The labelled minutes that count; an export is named because all of it is meant.
@@ -188,17 +189,17 @@ class Retraining:
 
     def _describe(self, trial: _Trial, verdict: Verdict, staged: Path) -> None:
         """Write down how it was judged, and say it."""
-        challenger, duel = trial.challenger, trial.duel
+        challenger, comparison = trial.challenger, trial.comparison
         description = {
             "calibration": challenger.calibration.to_dict(),
             "tuned_reject": challenger.tuned.to_dict(),
             "reject_threshold": challenger.reject_threshold,
             "is_cross_fit": challenger.is_cross_fit,
             "verdict": verdict.to_dict(),
-            "champion": None if duel is None else duel.champion.to_dict(),
+            "champion": None if comparison is None else comparison.champion.to_dict(),
         }
         write_json_atomic(staged / TRAINING_FILE, description)
-        old = None if duel is None else gated_macro_f1(duel.champion.confusion)
+        old = None if comparison is None else gated_macro_f1(comparison.champion.confusion)
         new = gated_macro_f1(trial.judged.confusion)
         self._step(words.judged(trial.judged.figures, new, old, challenger.is_cross_fit))
         self._step(words.sureness(challenger.tuned, challenger.reject_threshold))
@@ -212,7 +213,7 @@ class Retraining:
         install(signal.SIG_IGN)
         challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
         sentences = words.promoted(
-            trial.duel, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
+            trial.comparison, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
         )
         with _Record(self._paths, self._user_id) as record:
             before = load_reinference(record.database, self._user_id)

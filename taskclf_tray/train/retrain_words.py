@@ -15,13 +15,13 @@ _WORTH_TELLING: Final = 0.05
 _MOST_LINES: Final = 3
 
 
-def changes(duel: ModelComparison | None) -> list[str]:
+def changes(comparison: ModelComparison | None) -> list[str]:
     """`Debug is now recognised: recall 0.31 → 0.68`, the greatest change first; losses are told as well."""
-    if duel is None:
+    if comparison is None:
         return []
     pairs = [
         (new, old)
-        for new, old in zip(duel.challenger.classes, duel.champion.classes, strict=True)
+        for new, old in zip(comparison.challenger.classes, comparison.champion.classes, strict=True)
         if new.support >= MIN_CLASS_MINUTES and abs(_recall(new) - _recall(old)) >= _WORTH_TELLING
     ]
     pairs.sort(key=lambda pair: -abs(_recall(pair[0]) - _recall(pair[1])))
@@ -43,10 +43,10 @@ def _recall(figures: ClassFigures) -> float:
 
 
 def promoted(
-    duel: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult, threshold: float
+    comparison: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult, threshold: float
 ) -> list[str]:
     """The sentences for a new model in use."""
-    told = changes(duel)
+    told = changes(comparison)
     if not told:
         told = [f"On days it had not seen {accuracy:.0%} of the labelled minutes are right"]
     return [f"{line}." for line in told] + [sureness(tuned, threshold)]

@@ -1,4 +1,4 @@
-"""The tray's menu, written against pystray's API; every text is asked anew when the menu is drawn."""
+"""The tray's menu, written against pystray's API; every text is evaluated again when the menu is drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a press on a notification's button to the label on disk, through the label desk, against a bare commit."""
+"""From a press on a notification's button to the label on disk, through the label writer, against a bare commit."""
 
 from __future__ import annotations
 

@@ -119,12 +119,12 @@ def test_a_duel_is_fought_on_days_neither_knows_while_there_are_enough() -> None
     evaluation = evaluate(made.held_out, made.answers, resamples=0)
     config = _config(made)
     is_last = made.held_out.days == made.held_out.days.max()
-    duel, is_fair = champion_duel(made, evaluation, config, ~is_last)
+    comparison, is_fair = champion_duel(made, evaluation, config, ~is_last)
     assert is_fair
-    assert duel.champion.figures.minutes == int(is_last.sum())
-    duel, is_fair = champion_duel(made, evaluation, config, np.ones(len(is_last), dtype=np.bool_))
+    assert comparison.champion.figures.minutes == int(is_last.sum())
+    comparison, is_fair = champion_duel(made, evaluation, config, np.ones(len(is_last), dtype=np.bool_))
     assert not is_fair
-    assert duel.challenger is evaluation
+    assert comparison.challenger is evaluation
     assert champion_duel(made, evaluation, config, np.zeros(len(is_last), dtype=np.bool_))[1]
 
 

@@ -98,7 +98,7 @@ class Desk:
         self.session.database._connection.execute("PRAGMA synchronous = OFF")  # no question of the disk
         self.session.serving.config = PipelineConfig(**self.config)
         self.runtime._session = self.session
-        self.runtime._companions = SessionServices(self.session, self.runtime._audience, self.runtime._said)
+        self.runtime._services = SessionServices(self.session, self.runtime._publisher, self.runtime._said)
 
     def stop(self) -> None:
         """The app ends, if it runs."""

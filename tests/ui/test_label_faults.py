@@ -95,7 +95,7 @@ def full_disk(size_bytes: int) -> Iterator[None]:
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> int:
-    """How often the label desk could not write; the worker, which writes too, is not counted."""
+    """How often the label writer could not write; the worker, which writes too, is not counted."""
     return sum(record.name == LabelWriter.__module__ and "is full" in record.getMessage() for record in caplog.records)
 
 

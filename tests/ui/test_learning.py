@@ -258,7 +258,7 @@ def test_a_record_that_cannot_be_answered_anew_costs_no_minute(
         rig.clock.set(START + timedelta(minutes=10))
         until(lambda: any(p.bucket_start_ts >= START for s in rig.watcher.steps for p in s.finalised), "new minutes")
         assert runtime.snapshot.state is not IconState.ATTENTION
-    assert caplog.text.count("could not be answered anew") == 1
+    assert caplog.text.count("could not be re-inferred") == 1
     assert "Quarterly Secret" not in caplog.text
 
 

@@ -114,7 +114,7 @@ def test_listeners_and_notifiers_that_fail_cost_nothing(rig: Rig, caplog: pytest
 
     rig.notifier.notify = fail  # type: ignore[method-assign]
     runtime = rig.runtime()
-    runtime._audience._listeners.insert(0, Broken())
+    runtime._publisher._listeners.insert(0, Broken())
     with caplog.at_level(logging.INFO):
         runtime.start()
         until(lambda: is_live(rig) and rig.watcher.steps and rig.watcher.messages, "the other listener is told")

@@ -48,7 +48,7 @@ def bucket(start: datetime, label: str = "Build", **more: Any) -> BucketRecord:
 
 
 class Machine(RuleBasedStateMachine):
-    """One worker's database, with labels written by another connection as the label desk does."""
+    """One worker's database, with labels written by another connection as the label writer does."""
 
     @initialize()
     def begin(self) -> None:

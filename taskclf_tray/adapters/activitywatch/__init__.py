@@ -72,7 +72,7 @@ _STREAM_NAMES: Final = {
 }
 _NOTHING_GIVEN: Final = (
     "The ActivityWatch server lists windows, but does not give them.",
-    "Restart ActivityWatch; reading goes on by itself.",
+    "Restart ActivityWatch; reading then resumes.",
 )
 _NO_TITLES: Final = "0" * 64
 """In place of a secret where no title is read."""
