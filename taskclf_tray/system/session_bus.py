@@ -29,6 +29,34 @@ def session_bus_address(environ: Mapping[str, str]) -> str | None:
     return None
 
 
+class _Connection(MessageBus):
+    """A connection whose messages that nobody waits for are lost with it in silence; `wait_for_disconnect` tells."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(bus_address=address)
+        self._disconnect_future.add_done_callback(_look)
+
+    def send(self, msg: Message) -> asyncio.Future[None]:  # type: ignore[override]  # the base class returns nothing
+        """Raises OSError for a question when the bus is known to be away: nothing would end its wait."""
+        was_connected = self.connected
+        sent = asyncio.get_running_loop().create_future()
+        sent.add_done_callback(_look)  # the class's own `send` makes one that nobody can look at when it raises
+        msg.serial = msg.serial or self.next_serial()
+        assert self._writer is not None  # set while connected, and kept
+        try:
+            self._writer.schedule_write(msg, sent)
+        except OSError:  # a write that fails closes the socket, and is then scheduled again
+            if msg.message_type is MessageType.METHOD_CALL and not was_connected:
+                raise
+        return sent
+
+
+def _look(sent: asyncio.Future[None]) -> None:
+    """Without a look, asyncio prints a failed write when it is collected."""
+    if not sent.cancelled():
+        sent.exception()
+
+
 async def connect(address: str | None) -> MessageBus:
     """The session bus.
 
@@ -38,7 +66,7 @@ async def connect(address: str | None) -> MessageBus:
         raise ConnectionError("there is no session bus")
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await MessageBus(bus_address=address).connect()
+            return await _Connection(address).connect()
     except (OSError, EOFError, AuthError, InvalidAddressError, TimeoutError, DBusError) as error:
         raise ConnectionError(f"the session bus cannot be reached ({type(error).__name__})") from error
 
