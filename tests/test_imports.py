@@ -16,7 +16,6 @@ FORBIDDEN = (
     "numpy.random",
     "pandas",
     "pyarrow",
-    "pydantic",
     "scipy",
     "sklearn",
 )
