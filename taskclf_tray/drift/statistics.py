@@ -4,8 +4,10 @@
 blocks. Each day is a line of shares; what the days of one window differ by among themselves is resampled, day by
 day, into pairs of windows between which there is nothing but that, and the p-value is how often such a pair lies as
 far apart as the two real ones, in units of its own spread (a studentised block bootstrap with the null imposed:
-Davison & Hinkley, Bootstrap Methods and their Application, 1997, ch. 4). The p-values of all questions of a check go
-through Benjamini & Hochberg (J. R. Stat. Soc. B 57, 1995), which scipy holds.
+Davison & Hinkley, Bootstrap Methods and their Application, 1997, ch. 4). The p-values of all hypotheses of a check are
+adjusted by Benjamini & Hochberg (J. R. Stat. Soc. B 57, 1995).
+
+`scipy.stats` has most of this, but importing it takes 0.8 s of CPU in a job that runs daily; `scipy.special` takes 0.2.
 
 `feature_drift_report` compares two windows row by row (contract, section 12).
 """
@@ -18,7 +20,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from taskclf_tray.core.defaults import DEFAULT_KS_ALPHA, DEFAULT_PSI_THRESHOLD
 from taskclf_tray.core.drift_measures import FeatureDriftReport, FeatureDriftResult
@@ -40,6 +42,8 @@ _DECIMALS: Final = 9
 """Differences below these are the arithmetic's, not the person's."""
 _LEAST_SHARE: Final = 1e-3
 """In place of an empty bin's share, so that the index stays finite."""
+_TAIL_SQUARE: Final = 2.2
+"""From this count × distance² on, one side alone decides a KS p-value."""
 MOST_INDEPENDENT: Final = 30
 """No day's shares are taken to be known better than from so many independent observations."""
 _SAME: Final = (0.0, 0.0, 1.0)
@@ -88,8 +92,22 @@ def ks_of_values(reference: FloatArray, current: FloatArray) -> tuple[float, flo
         return float("nan"), float("nan")
     if len(reference) == len(current) == 1:
         return float(reference[0] != current[0]), 1.0
-    answer = stats.ks_2samp(reference, current, method="asymp")
-    return float(answer.statistic), float(answer.pvalue)
+    before, after, everything = np.sort(reference), np.sort(current), np.concatenate([reference, current])
+    shares = [np.searchsorted(values, everything, side="right") / len(values) for values in (before, after)]
+    distance = float(np.abs(shares[0] - shares[1]).max())
+    return distance, ks_p_value(distance, round(len(before) * len(after) / (len(before) + len(after))))
+
+
+def ks_p_value(distance: float, count: int) -> float:
+    """The two-sided p-value of a KS distance over `count` independent observations, as `scipy.stats.kstwo.sf` has it.
+
+    Up to about 0.025 it is twice the exact one-sided value (Smirnov, 1944), as scipy computes it. Above, it is
+    Kolmogorov's limit with the first term of Pelz & Good (J. R. Stat. Soc. B 38, 1976), which is off by less than
+    0.0003 from 500 observations on.
+    """
+    if count * distance**2 >= _TAIL_SQUARE:
+        return min(1.0, 2 * float(special.smirnov(count, distance)))
+    return float(special.kolmogorov(np.sqrt(count) * distance + 1 / (6 * np.sqrt(count))))
 
 
 def ks_of_counts(reference: IntArray, current: IntArray) -> float:
@@ -100,9 +118,11 @@ def ks_of_counts(reference: IntArray, current: IntArray) -> float:
 
 def adjusted(p_values: FloatArray) -> FloatArray:
     """Benjamini–Hochberg: each is the smallest false-discovery rate at which it would be a discovery."""
-    if len(p_values) == 0:
-        return p_values
-    return np.asarray(stats.false_discovery_control(p_values), dtype=np.float64)
+    order = np.argsort(p_values)[::-1]
+    rates = p_values[order] * (len(p_values) / np.arange(len(p_values), 0, -1))
+    found = np.empty(len(p_values))
+    found[order] = np.minimum(1.0, np.minimum.accumulate(rates))
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from taskclf_tray.drift.statistics import (
     bin_of,
     day_shares,
     ks_of_values,
+    ks_p_value,
     onset,
     population_stability_index,
     psi_of_values,
@@ -122,6 +123,21 @@ def test_where_a_change_began() -> None:
 def test_scipy_and_we_mean_the_same_distance() -> None:
     before, after = RNG.normal(0, 1, 300), RNG.normal(0.3, 1, 200)
     assert ks_of_values(before, after)[0] == stats.ks_2samp(before, after).statistic
+
+
+@pytest.mark.parametrize("count", [500, 2000])
+def test_scipy_and_we_mean_the_same_probability_of_a_distance(count: int) -> None:
+    distances = np.linspace(0.005, 0.3, 60)
+    expected = stats.kstwo.sf(distances, count)
+    found = np.array([ks_p_value(distance, count) for distance in distances])
+    assert found == pytest.approx(expected, abs=3e-4)
+    is_small = expected < 0.02
+    assert found[is_small] == pytest.approx(expected[is_small], rel=1e-12)
+
+
+def test_scipy_and_we_adjust_alike() -> None:
+    for p_values in (RNG.random(40), np.array([0.01, 0.01, 0.5, 1.0]), np.array([0.02])):
+        assert adjusted(p_values) == pytest.approx(stats.false_discovery_control(p_values), rel=1e-12)
 
 
 def _days(rng: np.random.Generator, count: int) -> np.ndarray:
