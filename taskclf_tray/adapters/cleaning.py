@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from taskclf_tray.adapters.raw import RawEvent
@@ -25,14 +25,19 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
     """
     whole: list[RawEvent] = []
     last_of_id: dict[int, int] = {}
-    said: dict[tuple[int, int, str, bytes], int] = {}
-    for event in sorted(events, key=lambda e: (e.start_us, e.event_id)):
+    first_at: dict[tuple[int, int, str], int] = {}
+    said: dict[tuple[int, bytes], int] = {}
+    for event in sorted(events, key=attrgetter("start_us", "event_id")):
         at = last_of_id.get(event.event_id)
         if at is not None and event.start_us <= whole[at].end_us and event.data == whole[at].data:
             longer = max(whole[at].end_us, event.end_us) - whole[at].start_us
             whole[at] = dataclasses.replace(whole[at], duration_us=longer)
             continue
-        twin = said.setdefault((event.start_us, event.duration_us, event.browser, _digest(event)), len(whole))
+        first = first_at.setdefault((event.start_us, event.duration_us, event.browser), len(whole))
+        twin = len(whole)
+        if first < twin:  # only events of one moment are looked at more closely
+            said[first, _digest(whole[first])] = first
+            twin = said.setdefault((first, _digest(event)), twin)
         if twin == len(whole):
             whole.append(event)
         last_of_id[event.event_id] = twin

@@ -190,15 +190,17 @@ def is_sound(stream: Stream, event: RawEvent) -> bool:
         return isinstance(data.get("status"), str) and data["status"] in _AWAY
     if stream is Stream.TAB:
         return isinstance(data.get("url"), str)
-    return any(key in data for key in _COUNTS) and all(_is_count(data.get(key, 0)) for key in _COUNTS)
+    counts = [data[key] for key in _COUNTS if key in data]
+    return bool(counts) and all(map(_is_count, counts))
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+    return type(value) in (int, float) and 0 <= value <= _MAX_COUNT  # a bool is no number here
 
 
 def _input_event(event: RawEvent) -> AWInputEvent:
-    presses, clicks, delta_x, delta_y, scroll_x, scroll_y = (int(event.data.get(key, 0)) for key in _COUNTS)
+    count_of = event.data.get
+    presses, clicks, delta_x, delta_y, scroll_x, scroll_y = [int(count_of(key, 0)) for key in _COUNTS]
     return AWInputEvent(
         timestamp=from_us(event.start_us),
         duration_seconds=event.duration_us / US_PER_SECOND,

@@ -9,6 +9,7 @@ from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.core.zones import zone as zone
 
 MICROSECOND = timedelta(microseconds=1)
+_SECONDS_PER_DAY = 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 US_PER_SECOND = 1_000_000
 
@@ -20,7 +21,8 @@ def as_utc(moment: datetime) -> datetime:
 
 def to_us(moment: datetime) -> int:
     """Whole microseconds since 1970-01-01 UTC (exact: datetimes have no finer unit)."""
-    return (as_utc(moment) - _EPOCH) // MICROSECOND
+    since = (moment if moment.tzinfo is UTC else as_utc(moment)) - _EPOCH
+    return (since.days * _SECONDS_PER_DAY + since.seconds) * US_PER_SECOND + since.microseconds
 
 
 def from_us(microseconds: int) -> datetime:
