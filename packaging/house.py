@@ -214,7 +214,7 @@ def event_to_label(watched: Callable[[], contextlib.AbstractContextManager[None]
     from taskclf_tray.core.time import to_us
     from taskclf_tray.store.database import Database
     from tests.infer.test_parity_record import Script
-    from tests.ui.worker_home import pipeline_config, recorder_of
+    from tests.support.worker_home import pipeline_config, recorder_of
 
     start = datetime(2026, 3, 2, 9, tzinfo=UTC)
     raw = [
@@ -239,8 +239,8 @@ def label_to_model(watched: Callable[[], contextlib.AbstractContextManager[None]
     from taskclf_tray.labels.spans import LabelStore
     from taskclf_tray.store.database import Database
     from taskclf_tray.train.train_request import RetrainRequest
-    from tests.train.worked_days import FIRST, LATER, make_home, record_days
-    from tests.ui.worker_home import USER
+    from tests.support.worked_days import FIRST, LATER, make_home, record_days
+    from tests.support.worker_home import USER
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         paths = make_home(Path(folder) / "home")

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from taskclf_tray.system.job_entry import ONE_THREAD
 from tests import run_order
@@ -20,6 +21,11 @@ PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "
 AW_SERVER_PYTHON = ROOT / ".venv-aw" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GARBAGE_THRESHOLDS = (100_000, 20, 50)
 DESKTOP_VARIABLES = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
+
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a law is about values, not about time
+settings.load_profile("busy machine")
 
 _home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

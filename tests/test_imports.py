@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import taskclf_tray
 from tests.support.import_contracts import DOORS
@@ -64,3 +66,14 @@ def _loaded_by(names: list[str]) -> set[str]:
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert answer.returncode == 0, answer.stderr
     return set(json.loads(answer.stdout))
+
+
+def test_no_test_imports_another_test() -> None:
+    """What two tests share lies in tests/support, where it can be found."""
+    tests = Path(__file__).parent
+    assert [line for path in tests.rglob("*.py") for line in _imports_of_tests(path.read_text(encoding="utf-8"))] == []
+    assert _imports_of_tests("from tests.app.test_today import rig\n") != []
+
+
+def _imports_of_tests(source: str) -> list[str]:
+    return re.findall(r"^(?:from|import) tests\S*\.test_\w+.*$", source, re.MULTILINE)

@@ -79,7 +79,7 @@ def always() -> None:
 
 
 class ActivitySource(ABC):
-    """Reads cleaned events of any past time; every implementation passes `tests/adapters/contract.py`."""
+    """Reads cleaned events of any past time; every implementation passes `tests/support/source_contract.py`."""
 
     name: ClassVar[str]
     is_closed: ClassVar[bool] = False

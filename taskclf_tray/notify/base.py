@@ -91,7 +91,7 @@ class Notice:
 
 
 class Notifier(ABC):
-    """Shows notices. Every implementation passes `tests/ui/notifier_contract.py`."""
+    """Shows notices. Every implementation passes `tests/support/notifier_contract.py`."""
 
     name: ClassVar[str]
 

@@ -22,8 +22,8 @@ from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWConnectionError, AWProtocolError, AWTimeoutError
 from taskclf_tray.core.time import iso_z
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.fakes.processes import allowed
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.processes import allowed
 
 pytestmark = pytest.mark.server
 SECRET = "0123456789abcdef" * 4

@@ -21,8 +21,8 @@ from taskclf_tray.core.errors import (
     ConfigError,
     SourceError,
 )
-from tests.fakes.http_faults import Handler, faulty_server
-from tests.fakes.processes import allowed
+from tests.support.http_faults import Handler, faulty_server
+from tests.support.processes import allowed
 
 MARKER = "poison-title-19cd"
 

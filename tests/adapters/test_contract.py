@@ -17,8 +17,8 @@ from taskclf_tray.adapters.export import ExportSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.time import from_us, iso_z, to_us
-from tests.adapters.contract import START, Raw, check_source
-from tests.fakes.aw_server import AWServer, run_aw_server, run_rust_server
+from tests.support.aw_server import AWServer, run_aw_server, run_rust_server
+from tests.support.source_contract import START, Raw, check_source
 
 SECRET = "0123456789abcdef" * 4
 

@@ -15,8 +15,8 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWConnectionError
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
-from tests.fakes.aw_feed import LiveFeeder, feed_aw_server, main
-from tests.fakes.aw_server import AWServer, run_aw_server
+from tests.support.aw_feed import LiveFeeder, feed_aw_server, main
+from tests.support.aw_server import AWServer, run_aw_server
 
 SECRET = "7c" * 32
 TUESDAY = date(2026, 3, 3)

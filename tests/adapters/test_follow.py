@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.apps import AppRegistry
@@ -21,7 +21,7 @@ S = 1_000_000
 MINUTE = 60
 LOOK_BACK = 310
 lookup = AppRegistry({}).lookup
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=40)
 NOBODY = Desk()
 TYPED = {"presses": 3, "clicks": 0, "deltaX": 0, "deltaY": 0, "scrollX": 0, "scrollY": 0}
 STILL = dict.fromkeys(TYPED, 0)

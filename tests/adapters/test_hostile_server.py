@@ -22,9 +22,9 @@ from taskclf_tray.adapters.cleaning import join_pieces
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import AWProtocolError, AWTimeoutError
-from tests.fakes.aw_server import RustServer
-from tests.fakes.http_faults import Handler, faulty_server
-from tests.fakes.processes import allowed
+from tests.support.aw_server import RustServer
+from tests.support.http_faults import Handler, faulty_server
+from tests.support.processes import allowed
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from taskclf_tray.adapters.base import Stream, Unread
 from taskclf_tray.adapters.machines import HANDOVER_US, Bucket, Selection, select
 
 HOUR_US = 3_600_000_000
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 def bucket(kind: Stream, host: str, hours: tuple[int, int] | None, bucket_id: str = "", **more: Any) -> Bucket:

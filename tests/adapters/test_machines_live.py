@@ -17,7 +17,7 @@ from taskclf_tray.adapters.base import Stream, Unread
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.errors import AWNotFoundError
 from taskclf_tray.core.time import iso_z
-from tests.fakes.aw_server import AWServer, RustServer, run_aw_server, run_rust_server
+from tests.support.aw_server import AWServer, RustServer, run_aw_server, run_rust_server
 
 SECRET = "0123456789abcdef" * 4
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -219,7 +219,7 @@ def test_damaged_events_of_every_stream_are_counted() -> None:
 names = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fresh=st.tuples(names, names, st.floats(1, 29)),
     stale=st.lists(st.tuples(names, names, st.integers(40, 500_000)), max_size=6),

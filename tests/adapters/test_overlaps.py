@@ -16,7 +16,7 @@ from taskclf_tray.adapters.follow import Desk, Screen, follow
 from taskclf_tray.adapters.overlaps import MOST_OVERLAP, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import Interval, flatten, union
-from tests.fakes.processes import allowed
+from tests.support.processes import allowed
 
 S = 1_000_000
 DAY = 86_400
@@ -46,7 +46,7 @@ def test_what_a_watcher_writes_stays_as_it_is() -> None:
     assert thinned(Stream.WINDOW, []) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(600, 90_000)), min_size=1, max_size=30), st.integers(0, 9))
 def test_who_is_in_front_does_not_change(spans: list[tuple[int, int]], moments: int) -> None:
     events = [event(start, length, n + 1, app=f"a{n % 5}") for n, (start, length) in enumerate(spans * 12)]

@@ -13,7 +13,7 @@ import pytest
 from taskclf_tray.adapters import aw_http, deadline
 from taskclf_tray.adapters.aw_http import AWClient, configured_key, server_owner
 from taskclf_tray.core.errors import AWForeignServerError
-from tests.fakes.http_faults import faulty_server
+from tests.support.http_faults import faulty_server
 
 KEY = "local-key-77"
 

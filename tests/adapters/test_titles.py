@@ -12,7 +12,7 @@ import pytest
 
 from taskclf_tray.adapters.titles import TitleHasher, title_features
 from taskclf_tray.core.errors import IdentityError
-from tests.fakes.processes import allowed
+from tests.support.processes import allowed
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "golden_titles.json").read_text("utf-8"))
 

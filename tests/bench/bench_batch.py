@@ -23,7 +23,7 @@ from taskclf_tray.infer.batch import run_batch_inference
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
-from tests.infer.sample_rows import BUNDLE, HOME, START, golden_frame, vocabularies
+from tests.support.sample_rows import BUNDLE, HOME, START, golden_frame, vocabularies
 
 DEFAULT_ROWS = 200_000
 FULL_ROWS = 1_000_000

@@ -7,7 +7,7 @@ import time
 
 from taskclf_tray.train.dataset_sources import labelled_dataset
 from taskclf_tray.train.weak import weak_label
-from tests.train.test_dataset_sources import buckets_and_spans
+from tests.support.stored_days import buckets_and_spans
 
 
 def seconds_for(minutes: int, spans: int, *, with_rules: bool, repeats: int = 3) -> float:

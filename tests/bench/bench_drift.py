@@ -21,7 +21,7 @@ works are not counted, and in the last column they are. The thresholds were chos
 those here are others. Intervals are Clopper–Pearson's, 95 %.
 
 Simulated people are steadier than real ones. So the check also looks at made-up weeks of somebody whose days lie as
-far apart as the minutes of a day do, without any trend (`tests/train/drift_frames.py`): how often does one check alarm?
+far apart as the minutes of a day do, without any trend (`tests/support/drift_frames.py`): how often does a check alarm?
 
 The naive check beside it asks, once a week, whether KS over rows at α 0.05 flags any feature.
 """
@@ -46,7 +46,7 @@ from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.simulation.personas import PERSONAS
 from taskclf_tray.train.starter_rows import FIRST_MONDAY
 from tests.bench.drift_people import DRIFTS, Life, windows_of
-from tests.train.drift_frames import MONDAY, check_arguments, week
+from tests.support.drift_frames import MONDAY, check_arguments, week
 
 FIRST_SEED: Final = 3000
 WINDOW_DAYS: Final = 7

@@ -11,7 +11,7 @@ import time
 
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent
 from taskclf_tray.features.build import build_features_from_aw_events
-from tests.features.events import away, keys, tab, win
+from tests.support.events import away, keys, tab, win
 
 APPS = ("edit", "web", "shell", "meet", "chat", "mail", "files", "notes")
 DAY_SECONDS = 86_400

@@ -26,7 +26,7 @@ from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.predictor import OnlinePredictor
 from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
-from tests.infer.sample_rows import HOME, START, forest, golden_frame, golden_rows, vocabularies
+from tests.support.sample_rows import HOME, START, forest, golden_frame, golden_rows, vocabularies
 
 _METADATA = SimpleNamespace(schema_version="v3", time_basis="local")
 

@@ -26,7 +26,7 @@ from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from tests.ui.worker_home import MORNING, USER, pipeline_config, recorder_of
+from tests.support.worker_home import MORNING, USER, pipeline_config, recorder_of
 
 SIZES = (60, 1_440, 10_000, 43_200)
 _MIDNIGHT = MORNING.replace(hour=0)

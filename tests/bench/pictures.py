@@ -15,11 +15,11 @@ from pathlib import Path
 from PIL import Image
 from Xlib.display import Display
 
-from tests.e2e.test_tray_labels import FAST, DemoHome, entry_with
-from tests.fakes.desktop import Desktop, desktop
-from tests.fakes.notifyd_desktop import NotifydHand, xfce_notifyd
-from tests.fakes.processes import ROOT, python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
+from tests.support.demo_home import FAST, DemoHome, entry_with
+from tests.support.desktop import Desktop, desktop
+from tests.support.notifyd_desktop import NotifydHand, xfce_notifyd
+from tests.support.processes import ROOT, python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
 TARGET = ROOT / "docs" / "pictures" / "tray.png"
 ICON = (14, 16)

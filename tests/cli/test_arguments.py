@@ -8,32 +8,15 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.cli.arguments import (
-    Parser,
     UsageError,
     arrange,
-    commands_of,
     file_path,
     name_or_path,
     options_of,
     parse,
 )
 from taskclf_tray.cli.main import build_parser, main
-
-PARSER = build_parser()
-
-
-def leaves(parser: Parser = PARSER, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Parser]:
-    """Every command that does something, by the words that name it."""
-    below = commands_of(parser)
-    if not below:
-        return {path: parser}
-    found: dict[tuple[str, ...], Parser] = {}
-    for name, command in below.items():
-        found |= leaves(command, (*path, name))
-    return found
-
-
-LEAVES = leaves()
+from tests.support.commands import LEAVES, PARSER
 
 
 def test_there_are_commands_to_test() -> None:

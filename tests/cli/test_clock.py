@@ -10,9 +10,9 @@ from taskclf_tray.app.clock_put_back import put_right
 from taskclf_tray.app.online_loop import RECORD_FILE, run_online_loop
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from tests.cli.records import NOW, RecordHome, in_berlin, line, request_of
-from tests.report.records import MINUTE, bucket
-from tests.ui.worker_home import USER, copy_home
+from tests.support.cli_records import NOW, RecordHome, in_berlin, line, request_of
+from tests.support.report_records import MINUTE, bucket
+from tests.support.worker_home import USER, copy_home
 
 __all__ = ["in_berlin", "line"]
 

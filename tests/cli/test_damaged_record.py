@@ -14,10 +14,10 @@ import pytest
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.label_copy import LabelCopy
 from taskclf_tray.labels.spans import LabelStore
-from tests.cli.records import NOW, RecordHome, in_berlin, line
-from tests.report.records import bucket
-from tests.ui.worker_home import USER
-from tests.ui.worker_rig import Rig
+from tests.support.cli_records import NOW, RecordHome, in_berlin, line
+from tests.support.report_records import bucket
+from tests.support.worker_home import USER
+from tests.support.worker_rig import Rig
 
 __all__ = ["in_berlin", "line"]
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from taskclf_tray.core.time import day_bounds
-from tests.cli.records import RecordHome, clock_of, in_berlin, line
-from tests.report.records import MINUTE, bucket
-from tests.ui.worker_home import USER
+from tests.support.cli_records import RecordHome, clock_of, in_berlin, line
+from tests.support.report_records import MINUTE, bucket
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
 

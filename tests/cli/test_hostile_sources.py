@@ -14,10 +14,10 @@ from taskclf_tray.cli.main import main
 from taskclf_tray.core.errors import ExportFormatError
 from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.store.database import Database
-from tests.cli.records import clock_of
-from tests.e2e.app_process import noon_zone
-from tests.fakes.aw_server import run_rust_server
-from tests.ui.worker_home import copy_home, recorded
+from tests.support.app_process import noon_zone
+from tests.support.aw_server import run_rust_server
+from tests.support.cli_records import clock_of
+from tests.support.worker_home import copy_home, recorded
 
 UNASKABLE = ("\ud800", "..", ".", "x" * 600)
 

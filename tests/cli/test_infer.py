@@ -35,8 +35,8 @@ from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import parquet_frame
 from taskclf_tray.ui import app
 from taskclf_tray.ui.app import Options
-from tests.infer.sample_rows import DATA, golden_frame
-from tests.ui.worker_home import MORNING, SECRET, USER, copy_home, recorder_of, simulated_source
+from tests.support.sample_rows import DATA, golden_frame
+from tests.support.worker_home import MORNING, SECRET, USER, copy_home, recorder_of, simulated_source
 
 EXPORT = DATA / "real_watchers" / "aw-buckets-export_default-settings_290s.json"
 ROWS = DATA / "golden_predictions" / "rows_v3.parquet"

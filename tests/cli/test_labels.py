@@ -18,11 +18,10 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import MAX_FILE_BYTES
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import unpack_row
-from tests.cli.homes import CommandLine
-from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
-from tests.cli.test_report import put
-from tests.infer.sample_rows import HOME
-from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
+from tests.support.cli_records import NOW, RecordHome, clock_of, in_berlin, line, put
+from tests.support.homes import CommandLine
+from tests.support.sample_rows import HOME
+from tests.support.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
 __all__ = ["in_berlin", "line"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.infer.resolve import resolve_inference_config
-from tests.cli.homes import CommandLine, edit
-from tests.infer.sample_rows import BUNDLE
+from tests.support.homes import CommandLine, edit
+from tests.support.sample_rows import BUNDLE
 
 OTHER = "2026-11-22_000000_run-0002"
 

@@ -10,10 +10,10 @@ import pytest
 from taskclf_tray.core.time import to_us
 from taskclf_tray.drift import story
 from taskclf_tray.drift.memory import DriftMemory, Told, update_memory
-from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
-from tests.report.records import MINUTE, bucket
-from tests.ui.drift_home import FRIDAY, LAST, in_figma, working_days, write_days
-from tests.ui.worker_home import USER
+from tests.support.cli_records import NOW, RecordHome, clock_of, in_berlin, line
+from tests.support.drift_home import FRIDAY, LAST, in_figma, working_days, write_days
+from tests.support.report_records import MINUTE, bucket
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
 

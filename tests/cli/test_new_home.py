@@ -17,11 +17,11 @@ from taskclf_tray.cli.main import main
 from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.models.bundle import starter_bundle
 from taskclf_tray.ui import app
-from tests.cli.records import in_berlin
-from tests.cli.test_arguments import LEAVES
-from tests.cli.test_retrain import Home
-from tests.infer.sample_rows import DATA
-from tests.train.worked_days import spans_of
+from tests.support.cli_records import in_berlin
+from tests.support.commands import LEAVES
+from tests.support.homes import Home
+from tests.support.sample_rows import DATA
+from tests.support.worked_days import spans_of
 
 __all__ = ["in_berlin"]
 

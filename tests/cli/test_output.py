@@ -22,8 +22,7 @@ from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.ui import app, headless
 from taskclf_tray.ui.app import Options
-from tests.cli.records import RecordHome, in_berlin, line, request_of
-from tests.cli.test_report import MONDAY, put
+from tests.support.cli_records import MONDAY, RecordHome, in_berlin, line, put, request_of
 
 __all__ = ["in_berlin", "line"]
 

@@ -13,8 +13,8 @@ import pytest
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
 from taskclf_tray.labels.queue_file import MAX_FILE_BYTES, parse_queue
-from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
-from tests.ui.worker_home import USER
+from tests.support.cli_records import NOW, RecordHome, clock_of, in_berlin, line
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
 

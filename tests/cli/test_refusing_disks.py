@@ -17,10 +17,10 @@ import pytest
 
 from taskclf_tray.cli.main import main
 from taskclf_tray.store.database import Database
-from tests.cli.records import NOW, RecordHome, in_berlin, line
-from tests.fakes.disks import fill, on_small_disk, permissions_bind, read_only
-from tests.report.records import bucket
-from tests.ui.worker_home import USER
+from tests.support.cli_records import NOW, RecordHome, in_berlin, line
+from tests.support.disks import fill, on_small_disk, permissions_bind, read_only
+from tests.support.report_records import bucket
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
 

@@ -8,7 +8,6 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,25 +18,11 @@ from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, Taxonomy
 from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.outputs import OutputWriter
-from taskclf_tray.store.buckets import BucketRecord
-from tests.cli.records import NOW, RecordHome, clock_of, in_berlin, line
-from tests.report.records import MINUTE
-from tests.report.records import bucket as plain_bucket
-from tests.ui.worker_home import USER
+from tests.support.cli_records import BERLIN, MONDAY, NOW, RecordHome, clock_of, in_berlin, line, put
+from tests.support.report_records import MINUTE
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
-
-BERLIN = "Europe/Berlin"
-MONDAY = datetime(2026, 3, 1, 23, tzinfo=UTC)
-"""Midnight in Berlin, as the day begins that NOW lies in."""
-
-
-def put(line: RecordHome, start: datetime, minutes: int, label: str = "Build", **more: Any) -> list[BucketRecord]:
-    more = {"zone": BERLIN, "user": USER} | more
-    records = [plain_bucket(start + number * MINUTE, label, **more) for number in range(minutes)]
-    with line.database() as database, database.transaction():
-        database.buckets.put(records)
-    return records
 
 
 def say(line: RecordHome, start: datetime, minutes: int, label: str) -> None:

@@ -11,17 +11,10 @@ from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.labels.learning import Reinference, load_reinference
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.database import Database
-from tests.cli.homes import CommandLine
-from tests.infer.promotion_home import FIRST, make_small, promoted
-from tests.infer.sample_rows import BUNDLE
-from tests.train.worked_days import USER, make_home, record_days, write_export, write_labels
-
-
-class Home(CommandLine):
-    """Calls commands in a home that is made by hand."""
-
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.home, self.models, self._capsys = home, home / "models", capsys
+from tests.support.homes import CommandLine, Home
+from tests.support.promotion_home import FIRST, make_small, promoted
+from tests.support.sample_rows import BUNDLE
+from tests.support.worked_days import USER, make_home, record_days, write_export, write_labels
 
 
 def test_retrain_says_how_it_goes_and_rollback_goes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,9 +19,9 @@ from taskclf_tray.core.config import load_config
 from taskclf_tray.models.registry import list_bundles
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from tests.cli.records import RecordHome, in_berlin, line
-from tests.infer.sample_rows import BUNDLE, HOME
-from tests.ui.worker_home import USER
+from tests.support.cli_records import RecordHome, in_berlin, line
+from tests.support.sample_rows import BUNDLE, HOME
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin", "line"]
 

@@ -11,11 +11,11 @@ import pytest
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.store.database import Database
-from tests.cli.homes import CommandLine
-from tests.cli.records import RecordHome, in_berlin
-from tests.fakes.special_files import KINDS, mark, no_waiting, put
-from tests.infer.sample_rows import BUNDLE
-from tests.ui.worker_home import USER
+from tests.support.cli_records import RecordHome, in_berlin
+from tests.support.homes import CommandLine
+from tests.support.sample_rows import BUNDLE
+from tests.support.special_files import KINDS, mark, no_waiting, put
+from tests.support.worker_home import USER
 
 __all__ = ["in_berlin"]
 

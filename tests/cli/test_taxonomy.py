@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.infer.taxonomy_file import starter_taxonomy_text
-from tests.cli.homes import CommandLine
+from tests.support.homes import CommandLine
 
 
 @pytest.fixture

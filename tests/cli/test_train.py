@@ -18,9 +18,9 @@ from taskclf_tray.jobs.train import run
 from taskclf_tray.models.bundle import MODEL_FILE
 from taskclf_tray.system.own_process import ATTACHABLE_VARIABLE
 from taskclf_tray.train.train_request import TrainRequest
-from tests.cli.homes import CommandLine
-from tests.fakes.processes import is_over, wait_until
-from tests.train.worked_days import make_home, record_days
+from tests.support.homes import CommandLine
+from tests.support.processes import is_over, wait_until
+from tests.support.worked_days import make_home, record_days
 
 
 @pytest.fixture(scope="module")

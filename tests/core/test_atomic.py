@@ -14,9 +14,9 @@ import pytest
 
 from taskclf_tray.core import atomic
 from taskclf_tray.core.atomic import write_bytes_atomic, write_json_atomic, write_text_atomic
-from tests.fakes.forked import forked
-from tests.fakes.processes import wait_until
-from tests.fakes.writers import write_policies
+from tests.support.forked import forked
+from tests.support.processes import wait_until
+from tests.support.writers import write_policies
 
 
 def test_new_file_gets_its_folders_and_mode(tmp_path: Path) -> None:

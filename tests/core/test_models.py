@@ -18,7 +18,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyConfig, default_taxonomy
 from taskclf_tray.models.policy import InferencePolicy
 from taskclf_tray.models.registry import ActivePointer
-from tests.infer.sample_rows import golden_frame, golden_rows
+from tests.support.sample_rows import golden_frame, golden_rows
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from taskclf_tray.core import regular_files
 from taskclf_tray.core.atomic import append_line, write_bytes_atomic
 from taskclf_tray.core.regular_files import Links, NotRegularError, TooLargeError, open_regular, read_regular
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
-from tests.fakes.special_files import KINDS, mark, no_waiting, put
+from tests.support.special_files import KINDS, mark, no_waiting, put
 
 PACKAGE = Path(regular_files.__file__).parents[1]
 _READS = re.compile(r"\.read_(?:bytes|text)\(|\.open\(\s*\"|[^.\w]open\(|os\.open\(")

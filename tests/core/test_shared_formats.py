@@ -22,7 +22,7 @@ from taskclf_tray.models.bundle import load_model_bundle, read_metadata, save_mo
 from taskclf_tray.models.draft_policy import policy_for_bundle
 from taskclf_tray.models.policy import read_inference_policy, save_inference_policy
 from taskclf_tray.models.registry import read_active, set_active
-from tests.infer.sample_rows import BUNDLE, HOME
+from tests.support.sample_rows import BUNDLE, HOME
 
 STORES = ("calibrator_store", "calibrator_store_isotonic")
 

@@ -30,7 +30,7 @@ from taskclf_tray.models.policy import (
     save_inference_policy,
 )
 from taskclf_tray.models.resolve import resolve_inference_config
-from tests.infer.sample_rows import HOME
+from tests.support.sample_rows import HOME
 
 LEARNT = Transitions.sticky(0.9)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -15,8 +13,8 @@ from taskclf_tray.app import text
 from taskclf_tray.cli.main import build_parser
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
+from tests.support.documents import ROOT, load
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     "README.md",
     "ARCHITECTURE.md",
@@ -33,16 +31,6 @@ COMMAND_LINE = "docs/command-line.md"
 def read(name: str) -> str:
     """A document of the repository."""
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-def load(script: str) -> ModuleType:
-    """A script of `packaging/` as a module; the folder is no package."""
-    spec = importlib.util.spec_from_file_location(Path(script).stem, ROOT / "packaging" / script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 README = read("README.md")

@@ -54,8 +54,8 @@ from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.model_registry import SelectionPolicy, resolve_active_model, write_active_atomic
 from taskclf_tray.report.daily import build_daily_report
 from taskclf_tray.report.export import export_report_json
-from tests.infer.sample_rows import BUNDLE, HOME, golden, golden_frame, vocabularies
-from tests.train.drift_frames import week
+from tests.support.drift_frames import week
+from tests.support.sample_rows import BUNDLE, HOME, golden, golden_frame, vocabularies
 
 EXPORT = Path(__file__).parents[1] / "data" / "real_watchers" / "aw-buckets-export_default-settings_290s.json"
 SECRET = "0" * 63 + "1"

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from packaging.requirements import Requirement
 from tests.conftest import AW_SERVER_PYTHON
-from tests.docs.test_setup import PYTHONS, REQUIREMENTS, ROOT
+from tests.support.environments import PYTHONS, REQUIREMENTS, ROOT
 
 SYSTEMS = [("linux", "Linux", "x86_64"), ("darwin", "Darwin", "arm64"), ("win32", "Windows", "AMD64")]
 ENVIRONMENTS = {".venv": "dev.txt", ".venv-aw": "aw-server.txt"}

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from taskclf_tray.infer.batch import read_segments_json
-from tests.e2e.server_days import Desk
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.ui.worker_home import copy_home
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.server_days import Desk
+from tests.support.worker_home import copy_home
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 

@@ -14,8 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.docs.test_setup import load_environment, pins
-from tests.fakes.package_index import PackageIndex
+from tests.support.environments import load_environment, pins
+from tests.support.package_index import PackageIndex
 
 REFUSING_SETUP = "raise SystemExit('a source release was built though there is a wheel')\n"
 PROJECT = """

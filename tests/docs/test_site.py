@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.test_documents import ROOT, load
-from tests.docs.test_setup import pins
+from tests.support.documents import ROOT, load
+from tests.support.environments import pins
 
 HOOKS = load("docs_hooks.py")
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))

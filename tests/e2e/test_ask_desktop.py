@@ -12,11 +12,11 @@ from PIL import Image
 from taskclf_tray.app.questions import label_of_key, question_notice
 from taskclf_tray.notify.base import Button
 from taskclf_tray.store.requests import RequestRecord
-from tests.e2e.test_tray_labels import FAST, DemoHome, entry_with
-from tests.fakes.desktop import Desktop, desktop
-from tests.fakes.notifyd_desktop import NotifydHand, xfce_notifyd
-from tests.fakes.processes import ROOT, allowed, python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
+from tests.support.demo_home import FAST, DemoHome, entry_with
+from tests.support.desktop import Desktop, desktop
+from tests.support.notifyd_desktop import NotifydHand, xfce_notifyd
+from tests.support.processes import ROOT, allowed, python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
 ARTEFACTS = ROOT / ".artefacts"

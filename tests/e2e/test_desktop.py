@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.desktop import desktop
-from tests.fakes.processes import ROOT, python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
+from tests.support.desktop import desktop
+from tests.support.processes import ROOT, python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
 ARTEFACTS = ROOT / ".artefacts"
 

@@ -26,15 +26,15 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import run_app
-from tests.e2e.month_life import ZONE, MovedHome, days_from, events_of, feed, local
-from tests.e2e.month_person import Answerer, by_hand
-from tests.fakes.aw_server import run_aw_server
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import PATIENCE, allowed
-from tests.fakes.sni_driver import Entry, TrayClient
-from tests.fakes.stub_notifyd import NotifyDaemon
+from tests.support.app_process import run_app
+from tests.support.aw_server import run_aw_server
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.month_life import ZONE, MovedHome, days_from, events_of, feed, local
+from tests.support.month_person import Answerer, by_hand
+from tests.support.processes import PATIENCE, allowed
+from tests.support.sni_driver import Entry, TrayClient
+from tests.support.stub_notifyd import NotifyDaemon
 
 pytestmark = [pytest.mark.bus, pytest.mark.server, pytest.mark.timeout(1800)]
 

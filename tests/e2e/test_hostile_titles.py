@@ -29,18 +29,18 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from tests.e2e.app_process import AppProcess, run_app
-from tests.e2e.server_days import configure
-from tests.fakes.aw_feed import feed_aw_server
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import wait_until
-from tests.fakes.sni_driver import TrayClient
-from tests.fakes.stub_notifyd import NotifyDaemon, ShownNotice
-from tests.ui.test_hostile_questions import ADDRESS, APP, TITLE, HostilePerson, hostile, is_plain, leaks
-from tests.ui.worker_home import MORNING, USER, copy_home
-from tests.ui.worker_rig import START
+from tests.support.app_process import AppProcess, run_app
+from tests.support.aw_feed import feed_aw_server
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.hostile_texts import ADDRESS, APP, TITLE, HostilePerson, hostile, is_plain, leaks
+from tests.support.processes import wait_until
+from tests.support.server_days import configure
+from tests.support.sni_driver import TrayClient
+from tests.support.stub_notifyd import NotifyDaemon, ShownNotice
+from tests.support.worker_home import MORNING, USER, copy_home
+from tests.support.worker_rig import START
 
 pytestmark = [pytest.mark.server, pytest.mark.bus]
 SPEED = 300.0

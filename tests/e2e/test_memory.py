@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.e2e.app_process import AppProcess, running_app
+from tests.support.app_process import AppProcess, running_app
 
 BUDGET_KIB = 60 * 1024
 GROWTH_KIB = 1024

@@ -22,12 +22,12 @@ from taskclf_tray.app import drift_watch, text
 from taskclf_tray.core.time import from_us, seconds_to_us, zone
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.month_life import ZONE, MovedHome, days_from, events_of, feed, local
-from tests.fakes.aw_server import run_aw_server
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.sni_driver import TrayClient
-from tests.fakes.stub_notifyd import NotifyDaemon, ShownNotice
+from tests.support.aw_server import run_aw_server
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.month_life import ZONE, MovedHome, days_from, events_of, feed, local
+from tests.support.sni_driver import TrayClient
+from tests.support.stub_notifyd import NotifyDaemon, ShownNotice
 
 pytestmark = [pytest.mark.bus, pytest.mark.server, pytest.mark.timeout(1800)]
 

@@ -15,11 +15,11 @@ import pytest
 
 from taskclf_tray.adapters.activitywatch import MOST_EVENTS
 from taskclf_tray.adapters.base import Stream
-from tests.e2e.app_process import app_command, app_environment
-from tests.fakes.aw_server import RustServer
-from tests.fakes.http_faults import Handler, faulty_server
-from tests.fakes.processes import allowed, wait_until
-from tests.ui.worker_home import copy_home
+from tests.support.app_process import app_command, app_environment
+from tests.support.aw_server import RustServer
+from tests.support.http_faults import Handler, faulty_server
+from tests.support.processes import allowed, wait_until
+from tests.support.worker_home import copy_home
 
 
 def crowd(count: int, begin: datetime, step_seconds: float, seconds: float) -> list[dict[str, Any]]:

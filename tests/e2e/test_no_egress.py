@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.app_process import AppProcess, app_command, app_environment, running_app
-from tests.e2e.server_days import Desk, Typist
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.fakes.processes import wait_until
-from tests.fakes.reaching_job import NOWHERE
-from tests.ui.drift_home import DAY, working_days, write_days
-from tests.ui.worker_home import copy_home
+from tests.support.app_process import AppProcess, app_command, app_environment, running_app
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.drift_home import DAY, working_days, write_days
+from tests.support.processes import wait_until
+from tests.support.reaching_job import NOWHERE
+from tests.support.server_days import Desk, Typist
+from tests.support.worker_home import copy_home
 
 pytestmark = pytest.mark.server
 
@@ -90,14 +90,14 @@ def test_the_tracer_sees_what_a_job_and_its_children_do(
     code = (
         "from taskclf_tray.jobs.child import JobError, run_child\n"
         "try:\n"
-        f"    run_child('tests.fakes.reaching_job', {{'way': {way!r}}}, id)\n"
+        f"    run_child('tests.support.reaching_job', {{'way': {way!r}}}, id)\n"
         "except JobError:\n"
         "    pass\n"
     )
     child = AppProcess([*tracer(trace), sys.executable, "-c", code], app_environment())
     assert child.process.wait(120) == 0
     child.close()
-    assert any("tests.fakes.reaching_job" in program for program in programs(trace))
+    assert any("tests.support.reaching_job" in program for program in programs(trace))
     assert contacted(trace) == expected
 
 

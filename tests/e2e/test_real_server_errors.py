@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import run_app, running_app
-from tests.e2e.server_days import Desk
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.fakes.processes import wait_until
+from tests.support.app_process import run_app, running_app
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.processes import wait_until
+from tests.support.server_days import Desk
 
 pytestmark = pytest.mark.server
 

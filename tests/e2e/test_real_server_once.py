@@ -26,11 +26,11 @@ from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import noon_zone, run_app
-from tests.e2e.server_days import ShiftedPerson, source_of
-from tests.fakes.aw_feed import feed_aw_server
-from tests.fakes.aw_server import AWServer, run_aw_server
-from tests.ui.worker_home import USER, batch_predictions, copy_home, pipeline_config, recorded
+from tests.support.app_process import noon_zone, run_app
+from tests.support.aw_feed import feed_aw_server
+from tests.support.aw_server import AWServer, run_aw_server
+from tests.support.server_days import ShiftedPerson, source_of
+from tests.support.worker_home import USER, batch_predictions, copy_home, pipeline_config, recorded
 
 pytestmark = pytest.mark.server
 

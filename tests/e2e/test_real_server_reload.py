@@ -12,11 +12,11 @@ import pytest
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import AppProcess, running_app
-from tests.e2e.server_days import Desk
-from tests.fakes.aw_server import run_aw_server
-from tests.fakes.processes import allowed, wait_until
-from tests.ui.worker_home import copy_home
+from tests.support.app_process import AppProcess, running_app
+from tests.support.aw_server import run_aw_server
+from tests.support.processes import allowed, wait_until
+from tests.support.server_days import Desk
+from tests.support.worker_home import copy_home
 
 pytestmark = pytest.mark.server
 

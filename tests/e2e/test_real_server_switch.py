@@ -12,10 +12,10 @@ import pytest
 from taskclf_tray.core.time import from_us
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import running_app
-from tests.e2e.server_days import Desk, configure
-from tests.fakes.aw_server import run_aw_server
-from tests.fakes.processes import allowed, wait_until
+from tests.support.app_process import running_app
+from tests.support.aw_server import run_aw_server
+from tests.support.processes import allowed, wait_until
+from tests.support.server_days import Desk, configure
 
 pytestmark = pytest.mark.server
 

@@ -16,11 +16,11 @@ from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.batch import run_batch_inference, write_predictions_csv
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
-from tests.e2e.app_process import noon_zone, run_app
-from tests.e2e.server_days import ShiftedPerson
-from tests.fakes.aw_feed import feed_aw_server
-from tests.fakes.aw_server import run_aw_server
-from tests.ui.worker_home import SECRET, USER, copy_home
+from tests.support.app_process import noon_zone, run_app
+from tests.support.aw_feed import feed_aw_server
+from tests.support.aw_server import run_aw_server
+from tests.support.server_days import ShiftedPerson
+from tests.support.worker_home import SECRET, USER, copy_home
 
 Lines = dict[str, dict[str, str]]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
-from tests.fakes.stub_notifyd import NotifyDaemon
-from tests.fakes.xdg_editor import FakeEditor
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.processes import python_child, wait_until
+from tests.support.sni_driver import TrayClient
+from tests.support.stub_notifyd import NotifyDaemon
+from tests.support.xdg_editor import FakeEditor
 
 pytestmark = pytest.mark.bus
 STARTER = "2026-01-01_000000_run-0001"

@@ -4,55 +4,20 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.store.database import Database
-from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import AskRecord, RequestRecord
-from taskclf_tray.system.paths import HomePaths
-from tests.e2e.app_process import run_app
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import allowed, python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
-from tests.fakes.stub_notifyd import NotifyDaemon, ShownNotice
+from taskclf_tray.store.requests import RequestRecord
+from tests.support.app_process import run_app
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.demo_home import FAST, DemoHome, entry_with
+from tests.support.processes import allowed, python_child, wait_until
+from tests.support.sni_driver import TrayClient
+from tests.support.stub_notifyd import NotifyDaemon, ShownNotice
 
 pytestmark = pytest.mark.bus
-FAST = ("demo", "--speed", "120")
-
-
-class DemoHome:
-    """The demo's home, read as another process does."""
-
-    def __init__(self, home: Path) -> None:
-        self.root = home / "tray" / "demo"
-        self.paths = HomePaths(self.root)
-
-    def spans(self) -> list[SpanRecord]:
-        with self._open() as (database, user):
-            return list(LabelStore(database, user).everything())
-
-    def requests(self) -> list[RequestRecord]:
-        with self._open() as (database, _):
-            return database.requests.all()
-
-    def asks(self) -> list[AskRecord]:
-        with self._open() as (database, user):
-            return database.asks.since(user, 0)
-
-    @contextmanager
-    def _open(self) -> Iterator[tuple[Database, str]]:
-        user = (self.root / "data" / "processed" / ".user_id").read_text().strip()
-        database = Database(self.paths.database, read_only=True)
-        try:
-            yield database, user
-        finally:
-            database.close()
 
 
 @pytest.fixture
@@ -63,14 +28,6 @@ def env(session_bus: PrivateBus, panel: Panel, notify_daemon: NotifyDaemon, tmp_
 @pytest.fixture
 def home(tmp_path: Path) -> DemoHome:
     return DemoHome(tmp_path / "home")
-
-
-def entries(tray: TrayClient) -> list[str]:
-    return [entry.label for depth, entry in tray.menu().walk() if depth == 0]
-
-
-def entry_with(tray: TrayClient, start: str) -> str:
-    return next((label for label in entries(tray) if label.startswith(start)), "")
 
 
 def label_this(tray: TrayClient, label: str) -> None:

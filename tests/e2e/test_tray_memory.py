@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.system.own_process import ATTACHABLE_VARIABLE
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.processes import python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
 LIMIT_MIB = 80
 NEVER_LOADED = ("lightgbm", "pandas", "sklearn", "scikit_learn", "pyarrow", "/scipy/", "numpy/random", "matplotlib")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.fakes.dbus import Panel
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import python_child, wait_until
-from tests.fakes.sni_driver import TrayClient
+from tests.support.dbus import Panel
+from tests.support.dbus_bus import PrivateBus
+from tests.support.processes import python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
 pytestmark = pytest.mark.bus
 TODAY = re.compile(r"^  (\S+(?: \S+)*)  (?:\d+ h )?\d+ min  \(disabled\)$", re.MULTILINE)

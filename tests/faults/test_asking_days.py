@@ -14,8 +14,8 @@ from functools import partial
 import pytest
 
 from taskclf_tray.labels.budget import AskSettings
-from tests.labels.asking_days import Tally, live
-from tests.labels.asking_people import Person
+from tests.support.asking_days import Tally, live
+from tests.support.asking_people import Person
 
 DAYS = 10_000 if os.environ.get("TASKCLF_FAULTS") == "long" else 1_000
 """For each of the ten people."""

@@ -18,13 +18,13 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from tests.e2e.app_process import AppProcess, app_environment, run_app
-from tests.e2e.server_days import configure
-from tests.fakes.http_faults import Handler, faulty_server
-from tests.faults.hostile_server import EXCLUDED_APP, EXCLUDED_WORD, SLOW_PATTERN, HostileServer, is_excluded
-from tests.ui.test_hostile_questions import ADDRESS, APP, TITLE, leaks
-from tests.ui.worker_home import USER, copy_home
-from tests.ui.worker_rig import START
+from tests.support.app_process import AppProcess, app_environment, run_app
+from tests.support.hostile_server import EXCLUDED_APP, EXCLUDED_WORD, SLOW_PATTERN, HostileServer, is_excluded
+from tests.support.hostile_texts import ADDRESS, APP, TITLE, leaks
+from tests.support.http_faults import Handler, faulty_server
+from tests.support.server_days import configure
+from tests.support.worker_home import USER, copy_home
+from tests.support.worker_rig import START
 
 LONG = os.environ.get("TASKCLF_FAULTS") == "long"
 WALL_SECONDS = float(os.environ.get("TASKCLF_HOSTILE_SECONDS", "3600")) if LONG else 4.0
@@ -107,7 +107,7 @@ def test_everything_hostile_at_once(tmp_path: Path) -> None:
         server = HostileServer(other)
         with faulty_server(server.answer) as (url, requests):
             configure(paths.home, url, **SOUND)
-            command = [sys.executable, "-m", "tests.faults.hostile_child", url, str(paths.home), str(SPEED)]
+            command = [sys.executable, "-m", "tests.support.hostile_child", url, str(paths.home), str(SPEED)]
             app = AppProcess(command, app_environment("Etc/GMT"))
             try:
                 app.wait_for_label(20)

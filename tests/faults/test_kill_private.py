@@ -11,10 +11,10 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
-from tests.fakes.forked import forked
-from tests.faults import private_child
-from tests.ui.test_recorder import Spy, catch_up
-from tests.ui.worker_home import MORNING, pipeline_config, recorded, recorder_of
+from tests.support import private_child
+from tests.support.forked import forked
+from tests.support.recording import Spy, catch_up
+from tests.support.worker_home import MORNING, pipeline_config, recorded, recorder_of
 
 
 @pytest.mark.faults

@@ -13,9 +13,9 @@ import pytest
 from taskclf_tray.core.time import from_us
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
-from tests.fakes.forked import forked
-from tests.faults import recorder_child
-from tests.ui.worker_home import (
+from tests.support import recorder_child
+from tests.support.forked import forked
+from tests.support.worker_home import (
     MORNING,
     USER,
     batch_predictions,

@@ -14,9 +14,9 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from tests.fakes.forked import forked
-from tests.faults import label_child
-from tests.faults.label_child import MORNING, USER
+from tests.support import label_child
+from tests.support.forked import forked
+from tests.support.label_child import MORNING, USER
 
 MINUTE_US = 60_000_000
 KILLS = 1000 if os.environ.get("TASKCLF_FAULTS") == "long" else 25

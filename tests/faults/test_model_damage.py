@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from taskclf_tray.core.errors import ModelFormatError
 from taskclf_tray.infer.forest import Forest
-from tests.infer.forest_models import ask, train
+from tests.support.forest_models import ask, train
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 

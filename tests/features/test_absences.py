@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.activitywatch import parse_aw_export
@@ -26,7 +26,7 @@ from taskclf_tray.features.idle import (
     decide,
     listening_times,
 )
-from tests.features.events import at, away, tab, win
+from tests.support.events import at, away, tab, win
 
 FIELD = Path(__file__).parents[1] / "data" / "field"
 IDLE, MODEL = "idle_rule", "model"
@@ -207,7 +207,7 @@ def _clipped(events: Sequence[AWAwayEvent], start: float, end: float) -> list[AW
 
 
 @pytest.mark.no_cover
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(windows, reported, cuts, st.one_of(st.none(), st.tuples(st.integers(0, HORIZON), st.floats(1, 3000))))
 @example([(0, 4500, "chat")], [(0, 120, False), (120, 4000, True)], [60, 600, 1260, 1320, 1380], None)
 @example([(0, 1200, "chat"), (1500, 3000, "chat")], [(0, 120, False), (120, 4200, True)], [1200, 1500, 1560], None)

@@ -11,7 +11,7 @@ from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.time import parse_time
 from taskclf_tray.core.types import AWEvent, AWInputEvent
 from taskclf_tray.features.build import build_features_from_aw_events
-from tests.features.events import DATA, raw_input, raw_window
+from tests.support.events import DATA, raw_input, raw_window
 
 GOLDEN = json.loads((DATA / "golden_features.json").read_text(encoding="utf-8"))
 

@@ -11,7 +11,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.features.idle import apply_idle_rule, away_intervals, decide
-from tests.features.events import at, away, tab, win
+from tests.support.events import at, away, tab, win
 
 IDLE, MODEL, NO_WINDOW = "idle_rule", "model", "no_window"
 

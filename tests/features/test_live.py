@@ -6,7 +6,7 @@ import dataclasses
 
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.features.build import BuilderState, advance, live_row
-from tests.features.events import at, keys, source, tab, win
+from tests.support.events import at, keys, source, tab, win
 
 START = BuilderState.initial("u", "d", time_zone="UTC")
 

@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.intervals import union
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWEvent, AWInputEvent, AWTabEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance, build_features_from_aw_events
-from tests.features.events import at, keys, tab, win
+from tests.support.event_strategies import HORIZON, clipped, inputs, tab_events, windows
+from tests.support.events import at
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
-HORIZON = 1500
 START = BuilderState.initial("u", "d", time_zone="Europe/Berlin", idle_gap_seconds=120)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-# whole seconds make ties and borders likely, fractions make them rare
-moments = st.one_of(st.integers(0, HORIZON), st.integers(0, 25).map(lambda m: 60 * m), st.floats(0, HORIZON))
-lengths = st.one_of(st.just(0), st.integers(0, 90), st.just(400), st.floats(0, 200))
-apps = st.sampled_from(["edit", "web", "meet", "lock", "?"])
-
-
-@st.composite
-def windows(draw: st.DrawFn) -> list[AWEvent]:
-    """Any window events, each with its own id."""
-    parts = draw(st.lists(st.tuples(moments, lengths, apps, st.sampled_from("xy")), max_size=14))
-    ids = draw(st.permutations(range(len(parts))))
-    return [win(*part, event_id=i) for part, i in zip(parts, ids, strict=True)]
-
-
-@st.composite
-def inputs(draw: st.DrawFn) -> list[AWInputEvent]:
-    """Input events as the watcher makes them: whole samples, one after the other, at any offset."""
-    events, now = [], draw(st.integers(0, 60)) + draw(st.sampled_from([0, 0.25]))
-    for i in range(draw(st.integers(0, 8))):
-        samples = draw(st.sampled_from([1, 1, 3, 20]))
-        presses, distance = draw(st.sampled_from([(0, 0), (7, 0), (0, 31), (13, 2)]))
-        events.append(keys(now, 5 * samples, presses, event_id=i, dx=distance))
-        now += 5 * samples + draw(st.sampled_from([0, 0, 5, 130]))
-    return events
-
-
-@st.composite
-def tab_events(draw: st.DrawFn) -> list[AWTabEvent]:
-    """Any tabs, each with its own id."""
-    parts = draw(st.lists(st.tuples(moments, lengths, st.sampled_from(["docs", "video"]), st.booleans()), max_size=6))
-    return [tab(*part, event_id=i) for i, part in enumerate(parts)]
+quick = settings(max_examples=60)
 
 
 cuts = st.lists(st.integers(0, HORIZON // 60 + 9), max_size=12).map(lambda bits: sorted(60 * bit for bit in bits))
@@ -65,17 +32,6 @@ def batch(source: SourceEvents, skip: Sequence[tuple[Any, Any]] = ()) -> tuple[B
 
 def whole(window: list[AWEvent], inputs: list[AWInputEvent], tabs: list[AWTabEvent]) -> SourceEvents:
     return SourceEvents(at(0), at(END), tuple(window), tuple(inputs), (), tuple(tabs))
-
-
-def clipped(events: Sequence[Any], start: float, end: float) -> tuple[Any, ...]:
-    """As a server answers: cut to [start, end), same id; what ended at `start` comes as a piece without length."""
-    pieces = []
-    for event in events:
-        begin = (event.timestamp - at(0)).total_seconds()
-        a, b = max(begin, start), min(begin + event.duration_seconds, end)
-        if a <= b and a < end:
-            pieces.append(dataclasses.replace(event, timestamp=at(a), duration_seconds=b - a))
-    return tuple(pieces)
 
 
 @quick

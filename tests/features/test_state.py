@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from taskclf_tray.features.build import BuilderState, advance
-from tests.features.events import at, keys, source, tab, win
+from tests.support.events import at, keys, source, tab, win
 
 
 def worked_state() -> BuilderState:

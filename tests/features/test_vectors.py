@@ -11,7 +11,7 @@ import pytest
 
 from taskclf_tray.core.types import AWEvent, FeatureRow
 from taskclf_tray.features.build import BuilderState, advance, build_features_from_aw_events
-from tests.features.events import at, keys, source, tab, win
+from tests.support.events import at, keys, source, tab, win
 
 
 def build(window: Sequence[AWEvent], **options: Any) -> list[FeatureRow]:

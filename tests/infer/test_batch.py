@@ -31,7 +31,7 @@ from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
-from tests.infer.sample_rows import (
+from tests.support.sample_rows import (
     BUNDLE,
     HOME,
     START,

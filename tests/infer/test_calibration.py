@@ -29,7 +29,7 @@ from taskclf_tray.infer.calibration import (
     save_calibrator_store,
 )
 from taskclf_tray.infer.calibrator_files import parse_calibrator
-from tests.infer.sample_rows import DATA, HOME, FakeModel, golden, golden_frame, told_row
+from tests.support.sample_rows import DATA, HOME, FakeModel, golden, golden_frame, told_row
 
 GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_calibration.json").read_text())
 STORES = {"temperature": "calibrator_store", "isotonic": "calibrator_store_isotonic"}
@@ -75,7 +75,7 @@ CALIBRATORS = [
 
 
 @pytest.mark.parametrize("calibrator", CALIBRATORS, ids=["cold", "warm", "isotonic", "identity"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 70), sharpness=st.sampled_from([0.01, 0.3, 5.0]))
 def test_a_row_alone_has_the_bits_it_has_in_any_batch(
     calibrator: Calibrator, seed: int, rows: int, sharpness: float
@@ -90,7 +90,7 @@ def test_a_row_alone_has_the_bits_it_has_in_any_batch(
     assert calibrator.calibrate(np.asfortranarray(probs)).tobytes() == together.tobytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(values=st.lists(st.floats(0, 1), min_size=8, max_size=8))
 def test_isotonic_interpolates_like_numpy(values: list[float]) -> None:
     regressor = IsotonicRegressor((0.1, 0.2, 0.2, 0.7), (0.0, 0.1, 0.4, 0.9))

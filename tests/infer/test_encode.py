@@ -18,7 +18,7 @@ from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder, MissingColumnError, Vocabulary
-from tests.infer.sample_rows import golden_frame, golden_rows
+from tests.support.sample_rows import golden_frame, golden_rows
 
 VOCABULARIES = {
     "app_id": ["org.mozilla.firefox", "__unknown__", "us.zoom.xos"],
@@ -58,7 +58,7 @@ def test_rows_and_frame_give_the_same_bits(version: str, basis: Any) -> None:
 ODD = st.sampled_from([None, 0.0, -0.0, math.nan, math.inf, -math.inf, 1.5, -2.0, 1e300])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     number=ODD,
     other=ODD,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from taskclf_tray.core.types import AWEvent, AWInputEvent, FeatureRow
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.feature_state import OnlineFeatureState
-from tests.features.events import at, win
+from tests.support.events import at, win
 
 ROLLING = (
     "app_switch_count_last_15m",
@@ -43,7 +43,7 @@ def expected(row: FeatureRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ROLLING}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(of=minutes())
 def test_rows_that_know_everything_are_not_changed(of: tuple[list[AWEvent], list[AWInputEvent]]) -> None:
     state = OnlineFeatureState()
@@ -52,7 +52,7 @@ def test_rows_that_know_everything_are_not_changed(of: tuple[list[AWEvent], list
         assert state.get_context() == expected(row)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(of=minutes())
 def test_rows_built_minute_by_minute_get_what_they_lack(of: tuple[list[AWEvent], list[AWInputEvent]]) -> None:
     events, inputs = of

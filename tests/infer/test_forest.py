@@ -13,7 +13,7 @@ import pytest
 
 from taskclf_tray.core.errors import ModelFormatError
 from taskclf_tray.infer.forest import Forest
-from tests.infer.forest_models import Tree, model_text, one_leaf
+from tests.support.forest_models import Tree, model_text, one_leaf
 
 TINY = 1e-36  # LightGBM takes it for zero
 ABOVE_TINY = 1.1e-35

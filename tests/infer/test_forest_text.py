@@ -11,7 +11,7 @@ import pytest
 from taskclf_tray.core.errors import ModelFormatError
 from taskclf_tray.infer import forest_text
 from taskclf_tray.infer.forest import Forest
-from tests.infer.forest_models import Tree, model_text, one_leaf
+from tests.support.forest_models import Tree, model_text, one_leaf
 
 # 0 asks, its right child 1 asks; leaves 0, 1, 2
 BRANCH = Tree(

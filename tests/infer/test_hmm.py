@@ -19,8 +19,8 @@ from taskclf_tray.infer.hmm import LAG_BUCKETS, MIXED_CODE, UNIFORM, forward, hm
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, make_config_id
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.predictor import OnlinePredictor
-from tests.infer.sample_rows import FakeModel, told_row
-from tests.infer.test_pipeline import config_of, letters
+from tests.support.pipeline_configs import config_of, letters
+from tests.support.sample_rows import FakeModel, told_row
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -85,7 +85,7 @@ chains = st.one_of(st.just(STICKY), st.lists(rows, min_size=8, max_size=8).map(l
 minutes = st.lists(st.tuples(emissions, st.booleans(), st.sampled_from([True, True, True, False])), max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(minutes=minutes, chain=chains)
 def test_a_table_has_the_bits_of_its_runs(minutes: list[tuple[list[float], bool, bool]], chain: Transitions) -> None:
     probs = np.array([m[0] for m in minutes]).reshape(-1, 8)
@@ -105,7 +105,7 @@ def test_a_table_has_the_bits_of_its_runs(minutes: list[tuple[list[float], bool,
     assert hmm_codes(probs, rejected, run_of, chain).tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(minutes=st.lists(emissions, min_size=1, max_size=4), chain=chains)
 def test_it_is_the_posterior_over_all_paths(minutes: list[list[float]], chain: Transitions) -> None:
     """Every path of labels with its probability, and for each minute the sum of those that go through a label."""
@@ -119,7 +119,7 @@ def test_it_is_the_posterior_over_all_paths(minutes: list[list[float]], chain: T
         assert posterior[code] == pytest.approx(posterior.max(), rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(minutes=st.lists(emissions, min_size=LAG_BUCKETS + 2, max_size=20), chain=chains)
 def test_a_label_is_that_of_the_run_up_to_five_later(minutes: list[list[float]], chain: Transitions) -> None:
     whole = hmm_run(minutes, [False] * len(minutes), chain)

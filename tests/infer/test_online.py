@@ -11,7 +11,7 @@ from taskclf_tray.app import online_loop
 from taskclf_tray.infer import online
 from taskclf_tray.infer import predictor as predictor_module
 from taskclf_tray.infer.predictor import OnlinePredictor
-from tests.infer.sample_rows import FakeModel, told_row
+from tests.support.sample_rows import FakeModel, told_row
 
 METADATA = SimpleNamespace(schema_version="v3", time_basis=None, sha256="abc")
 

@@ -14,27 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_inference
-from taskclf_tray.infer.calibration import TemperatureCalibrator
-from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.predictor import OnlinePredictor
-from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
-from tests.infer.sample_rows import HOME, START, forest, golden_rows, vocabularies
+from tests.support.parity_settings import USERS, settings_of_a_run
+from tests.support.sample_rows import START, forest, golden_rows
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
-USERS = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "stranger"]
-STORES = [
-    load_calibrator_store(HOME / "artifacts" / name) for name in ("calibrator_store", "calibrator_store_isotonic")
-]
-TAXONOMIES = [None, default_taxonomy(), load_taxonomy(HOME / "configs/user_taxonomy.yaml")]
-LEARNT = Transitions(
-    tuple(tuple(0.3 + 0.01 * i if i == j else (0.7 - 0.01 * i) / 7 for j in range(8)) for i in range(8))
-)
 WAYS = ["model"] * 6 + ["idle_rule", "no_window"]
 
 
@@ -62,20 +51,6 @@ def row_lists(draw: st.DrawFn) -> list[FeatureRow]:
     return rows
 
 
-@st.composite
-def settings_of_a_run(draw: st.DrawFn) -> dict[str, Any]:
-    return {
-        "cat_encoders": vocabularies(),
-        "smooth_window": draw(st.sampled_from([1, 3, 3, 5, 7])),
-        "transitions": draw(st.sampled_from([None, None, BUILT_IN_TRANSITIONS, LEARNT])),
-        "reject_threshold": draw(st.sampled_from([None, 0.0, 0.55, 0.9, 1.0])),
-        "per_user_reject_thresholds": draw(st.sampled_from([None, {USERS[0]: 0.99, "stranger": 0.0}])),
-        "calibrator": draw(st.sampled_from([None, TemperatureCalibrator(1.7)])),
-        "calibrator_store": draw(st.sampled_from([None, *STORES])),
-        "taxonomy": draw(st.sampled_from(TAXONOMIES)),
-    }
-
-
 Record = dict[tuple[str, datetime], WindowPrediction]
 
 
@@ -94,7 +69,7 @@ def assert_equal(record: Record, rows: list[FeatureRow], batch: BatchInferenceRe
         assert kept.ui_label == batch.ui_labels[i]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=row_lists(), run=settings_of_a_run(), basis=st.sampled_from(["utc", "local", None]))
 def test_online_equals_batch_after_every_bucket(rows: list[FeatureRow], run: dict[str, Any], basis: Any) -> None:
     live = OnlinePredictor(forest(), SimpleNamespace(schema_version="v3", time_basis=basis), **run)
@@ -107,7 +82,7 @@ def test_online_equals_batch_after_every_bucket(rows: list[FeatureRow], run: dic
         assert live.get_segments() == batch.segments
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=row_lists(), run=settings_of_a_run(), cuts=st.sets(st.integers(1, 13)))
 def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: dict[str, Any], cuts: set[int]) -> None:
     config = PipelineConfig(model=forest(), **run)
@@ -129,7 +104,7 @@ def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: d
     assert_equal(record, rows, run_batch_inference(forest(), rows, **run))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=row_lists(), run=settings_of_a_run(), chunk_rows=st.integers(1, 14), basis=st.sampled_from(["utc", "local"])
 )

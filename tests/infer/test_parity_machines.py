@@ -18,8 +18,8 @@ from taskclf_tray.core.time import iso_z
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
-from tests.fakes.aw_server import RustServer
-from tests.ui.worker_home import SECRET, USER, pipeline_config, recorder_of
+from tests.support.aw_server import RustServer
+from tests.support.worker_home import SECRET, USER, pipeline_config, recorder_of
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SECONDS = 9000

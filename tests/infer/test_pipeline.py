@@ -30,7 +30,8 @@ from taskclf_tray.infer.pipeline import (
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyResolver
 from taskclf_tray.infer.taxonomy_file import default_taxonomy
-from tests.infer.sample_rows import HOME, FakeModel, forest, golden, golden_rows, told_row, vocabularies
+from tests.support.pipeline_configs import config_of, letters
+from tests.support.sample_rows import HOME, FakeModel, forest, golden, golden_rows, told_row, vocabularies
 
 CODE_AND_REST = TaxonomyConfig(
     buckets=(
@@ -40,24 +41,10 @@ CODE_AND_REST = TaxonomyConfig(
 )
 
 
-def config_of(**changes: Any) -> PipelineConfig:
-    return PipelineConfig(**{"model": FakeModel(), "reject_threshold": 0.55, "config_id": "c1", **changes})
-
-
 def served(config: PipelineConfig, rows: list[FeatureRow]) -> list[WindowPrediction]:
     return finish(
         decide_rows(config, rows), smooth_window=config.smooth_window, resolver_of=lambda _config_id: config.resolver
     )
-
-
-def letters(labels: str, gaps: str = "") -> list[FeatureRow]:
-    """`BBm.B`: Build, Build, a rejected Meet, a missing bucket, Build."""
-    names = {"B": "Build", "M": "Meet", "R": "ReadResearch"}
-    return [
-        told_row(i, names[letter.upper()], 0.9 if letter.isupper() else 0.3)
-        for i, letter in enumerate(labels)
-        if letter != "."
-    ]
 
 
 def smoothed(predictions: list[WindowPrediction]) -> str:

@@ -86,7 +86,6 @@ def by_the_book(labels: Sequence[str], window: int) -> list[str]:
     return answer
 
 
-@settings(deadline=None)
 @given(labels=st.lists(st.sampled_from("ABCD"), max_size=40), window=st.sampled_from([1, 3, 5, 7, 9]))
 def test_majority_by_loop_and_by_arrays_is_the_rule(labels: list[str], window: int) -> None:
     assert rolling_majority(labels, window) == by_the_book(labels, window)
@@ -160,7 +159,7 @@ def target(now: list[Segment], i: int) -> int | None:
     return after if now[after].bucket_count > now[before].bucket_count else before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(minutes=st.text(alphabet="AAABBC.", max_size=60))
 def test_hysteresis_is_the_rule_and_keeps_every_minute(minutes: str) -> None:
     segments = segments_of(minutes)

@@ -27,7 +27,7 @@ from taskclf_tray.infer.taxonomy import (
     save_taxonomy,
 )
 from taskclf_tray.infer.taxonomy_file import parse_taxonomy
-from tests.infer.sample_rows import DATA, HOME
+from tests.support.sample_rows import DATA, HOME
 
 GOLDEN: list[dict[str, Any]] = json.loads((DATA / "golden_taxonomy.json").read_text())
 HOME_TAXONOMY = HOME / "configs/user_taxonomy.yaml"
@@ -140,7 +140,7 @@ def taxonomies(draw: st.DrawFn) -> TaxonomyConfig:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(config=taxonomies(), seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 30))
 def test_batch_is_the_same_to_the_bit_and_sums_to_one(config: TaxonomyConfig, seed: int, rows: int) -> None:
     random = np.random.default_rng(seed)
@@ -159,7 +159,7 @@ def test_batch_is_the_same_to_the_bit_and_sums_to_one(config: TaxonomyConfig, se
         assert sum(mapped[i]) == pytest.approx(1.0, abs=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(config=taxonomies())
 def test_saved_taxonomies_load_equal(config: TaxonomyConfig, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("taxonomy") / "t.yaml"

@@ -21,7 +21,7 @@ from taskclf_tray.infer.taxonomy_file import (
     write_starter_taxonomy,
 )
 from taskclf_tray.ui.icon import icon_art
-from tests.infer.sample_rows import forest, golden_rows, vocabularies
+from tests.support.sample_rows import forest, golden_rows, vocabularies
 
 
 def test_it_is_the_default_taxonomy_that_asks_for_no_confidence() -> None:

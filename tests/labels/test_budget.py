@@ -10,7 +10,7 @@ import pytest
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.labels.budget import AskSettings, Why, decide, is_random_turn, silence, value_of
-from tests.labels.asking import (
+from tests.support.asking import (
     MEMORY,
     MOMENT,
     NOW,

@@ -9,7 +9,7 @@ import pytest
 
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.budget import Why, value_of, values_later_in_day
-from tests.labels.asking import MOMENT, RANDOM_TURN, ago, asked, at, candidate, gap, remembering
+from tests.support.asking import MOMENT, RANDOM_TURN, ago, asked, at, candidate, gap, remembering
 
 WEEK = tuple(float(value) for value in range(1, 71))
 """Ten blocks a day from now on, the best of them worth 70."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from taskclf_tray.labels.asking_state import effective_cap
 from taskclf_tray.labels.budget import AskMemory, AskSettings, Candidate, Moment, Why, decide, silence
-from tests.labels.asking import MEMORY, MOMENT
+from tests.support.asking import MEMORY, MOMENT
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -77,7 +77,7 @@ def is_quiet(moment: Moment, quiet_hours: tuple[tuple[time, time], ...]) -> bool
     return any((clock - start) % 1440 < ((end - start) % 1440 or 1440) for start, end in spans)
 
 
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=150)
 @given(
     st.lists(situations(), min_size=1, max_size=15),
     settings,
@@ -110,7 +110,7 @@ def test_no_sequence_of_moments_breaks_a_promise(
     assert all(count <= cap for count in Counter(moment.local.date() for moment, _ in asks).values())
 
 
-@examples(max_examples=100, deadline=None)
+@examples(max_examples=100)
 @given(situations(), settings, st.randoms(use_true_random=False))
 def test_the_order_of_what_waits_changes_nothing(
     situation: tuple[Moment, list[Candidate]], chosen: AskSettings, rng: object
@@ -122,7 +122,7 @@ def test_the_order_of_what_waits_changes_nothing(
     assert first == second
 
 
-@examples(max_examples=100, deadline=None)
+@examples(max_examples=100)
 @given(situations(), settings)
 def test_silence_is_what_a_decision_says_whatever_waits(
     situation: tuple[Moment, list[Candidate]], chosen: AskSettings

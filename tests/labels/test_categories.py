@@ -28,8 +28,8 @@ from taskclf_tray.infer.taxonomy_file import save_taxonomy, taxonomy_document
 from taskclf_tray.labels.categories import Categories, KeptCategories, categories_in_force
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
-from tests.report.records import bucket
-from tests.ui.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
+from tests.support.report_records import bucket
+from tests.support.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
 WORK = TaxonomyBucket("Work", ("Build", "Debug", "Write"), "What I am paid for", "#112233")
 TALK = TaxonomyBucket("Talk", ("Communicate", "Meet"))
@@ -105,7 +105,7 @@ shares = st.lists(st.floats(0, 1), min_size=8, max_size=8).filter(lambda row: su
 
 
 @given(shares, st.sampled_from([t for t in OTHERS if t is not None]), st.integers(0, 8), st.booleans())
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 def test_what_follows_without_the_probabilities_is_what_they_say(
     row: list[float], taxonomy: TaxonomyConfig, smoothed: int, is_rejected: bool
 ) -> None:

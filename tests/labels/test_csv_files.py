@@ -50,7 +50,7 @@ spans_of_a_user = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spans_of_a_user)
 def test_what_is_written_comes_back_exactly(spans: list[LabelSpan]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def test_what_is_written_comes_back_exactly(spans: list[LabelSpan]) -> None:
         assert read_label_csv(path, user_id="u", at=NOON) == spans
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_user_id_of_any_kind_comes_back_exactly(user_id: str) -> None:
     span = LabelSpan(NINE, NOON, "Build", "manual", user_id)

@@ -13,7 +13,7 @@ import pytest
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.current import current_block
 from taskclf_tray.store.database import Database
-from tests.report.records import MINUTE, bucket
+from tests.support.report_records import MINUTE, bucket
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

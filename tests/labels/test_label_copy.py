@@ -13,7 +13,7 @@ from taskclf_tray.labels.csv_files import read_label_csv
 from taskclf_tray.labels.label_copy import LabelCopy, LabelsApart
 from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.store.database import Database
-from tests.fakes.disks import read_only
+from tests.support.disks import read_only
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOON = NINE + timedelta(hours=3)

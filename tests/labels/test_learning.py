@@ -21,8 +21,8 @@ from taskclf_tray.labels.learning import (
 )
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from tests.train.labelled import row
-from tests.train.worked_days import USER, record_of
+from tests.support.labelled import row
+from tests.support.worked_days import USER, record_of
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 WEEK = timedelta(days=7)

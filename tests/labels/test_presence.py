@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWEvent, SourceEvents
 from taskclf_tray.labels.presence import Front, Presence, changed_us
-from tests.features.events import at, away, win
+from tests.support.events import at, away, win
 
 
 def us(seconds: float) -> int:
@@ -68,7 +68,7 @@ apps = st.lists(
 
 
 @given(apps, st.lists(st.integers(1, 120), max_size=30), st.integers(60, 400))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_polls_say_what_one_read_says(parts: list[tuple[str, int]], steps: list[int], back: int) -> None:
     """No app at all is a gap; each poll reads a while back."""
     window, begin = [], 0.0

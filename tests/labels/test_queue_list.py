@@ -222,7 +222,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps=STEPS)
 def test_whatever_happens_both_know_the_same_in_the_end(
     steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory

@@ -17,7 +17,7 @@ from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.spans import LabelStore, core_label, label_span, reaching
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
-from tests.ui.test_outputs_faults import full_disk
+from tests.support.disks import full_disk
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 NOON = NINE + timedelta(hours=3)

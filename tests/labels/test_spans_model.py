@@ -365,4 +365,4 @@ class LabelMachine(RuleBasedStateMachine):
 
 
 TestLabels = LabelMachine.TestCase
-TestLabels.settings = settings(max_examples=2000 if LONG else 30, stateful_step_count=50, deadline=None)
+TestLabels.settings = settings(max_examples=2000 if LONG else 30, stateful_step_count=50)

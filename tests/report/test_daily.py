@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
@@ -21,7 +21,7 @@ from taskclf_tray.report.pieces import pieces_of, whole
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from tests.report.records import MINUTE, bucket
+from tests.support.report_records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 DAY = NINE.date()
@@ -106,7 +106,6 @@ _BUCKETS = st.lists(
 
 
 @given(_BUCKETS, st.booleans())
-@settings(deadline=None)
 def test_parts_add_up_to_the_covered_seconds(spec: list[tuple[str, str, str, float, int]], include: bool) -> None:
     records, start = [], NINE
     for label, raw, ui, covered, step in spec:

@@ -25,7 +25,7 @@ from taskclf_tray.report.days import dates_near, load_day
 from taskclf_tray.report.weekly import weekly_report
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from tests.report.records import MINUTE, bucket
+from tests.support.report_records import MINUTE, bucket
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -98,7 +98,7 @@ def us(seconds: dict[str, float]) -> int:
 
 
 @given(buckets, labels, st.booleans())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_the_days_together_are_the_record(spec: list[Bucket], said: list[Label], includes: bool) -> None:
     """Over time zones and labels alike: each covered microsecond is in one day, under one name."""
     with record_of(spec, said) as database:
@@ -114,7 +114,7 @@ def test_the_days_together_are_the_record(spec: list[Bucket], said: list[Label],
 
 
 @given(buckets, labels)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_labelled_time_is_counted_once_beside_the_record(spec: list[Bucket], said: list[Label]) -> None:
     """What a person said of time without a bucket is of one date each, and all of it is there."""
     with record_of(spec, said) as database:
@@ -127,7 +127,7 @@ def test_labelled_time_is_counted_once_beside_the_record(spec: list[Bucket], sai
 
 
 @given(buckets, labels)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_each_second_follows_the_newest_word(spec: list[Bucket], said: list[Label]) -> None:
     """Second by second: the label said last over it, else the prediction."""
     spec = [(step, label, ui, 60_000_000, "UTC") for step, label, ui, _, _ in spec]
@@ -148,7 +148,7 @@ def test_each_second_follows_the_newest_word(spec: list[Bucket], said: list[Labe
 
 
 @given(buckets, labels)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_a_week_is_the_sum_of_its_days(spec: list[Bucket], said: list[Label]) -> None:
     with record_of(spec, said) as database:
         days = reports_of(database, None)[:7]

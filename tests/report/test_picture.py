@@ -17,11 +17,12 @@ from taskclf_tray.report import drawing
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day, LabelledTime, day_bounds_us
 from taskclf_tray.report.drawing import INK, TROUGH, UNSURE, UNSURE_LINES, Lettering, colors_of
-from taskclf_tray.report.picture import MOST_NAMES, OTHERS, WIDTH, picture_png
+from taskclf_tray.report.picture import MOST_NAMES, WIDTH, picture_png
 from taskclf_tray.report.weekly import WeeklyReport, weekly_report
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.labels import SpanRecord
-from tests.report.records import MINUTE, bucket
+from tests.support.hostile_texts import HOSTILE
+from tests.support.report_records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BLUE, RED = "#2E86DE", "#AA0011"
@@ -139,11 +140,6 @@ def test_nothing_on_record_is_a_picture_too() -> None:
 
 
 # -- names ----------------------------------------------------------------------------------------------------
-
-HOSTILE = (
-    "<b>bold</b>&amp;", "=cmd|' /C calc'!A0", "\u202egnp.exe", "a\x00b\x1b[31mred\n\r\t", "x" * 10_000, "👩‍👩‍👧", " ",
-    "会議", "Gespräche", "مكالمة", "Not sure", OTHERS, "%s{}$(rm)", "\ufeff\u200b\u2066", "é" * 80,
-)  # fmt: skip
 
 
 def test_names_of_every_kind_are_drawn_within_the_sheet() -> None:

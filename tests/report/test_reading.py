@@ -13,7 +13,7 @@ from taskclf_tray.report.daily import daily_report
 from taskclf_tray.report.days import load_day
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from tests.report.records import bucket
+from tests.support.report_records import bucket
 
 FIRST = datetime(2025, 2, 1, tzinfo=UTC)
 DAY = date(2025, 2, 20)

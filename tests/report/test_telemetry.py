@@ -10,7 +10,7 @@ import pytest
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.report.telemetry import day_telemetry, line_date, telemetry_name, with_line
-from tests.report.records import MINUTE, bucket
+from tests.support.report_records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

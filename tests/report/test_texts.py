@@ -19,8 +19,8 @@ from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day
 from taskclf_tray.report.table import NOT_SURE, csv_text, daily_lines, fitted, versus, weekly_lines
 from taskclf_tray.report.weekly import days_before, week_name, week_of, weekly_report
-from tests.report.records import MINUTE, bucket
-from tests.report.test_picture import HOSTILE
+from tests.support.hostile_texts import HOSTILE
+from tests.support.report_records import MINUTE, bucket
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MONDAY = NINE.date()
@@ -96,7 +96,7 @@ def test_without_a_week_before_there_is_no_column_for_it() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["A", "B", "C", MIXED_UNKNOWN]), st.integers(0, 60)), max_size=80))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_minutes_shown_add_up_to_the_total_shown(spec: list[tuple[str, int]]) -> None:
     records = [
         bucket(NINE + number * MINUTE, MIXED_UNKNOWN if ui == MIXED_UNKNOWN else "Build", ui=ui, covered=covered)

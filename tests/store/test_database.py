@@ -12,10 +12,9 @@ from taskclf_tray.core.errors import StoreError
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.migrations import MIGRATIONS
-from tests.fakes.forked import forked
-from tests.fakes.writers import write_numbers
-
-MINUTE = 60_000_000
+from tests.support.forked import forked
+from tests.support.minutes import MINUTE
+from tests.support.writers import write_numbers
 
 
 def record(n: int, *, settled: bool = False, user: str = "u") -> BucketRecord:

@@ -17,9 +17,9 @@ from taskclf_tray.store import repack as repack_module
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.repack import PAGE_BYTES, repack
-from tests.fakes.forked import forked
-from tests.fakes.writers import repack_over_and_over
-from tests.store.test_database import MINUTE
+from tests.support.forked import forked
+from tests.support.minutes import MINUTE
+from tests.support.writers import repack_over_and_over
 
 MINUTES = 400
 OLD_BYTES = 4096

@@ -27,15 +27,15 @@ from taskclf_tray.system.attention import (
     attention_of,
     attention_table,
 )
-from tests.fakes.dbus_bus import private_bus
-from tests.fakes.desktop import desktop
-from tests.fakes.notify_service import NotificationService
-from tests.fakes.processes import allowed, ready_child, stop, wait_until
+from tests.support.dbus_bus import private_bus
+from tests.support.desktop import desktop
+from tests.support.notify_service import NotificationService
+from tests.support.processes import allowed, ready_child, stop, wait_until
 
 NOTHING = Attention()
 FULL_SCREEN = Attention(is_full_screen=True)
 QUIET = Attention(is_do_not_disturb=True)
-WINDOW = "tests.fakes.fullscreen_window"
+WINDOW = "tests.support.fullscreen_window"
 
 
 def becomes(expected: Attention, env: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from taskclf_tray.system.editor import open_in_editor
 from taskclf_tray.system.opener import clean_environment, open_folder
-from tests.fakes.processes import allowed
+from tests.support.processes import allowed
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.system.log_file import OwnLogHandler
-from tests.fakes.special_files import KINDS, mark, no_waiting, put
+from tests.support.special_files import KINDS, mark, no_waiting, put
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from dbus_fast import Message, MessageType
 
 from taskclf_tray.system.session_bus import ask, connect
-from tests.fakes.dbus_bus import PrivateBus, private_bus
+from tests.support.dbus_bus import PrivateBus, private_bus
 
 pytestmark = pytest.mark.bus
 

@@ -21,12 +21,12 @@ from taskclf_tray.jobs import child as child_job
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError, run_child
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.system.stop_signals import STOP_SIGNALS, AtOnce, Held, Unwinding
-from tests.fakes.held_imports import HeldImport
-from tests.fakes.processes import ROOT, is_over, wait_until
+from tests.support.held_imports import HeldImport
+from tests.support.processes import ROOT, is_over, wait_until
 
 PACKAGE = Path(taskclf_tray.__file__).parent
 JOBS = ["batch", "drift", "labels", "retrain", "train"]
-FAKES = "tests.fakes.jobs"
+FAKES = "tests.support.jobs"
 SCRIPT = "import sys; from taskclf_tray.__main__ import main; sys.exit(main())"
 ENTRIES = {
     "python -m": (["-m", "taskclf_tray", "doctor"], "argparse"),
@@ -178,7 +178,7 @@ def test_a_job_that_a_signal_ended_was_stopped_and_did_not_fail() -> None:
 
 def test_a_job_whose_parent_is_gone_ends_without_a_word() -> None:
     """It notices the end of standard input, or else a line that nobody can read any more."""
-    command = [sys.executable, "-m", "tests.fakes.jobs", '{"way": "served"}']
+    command = [sys.executable, "-m", "tests.support.jobs", '{"way": "served"}']
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdout is not None
         assert child.stderr is not None

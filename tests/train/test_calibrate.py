@@ -14,7 +14,7 @@ from taskclf_tray.infer.calibrator_files import load_calibrator_store, save_cali
 from taskclf_tray.train.calibrate import GLOBAL, Calibration, calibrate
 from taskclf_tray.train.calibrate_fits import fit_isotonic, fit_noise, fit_temperature, fit_vector, vector_curves
 from taskclf_tray.train.metrics import calibration_error, nll, reliability_bins
-from tests.train.people import Minutes, minutes_of
+from tests.support.people import Minutes, minutes_of
 
 SHARP = 2.5
 

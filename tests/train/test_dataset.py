@@ -16,8 +16,8 @@ from taskclf_tray.train.dataset import Dataset, Provenance
 from taskclf_tray.train.dataset_projection import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.weak import WEAK_WEIGHT
-from tests.infer.sample_rows import vocabularies
-from tests.train.labelled import BUILD, DEBUG, MEET, USER, line, row, span
+from tests.support.labelled import BUILD, DEBUG, MEET, USER, line, row, span
+from tests.support.sample_rows import vocabularies
 
 
 def rows(count: int) -> list[FeatureRow]:

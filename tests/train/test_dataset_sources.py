@@ -11,16 +11,16 @@ import pytest
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import ExportFormatError, LabelError, StoreError
-from taskclf_tray.core.time import from_us, to_us
-from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
-from taskclf_tray.store.buckets import pack_row
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_sources import PackedBucket, from_record, labelled_dataset, labelled_minutes
+from taskclf_tray.train.dataset_sources import from_record, labelled_dataset, labelled_minutes
 from taskclf_tray.train.weak import weak_label
-from tests.train.labelled import MINUTE_US, row
-from tests.train.worked_days import (
+from tests.support.labelled import MINUTE_US
+from tests.support.stored_days import buckets_and_spans
+from tests.support.worked_days import (
     BLOCK_MINUTES,
     BLOCKS_A_DAY,
     LATER,
@@ -31,7 +31,7 @@ from tests.train.worked_days import (
     write_export,
     write_labels,
 )
-from tests.ui.worker_home import USER
+from tests.support.worker_home import USER
 
 DAY_MINUTES = BLOCKS_A_DAY * BLOCK_MINUTES
 
@@ -139,20 +139,6 @@ def test_what_is_not_there_or_damaged(paths: HomePaths, tmp_path: Path) -> None:
         labelled_minutes(paths, Config(), label_files=[other], at=LATER)
     made = labelled_minutes(paths, Config(), label_files=[other], adopt=True, at=LATER)
     assert len(made) == DAY_MINUTES + 9
-
-
-def buckets_and_spans(count: int, span_count: int) -> tuple[list[PackedBucket], list[LabelSpan]]:
-    """So many minutes in a row, and labels of 16 minutes every 20."""
-    packed = [pack_row(row(k)) for k in range(100)]
-    first = to_us(block_start(0, 0))
-    buckets = [
-        PackedBucket(USER, at, at + MINUTE_US, "Europe/Berlin", "model", packed[k % 100])
-        for k in range(count)
-        for at in (first + k * MINUTE_US,)
-    ]
-    starts = [first + 20 * k * MINUTE_US for k in range(span_count)]
-    spans = [LabelSpan(from_us(at), from_us(at + 16 * MINUTE_US), LABEL_SET_V1[k % 8]) for k, at in enumerate(starts)]
-    return buckets, spans
 
 
 def calls(count: int, span_count: int) -> int:

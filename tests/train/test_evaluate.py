@@ -22,8 +22,8 @@ from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import REJECTED_ID, WITH_INTERVAL, Answers, answer, evaluate, write_evaluation
 from taskclf_tray.train.fit import FitOptions, fit
 from taskclf_tray.train.weak import weak_label
-from tests.train.labelled import BUILD, DEBUG, MEET, USER, row, simulated_days
-from tests.train.labelled import line as bare_line
+from tests.support.labelled import BUILD, DEBUG, MEET, USER, row, simulated_days
+from tests.support.labelled import line as bare_line
 
 BREAK = LABEL_SET_V1.index("BreakIdle")
 OTHER = "22222222-0000-4000-8000-000000000002"

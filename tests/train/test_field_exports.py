@@ -19,7 +19,7 @@ from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.jobs.batch import BatchRequest, run
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import export_rows
-from tests.ui.worker_home import SECRET, copy_home
+from tests.support.worker_home import SECRET, copy_home
 
 FIELD = Path(__file__).parents[1] / "data" / "field"
 

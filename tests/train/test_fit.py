@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
-from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import (
     FitOptions,
@@ -29,24 +27,16 @@ from taskclf_tray.train.fit import (
 from taskclf_tray.train.lgb_dataset import class_weights
 from taskclf_tray.train.splits import later_days
 from taskclf_tray.train.weak import weak_label
-from tests.train.labelled import BUILD, DEBUG, simulated_days, span
+from tests.support.fitted import days, digest
+from tests.support.labelled import BUILD, DEBUG, simulated_days, span
 
 QUICK = FitOptions(rounds=8)
 ROOT = Path(__file__).parents[2]
 
 
 @functools.cache
-def days() -> Dataset:
-    return from_rows(*simulated_days(), weak=weak_label)
-
-
-@functools.cache
 def quick_model() -> TrainedModel:
     return fit(days(), options=QUICK)
-
-
-def digest(model: TrainedModel) -> str:
-    return hashlib.sha256(model.text.encode()).hexdigest()
 
 
 def test_the_same_labels_and_seed_give_the_same_bytes() -> None:

@@ -20,9 +20,9 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.fit import FitOptions, TrainedModel, fit
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.starter import BUNDLE_NAME
-from tests.infer.sample_rows import BUNDLE
-from tests.train.labelled import BUILD, DEBUG, MEET, simulated_days
-from tests.train.test_fit import days, digest
+from tests.support.fitted import days, digest
+from tests.support.labelled import BUILD, DEBUG, MEET, simulated_days
+from tests.support.sample_rows import BUNDLE
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -48,7 +48,7 @@ def rows_with(apps: list[str]) -> list[FeatureRow]:
 NAMES = st.text("abcXYZ._~0é", min_size=1, max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(NAMES, min_size=1, max_size=90, unique=True), st.lists(NAMES, max_size=40, unique=True))
 def test_under_any_vocabulary_the_trees_answer_the_same(apps: list[str], categories: list[str]) -> None:
     prior = starter()

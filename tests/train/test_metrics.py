@@ -84,7 +84,7 @@ def test_risk_coverage_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.3, 0.5, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_figure_depends_on_the_order_of_rows(rows: list[tuple[float, bool]], random: object) -> None:
     def figures(pairs: list[tuple[float, bool]]) -> tuple[float, ...]:
         confidence, right = np.array([c for c, _ in pairs]), np.array([r for _, r in pairs])

@@ -29,9 +29,9 @@ from taskclf_tray.train.retrain import (
     make_challenger,
 )
 from taskclf_tray.train.tune import RejectThresholdResult
-from tests.train.labelled import BUILD, line
-from tests.train.test_gates import FINE, changed, judged
-from tests.train.worked_days import FIRST, make_home, spans_of, write_export
+from tests.support.judgements import FINE, changed, judged
+from tests.support.labelled import BUILD, line
+from tests.support.worked_days import FIRST, make_home, spans_of, write_export
 
 QUICK = TrainingConfig(FitOptions(rounds=10))
 MONDAY = FIRST.date()

@@ -17,7 +17,7 @@ from taskclf_tray.train.splits import (
     needs_cross_fit,
     split_by_time,
 )
-from tests.train.labelled import line
+from tests.support.labelled import line
 
 
 def of_days(minutes_each: list[int], user_id: str = "a", weak_each: int = 0, step_days: int = 1) -> list[object]:

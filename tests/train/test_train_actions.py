@@ -21,10 +21,10 @@ from taskclf_tray.models.policy import build_inference_policy, read_inference_po
 from taskclf_tray.models.registry import set_active
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.train_request import TrainRequest
-from tests.cli.homes import edit
-from tests.infer.sample_rows import BUNDLE
-from tests.train.worked_days import block_start, make_home, record_days, write_export, write_labels
-from tests.ui.worker_home import USER
+from tests.support.homes import edit
+from tests.support.sample_rows import BUNDLE
+from tests.support.worked_days import block_start, make_home, record_days, write_export, write_labels
+from tests.support.worker_home import USER
 
 DAYS = range(14)
 FIRST_LATER, LAST = "2026-03-12", "2026-03-15"

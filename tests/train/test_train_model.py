@@ -15,7 +15,7 @@ from taskclf_tray.train.dataset_sources import labelled_minutes
 from taskclf_tray.train.fit import FitOptions
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.train_model import JudgedModel, Stages, train_and_judge
-from tests.train.worked_days import LATER, make_home, write_export, write_labels
+from tests.support.worked_days import LATER, make_home, write_export, write_labels
 
 QUICK = FitOptions(rounds=12, early_stopping_rounds=4, params={"learning_rate": 0.3, "feature_fraction": 0.3})
 

@@ -22,8 +22,8 @@ from taskclf_tray.train.retrain_run import Retraining
 from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.transitions import PRIOR_MINUTES, change_counts, learn_transitions
 from taskclf_tray.train.weak import UNLABELLED
-from tests.train.worked_days import FIRST, make_home, record_days
-from tests.ui.worker_home import USER
+from tests.support.worked_days import FIRST, make_home, record_days
+from tests.support.worker_home import USER
 
 MINUTE_US = 60_000_000
 BUILD, MEET, WRITE = (LABEL_SET_V1.index(name) for name in ("Build", "Meet", "Write"))

@@ -10,7 +10,7 @@ from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.train.dataset_projection import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.weak import weak_label
-from tests.train.labelled import MEET, row, simulated_days
+from tests.support.labelled import MEET, row, simulated_days
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 

@@ -16,9 +16,9 @@ from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui import backend
 from taskclf_tray.ui.backend import Capability, TrayBackend, capability_table, choose_backend, missing_sentence, within
 from taskclf_tray.ui.icon import icon_art
-from tests.fakes.dbus import Panel, panel, session_bus
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.processes import allowed
+from tests.support.dbus import Panel, panel, session_bus
+from tests.support.dbus_bus import PrivateBus
+from tests.support.processes import allowed
 
 __all__ = ["panel", "session_bus"]  # fixtures
 

@@ -17,16 +17,16 @@ import pytest
 from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.icon import SniIcon
-from tests.fakes.dbus import Panel, panel, session_bus
-from tests.fakes.dbus_bus import PrivateBus
-from tests.fakes.dbus_calls import DBusCallError, call
-from tests.fakes.processes import allowed, python_child, wait_until
-from tests.fakes.sni_driver import MENU, TrayClient
+from tests.support.dbus import Panel, panel, session_bus
+from tests.support.dbus_bus import PrivateBus
+from tests.support.dbus_calls import DBusCallError, call
+from tests.support.processes import allowed, python_child, wait_until
+from tests.support.sni_driver import MENU, TrayClient
 
 __all__ = ["panel", "session_bus"]  # fixtures
 
 pytestmark = pytest.mark.bus
-_DEMO = "tests.ui.sni_demo"
+_DEMO = "tests.support.sni_demo"
 
 
 class App:

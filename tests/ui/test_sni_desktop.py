@@ -13,8 +13,8 @@ from taskclf_tray.app.snapshot import LABEL_LOOKS
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui.backend import choose_backend, has_x11_tray
 from taskclf_tray.ui.icon_drawing import parse_color
-from tests.fakes.desktop import PANEL_HEIGHT, Desktop, desktop
-from tests.fakes.processes import python_child, wait_until
+from tests.support.desktop import PANEL_HEIGHT, Desktop, desktop
+from tests.support.processes import python_child, wait_until
 
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
 
@@ -42,7 +42,7 @@ def test_the_icon_is_drawn_and_its_menu_works_with_a_mouse(tmp_path: Path) -> No
     def happened(event: str) -> bool:
         return log.exists() and event in [json.loads(line)["event"] for line in log.read_text().splitlines()]
 
-    with desktop(tmp_path / "home") as desk, python_child("tests.ui.sni_demo", [str(log)], desk.env) as app:
+    with desktop(tmp_path / "home") as desk, python_child("tests.support.sni_demo", [str(log)], desk.env) as app:
         assert has_x11_tray(desk.env["DISPLAY"])
         places = seen(desk, LABEL_LOOKS[CoreLabel.BUILD].color, shot)
         x, y = places[len(places) // 2]

@@ -19,7 +19,7 @@ from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem
 from taskclf_tray.ui.sni.dbusmenu import LABEL_LIMIT, DBusMenu, MenuTree, differences, entry_properties
 from taskclf_tray.ui.sni.icon import SniIcon
 from taskclf_tray.ui.sni.item import PIXMAP_SIZES, argb, pixmaps
-from tests.fakes.processes import ROOT
+from tests.support.processes import ROOT
 
 
 def labels(menu: Any) -> dict[str, int]:

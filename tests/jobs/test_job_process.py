@@ -1,0 +1,35 @@
+"""The process of every job: kept off the network, and there is no other kind of job."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import taskclf_tray
+from taskclf_tray.jobs.child import JobError, run_child
+
+JOBS = Path(taskclf_tray.__file__).parent / "jobs"
+REACHING = "tests.support.reaching_job"
+
+
+@pytest.mark.parametrize("way", ["stream", "datagram", "datagram_v6", "loopback", "listen", "name", "page"])
+def test_a_job_reaches_no_network(way: str) -> None:
+    with pytest.raises(JobError, match=r"something in it wanted to reach the network \(socket\.\w+\)"):
+        run_child(REACHING, {"way": way}, lambda _event: None)
+
+
+def test_processes_of_this_machine_may_talk() -> None:
+    assert run_child(REACHING, {"way": "between_processes"}, lambda _event: None) == {"event": "done"}
+
+
+def test_every_job_is_served_in_the_way_that_keeps_it_off_the_network() -> None:
+    jobs = [path for path in JOBS.glob("*.py") if path.name not in ("__init__.py", "child.py", "process.py")]
+    assert {"batch.py", "drift.py", "labels.py", "retrain.py", "train.py"} <= {path.name for path in jobs}
+    assert [path.name for path in jobs if "serve" not in _called(path)] == []
+
+
+def _called(path: Path) -> set[str]:
+    calls = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}

@@ -1,0 +1,72 @@
+"""The real app in a test's time: `python -m tests.support.month_app CLOCK ARGUMENT …`, ARGUMENTs as the app's.
+
+CLOCK is a file with a moment in ISO 8601, which is what ActivityWatch's clock shows; the moment up to which the app is
+caught up is written beside it. All else is the app as it is installed, but nothing in it waits for minutes to pass, or
+stands back behind other programs: a month goes by in one.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from taskclf_tray.adapters import activitywatch
+from taskclf_tray.app import drift_watch, retraining, worker
+from taskclf_tray.app.session import Session
+from taskclf_tray.cli.main import main
+from taskclf_tray.ui import app
+
+SEEN = ".seen"
+CLOCK_SECONDS = 0.2
+"""The clock is looked at so often, by the wall clock."""
+POLL_SECONDS = 1.0
+"""And so often there is a poll while it stands still."""
+
+
+class MovedServer(activitywatch.ActivityWatchSource):
+    """ActivityWatch as it is, at another time."""
+
+    clock: Path
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.clock.read_text()).astimezone(UTC)
+
+
+class MovedRuntime(worker.TrayRuntime):
+    """The worker as it is; it polls as soon as the clock has moved."""
+
+    _seen = ""
+    _again = 0.0
+
+    def _poll(self, session: Session) -> float:
+        clock = MovedServer.clock
+        moment = clock.read_text()
+        if moment == self._seen and time.monotonic() < self._again:
+            return CLOCK_SECONDS
+        wait = super()._poll(session)
+        if wait == 0:
+            return wait
+        if moment != self._seen:
+            clock.with_suffix(SEEN).write_text(moment)
+        self._seen, self._again = moment, time.monotonic() + POLL_SECONDS
+        return CLOCK_SECONDS
+
+
+def run(clock: Path, arguments: list[str]) -> int:
+    """Run the app; its exit code."""
+    MovedServer.clock = clock
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activitywatch, "ActivityWatchSource", MovedServer)
+        patch.setattr(app, "TrayRuntime", MovedRuntime)
+        patch.setattr(worker, "OUTPUT_SECONDS", 0.0)
+        for child in (drift_watch, retraining):
+            patch.setattr(child, "NICENESS", 0)
+        return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,42 @@
+"""Hypothesis strategies for the settings of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
+from taskclf_tray.infer.calibration import TemperatureCalibrator
+from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
+from tests.support.sample_rows import HOME, vocabularies
+
+USERS = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "stranger"]
+
+
+STORES = [
+    load_calibrator_store(HOME / "artifacts" / name) for name in ("calibrator_store", "calibrator_store_isotonic")
+]
+
+
+TAXONOMIES = [None, default_taxonomy(), load_taxonomy(HOME / "configs/user_taxonomy.yaml")]
+
+
+LEARNT = Transitions(
+    tuple(tuple(0.3 + 0.01 * i if i == j else (0.7 - 0.01 * i) / 7 for j in range(8)) for i in range(8))
+)
+
+
+@st.composite
+def settings_of_a_run(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "cat_encoders": vocabularies(),
+        "smooth_window": draw(st.sampled_from([1, 3, 3, 5, 7])),
+        "transitions": draw(st.sampled_from([None, None, BUILT_IN_TRANSITIONS, LEARNT])),
+        "reject_threshold": draw(st.sampled_from([None, 0.0, 0.55, 0.9, 1.0])),
+        "per_user_reject_thresholds": draw(st.sampled_from([None, {USERS[0]: 0.99, "stranger": 0.0}])),
+        "calibrator": draw(st.sampled_from([None, TemperatureCalibrator(1.7)])),
+        "calibrator_store": draw(st.sampled_from([None, *STORES])),
+        "taxonomy": draw(st.sampled_from(TAXONOMIES)),
+    }
