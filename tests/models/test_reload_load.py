@@ -1,8 +1,9 @@
-"""Ten thousand swaps between two policies while predicting: every answer is wholly of one of them."""
+"""Thousands of swaps between two policies while predicting: every answer is wholly of one of them."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from tests.support.forest_models import model_text, one_leaf
 from tests.support.sample_rows import BUNDLE, HOME, golden_rows
 
 ROOT = Path(__file__).parents[2]
-SWAPS = 10_000
+SWAPS = 10_000 if os.environ.get("TASKCLF_FAULTS") == "long" else 2_000
 ROWS = golden_rows()[:2]
 NAMES = ("2026-11-22_000000_run-000A", "2026-11-22_000000_run-000B")
 THRESHOLDS = (0.3, 0.6)
@@ -178,7 +179,8 @@ def _swap_and_predict(
     return used, swaps
 
 
-def test_ten_thousand_swaps_while_predicting(models: Path, tmp_path: Path) -> None:
+@pytest.mark.faults
+def test_thousands_of_swaps_while_predicting(models: Path, tmp_path: Path) -> None:
     with Writer(models, tmp_path) as writer:
         pair = Pair(_both(models, writer))
         writer.write(0)
@@ -188,7 +190,7 @@ def test_ten_thousand_swaps_while_predicting(models: Path, tmp_path: Path) -> No
     assert other.failures == []
     assert swaps == SWAPS
     assert used == set(pair.answers)
-    assert writer.halves > 100
+    assert writer.halves > SWAPS / 100
     assert reloader.problem_serial == 0  # no half-written file was judged
 
 

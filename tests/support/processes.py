@@ -32,14 +32,15 @@ def wait_until(question: Callable[[], _T], what: str, timeout_seconds: float = 8
 
     `timeout_seconds` is generous for an idle machine; on a busy one `PATIENCE` times as long is waited.
     """
-    end = time.monotonic() + PATIENCE * timeout_seconds
+    began = time.monotonic()
     while True:
         answer = question()
         if answer:
             return answer
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > PATIENCE * timeout_seconds:
             raise AssertionError(f"waited {PATIENCE * timeout_seconds} s for {what}")
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, waited / 10), 0.2))  # what takes long is not asked for all the time
 
 
 def is_over(process_id: int) -> bool:
