@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class TooFewLabelsError(LabelError):
         self.needed = needed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainedModel:
     """A model not yet on disk: LightGBM text, vocabularies, and where it comes from."""
 
@@ -67,17 +68,19 @@ class TrainedModel:
     provenance: Provenance
     date_range: tuple[str, str]
 
+    @cached_property
     def forest(self) -> Forest:
-        """As it will be served."""
+        """The evaluator that will serve it."""
         return Forest.from_text(self.text)
 
+    @cached_property
     def encoder(self) -> Encoder:
-        """For its rows."""
+        """The encoder for its rows."""
         return Encoder(self.schema.version, self.cat_encoders, _TIME_BASIS)
 
     def predict(self, dataset: Dataset) -> FloatArray:
         """(N, 8) raw probabilities of the dataset's rows."""
-        return self.forest().predict(dataset.matrix(self.encoder()))
+        return self.forest.predict(dataset.matrix(self.encoder))
 
     def metadata(self, *, reject_threshold: float | None = None, git_commit: str = "") -> ModelMetadata:
         """As recorded in the bundle; `save_model_bundle` adds the SHA-256 and the time."""

@@ -251,9 +251,9 @@ def _config(
 ) -> PipelineConfig:
     """What would be served."""
     return PipelineConfig(
-        model=model.forest(),
+        model=model.forest,
         schema_version=model.schema.version,
-        time_basis=model.encoder().time_basis,
+        time_basis=model.encoder.time_basis,
         cat_encoders=model.cat_encoders,
         calibrator_store=store,
         reject_threshold=threshold,

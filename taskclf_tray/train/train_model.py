@@ -64,7 +64,7 @@ def train_and_judge(
 def served(model: TrainedModel) -> PipelineConfig:
     """The pipeline with this model: no calibrators and no threshold yet."""
     return PipelineConfig(
-        model=model.forest(), schema_version=model.schema.version, time_basis="local", cat_encoders=model.cat_encoders
+        model=model.forest, schema_version=model.schema.version, time_basis="local", cat_encoders=model.cat_encoders
     )
 
 

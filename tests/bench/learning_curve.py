@@ -119,7 +119,7 @@ def as_shipped(person: Person, exam: Dataset) -> Cell:
 
 def _config(model: TrainedModel, store: CalibratorStore | None) -> PipelineConfig:
     return PipelineConfig(
-        model=model.forest(),
+        model=model.forest,
         schema_version=model.schema.version,
         time_basis="local",
         cat_encoders=model.cat_encoders,

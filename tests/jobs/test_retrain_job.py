@@ -32,6 +32,9 @@ from taskclf_tray.models.retention import rejected_bundles, staging_dir
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import Unwinding
+from taskclf_tray.train import retrain_run
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.retrain import Challenger, make_challenger
 from taskclf_tray.train.train_request import RetrainRequest
 from tests.support.worked_days import FIRST, LATER, block_start, make_home, record_days, spans_of, write_export
 from tests.support.worker_home import USER
@@ -55,6 +58,41 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def paths(original: Path, tmp_path: Path) -> HomePaths:
     return HomePaths(Path(shutil.copytree(original, tmp_path / "home")))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Promoted:
+    """A home after its first training: what that said, and the labels before it."""
+
+    home: Path
+    facts: dict[str, Any]
+    events: Events
+    labels: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def promoted(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
+    """Trained once; whoever goes on from there takes a copy."""
+    paths = HomePaths(Path(shutil.copytree(original, tmp_path_factory.mktemp("promoted") / "home")))
+    labels, events = labels_of(paths), Events()
+    return Promoted(paths.home, trained(paths, events.append), events, labels)
+
+
+@pytest.fixture
+def known_challenger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is about the days after a training need not train once more: the same labels give the same challenger."""
+    monkeypatch.setattr(retrain_run, "make_challenger", _made_once)
+
+
+_CHALLENGERS: dict[str, Any] = {}
+
+
+def _made_once(dataset: Dataset, *arguments: Any) -> Challenger:
+    key = dataset.dataset_hash
+    if key not in _CHALLENGERS:
+        _CHALLENGERS[key] = make_challenger(dataset, *arguments)
+    found: Challenger = _CHALLENGERS[key]
+    return found
 
 
 def request(paths: HomePaths) -> RetrainRequest:
@@ -104,10 +142,8 @@ def relabel(paths: HomePaths, labels: list[str]) -> None:
     with_database(paths, change)
 
 
-def test_a_better_model_is_promoted_with_all_that_belongs_to_it(paths: HomePaths) -> None:
-    events: Events = []
-    before = labels_of(paths)
-    facts = trained(paths, events.append)
+def test_a_better_model_is_promoted_with_all_that_belongs_to_it(promoted: Promoted) -> None:
+    paths, facts = HomePaths(promoted.home), promoted.facts
     assert facts["outcome"] == "promoted"
     assert (facts["labelled_minutes"], facts["labelled_days"], facts["previous_model"]) == (450, 3, STARTER.name)
     assert facts["macro_f1"] > facts["previous_macro_f1"] + 0.2
@@ -126,15 +162,19 @@ def test_a_better_model_is_promoted_with_all_that_belongs_to_it(paths: HomePaths
     last = with_database(paths, lambda d: load_last_training(d, USER))
     assert (last.outcome, last.run, last.at) == ("promoted", facts["model"], NOW)
     assert with_database(paths, lambda d: load_reinference(d, USER)) == Reinference(facts["model"])
-    assert labels_of(paths) == before
-    progress = [event for event in events if event["event"] == "progress"]
+    assert labels_of(paths) == promoted.labels
+    progress = [event for event in promoted.events if event["event"] == "progress"]
     assert progress[-1]["done"] == progress[-1]["total"]
+
+
+def test_a_promotion_is_rolled_back(promoted: Promoted, tmp_path: Path) -> None:
+    paths = HomePaths(Path(shutil.copytree(promoted.home, tmp_path / "home")))
     assert roll_back(paths.models).policy is None
     assert (served(paths), policy_path(paths.models).exists()) == (STARTER.name, False)
 
 
-def test_the_same_labels_again_are_no_reason_for_another_model(paths: HomePaths) -> None:
-    first = trained(paths)["model"]
+def test_the_same_labels_again_are_no_reason_for_another_model(promoted: Promoted, tmp_path: Path) -> None:
+    paths, first = HomePaths(Path(shutil.copytree(promoted.home, tmp_path / "home"))), promoted.facts["model"]
     policy = policy_path(paths.models).read_bytes()
     facts = trained(paths)
     assert facts["outcome"] == "refused"
@@ -225,6 +265,7 @@ def test_a_policy_that_is_broken_is_said_before_the_work(paths: HomePaths) -> No
     assert policy_path(paths.models).read_text() == "{"
 
 
+@pytest.mark.usefixtures("known_challenger")
 def test_what_happens_meanwhile_is_kept(paths: HomePaths) -> None:
     """A label, a new block and a threshold edited by hand, all while it trains."""
     save_inference_policy(policy_for_bundle(paths.models, paths.models / STARTER.name, "manual"), paths.models)
@@ -246,6 +287,7 @@ def test_what_happens_meanwhile_is_kept(paths: HomePaths) -> None:
     assert restored.reject_threshold == 0.66
 
 
+@pytest.mark.usefixtures("known_challenger")
 def test_another_model_chosen_meanwhile_stops_it(paths: HomePaths) -> None:
     other = Path(shutil.copytree(STARTER, paths.models / "2026-02-01_000000_run-0002"))
 
@@ -260,6 +302,7 @@ def test_another_model_chosen_meanwhile_stops_it(paths: HomePaths) -> None:
     assert with_database(paths, lambda d: load_reinference(d, USER)) is None
 
 
+@pytest.mark.usefixtures("known_challenger")
 def test_a_full_disk_leaves_the_model_in_use(paths: HomePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device", "model.txt")
@@ -272,6 +315,7 @@ def test_a_full_disk_leaves_the_model_in_use(paths: HomePaths, monkeypatch: pyte
     assert not staging_dir(paths.models).exists()
 
 
+@pytest.mark.usefixtures("known_challenger")
 @pytest.mark.parametrize("moment", ["progress", "Judged on"])
 def test_killed_half_way_it_has_changed_nothing_and_can_be_done_again(paths: HomePaths, moment: str) -> None:
     before = labels_of(paths)

@@ -57,7 +57,7 @@ def test_another_process_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("version", sorted(SCHEMAS))
 def test_every_schema_can_be_trained_and_answers_as_lightgbm_does(version: str) -> None:
     model = fit(days(), options=dataclasses.replace(QUICK, schema_version=version))
-    matrix = days().matrix(model.encoder())
+    matrix = days().matrix(model.encoder)
     ours, theirs = model.predict(days()), lgb.Booster(model_str=model.text).predict(matrix, num_threads=1)
     assert ours.shape == (len(days()), 8)
     assert np.abs(ours - theirs).max() <= 1e-12

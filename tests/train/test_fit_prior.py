@@ -71,7 +71,7 @@ def test_lightgbm_reads_it_too() -> None:
 def test_a_model_that_begins_with_it_can_be_served() -> None:
     model = continued()
     ours = model.predict(days())
-    theirs = lgb.Booster(model_str=model.text).predict(days().matrix(model.encoder()), num_threads=1)
+    theirs = lgb.Booster(model_str=model.text).predict(days().matrix(model.encoder), num_threads=1)
     assert np.abs(ours - theirs).max() <= 1e-12
     assert model.text.count("\nTree=") == starter().text.count("\nTree=") + 8 * QUICK.rounds
     assert model.provenance == "mixed"

@@ -64,7 +64,7 @@ def cut() -> tuple[Dataset, Dataset]:
 
 def answers_of(model: TrainedModel, rows: Dataset, temperature: float = 1.0) -> Answers:
     config = PipelineConfig(
-        model=model.forest(),
+        model=model.forest,
         time_basis="local",
         cat_encoders=model.cat_encoders,
         calibrator_store=CalibratorStore(TemperatureCalibrator(temperature)),
