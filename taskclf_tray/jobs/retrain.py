@@ -14,7 +14,7 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,12 +79,6 @@ def _alone(paths: HomePaths) -> Iterator[None]:
         lock.release()
 
 
-def request_of(values: Mapping[str, Any]) -> RetrainRequest:
-    """The request as it comes in JSON."""
-    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
-    return RetrainRequest(**{**values, **lists})
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done (promoted or refused), 1 after an error that was said."""
-    return serve(lambda values, say: run(request_of(values), say), arguments, what="training")
+    return serve(lambda values, say: run(RetrainRequest.from_json(values), say), arguments, what="training")

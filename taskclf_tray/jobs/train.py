@@ -81,16 +81,11 @@ class Stoppable:
         self._say(event)
 
 
-def _request_of(values: dict[str, Any]) -> TrainRequest:
-    lists = {name: tuple(values.get(name, ())) for name in ("inputs", "label_files")}
-    return TrainRequest(**{**values, **lists})
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 after an error that was said."""
 
     def begin(values: dict[str, Any], say: ProgressCallback) -> dict[str, Any]:
-        request = _request_of(values)
+        request = TrainRequest.from_json(values)
         with contextlib.suppress(ImportError):  # `run` says which; until here a stop ends the process at once
             _actions()
         stoppable = Stoppable(say)

@@ -21,12 +21,14 @@ from taskclf_tray.core.time import from_us, local_date
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.store.buckets import unpack_known_row
-from taskclf_tray.train.dataset_projection import BoolArray, IntArray
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 TextArray = npt.NDArray[np.str_]
 Provenance = Literal["real", "synthetic", "mixed"]
 
+NO_LABEL: Final = -1
 CHUNK_ROWS: Final = 2_000
 BLOCK_GAP_US: Final = 300 * 1_000_000
 """Minutes of one label that lie closer than this are one block: they are no independent samples of anything."""

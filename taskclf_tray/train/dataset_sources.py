@@ -15,7 +15,7 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import DecidedBy, FeatureRow, LabelSpan
+from taskclf_tray.core.types import LABEL_SET_V1, DecidedBy, FeatureRow, LabelSpan
 from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
 from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.models.identity import load_or_create_identity
@@ -23,13 +23,23 @@ from taskclf_tray.store.buckets import pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import OnReport, export_rows, no_report
-from taskclf_tray.train.dataset import CHUNK_ROWS, Dataset, LabelledBucket, Provenance, local_day
-from taskclf_tray.train.dataset_projection import NO_LABEL, BoolArray, IntArray, Projection
+from taskclf_tray.train.dataset import (
+    CHUNK_ROWS,
+    NO_LABEL,
+    BoolArray,
+    Dataset,
+    IntArray,
+    LabelledBucket,
+    Provenance,
+    local_day,
+)
 from taskclf_tray.train.weak import WEAK_WEIGHT, weak_label
 
 WeakRule = Callable[[FeatureRow], int]
 AUTO: Final = "auto"
 _FAR_US: Final = 1 << 62
+_BEFORE_ALL: Final = np.iinfo(np.int64).min
+_ID: Final = {label: position for position, label in enumerate(LABEL_SET_V1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +232,61 @@ def _line(bucket: PackedBucket, label: int, *, is_weak: bool) -> LabelledBucket:
         is_models=decided_by == "model",
         packed=bucket.feature_row,
     )
+
+
+# -- which minutes a span labels: those wholly inside it, where no other label has a part ------------------------
+
+
+class Cover:
+    """Spans of any overlap, asked many times. Sorted once, with the furthest end so far beside each start."""
+
+    def __init__(self, spans: Iterable[LabelSpan]) -> None:
+        edges = sorted((to_us(span.start_ts), to_us(span.end_ts)) for span in spans)
+        self._starts = np.array([start for start, _ in edges], dtype=np.int64)
+        ends = np.array([_BEFORE_ALL, *(end for _, end in edges)], dtype=np.int64)
+        self._furthest = np.maximum.accumulate(ends)  # [k]: of the first k spans
+
+    def holds(self, starts_us: IntArray, ends_us: IntArray) -> BoolArray:
+        """(N,) whether [start, end) lies wholly inside one span."""
+        begun = np.searchsorted(self._starts, starts_us, side="right")
+        return np.asarray(self._furthest[begun] >= ends_us)
+
+    def touches(self, starts_us: IntArray, ends_us: IntArray) -> BoolArray:
+        """(N,) whether any span has a part in [start, end)."""
+        begun = np.searchsorted(self._starts, ends_us, side="left")
+        return np.asarray(self._furthest[begun] > starts_us)
+
+
+class Projection:
+    """The labels of one user's spans, for buckets asked in any portions."""
+
+    def __init__(self, spans: Iterable[LabelSpan]) -> None:
+        by_label: dict[str, list[LabelSpan]] = {}
+        for span in spans:
+            by_label.setdefault(span.label, []).append(span)
+        self._covers = {_ID[label]: Cover(found) for label, found in sorted(by_label.items())}
+
+    def labels(self, starts_us: IntArray, ends_us: IntArray) -> IntArray:
+        """(N,) the label ids; NO_LABEL where no span holds the whole bucket, or another label has a part in it."""
+        labels = np.full(len(starts_us), NO_LABEL, dtype=np.int64)
+        said = np.zeros(len(starts_us), dtype=np.int64)
+        for label, cover in self._covers.items():
+            said += cover.touches(starts_us, ends_us)
+            labels[cover.holds(starts_us, ends_us)] = label
+        labels[said > 1] = NO_LABEL
+        return labels
+
+    def touches(self, starts_us: IntArray, ends_us: IntArray) -> BoolArray:
+        """(N,) whether any span has a part in the bucket."""
+        found = np.zeros(len(starts_us), dtype=np.bool_)
+        for cover in self._covers.values():
+            found |= cover.touches(starts_us, ends_us)
+        return found
+
+
+def project_labels(starts_us: IntArray, ends_us: IntArray, spans: Iterable[LabelSpan]) -> IntArray:
+    """(N,) label ids of buckets [start, end), NO_LABEL where nobody labelled all of it, or two labels conflict.
+
+    The spans are one user's, in any order, and may overlap. O((N + S) log S), without a loop over buckets.
+    """
+    return Projection(spans).labels(np.asarray(starts_us), np.asarray(ends_us))

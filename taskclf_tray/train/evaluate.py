@@ -29,8 +29,7 @@ from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.train import metrics
 from taskclf_tray.train.batch_inputs import RecordedRows
-from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.dataset import BoolArray, Dataset, IntArray
 from taskclf_tray.train.metrics import BoundaryError, ClassFigures, FloatArray, Interval, ReliabilityBin
 
 EVALUATION_FILE: Final = "evaluation.json"

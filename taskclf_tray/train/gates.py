@@ -21,8 +21,7 @@ from taskclf_tray.core.defaults import DEFAULT_REGRESSION_TOLERANCE
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
-from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_projection import IntArray
+from taskclf_tray.train.dataset import Dataset, IntArray
 from taskclf_tray.train.evaluate import Evaluation
 from taskclf_tray.train.metrics import ClassFigures, ReliabilityBin, class_figures
 

@@ -18,8 +18,7 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.models.bundle import CatEncoders
-from taskclf_tray.train.dataset import Dataset, FloatArray
-from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
 
 BASE_PARAMS: Final[Mapping[str, Any]] = {
     "objective": "multiclass",

@@ -14,7 +14,7 @@ will get.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -26,15 +26,13 @@ from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.calibrate import Calibration, calibrate
-from taskclf_tray.train.dataset import Dataset, FloatArray
-from taskclf_tray.train.dataset_projection import BoolArray, IntArray
+from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
-from taskclf_tray.train.fit import FitOptions, Progress, TooFewLabelsError, TrainedModel, check_enough, fit
+from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, ModelComparison, UserDay, leaked_days
-from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, Fold, folds_by_day, needs_cross_fit, split_by_time
-from taskclf_tray.train.train_model import Stages, fit_by_days
-from taskclf_tray.train.transitions import learn_transitions
+from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, folds_by_day, needs_cross_fit, split_by_time
+from taskclf_tray.train.train_model import LeftOut, answer_left_out, fit_leaving_out, learn_transitions, served
 from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reject
 
 SYNTHETIC: Final = "synthetic"
@@ -90,14 +88,7 @@ def make_challenger(
     """
     check_enough(dataset)
     early, test = _early_and_test(dataset)
-    folds = folds_by_day(early)
-    stages = Stages(progress, len(folds) + 1, recipe.options.rounds)
-    model = fit_by_days(early, prior=prior, options=recipe.options, progress=stages.stage(0))
-    parts = [
-        part
-        for number, fold in enumerate(folds, 1)
-        if (part := _left_out(early, fold, prior, model.options, stages.stage(number))) is not None
-    ]
+    model, parts = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)
     out = _OutOfFold.of(parts)
     calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
     stores = [out.calibrated(out.fold != k, recipe.created_at).store for k in range(len(parts))]
@@ -108,26 +99,13 @@ def make_challenger(
             _config(part.model, store, threshold, part.transitions, recipe)
             for part, store in zip(parts, stores, strict=True)
         ]
-        held_out, answers = _joined(early, parts, configs)
+        held_out, answers = answer_left_out(early, parts, configs)
         leaked = frozenset(day for part in parts for day in part.leaked)
     else:
         config = _config(model, calibration.store, threshold, learn_transitions(early), recipe)
         held_out, answers = test, answer(config, test)
         leaked = frozenset(leaked_days(early, test))
     return Challenger(model, calibration, tuned, threshold, held_out, answers, leaked, is_cross_fit=test is None)
-
-
-def _left_out(
-    dataset: Dataset, fold: Fold, prior: Prior | None, options: FitOptions, progress: Progress | None
-) -> _Part | None:
-    """A model of the days not left out; None where these have a single label."""
-    training = dataset.take(fold.training)
-    try:
-        model = fit(training, prior=prior, options=options, progress=progress, least_blocks=1)
-    except TooFewLabelsError:
-        return None
-    held_out = dataset.take(fold.held_out)
-    return _Part(fold.held_out, held_out, model, learn_transitions(training), leaked_days(training, held_out))
 
 
 def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
@@ -184,17 +162,6 @@ def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Days left out, by position and as lines, and what was learnt of the others."""
-
-    places: IntArray
-    held_out: Dataset
-    model: TrainedModel
-    transitions: Transitions
-    leaked: set[UserDay]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _OutOfFold:
     """Minutes the model decides, each answered by a model that was not trained on its day."""
 
@@ -206,7 +173,7 @@ class _OutOfFold:
     fold: IntArray
 
     @classmethod
-    def of(cls, parts: Sequence[_Part]) -> _OutOfFold:
+    def of(cls, parts: Sequence[LeftOut]) -> _OutOfFold:
         own = [part.held_out.take(part.held_out.is_models) for part in parts]
         return cls(
             probs=np.concatenate([part.model.predict(rows) for part, rows in zip(parts, own, strict=True)]),
@@ -250,22 +217,10 @@ def _config(
     model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: TrainingConfig
 ) -> PipelineConfig:
     """What would be served."""
-    return PipelineConfig(
-        model=model.forest,
-        schema_version=model.schema.version,
-        time_basis=model.encoder.time_basis,
-        cat_encoders=model.cat_encoders,
+    return replace(
+        served(model),
         calibrator_store=store,
         reject_threshold=threshold,
         smooth_window=recipe.smooth_window,
         transitions=chosen_transitions(recipe.smoother, learnt),
     )
-
-
-def _joined(dataset: Dataset, parts: Sequence[_Part], configs: Sequence[PipelineConfig]) -> tuple[Dataset, Answers]:
-    """The days left out, each answered by the model of the others."""
-    answers, is_judged = Answers.none(len(dataset)), np.zeros(len(dataset), dtype=np.bool_)
-    for part, config in zip(parts, configs, strict=True):
-        answers.put(part.places, answer(config, part.held_out))
-        is_judged[part.places] = True
-    return dataset.take(is_judged), answers.take(is_judged)

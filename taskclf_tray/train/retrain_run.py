@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.labels.csv_files import LabelTimes
 from taskclf_tray.labels.learning import (
     LastTraining,
     Reinference,
@@ -35,20 +34,31 @@ from taskclf_tray.models.retention import TRAINING_FILE, clear_staging, keep_rej
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import install
-from taskclf_tray.train import retrain_words as words
-from taskclf_tray.train.batch_inputs import check_host, tell_export
 from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_sources import labelled_minutes
-from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
+from taskclf_tray.train.evaluate import Evaluation, Figures, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.gates import ModelComparison, Verdict, bundle_gate, gated_macro_f1, judge, unlabelled_breaks
+from taskclf_tray.train.gates import (
+    MIN_CLASS_MINUTES,
+    ModelComparison,
+    Verdict,
+    bundle_gate,
+    gated_macro_f1,
+    judge,
+    unlabelled_breaks,
+)
+from taskclf_tray.train.metrics import ClassFigures
 from taskclf_tray.train.retrain import Challenger, TrainingConfig, champion_duel, known_days, look_back, make_challenger
-from taskclf_tray.train.train_minutes import say_times
+from taskclf_tray.train.train_minutes import minutes_of
+from taskclf_tray.train.train_model import learn_transitions
 from taskclf_tray.train.train_request import RetrainRequest
-from taskclf_tray.train.transitions import learn_transitions
+from taskclf_tray.train.tune import RejectThresholdResult
 from taskclf_tray.train.weak import weak_or_unsaid
 
 Facts = dict[str, Any]
+_RECOGNISED: Final = 0.5
+"""A label is recognised when at least so much of it is."""
+_WORTH_TELLING: Final = 0.05
+_MOST_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,22 +163,14 @@ class Retraining:
         Raises StoreError, ExportFormatError, LabelError.
         """
         request = self._request
-        check_host(request.host, has_export=bool(request.inputs))
-        times = LabelTimes(request.time_zone if request.times == "local" else None)
-        everything = labelled_minutes(
+        everything = minutes_of(
+            request,
             self._paths,
-            self._settings,
-            exports=[Path(name) for name in request.inputs],
-            label_files=[Path(name) for name in request.label_files],
-            adopt=request.adopt,
-            times=times,
+            self._say,
             weak=weak_or_unsaid,
             provenance="synthetic" if request.is_synthetic else "real",
             at=from_us(self._now_us),
-            hostname=request.host,
-            on_report=lambda report: tell_export(report, self._say),
         )
-        say_times(times, request, self._say)
         today = local_date(from_us(self._now_us), request.time_zone)
         dataset = everything if request.inputs else look_back(everything, today)
         said, blocks, days = np.count_nonzero(~dataset.is_weak), dataset.block_count, dataset.day_count
@@ -201,8 +203,8 @@ class Retraining:
         write_json_atomic(staged / TRAINING_FILE, description)
         old = None if comparison is None else gated_macro_f1(comparison.champion.confusion)
         new = gated_macro_f1(trial.judged.confusion)
-        self._step(words.judged(trial.judged.figures, new, old, challenger.is_cross_fit))
-        self._step(words.sureness(challenger.tuned, challenger.reject_threshold))
+        self._step(judged_words(trial.judged.figures, new, old, challenger.is_cross_fit))
+        self._step(sureness(challenger.tuned, challenger.reject_threshold))
         for note in verdict.notes:
             self._step(note)
 
@@ -212,7 +214,7 @@ class Retraining:
         """Switch to it. Who stops the process now is too late, and hears what was done."""
         install(signal.SIG_IGN)
         challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
-        sentences = words.promoted(
+        sentences = promoted(
             trial.comparison, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
         )
         with _Record(self._paths, self._user_id) as record:
@@ -239,7 +241,7 @@ class Retraining:
         return {"outcome": "promoted", "model": bundle.name, "folder": str(bundle), "sentences": sentences}
 
     def _refuse(self, trial: _Trial, verdict: Verdict, staged: Path) -> Facts:
-        sentences = words.refused(verdict, is_fair=trial.is_fair)
+        sentences = refused(verdict, is_fair=trial.is_fair)
         kept = keep_rejected(self._models, staged, {"run": staged.name, "sentences": sentences, **verdict.to_dict()})
         with _Record(self._paths, self._user_id) as record:
             record.remember(LastTraining(self._now_us, "refused", kept.name, tuple(sentences)))
@@ -273,3 +275,69 @@ class _Record:
 
     def reinfer(self, reinference: Reinference | None) -> None:
         save_reinference(self.database, self._user_id, reinference)
+
+
+# -- words --------------------------------------------------------------------------------------------------
+
+
+def changes(comparison: ModelComparison | None) -> list[str]:
+    """`Debug is now recognised: recall 0.31 → 0.68`, the greatest change first; losses are told as well."""
+    if comparison is None:
+        return []
+    pairs = [
+        (new, old)
+        for new, old in zip(comparison.challenger.classes, comparison.champion.classes, strict=True)
+        if new.support >= MIN_CLASS_MINUTES and abs(_recall(new) - _recall(old)) >= _WORTH_TELLING
+    ]
+    pairs.sort(key=lambda pair: -abs(_recall(pair[0]) - _recall(pair[1])))
+    return [_change(new, old) for new, old in pairs[:_MOST_LINES]]
+
+
+def _change(new: ClassFigures, old: ClassFigures) -> str:
+    before, after = _recall(old), _recall(new)
+    figures = f"recall {before:.2f} → {after:.2f}"
+    if before < _RECOGNISED <= after:
+        return f"{new.label} is now recognised: {figures}"
+    if after < _RECOGNISED <= before:
+        return f"{new.label} is hardly recognised any more: {figures}"
+    return f"{new.label} is recognised {'better' if after > before else 'less'}: {figures}"
+
+
+def _recall(figures: ClassFigures) -> float:
+    return figures.recall or 0.0
+
+
+def promoted(
+    comparison: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult, threshold: float
+) -> list[str]:
+    """The sentences for a new model in use."""
+    told = changes(comparison)
+    if not told:
+        told = [f"On days it had not seen {accuracy:.0%} of the labelled minutes are right"]
+    return [f"{line}." for line in told] + [sureness(tuned, threshold)]
+
+
+def sureness(tuned: RejectThresholdResult, threshold: float) -> str:
+    """What the reject threshold promises, or that it promises nothing yet."""
+    if tuned.threshold is not None:
+        return (
+            f"With the threshold {tuned.threshold:.2f} at least {tuned.target_accuracy:.0%} of the labels shown are "
+            f"right ({tuned.confidence:.0%} sure); {tuned.coverage:.0%} of the minutes get one."
+        )
+    return f"The threshold is {threshold:.2f}. {tuned.reason}"
+
+
+def refused(verdict: Verdict, *, is_fair: bool) -> list[str]:
+    """The sentences for a model that was not put in use. `is_fair`: the other one had not seen the days either."""
+    sentences = list(verdict.reasons)
+    if not is_fair and any(gate.name == "champion" and not gate.holds for gate in verdict.gates):
+        sentences.append("That one was trained on these days; blocks labelled from now on make it fair.")
+    return sentences
+
+
+def judged_words(figures: Figures, macro_f1: float, champion_macro_f1: float | None, is_cross_fit: bool) -> str:
+    """One line for the log."""
+    how = "each day left out once" if is_cross_fit else "the last days"
+    against = "" if champion_macro_f1 is None else f", the model in use {champion_macro_f1:.2f} on the same minutes"
+    where = f"{figures.minutes} labelled minutes of {figures.days} days ({how})"
+    return f"Judged on {where}: macro F1 {macro_f1:.2f}{against}."

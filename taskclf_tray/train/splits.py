@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_projection import IntArray
+from taskclf_tray.train.dataset import Dataset, IntArray
 
 SHARES: Final = (0.70, 0.15, 0.15)
 MIN_DAYS_BY_TIME: Final = 8

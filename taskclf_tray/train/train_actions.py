@@ -30,11 +30,11 @@ from taskclf_tray.train.train_minutes import (
     CALIBRATION_FILE,
     calibrated_until,
     extent,
-    minutes_of,
     models_own,
     pipeline_of,
     progress_of,
     resolved_of,
+    some_minutes_of,
     unseen_minutes,
 )
 from taskclf_tray.train.train_policy import (
@@ -68,7 +68,7 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
     is_ours = base_dir.resolve() == paths.models.resolve()
     if is_ours:
         check_nothing_switches(paths.models)
-    prior, minutes = _prior(paths, request), minutes_of(request, paths, say, weak=weak_or_unsaid)
+    prior, minutes = _prior(paths, request), some_minutes_of(request, paths, say, weak=weak_or_unsaid)
     from taskclf_tray.train.fit import FitOptions
     from taskclf_tray.train.train_model import train_and_judge
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
@@ -23,9 +23,9 @@ from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.resolve import MISSING_POLICY, ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import check_host, tell_export
-from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.dataset import Dataset, Provenance
 from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
-from taskclf_tray.train.train_request import TrainRequest
+from taskclf_tray.train.train_request import MinutesRequest, TrainRequest
 
 CALIBRATION_FILE: Final = "calibration.json"
 """Beside store.json: which days the calibrators come from, and why these were chosen."""
@@ -36,11 +36,25 @@ _LAST_US: Final = 2**61
 _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
 
 
-def minutes_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback, *, weak: WeakRule | None) -> Dataset:
-    """What the request means; it is said what of its exports is read.
+def minutes_of(
+    request: MinutesRequest,
+    paths: HomePaths,
+    say: ProgressCallback,
+    *,
+    weak: WeakRule | None,
+    provenance: Provenance = "real",
+    at: datetime | None = None,
+) -> Dataset:
+    """Gather the labelled minutes the request means; warn of what its exports and label files leave open.
 
-    Raises LabelError where nobody labelled any of it, SourceError for a host without an export, and what
-    `labelled_minutes` does.
+    Args:
+        weak: the rule for minutes no person labelled; None for no rule.
+        provenance: of the record and the exports.
+        at: the present time, None for the clock of this computer; labels of later times are refused.
+
+    Raises:
+        SourceError: a host is named and no export.
+        StoreError, ExportFormatError, IdentityError, LabelError: as `labelled_minutes`.
     """
     check_host(request.host, has_export=bool(request.inputs))
     times = LabelTimes(request.time_zone if request.times == "local" else None)
@@ -54,30 +68,26 @@ def minutes_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback, *
         start_us=_FIRST_US if request.start_us is None else request.start_us,
         end_us=_LAST_US if request.end_us is None else request.end_us,
         weak=weak,
+        provenance=provenance,
+        at=at,
         hostname=request.host,
         on_report=lambda report: tell_export(report, say),
     )
-    say_times(times, request, say)
+    note = times.note(request.time_zone) if request.times is None else None
+    if note is not None:
+        say({"event": "warning", "text": note})
+    return found
+
+
+def some_minutes_of(
+    request: MinutesRequest, paths: HomePaths, say: ProgressCallback, *, weak: WeakRule | None
+) -> Dataset:
+    """`minutes_of`, and LabelError where a person labelled none of them."""
+    found = minutes_of(request, paths, say, weak=weak)
     if not found.block_count:
         where = "in this range" if request.is_limited else "yet"
         raise LabelError(f"No recorded minute has a label {where}.", "Label some blocks, or name a file with --labels.")
     return found
-
-
-class _TimesRequest(Protocol):
-    """A request that reads label files."""
-
-    @property
-    def times(self) -> str | None: ...
-    @property
-    def time_zone(self) -> str: ...
-
-
-def say_times(times: LabelTimes, request: _TimesRequest, say: ProgressCallback) -> None:
-    """Say what was assumed of times without an offset, unless somebody said what they mean."""
-    note = times.note(request.time_zone) if request.times is None else None
-    if note is not None:
-        say({"event": "warning", "text": note})
 
 
 def unseen_minutes(
@@ -89,7 +99,7 @@ def unseen_minutes(
     with_calibrators: bool = False,
 ) -> Dataset:
     """Labelled minutes of days after those the model (and its calibrators) come from. Raises LabelError for none."""
-    found = minutes_of(request, paths, say, weak=None)
+    found = some_minutes_of(request, paths, say, weak=None)
     if resolved.origin == "starter":
         say({"event": "warning", "text": f"{paths.home} holds no model yet: this is about the starter model."})
     known = [("the model was trained on", learnt_until(resolved.metadata))]

@@ -21,8 +21,7 @@ import numpy as np
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel, FeatureRow
 from taskclf_tray.infer.hmm import hmm_codes
-from taskclf_tray.train.dataset import Dataset, FloatArray
-from taskclf_tray.train.dataset_projection import NO_LABEL, BoolArray, IntArray
+from taskclf_tray.train.dataset import NO_LABEL, BoolArray, Dataset, FloatArray, IntArray
 
 WEAK_WEIGHT: Final = 0.2
 """Beside 1.0 for a minute that a person labelled."""

@@ -26,7 +26,7 @@ from taskclf_tray.train.evaluate import Answers, answer, figures_of, stretches_o
 from taskclf_tray.train.fit import FitOptions, TooFewLabelsError, TrainedModel, fit
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.splits import folds_by_day
-from taskclf_tray.train.transitions import learn_transitions
+from taskclf_tray.train.train_model import learn_transitions
 from taskclf_tray.train.weak import UNLABELLED, weak_or_unsaid
 from tests.bench.learning_people import Person, starter
 

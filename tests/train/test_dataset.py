@@ -12,8 +12,7 @@ import pytest
 
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
-from taskclf_tray.train.dataset import Dataset, Provenance
-from taskclf_tray.train.dataset_projection import NO_LABEL
+from taskclf_tray.train.dataset import NO_LABEL, Dataset, Provenance
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.weak import WEAK_WEIGHT
 from tests.support.labelled import BUILD, DEBUG, MEET, USER, line, row, span

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
-from taskclf_tray.train.dataset_projection import NO_LABEL, project_labels
+from taskclf_tray.train.dataset_sources import NO_LABEL, project_labels
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 START_US = int(START.timestamp()) * 1_000_000

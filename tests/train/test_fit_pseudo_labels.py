@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from taskclf_tray.core.time import from_us
-from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.dataset_projection import NO_LABEL
+from taskclf_tray.train.dataset import NO_LABEL, Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import FitOptions, fit
 from taskclf_tray.train.lgb_dataset import line_weights

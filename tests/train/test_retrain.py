@@ -12,7 +12,7 @@ import pytest
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.models.metadata import ModelMetadata
-from taskclf_tray.train import retrain_words
+from taskclf_tray.train import retrain_run
 from taskclf_tray.train.batch_inputs import export_rows
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
@@ -157,31 +157,31 @@ def test_while_nothing_is_proven_the_threshold_is_cautious(
 def test_what_has_changed_is_told_by_recall() -> None:
     old = judged([[40, 4, 0, 0], [36, 8, 0, 0], [0, 0, 30, 0], [0, 0, 8, 22]])
     new = judged([[36, 8, 0, 0], [8, 36, 0, 0], [0, 0, 30, 0], [0, 0, 0, 30]])
-    assert retrain_words.changes(ModelComparison(new, old)) == [
+    assert retrain_run.changes(ModelComparison(new, old)) == [
         "Debug is now recognised: recall 0.18 → 0.82",
         "BreakIdle is recognised better: recall 0.73 → 1.00",
         "Build is recognised less: recall 0.91 → 0.82",
     ]
     assert (
-        retrain_words.changes(ModelComparison(old, new))[0] == "Debug is hardly recognised any more: recall 0.82 → 0.18"
+        retrain_run.changes(ModelComparison(old, new))[0] == "Debug is hardly recognised any more: recall 0.82 → 0.18"
     )
-    assert retrain_words.changes(ModelComparison(new, new)) == retrain_words.changes(None) == []
+    assert retrain_run.changes(ModelComparison(new, new)) == retrain_run.changes(None) == []
 
 
 def test_promises_are_told_with_what_is_proven() -> None:
     proven = RejectThresholdResult(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
     unproven = RejectThresholdResult(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled stretches are too few.")
     fine = judged(FINE)
-    sentences = retrain_words.promoted(ModelComparison(fine, fine), 0.87, proven, 0.6)
+    sentences = retrain_run.promoted(ModelComparison(fine, fine), 0.87, proven, 0.6)
     assert sentences[0] == "On days it had not seen 87% of the labelled minutes are right."
     assert "at least 90% of the labels shown are right (95% sure); 74% of the minutes get one." in sentences[1]
-    assert retrain_words.promoted(None, 0.87, unproven, 0.55)[1] == (
+    assert retrain_run.promoted(None, 0.87, unproven, 0.55)[1] == (
         "The threshold is 0.55. 8 labelled stretches are too few."
     )
 
 
 def test_a_refusal_tells_the_gates_and_an_unfair_duel() -> None:
     verdict = judge(judged(changed(3, [4, 0, 0, 26])))
-    assert retrain_words.refused(verdict, is_fair=True) == list(verdict.reasons)
+    assert retrain_run.refused(verdict, is_fair=True) == list(verdict.reasons)
     lost = Verdict((Gate("champion", False, "It lost."),))
-    assert retrain_words.refused(lost, is_fair=False)[1].startswith("That one was trained on these days")
+    assert retrain_run.refused(lost, is_fair=False)[1].startswith("That one was trained on these days")

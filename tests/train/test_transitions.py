@@ -19,8 +19,8 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.train.dataset import Dataset, LabelledBucket
 from taskclf_tray.train.dataset_sources import from_record
 from taskclf_tray.train.retrain_run import Retraining
+from taskclf_tray.train.train_model import PRIOR_MINUTES, change_counts, learn_transitions
 from taskclf_tray.train.train_request import RetrainRequest
-from taskclf_tray.train.transitions import PRIOR_MINUTES, change_counts, learn_transitions
 from taskclf_tray.train.weak import UNLABELLED
 from tests.support.worked_days import FIRST, make_home, record_days
 from tests.support.worker_home import USER

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
-from taskclf_tray.train.dataset_projection import NO_LABEL
+from taskclf_tray.train.dataset import NO_LABEL
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.weak import weak_label
 from tests.support.labelled import MEET, row, simulated_days
