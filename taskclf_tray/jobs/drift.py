@@ -13,7 +13,6 @@ if __name__ == "__main__":  # handlers of stop signals before any import
     start("taskclf_tray.jobs.drift")
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -24,11 +23,12 @@ from typing import Any, Final
 import numpy as np
 
 from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import StoreError, TaskclfError
+from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.drift.check import run_drift_check
 from taskclf_tray.drift.days import CATEGORIES, NUMBERS
 from taskclf_tray.drift.report import DriftReport, write_drift_report
 from taskclf_tray.infer.batch import run_batch
@@ -81,8 +81,6 @@ class Days:
 
 def run(request: DriftRequest, say: ProgressCallback) -> dict[str, Any]:
     """Check, write the report, and say where it is and what to ask about. Raises TaskclfError."""
-    if request.niceness and hasattr(os, "nice"):
-        os.nice(request.niceness)
     paths = HomePaths(Path(request.home))
     last = date.fromisoformat(request.last_day)
     records = read_days(paths, last - timedelta(days=REFERENCE_DAYS + CURRENT_DAYS - 1), last)
@@ -118,14 +116,7 @@ def local_date(record: BucketRecord) -> date:
 
 
 def compare(reference: Days, current: Days) -> DriftReport:
-    """The drift check over two windows; without a model it is about the features alone. Raises TaskclfError."""
-    try:
-        from taskclf_tray.drift.check import run_drift_check
-    except ImportError as error:
-        raise TaskclfError(
-            "The drift check needs scipy, which is not installed.",
-            "Install it with: pip install 'taskclf-tray[train]'",
-        ) from error
+    """The drift check over two windows; without a model it is about the features alone."""
     before, after = reference.answers, current.answers
     return run_drift_check(
         columns(reference.rows),

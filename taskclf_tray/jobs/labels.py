@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.core.errors import LabelError, TaskclfError
+from pyarrow import ArrowException, csv
+from pyarrow import parquet as pq
+
+from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.csv_files import CSV_COLUMNS
@@ -25,14 +28,6 @@ MAX_ROWS = 1_000_000
 def run(request: dict[str, Any], _say: ProgressCallback) -> dict[str, Any]:
     """Write the rows of `file` as CSV to `out`. Raises TaskclfError."""
     source = Path(request["file"])
-    try:
-        from pyarrow import ArrowException, csv
-        from pyarrow import parquet as pq
-    except ImportError as error:
-        raise TaskclfError(
-            "Reading Parquet needs pyarrow, which is not installed.",
-            "Install it with: pip install 'taskclf-tray[train]'",
-        ) from error
     try:
         table = pq.read_table(source)
     except (OSError, ArrowException) as error:

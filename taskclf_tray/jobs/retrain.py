@@ -13,7 +13,6 @@ if __name__ == "__main__":  # handlers of stop signals before any import
     start("taskclf_tray.jobs.retrain")
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.system.paths import HomePaths, prepare_home
+from taskclf_tray.train.retrain_run import Retraining
 from taskclf_tray.train.train_request import RetrainRequest
 
 LOCK_FILE: Final = "retrain.lock"
@@ -35,15 +35,6 @@ class RetrainingError(TaskclfError):
 
 def run(request: RetrainRequest, say: ProgressCallback) -> dict[str, Any]:
     """Train, judge, and promote or put aside; says which. Raises TaskclfError."""
-    if request.niceness and hasattr(os, "nice"):
-        os.nice(request.niceness)
-    try:
-        from taskclf_tray.train.retrain_run import Retraining
-    except ImportError as error:
-        raise TaskclfError(
-            f"Training needs {error.name}, which is not installed.",
-            "Install it with: pip install 'taskclf-tray[train]'",
-        ) from error
     paths = HomePaths(Path(request.home))
     if not paths.database.exists():
         if not request.inputs:

@@ -11,46 +11,36 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 
     start("taskclf_tray.jobs.train")
 
-import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, Final
 
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
+from taskclf_tray.system.job_entry import INSTALL_STEP, OPTIONAL_LIBRARIES
 from taskclf_tray.system.stop_signals import install, is_importing
+from taskclf_tray.train.train_actions import ACTIONS
 from taskclf_tray.train.train_request import TrainRequest
 
-_HEAVY: Final = ("lightgbm", "matplotlib", "scipy")
 _STOPPED_CODE: Final = 130
 
 
 def run(request: TrainRequest, say: ProgressCallback) -> dict[str, Any]:
     """Do what is asked and say what was done. Raises TaskclfError."""
     try:
-        return _actions()[request.action](request, say)
+        return ACTIONS[request.action](request, say)
     except ImportError as error:
-        if error.name not in _HEAVY:
+        if error.name not in OPTIONAL_LIBRARIES:
             raise
-        raise TaskclfError(
-            f"Training needs {error.name}, which is not installed.",
-            "Install it with: pip install 'taskclf-tray[train]'",
-        ) from error
+        raise TaskclfError(f"Training needs {error.name}, which is not installed.", INSTALL_STEP) from error
     except OSError as error:
         what = error.filename2 or error.filename or "A file"
         raise TaskclfError(
             f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
             "Check its name, its permissions and the free space on its disk.",
         ) from error
-
-
-def _actions() -> Mapping[str, Callable[[TrainRequest, ProgressCallback], dict[str, Any]]]:
-    """What can be asked for; loads the heavy libraries."""
-    from taskclf_tray.train.train_actions import ACTIONS
-
-    return ACTIONS
 
 
 class Stoppable:
@@ -86,8 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def begin(values: dict[str, Any], say: ProgressCallback) -> dict[str, Any]:
         request = TrainRequest.from_json(values)
-        with contextlib.suppress(ImportError):  # `run` says which; until here a stop ends the process at once
-            _actions()
         stoppable = Stoppable(say)
         install(stoppable.stop)
         return run(request, stoppable.say)

@@ -136,7 +136,7 @@ def load_model_bundle(
     The model file is compared with the recorded SHA-256 where there is one; `Forest.verified` tells.
     Raises ModelFormatError, ModelIncompatibleError.
     """
-    from taskclf_tray.infer.forest import Forest  # the one listed exception to the import rule
+    from taskclf_tray.infer.forest import Forest  # numpy: 0.1 s of the start of commands that only read metadata
 
     run_dir = Path(run_dir)
     metadata = read_metadata(run_dir)

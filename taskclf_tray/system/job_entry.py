@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
 from importlib import import_module
+from types import ModuleType
 from typing import Final, NoReturn
 
 from taskclf_tray.system.own_process import protect
@@ -17,6 +19,9 @@ ENDS_WITH_STDIN: Final = "--ends-with-stdin"
 """The argument after the request by which a parent says that it holds the other end of standard input."""
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """A library's threads wait for each other, so on a busy machine two of them take twice as long as one."""
+OPTIONAL_LIBRARIES: Final = ("lightgbm", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn")
+"""What only jobs load, and only an installation with the extra `train` has."""
+INSTALL_STEP: Final = "Install it with: pip install 'taskclf-tray[train]'"
 GRACE_SECONDS: Final = 5.0
 """How long a job that was asked to end may take to remove what is half written."""
 
@@ -28,11 +33,31 @@ def start(module: str) -> NoReturn:
     """
     end_at_once()
     protect()
+    _stand_back(json.loads(sys.argv[1]).get("niceness", 0))
     for variable in ONE_THREAD:
         os.environ.setdefault(variable, "1")
     if sys.argv[2:] == [ENDS_WITH_STDIN]:
         threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
-    raise SystemExit(import_module(module).main(sys.argv[1:2]))
+    raise SystemExit(_imported(module).main(sys.argv[1:2]))
+
+
+def _stand_back(niceness: int) -> None:
+    """Let other programs go first, from before the imports of the job on: they take seconds."""
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
+
+
+def _imported(module: str) -> ModuleType:
+    """The module; without a library it needs, the process says so to its parent and ends."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in OPTIONAL_LIBRARIES:
+            raise
+        event = {"event": "error", "title": f"This needs {library}, which is not installed.", "next_step": INSTALL_STEP}
+        print(json.dumps(event), flush=True)  # noqa: T201 - the line that the parent reads
+        raise SystemExit(1) from error
 
 
 def _end_with_stdin() -> None:

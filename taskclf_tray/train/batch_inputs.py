@@ -168,10 +168,9 @@ def _each(parts: Sequence[SourceEvents], stream: str) -> Iterator[Any]:
 
 def parquet_frame(path: Path, schema_version: str) -> Any:
     """The columns that a model of this schema needs, as a DataFrame. Raises TaskclfError, SourceError."""
-    try:
+    try:  # pandas and pyarrow: 1 s of the start of a batch that reads something else
         import pandas as pd
-        import pyarrow
-        from pyarrow import parquet
+        import pyarrow.parquet
     except ImportError as error:
         raise TaskclfError(
             "Reading Parquet needs pandas and pyarrow, which are not installed.",
@@ -181,7 +180,7 @@ def parquet_frame(path: Path, schema_version: str) -> Any:
         raise SourceError(f"There is no file {path.name}.", "Check the path of --input.")
     wanted = {*SCHEMAS[schema_version].model_columns, *_BESIDE}
     try:
-        names = [name for name in parquet.read_schema(path).names if name in wanted]
+        names = [name for name in pyarrow.parquet.read_schema(path).names if name in wanted]
         return pd.read_parquet(path, columns=names)
     except OSError as error:
         raise SourceError(

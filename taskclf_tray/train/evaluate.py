@@ -263,7 +263,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, Path]:
 
     Raises OSError.
     """
-    from taskclf_tray.train import plots
+    from taskclf_tray.train import plots  # matplotlib: 0.7 s of CPU, for who draws
 
     pictures = plots.pictures_of(evaluation)
     written = {"evaluation": folder / EVALUATION_FILE, **{name: folder / f"{name}.png" for name in pictures}}

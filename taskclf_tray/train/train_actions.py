@@ -23,6 +23,8 @@ from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.models.registry import bundle_at
 from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.calibrate import Calibration, calibrate
+from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.evaluate import answer, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.splits import later_days
@@ -48,8 +50,6 @@ from taskclf_tray.train.tune import tune_reject
 from taskclf_tray.train.weak import weak_or_unsaid
 
 if TYPE_CHECKING:
-    from taskclf_tray.train.calibrate import Calibration
-    from taskclf_tray.train.dataset import Dataset
     from taskclf_tray.train.train_model import JudgedModel
 
 _CALIBRATING_SHARE: Final = 0.5
@@ -69,8 +69,7 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
     if is_ours:
         check_nothing_switches(paths.models)
     prior, minutes = _prior(paths, request), some_minutes_of(request, paths, say, weak=weak_or_unsaid)
-    from taskclf_tray.train.fit import FitOptions
-    from taskclf_tray.train.train_model import train_and_judge
+    from taskclf_tray.train.train_model import FitOptions, train_and_judge  # LightGBM: 1.5 s of CPU, for this action
 
     judged = train_and_judge(
         minutes,
@@ -136,8 +135,6 @@ def choose_calibrators(request: TrainRequest, say: ProgressCallback) -> Outcome:
     later = models_own(unseen_minutes(request, paths, resolved, say))
     if not request.is_limited and later.day_count > 1:
         later = later.take(later_days(later, 1 - _CALIBRATING_SHARE).training)
-    from taskclf_tray.train.calibrate import calibrate
-
     bare = dataclasses.replace(resolved, calibrator=IdentityCalibrator(), calibrator_store=None)
     found = calibrate(
         answer(pipeline_of(bare, paths), later, progress_of(say)).probs,
