@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
+from sklearn.isotonic import IsotonicRegression
 
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.calibration import FLOOR, IsotonicCalibrator, IsotonicRegressor, TemperatureCalibrator
@@ -131,12 +132,8 @@ def fit_isotonic(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCali
 def _curve(probs: FloatArray, is_it: npt.NDArray[np.bool_], prior_weight: float) -> IsotonicRegressor:
     prior = (1 - _BASE_SHARE) * probs + _BASE_SHARE * (is_it.sum() + 1) / (len(is_it) + _CLASSES)
     targets = (is_it + prior_weight * prior) / (1 + prior_weight)
-    at, group, counts = np.unique(probs, return_inverse=True, return_counts=True)
-    levels = optimize.isotonic_regression(np.bincount(group, targets) / counts, weights=counts).x
-    # the ends of each flat stretch say all
-    ends = np.ones(len(at), dtype=np.bool_)
-    ends[1:-1] = (levels[1:-1] != levels[:-2]) | (levels[1:-1] != levels[2:])
-    return _regressor(at[ends], levels[ends])
+    fitted = IsotonicRegression().fit(probs, targets)
+    return _regressor(fitted.X_thresholds_, fitted.y_thresholds_)
 
 
 def _regressor(at: Sequence[float] | FloatArray, levels: Sequence[float] | FloatArray) -> IsotonicRegressor:
