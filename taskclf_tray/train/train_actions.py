@@ -69,12 +69,15 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
     if is_ours:
         check_nothing_switches(paths.models)
     prior, minutes = _prior(paths, request), some_minutes_of(request, paths, say, weak=weak_or_unsaid)
-    from taskclf_tray.train.train_model import FitOptions, train_and_judge  # LightGBM: 1.5 s of CPU, for this action
+    # LightGBM: 1.5 s of CPU, for this action alone
+    from taskclf_tray.train.train_model import DEFAULT_OPTIONS, train_and_judge
 
     judged = train_and_judge(
         minutes,
         prior=prior,
-        options=FitOptions(request.schema_version, request.rounds, seed=request.seed),
+        options=dataclasses.replace(
+            DEFAULT_OPTIONS, schema_version=request.schema_version, rounds=request.rounds, seed=request.seed
+        ),
         progress=progress_of(say),
     )
     say(WRITING)

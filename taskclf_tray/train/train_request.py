@@ -39,7 +39,8 @@ class MinutesRequest:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The request as the parent process wrote it in JSON, where a tuple is a list."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        read: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**read)
 
     @property
     def is_limited(self) -> bool:
