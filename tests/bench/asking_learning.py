@@ -10,9 +10,9 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from starter_rows import SCHEMA
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.train.starter import Answers, confusion, f1_scores
-from taskclf_tray.train.starter_rows import SCHEMA
+from taskclf_tray.train.metrics import confusion_counts, macro_f1
 from tests.bench.asking_people import NOBODY, Day
 
 FloatArray = npt.NDArray[np.float64]
@@ -133,4 +133,4 @@ class Exam:
     def macro_f1(self, model: Model | None) -> float:
         """Over the labels that occur in truth or answers; None: of the shipped model."""
         said = self.starter if model is None else model.predict(self.matrix, self.starter)
-        return f1_scores(confusion(Answers(self.truth, said.argmax(axis=1), said.max(axis=1))))[0]
+        return macro_f1(confusion_counts(self.truth, said.argmax(axis=1)))

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from starter_rows import FIRST_MONDAY, SCHEMA, WATCHED, ZONES, simulated_rows
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
@@ -20,7 +21,6 @@ from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.simulation.person import SimulatedPerson
-from taskclf_tray.train.starter_rows import FIRST_MONDAY, SCHEMA, WATCHED, ZONES, simulated_rows
 
 STARTER: Final = Path(__file__).parents[2] / "taskclf_tray/data/starter/2026-01-01_000000_run-0001"
 NOBODY: Final = -1

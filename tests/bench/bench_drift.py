@@ -40,11 +40,11 @@ from typing import Any, Final
 
 from scipy import stats
 
+from starter_rows import FIRST_MONDAY
 from taskclf_tray.drift.check import run_drift_check
 from taskclf_tray.drift.days import LEAST_ROWS_A_DAY
 from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.simulation.personas import PERSONAS
-from taskclf_tray.train.starter_rows import FIRST_MONDAY
 from tests.bench.drift_people import DRIFTS, Life, windows_of
 from tests.support.drift_frames import MONDAY, check_arguments, week
 

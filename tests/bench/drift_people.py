@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
@@ -30,7 +31,6 @@ from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.personas import PERSONAS
-from taskclf_tray.train.starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from tests.bench.asking_people import STARTER
 
 DRIFTS: Final = (

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
+from starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
@@ -29,7 +30,6 @@ from taskclf_tray.labels.budget import acquisition_score
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.words import rng_of
-from taskclf_tray.train.starter_rows import FIRST_MONDAY, WATCHED, ZONES
 from tests.bench.asking_people import STARTER
 
 MORE_GLANCES: Final = 2.0

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from starter_rows import FIRST_MONDAY
 from taskclf_tray.drift.check import run_drift_check
 from taskclf_tray.drift.report import DriftReport
-from taskclf_tray.train.starter_rows import FIRST_MONDAY
 from tests.bench.bench_drift import Tally, check_at, table_of
 from tests.bench.drift_people import Life
 from tests.support.drift_frames import MONDAY, Week, check_arguments, week

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from starter_rows import WATCHED, simulated_rows
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.train.dataset import LabelledBucket
-from taskclf_tray.train.starter_rows import WATCHED, simulated_rows
 from tests.support.sample_rows import golden_rows
 
 USER = "11111111-0000-4000-8000-000000000001"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from starter_model import BUNDLE_NAME
 from taskclf_tray.core.errors import ModelIncompatibleError
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.fit import FitOptions, TrainedModel, fit
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.starter import BUNDLE_NAME
 from tests.support.fitted import days, digest
 from tests.support.labelled import BUILD, DEBUG, MEET, simulated_days
 from tests.support.sample_rows import BUNDLE

@@ -15,16 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
-from taskclf_tray.infer.encode import Encoder
-from taskclf_tray.infer.forest import Forest
-from taskclf_tray.models.bundle import bundle_problem, load_model_bundle, read_metadata
-from taskclf_tray.simulation.person import SimulatedPerson
-from taskclf_tray.simulation.personas import PERSONAS
-from taskclf_tray.train import starter
-from taskclf_tray.train.starter import (
+import starter_model
+from starter_model import (
     BUNDLE_NAME,
     CREATED_AT,
     REPORT_SEED,
@@ -32,12 +24,11 @@ from taskclf_tray.train.starter import (
     Answers,
     Size,
     ask,
-    f1_scores,
     join,
     lowest_threshold,
     make_starter,
 )
-from taskclf_tray.train.starter_rows import (
+from starter_rows import (
     MASKED,
     NUMERIC,
     SCHEMA,
@@ -50,6 +41,15 @@ from taskclf_tray.train.starter_rows import (
     simulated_rows,
     vocabularies,
 )
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import bundle_problem, load_model_bundle, read_metadata
+from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.train.metrics import macro_f1, weighted_f1
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -82,7 +82,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monkey
             made[key] = samples_of(*key)
         return made[key]
 
-    monkeypatch.setattr(starter, "samples_of", people)
+    monkeypatch.setattr(starter_model, "samples_of", people)
     first = make_starter(tmp_path / "a", SMALL)
     second = make_starter(tmp_path / "b", SMALL)
     of_one = [key for key in made if key[0] == min(PERSONAS)]
@@ -146,7 +146,7 @@ def test_metrics_are_honest_and_nothing_is_perfect(shipped: Path) -> None:
     assert all(part[0] < 1.0 for part in accepted.values())
     assert 0.6 < metrics["macro_f1"] < 0.95
     counts = metrics["confusion_matrix"]
-    macro, weighted = f1_scores(counts)
+    macro, weighted = macro_f1(np.array(counts)), weighted_f1(np.array(counts))
     assert (round(macro, 4), round(weighted, 4)) == (metrics["macro_f1"], metrics["weighted_f1"])
     with (shipped / "confusion_matrix.csv").open(newline="") as file:
         table = list(csv.reader(file))
@@ -224,9 +224,9 @@ def test_the_threshold_is_the_lowest_that_keeps_the_target() -> None:
 
 
 def test_f1_averages_over_labels_that_occur() -> None:
-    counts = [[0] * 8 for _ in range(8)]
+    counts = np.zeros((8, 8), dtype=np.int64)
     counts[1][1], counts[1][2], counts[2][2] = 3, 1, 4
-    macro, weighted = f1_scores(counts)
+    macro, weighted = macro_f1(counts), weighted_f1(counts)
     assert macro == pytest.approx((6 / 7 + 8 / 9) / 2)
     assert weighted == pytest.approx((4 * 6 / 7 + 4 * 8 / 9) / 8)
 

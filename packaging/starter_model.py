@@ -1,4 +1,4 @@
-"""Make the starter model: `python -m taskclf_tray.train.starter --out taskclf_tray/data/starter`.
+"""Make the starter model: `python packaging/starter_model.py --out taskclf_tray/data/starter`.
 
 It is trained on simulated people only, so that a label shows in a person's first minutes, and marked `synthetic`, so
 that any model from real labels goes before it. Same code and same LightGBM: same bytes.
@@ -27,12 +27,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
-from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.forest import Forest
-from taskclf_tray.models.bundle import save_model_bundle
-from taskclf_tray.models.metadata import ModelMetadata
-from taskclf_tray.simulation.personas import PERSONAS
-from taskclf_tray.train.starter_rows import (
+from starter_rows import (
     FIRST_MONDAY,
     SCHEMA,
     WATCHED,
@@ -43,6 +38,12 @@ from taskclf_tray.train.starter_rows import (
     samples_of,
     vocabularies,
 )
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.forest import Forest
+from taskclf_tray.models.bundle import save_model_bundle
+from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.train.metrics import confusion_counts, macro_f1, weighted_f1
 
 BUNDLE_NAME: Final = "2026-01-01_000000_run-0001"
 CREATED_AT: Final = "2026-01-01T00:00:00+00:00"
@@ -143,21 +144,6 @@ def lowest_threshold(answers: Answers, target: float) -> float:
     return best
 
 
-def confusion(answers: Answers) -> list[list[int]]:
-    """Counts, truth down, answer across, in label order."""
-    size = len(LABEL_SET_V1)
-    return np.bincount(answers.truth * size + answers.said, minlength=size * size).reshape(size, size).tolist()
-
-
-def f1_scores(counts: Sequence[Sequence[int]]) -> tuple[float, float]:
-    """(macro, weighted) F1 over the labels that occur in truth or answers."""
-    table = np.array(counts)
-    support, said = table.sum(axis=1), table.sum(axis=0)
-    present = (support + said) > 0
-    f1 = 2 * table.diagonal()[present] / (support + said)[present]
-    return float(f1.mean()), float((f1 * support[present]).sum() / support.sum())
-
-
 def make_starter(out: Path, size: Size = Size()) -> Path:
     """Write the bundle into `out` (what is there under its name goes) and return its directory."""
     seen = {name: samples_of(name, range(1, size.people + 1), size.days_each) for name in PERSONAS}
@@ -215,14 +201,13 @@ def _asked_without(
 
 def _metrics(answers: Mapping[str, Answers], threshold: float) -> dict[str, Any]:
     whole = join([answers[name] for name in PERSONAS if name in answers])
-    counts = confusion(whole)
-    macro, weighted = f1_scores(counts)
+    counts = confusion_counts(whole.truth, whole.said)
     parts = {**answers, "everyone": whole}
     accepted = {name: part.accuracy_and_coverage(threshold) for name, part in parts.items()}
     return {
-        "macro_f1": round(macro, 4),
-        "weighted_f1": round(weighted, 4),
-        "confusion_matrix": counts,
+        "macro_f1": round(macro_f1(counts), 4),
+        "weighted_f1": round(weighted_f1(counts), 4),
+        "confusion_matrix": counts.tolist(),
         "label_names": list(LABEL_SET_V1),
         "accuracy": round(float((whole.truth == whole.said).mean()), 4),
         "accepted_accuracy_and_coverage": {
@@ -245,7 +230,7 @@ def _publish(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the bundle and print what it can do."""
-    parser = argparse.ArgumentParser(prog="python -m taskclf_tray.train.starter", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="starter_model.py", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder that will hold the bundle's folder")
     bundle = make_starter(parser.parse_args(arguments).out)
     metrics = json.loads((bundle / "metrics.json").read_text())
