@@ -64,7 +64,7 @@ def handle_create(options: argparse.Namespace) -> int:
     )
     save_inference_policy(policy, paths.models)
     served = Served(paths)
-    facts = {"path": str(paths.policy), "policy": policy.to_dict(), "served": served.facts()}
+    facts = {"path": str(paths.policy), "policy": policy.model_dump(), "served": served.facts()}
     tell(options, facts, [f"Written: {paths.policy}", *served.lines()], is_done=True)
     return 0
 
@@ -131,7 +131,7 @@ def _policy(models_dir: Path) -> dict[str, Any] | None:
     from taskclf_tray.models.policy import read_inference_policy
 
     try:
-        return read_inference_policy(models_dir).to_dict()
+        return read_inference_policy(models_dir).model_dump()
     except PolicyValidationError:
         return None
 

@@ -85,26 +85,22 @@ def smoothing_entry(transitions: Transitions) -> dict[str, Any]:
     return {"smoother": "hmm", "transitions": transitions.to_lists()}
 
 
-def smoothing_problem(value: object) -> tuple[str, str] | None:
-    """What is wrong with a policy's `smoothing` (null is none), and the remedy."""
-    remedy = 'write {"smoother": "hmm", "transitions": [8 rows of 8 numbers]}, or null'
+def transitions_in(value: object) -> Transitions | None:
+    """The learnt shares of a policy's `smoothing`, None where there are none.
+
+    Raises ValueError, the rest of a sentence that begins with the key, for a wrong one.
+    """
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        return f"{SMOOTHING_KEY} is {describe(value)}", remedy
-    if value.get("smoother") not in SMOOTHERS:
-        return f"{SMOOTHING_KEY} has the smoother {describe(value.get('smoother'))}", 'write "majority" or "hmm"'
-    problem = None if value.get("transitions") is None else _problem(value["transitions"])
-    return None if problem is None else (f"{SMOOTHING_KEY} is unusable: transitions {problem}", remedy)
-
-
-def transitions_in(value: object) -> Transitions | None:
-    """The learnt shares of a policy's `smoothing`, None where there are none. Raises ValueError for a wrong one."""
-    problem = smoothing_problem(value)
+        raise ValueError(f"is {describe(value)}")
+    smoother, rows = value.get("smoother"), value.get("transitions")
+    if smoother not in SMOOTHERS:
+        raise ValueError(f'has the smoother {describe(smoother)}, which is neither "majority" nor "hmm"')
+    problem = None if rows is None else _problem(rows)
     if problem is not None:
-        raise ValueError(problem[0])
-    rows = value.get("transitions") if isinstance(value, Mapping) and value["smoother"] == "hmm" else None
-    return None if rows is None else Transitions(rows)
+        raise ValueError(f"is unusable: transitions {problem}")
+    return Transitions(rows) if smoother == "hmm" and rows is not None else None
 
 
 def chosen_transitions(smoother: SmootherChoice, learnt: Transitions | None) -> Transitions | None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.models.policy import (
+    CALIBRATION_METHODS,
     InferencePolicy,
     build_inference_policy,
     load_inference_policy,
     validate_policy,
 )
-from taskclf_tray.models.policy_checks import CALIBRATION_METHODS
 from taskclf_tray.models.registry import bundle_at, relative_to_home
 from taskclf_tray.models.resolve import (
     Explicit,
@@ -85,11 +85,8 @@ def with_store(policy: InferencePolicy, config: ResolvedInferenceConfig, home: P
     """The policy with the calibrators of `config`. Raises ModelError for a store outside the home."""
     store, store_dir = config.calibrator_store, config.calibrator_store_dir
     method = None if store is None or store.method not in CALIBRATION_METHODS else store.method
-    return replace(
-        policy,
-        calibrator_store_dir=None if store_dir is None else relative_to_home(home, store_dir),
-        calibration_method=method,
-    )
+    place = None if store_dir is None else relative_to_home(home, store_dir)
+    return policy.model_copy(update={"calibrator_store_dir": place, "calibration_method": method})
 
 
 def _policy_of(config: ResolvedInferenceConfig, models_dir: Path, source: str) -> InferencePolicy:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, ConfigDict
 
 from taskclf_tray.core.atomic import json_text, sync_directory, write_text_atomic
 from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.models import Model
-from taskclf_tray.core.smoothing import SMOOTHING_KEY, Transitions, smoothing_entry, transitions_in
+from taskclf_tray.core.person_files import FileModel, Mistake, Share, about, checked, is_time, line_of, where
+from taskclf_tray.core.smoothing import Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
-from taskclf_tray.models.policy_checks import bundle_problems, store_problems, value_problems, wrong
+from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, store_problems
 
 _log = logging.getLogger(__name__)
 
@@ -30,89 +31,109 @@ POLICY_VERSION: Final = "v1"
 MAX_POLICY_BYTES: Final = 1_000_000
 
 _TEMPLATE_CREATED_AT: Final = "2000-01-01T00:00:00+00:00"
-_HELP: Final = {
-    "policy_version": "The version of this file's format; leave it at v1.",
-    "model_dir": "The folder of the model, relative to the folder that holds models/, such as models/<run_id>.",
-    "model_schema_hash": "The schema_hash in the metadata.json of that model.",
-    "model_label_set": "The label_set in the metadata.json of that model.",
-    "calibrator_store_dir": "The folder of a calibrator store, relative like model_dir, or null for none.",
-    "calibration_method": "The method of that store, temperature or isotonic, or null.",
-    "reject_threshold": "A number from 0 to 1: a minute the model is less sure of than this shows as Mixed/Unknown.",
-    "per_user_reject_thresholds": 'Thresholds of single users by user id, such as {"<user_id>": 0.6}, or null.',
-    "created_at": "When this file was made, in ISO 8601.",
-    "source": "What made this file: manual when a person did.",
-    "git_commit": "The version of the program that made this file; may stay empty.",
-}
+_IN_THE_FILE: Final = ("policy_version", "reject_threshold")
+"""Keys a file must have, although they have a default in Python."""
+
+CalibrationMethod = Literal["temperature", "isotonic"]
+CALIBRATION_METHODS: Final[tuple[CalibrationMethod, ...]] = ("temperature", "isotonic")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferencePolicy(Model):
-    """One policy; keys the file has beyond these are in `extra`, in their order, and dumped beside them.
+def _is_inner_folder(text: str) -> bool:
+    windows = PureWindowsPath(text)
+    is_relative = not (PurePosixPath(text).is_absolute() or windows.drive or windows.root)
+    return bool(text.strip()) and "\0" not in text and is_relative and ".." not in windows.parts
+
+
+def _has_no_label_twice(labels: list[str]) -> bool:
+    return len(set(labels)) == len(labels)
+
+
+def _check_smoothing(value: dict[str, Any]) -> dict[str, Any]:
+    transitions_in(value)
+    return value
+
+
+_Folder = Annotated[str, where(_is_inner_folder)]
+_FOLDER: Final = "the path of a folder, relative to the folder that holds models/ and without .., such as "
+
+
+class InferencePolicy(FileModel):
+    """One policy. Keys beyond the fields are kept in `model_extra`, in their order.
 
     `model_dir` and `calibrator_store_dir` are relative to the home (the parent of models/), with `/`.
     Raises PolicyValidationError for a value of a wrong type or out of range.
+
+    >>> policy = InferencePolicy(model_dir="models/x", model_schema_hash="h", model_label_set=["Build"])
+    >>> policy.model_copy(update={"source": "me"}).source
+    'me'
     """
 
-    policy_version: str = POLICY_VERSION
-    model_dir: str
-    model_schema_hash: str
-    model_label_set: list[str]
-    calibrator_store_dir: str | None = None
-    calibration_method: str | None = None
-    reject_threshold: float = DEFAULT_REJECT_THRESHOLD
-    per_user_reject_thresholds: dict[str, float] | None = None
-    created_at: str = ""
-    source: str = "manual"
-    git_commit: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    model_config = ConfigDict(extra="allow")
 
-    def __post_init__(self) -> None:
-        labels: object = self.model_label_set
-        if isinstance(labels, list | tuple):
-            object.__setattr__(self, "model_label_set", list(labels))
-        _raise_first(value_problems(dict(self.extra) | {name: getattr(self, name) for name in _KNOWN}))
+    policy_version: Literal["v1"] = about(
+        "The version of this file's format; leave it at v1.", expected='"v1"', default=POLICY_VERSION
+    )
+    model_dir: _Folder = about(
+        "The folder of the model, relative to the folder that holds models/, such as models/<run_id>.",
+        expected=f"{_FOLDER}models/2026-01-31_120000_run-1A2B",
+    )
+    model_schema_hash: str = about(
+        "The schema_hash in the metadata.json of that model.",
+        remedy="copy schema_hash from the metadata.json of the model",
+        min_length=1,
+    )
+    model_label_set: Annotated[list[str], where(_has_no_label_twice, "has a label twice")] = about(
+        "The label_set in the metadata.json of that model.",
+        remedy="copy label_set, every label once, from the metadata.json of the model",
+        min_length=1,
+    )
+    calibrator_store_dir: _Folder | None = about(
+        "The folder of a calibrator store, relative like model_dir, or null for none.",
+        expected=f"{_FOLDER}artifacts/calibrator_store, or null",
+        default=None,
+    )
+    calibration_method: CalibrationMethod | None = about(
+        "The method of that store, temperature or isotonic, or null.",
+        expected="temperature, isotonic or null",
+        default=None,
+    )
+    reject_threshold: Share = about(
+        "A number from 0 to 1: a minute the model is less sure of than this shows as Mixed/Unknown.",
+        expected="a number from 0 to 1, such as 0.55",
+        default=DEFAULT_REJECT_THRESHOLD,
+    )
+    per_user_reject_thresholds: dict[str, Share] | None = about(
+        'Thresholds of single users by user id, such as {"<user_id>": 0.6}, or null.',
+        expected='an object of numbers from 0 to 1, such as {"<user_id>": 0.6}, or null',
+        default=None,
+    )
+    created_at: Annotated[str, where(lambda text: not text or is_time(text))] = about(
+        "When this file was made, in ISO 8601.", expected='a time such as "2026-01-31T12:00:00+00:00"', default=""
+    )
+    source: str = about(
+        "What made this file: manual when a person did.", expected="a text in quotation marks", default="manual"
+    )
+    git_commit: str = about(
+        "The version of the program that made this file; may stay empty.",
+        expected="a text in quotation marks",
+        default="",
+    )
+    smoothing: Annotated[dict[str, Any], AfterValidator(_check_smoothing)] | None = about(
+        "How labels follow each other, as learnt from this person's, or null.",
+        expected='{"smoother": "hmm", "transitions": [8 rows of 8 numbers]}, or null',
+        default=None,
+        exclude_if=lambda value: value is None,
+    )
+
+    @classmethod
+    def refusal(cls, mistake: Mistake) -> PolicyValidationError:
+        """PolicyValidationError with the key."""
+        return PolicyValidationError(f"{mistake}.", SAVE_AGAIN, key=str(mistake.path[0]))
 
     @property
     def transitions(self) -> Transitions | None:
-        """How labels follow each other, as learnt from this person's; in the extra key `smoothing`."""
-        return transitions_in(self.extra.get(SMOOTHING_KEY))
-
-    def to_dict(self) -> dict[str, Any]:
-        """As in the file: the contract's keys in its order, then the extra ones."""
-        data = {name: getattr(self, name) for name in _KNOWN}
-        data["model_label_set"] = list(self.model_label_set)
-        if self.per_user_reject_thresholds is not None:
-            data["per_user_reject_thresholds"] = dict(self.per_user_reject_thresholds)
-        return data | dict(self.extra)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> InferencePolicy:
-        """Reverse of `to_dict`. Raises PolicyValidationError, also for a missing key."""
-        _raise_first(_missing(data, _REQUIRED))
-        return cls._from_mapping(data)
-
-    def _dump_values(self) -> dict[str, Any]:
-        return self.to_dict()
-
-    @classmethod
-    def _from_mapping(cls, values: Mapping[str, Any]) -> InferencePolicy:
-        _raise_first(_missing(values, _WITHOUT_DEFAULT))
-        known = {name: value for name, value in values.items() if name in _KNOWN}
-        return cls(**known, extra={name: value for name, value in values.items() if name not in _KNOWN})
-
-
-_WITHOUT_DEFAULT: Final = ("model_dir", "model_schema_hash", "model_label_set")
-_REQUIRED: Final = ("policy_version", *_WITHOUT_DEFAULT, "reject_threshold")
-"""Keys that a file must have."""
-_OPTIONAL: Final = {
-    "calibrator_store_dir": None,
-    "calibration_method": None,
-    "per_user_reject_thresholds": None,
-    "created_at": "",
-    "source": "manual",
-    "git_commit": "",
-}
-_KNOWN: Final = tuple(item.name for item in fields(InferencePolicy) if item.name != "extra")
+        """How labels follow each other, as learnt from this person's."""
+        return transitions_in(self.smoothing)
 
 
 def build_inference_policy(
@@ -130,18 +151,19 @@ def build_inference_policy(
 
     `git_commit` says "unknown": an installed program has no repository to ask.
     """
-    return InferencePolicy(
-        model_dir=model_dir,
-        model_schema_hash=model_schema_hash,
-        model_label_set=sorted(model_label_set),
-        calibrator_store_dir=calibrator_store_dir,
-        calibration_method=calibration_method,
-        reject_threshold=reject_threshold,
-        created_at=datetime.now(UTC).isoformat(),
-        source=source,
-        git_commit="unknown",
-        extra={} if transitions is None else {SMOOTHING_KEY: smoothing_entry(transitions)},
-    )
+    values = {
+        "model_dir": model_dir,
+        "model_schema_hash": model_schema_hash,
+        "model_label_set": sorted(model_label_set),
+        "calibrator_store_dir": calibrator_store_dir,
+        "calibration_method": calibration_method,
+        "reject_threshold": reject_threshold,
+        "created_at": datetime.now(UTC).isoformat(),
+        "source": source,
+        "git_commit": "unknown",
+        "smoothing": None if transitions is None else smoothing_entry(transitions),
+    }
+    return InferencePolicy.model_validate(values)
 
 
 def policy_path(models_dir: Path) -> Path:
@@ -153,7 +175,7 @@ def save_inference_policy(policy: InferencePolicy, models_dir: Path) -> Path:
     """Replace the policy file as a whole, under the home's lock; return its path. Raises OSError, HomeBusyError."""
     path = policy_path(models_dir)
     with home_lock(Path(models_dir).parent):
-        write_text_atomic(path, json_text(policy.to_dict()))
+        write_text_atomic(path, json_text(policy.model_dump()))
     _log.info(
         "inference policy written: %s, threshold %g, source %s",
         policy.model_dir,
@@ -165,10 +187,10 @@ def save_inference_policy(policy: InferencePolicy, models_dir: Path) -> Path:
 
 def parse_policy_text(text: str | bytes) -> InferencePolicy:
     """The policy in a text; a byte order mark is tolerated. Raises PolicyValidationError."""
-    try:
-        return InferencePolicy.from_dict(parse_json_object(text))
-    except BadJsonError as error:
-        raise _unreadable(error) from error
+    policy, _, problems = _parsed(text)
+    if policy is None:
+        raise problems[0]
+    return policy
 
 
 def read_inference_policy(models_dir: Path) -> InferencePolicy:
@@ -181,6 +203,26 @@ def _read(models_dir: Path) -> bytes:
         return read_bounded(policy_path(models_dir), MAX_POLICY_BYTES)
     except BadJsonError as error:
         raise _unreadable(error) from error
+
+
+def _parsed(text: str | bytes) -> tuple[InferencePolicy | None, dict[str, Any], list[PolicyValidationError]]:
+    """(the policy, None when a value is wrong; the keys of the text; every wrong value). Raises PolicyValidationError
+    for a text that is no JSON object.
+    """
+    try:
+        values = parse_json_object(text)
+    except BadJsonError as error:
+        raise _unreadable(error) from error
+    policy, mistakes = checked(InferencePolicy, values, _IN_THE_FILE)
+    return policy, values, [_refused(mistake, text) for mistake in mistakes]
+
+
+def _refused(mistake: Mistake, text: str | bytes) -> PolicyValidationError:
+    error = InferencePolicy.refusal(mistake)
+    line = line_of(str(mistake.path[0]), text if isinstance(text, str) else text.decode(errors="replace"))
+    if line is not None:
+        error.next_step = f"Correct line {line} of {POLICY_FILE} and save the file again."
+    return error
 
 
 def load_inference_policy(models_dir: Path) -> InferencePolicy | None:
@@ -209,7 +251,8 @@ def remove_inference_policy(models_dir: Path) -> bool:
 
 def validate_policy(policy: InferencePolicy, models_dir: Path) -> None:
     """Raise PolicyValidationError unless what the policy names is in the home and fits (contract, section 10)."""
-    _raise_first(_disk_problems(policy.to_dict(), models_dir))
+    for problem in _disk_problems(policy.model_dump(), models_dir):
+        raise problem
 
 
 def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
@@ -218,16 +261,11 @@ def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
     The trees of the model and the users' calibrators are not looked at: what loads them says the rest.
     """
     try:
-        data = parse_json_object(_read(models_dir))
-    except BadJsonError as error:
-        return [_unreadable(error)]
+        _, values, problems = _parsed(_read(models_dir))
     except PolicyValidationError as error:
         return [error]
-    problems = list(_missing(data, _REQUIRED))
-    absent = {error.key for error in problems}
-    values = _OPTIONAL | dict.fromkeys(_REQUIRED) | data
-    problems += [error for error in value_problems(values) if error.key not in absent]
     wrong_keys = {error.key for error in problems}
+    values = {"calibrator_store_dir": None, "calibration_method": None} | values
     return problems + [error for error in _disk_problems(values, models_dir, wrong_keys) if error.key not in wrong_keys]
 
 
@@ -249,20 +287,9 @@ def _disk_problems(
         yield from store_problems(home, store_dir, bundle_id, schema_hash, method)
 
 
-def _missing(data: Mapping[str, Any], required: Iterable[str]) -> Iterator[PolicyValidationError]:
-    for name in required:
-        if name not in data:
-            yield wrong(name, f"The key {name} is missing", f"add it ({_HELP[name].rstrip('.')})")
-
-
-def _raise_first(problems: Iterator[PolicyValidationError]) -> None:
-    for problem in problems:
-        raise problem
-
-
 def render_default_inference_policy_template_json() -> str:
     """The text of `configs/inference_policy.template.json`, always the same bytes."""
-    return json_text(_template(_TEMPLATE_CREATED_AT, "", "template", "<TASKCLF_HOME>").to_dict())
+    return json_text(_template(_TEMPLATE_CREATED_AT, "", "template", "<TASKCLF_HOME>").model_dump())
 
 
 def write_inference_policy_starter_template(models_dir: Path) -> Path:
@@ -275,20 +302,22 @@ def write_inference_policy_starter_template(models_dir: Path) -> Path:
         if not path.exists():
             home = str(Path(models_dir).absolute().parent)
             template = _template(datetime.now(UTC).isoformat(), "unknown", "starter-template", home)
-            write_text_atomic(path, json_text(template.to_dict()))
+            write_text_atomic(path, json_text(template.model_dump()))
     return path
 
 
 def _template(created_at: str, git_commit: str, source: str, home: str) -> InferencePolicy:
-    return InferencePolicy(
-        model_dir="models/<run_id>",
-        model_schema_hash="<schema_hash>",
-        model_label_set=["<label>"],
-        created_at=created_at,
-        source=source,
-        git_commit=git_commit,
-        extra={"_help": {"paths_are_relative_to": home} | _HELP},
-    )
+    texts = {name: field.description for name, field in InferencePolicy.model_fields.items() if name != "smoothing"}
+    values = {
+        "model_dir": "models/<run_id>",
+        "model_schema_hash": "<schema_hash>",
+        "model_label_set": ["<label>"],
+        "created_at": created_at,
+        "source": source,
+        "git_commit": git_commit,
+        "_help": {"paths_are_relative_to": home} | texts,
+    }
+    return InferencePolicy.model_validate(values)
 
 
 def _unreadable(error: BadJsonError) -> PolicyValidationError:

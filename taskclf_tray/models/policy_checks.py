@@ -1,94 +1,24 @@
-"""What can be wrong with an inference policy, each as one sentence that names the key and the remedy."""
+"""What an inference policy names and the disk does not have, each as one sentence with the key and the remedy."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
-from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_problem
-from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
-from taskclf_tray.core.time import parse_time
+from taskclf_tray.core.strict_json import BadJsonError, describe, read_json_object, shorten
 from taskclf_tray.models.bundle import check_compatible, read_metadata
 
-CALIBRATION_METHODS: Final = ("temperature", "isotonic")
-_THRESHOLD: Final = "write a number from 0 to 1, such as 0.55"
-_SAVE_AGAIN: Final = "Correct the policy file and save it again."
+SAVE_AGAIN: Final = "Correct the policy file and save it again."
 
 
 def wrong(key: str, what: str, remedy: str) -> PolicyValidationError:
     """The error for one key: `what` is wrong, and the `remedy`, as one sentence."""
     remedy = remedy.rstrip(".")
-    return PolicyValidationError(f"{what}: {remedy[:1].lower()}{remedy[1:]}.", _SAVE_AGAIN, key=key)
-
-
-def value_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
-    """Every known key of a wrong type or out of range, in the order of the file, without looking at the disk.
-
-    `smoothing` is an extra key that may be missing.
-    """
-    if values["policy_version"] != "v1":
-        yield _not("policy_version", values["policy_version"], 'write "v1"')
-    yield from _path_problems("model_dir", values["model_dir"], "such as models/2026-01-31_120000_run-1A2B")
-    schema_hash = values["model_schema_hash"]
-    if not isinstance(schema_hash, str) or not schema_hash:
-        yield _not("model_schema_hash", schema_hash, "copy schema_hash from the metadata.json of the model")
-    yield from _label_problems(values["model_label_set"])
-    if values["calibrator_store_dir"] is not None:
-        example = "such as artifacts/calibrator_store, or null"
-        yield from _path_problems("calibrator_store_dir", values["calibrator_store_dir"], example)
-    if values["calibration_method"] not in (None, *CALIBRATION_METHODS):
-        yield _not("calibration_method", values["calibration_method"], "write temperature, isotonic or null")
-    if not _is_threshold(values["reject_threshold"]):
-        yield _not("reject_threshold", values["reject_threshold"], _THRESHOLD)
-    yield from _user_threshold_problems(values["per_user_reject_thresholds"])
-    yield from _note_problems(values)
-    smoothing = smoothing_problem(values.get(SMOOTHING_KEY))
-    if smoothing is not None:
-        yield wrong(SMOOTHING_KEY, *smoothing)
-
-
-def _path_problems(key: str, value: object, example: str) -> Iterator[PolicyValidationError]:
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
-        yield _not(key, value, f"write the path of a folder, {example}")
-    elif PurePosixPath(value).is_absolute() or PureWindowsPath(value).drive or PureWindowsPath(value).root:
-        yield _not(key, value, f"write a path relative to the folder that holds models/, {example}")
-    elif ".." in PurePosixPath(value).parts or ".." in PureWindowsPath(value).parts:
-        yield _not(key, value, f"write a path without .., {example}")
-
-
-def _label_problems(value: object) -> Iterator[PolicyValidationError]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(label, str) for label in value):
-        yield _not("model_label_set", value, "copy label_set from the metadata.json of the model")
-    elif len(set(value)) != len(value):
-        yield wrong("model_label_set", "model_label_set has a label twice", "write every label once")
-
-
-def _is_threshold(value: object) -> bool:
-    return is_number(value) and 0 <= value <= 1
-
-
-def _user_threshold_problems(value: object) -> Iterator[PolicyValidationError]:
-    key = "per_user_reject_thresholds"
-    if value is not None and not isinstance(value, Mapping):
-        yield _not(key, value, 'write an object such as {"<user_id>": 0.6}, or null')
-    for user, threshold in value.items() if isinstance(value, Mapping) else ():
-        if not _is_threshold(threshold):
-            yield wrong(key, f"{key} has {describe(threshold)} for the user {shorten(user)}", _THRESHOLD)
-
-
-def _note_problems(values: Mapping[str, Any]) -> Iterator[PolicyValidationError]:
-    for key in ("source", "git_commit"):
-        if not isinstance(values[key], str):
-            yield _not(key, values[key], "write a text in quotation marks")
-    created_at = values["created_at"]
-    try:
-        parse_time(created_at or "2000-01-01" if isinstance(created_at, str) else "")
-    except ValueError:
-        yield _not("created_at", created_at, 'write a time such as "2026-01-31T12:00:00+00:00"')
+    return PolicyValidationError(f"{what}: {remedy[:1].lower()}{remedy[1:]}.", SAVE_AGAIN, key=key)
 
 
 def bundle_problems(

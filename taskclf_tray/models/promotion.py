@@ -26,6 +26,7 @@ from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.draft_policy import draft_policy_for_edit
 from taskclf_tray.models.policy import (
+    CALIBRATION_METHODS,
     InferencePolicy,
     build_inference_policy,
     parse_policy_text,
@@ -34,7 +35,6 @@ from taskclf_tray.models.policy import (
     save_inference_policy,
     validate_policy,
 )
-from taskclf_tray.models.policy_checks import CALIBRATION_METHODS
 from taskclf_tray.models.registry import bundle_at, relative_to_home, set_active
 from taskclf_tray.models.resolve import (
     Explicit,
@@ -130,7 +130,7 @@ def _policy_for(
         calibration_method=method if method in CALIBRATION_METHODS else None,
         source=SOURCE,
     )
-    policy = replace(policy, extra=dict(notes))
+    policy = InferencePolicy.model_validate(policy.model_dump() | dict(notes))
     validate_policy(policy, bundle.parent)
     return policy
 
@@ -174,7 +174,7 @@ def _remember_present(models_dir: Path) -> None:
     served = served_now(models_dir)
     if served is None:
         return  # nothing to go back to
-    pin = json_text(replace(draft_policy_for_edit(models_dir), source=PINNED).to_dict())
+    pin = json_text(draft_policy_for_edit(models_dir).model_copy(update={"source": PINNED}).model_dump())
     model_dir = relative_to_home(models_dir.parent, served.bundle_dir)
     write_entry(models_dir, NO_POLICY, json_text({"model_dir": model_dir, "pin": pin}).encode())
     write_bytes_atomic(policy_path(models_dir), pin.encode())

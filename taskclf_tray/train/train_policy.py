@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -45,7 +44,7 @@ def keep_what_is_served(models_dir: Path) -> None:
         check_nothing_switches(models_dir)
         served = _served(models_dir)
         if served is not None and served.origin == "best":
-            save_inference_policy(replace(draft_policy_for_edit(models_dir), source=PINNED), models_dir)
+            save_inference_policy(draft_policy_for_edit(models_dir).model_copy(update={"source": PINNED}), models_dir)
 
 
 def write_threshold(
@@ -88,14 +87,14 @@ def write_threshold(
 def _with_threshold(policy: InferencePolicy, tuned: RejectThresholdResult, users: Collection[str]) -> InferencePolicy:
     assert tuned.threshold is not None
     others = {user: limit for user, limit in (policy.per_user_reject_thresholds or {}).items() if user not in users}
-    return replace(
-        policy,
-        reject_threshold=tuned.threshold,
-        per_user_reject_thresholds=others or None,
-        source=TUNED,
-        created_at=datetime.now(UTC).isoformat(),
-        extra={**policy.extra, "tuned_reject": tuned.to_dict()},
-    )
+    changes = {
+        "reject_threshold": tuned.threshold,
+        "per_user_reject_thresholds": others or None,
+        "source": TUNED,
+        "created_at": datetime.now(UTC).isoformat(),
+        "tuned_reject": tuned.to_dict(),
+    }
+    return policy.model_copy(update=changes)
 
 
 def _is_alike(served: ResolvedInferenceConfig, resolved: ResolvedInferenceConfig, *, but_calibrators: bool) -> bool:

@@ -36,9 +36,9 @@ def test_all_are_named_in_one_go(models: Path) -> None:
         "reject_threshold",
         "per_user_reject_thresholds",
         "per_user_reject_thresholds",
-        "source",
         "created_at",
-    ]
+        "source",
+    ]  # in the order of the file
     assert keys(models, model_schema_hash="0" * 12, model_label_set=["Build"], calibrator_store_dir="gone") == [
         "model_schema_hash",
         "model_label_set",

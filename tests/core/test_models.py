@@ -105,7 +105,7 @@ def test_keys_that_are_no_field_are_ignored_and_a_missing_one_is_named() -> None
 @pytest.mark.parametrize(
     "value",
     [
-        InferencePolicy(model_dir="models/x", model_schema_hash="h", model_label_set=["b", "a"], extra={"mine": [1]}),
+        InferencePolicy(model_dir="models/x", model_schema_hash="h", model_label_set=["b", "a"], mine=[1]),
         WindowPrediction("u", NINE, 1, "Build", [0.0, 1.0], 1.0, False, "Code", {"Code": 1.0}, "m", "v3"),
         default_taxonomy(),
         DriftReport(

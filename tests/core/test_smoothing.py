@@ -93,7 +93,7 @@ WRONG: list[tuple[Any, str]] = [
 def test_a_wrong_one_names_its_key_and_the_remedy(models: Path, value: Any, what: str) -> None:
     data = json.loads(policy_path(models).read_text()) | {"smoothing": value}
     with pytest.raises(PolicyValidationError) as raised:
-        InferencePolicy.from_dict(data)
+        InferencePolicy.model_validate(data)
     assert raised.value.key == "smoothing"
     assert what in raised.value.title
     assert "write" in raised.value.title
@@ -118,7 +118,7 @@ def test_what_the_policy_holds_is_served_and_named(models: Path) -> None:
     policy_path(models).write_text(json.dumps(data, indent=2))
     policy = read_inference_policy(models)
     assert policy.transitions == LEARNT
-    assert policy.to_dict()["smoothing"] == smoothing_entry(LEARNT)
+    assert policy.model_dump()["smoothing"] == smoothing_entry(LEARNT)
     after = resolve_inference_config(models)
     assert (after.origin, after.transitions) == ("policy", LEARNT)
     assert after.config_digest != before.config_digest
@@ -142,7 +142,7 @@ def test_a_pick_keeps_what_was_learnt_and_a_draft_knows_of_none(models: Path) ->
         model_label_set=policy.model_label_set,
         transitions=LEARNT,
     )
-    assert parse_policy_text(json.dumps(learnt.to_dict())).transitions == LEARNT
+    assert parse_policy_text(json.dumps(learnt.model_dump())).transitions == LEARNT
     save_inference_policy(learnt, models)
     bundle = models.parent / policy.model_dir
     assert policy_for_bundle(models, bundle, "tray").transitions == LEARNT

@@ -67,7 +67,7 @@ def policy_text(which: int) -> str:
         calibrator_store_dir=f"artifacts/store-{which}",
         calibration_method="temperature",
     )
-    return json.dumps(policy.to_dict())
+    return json.dumps(policy.model_dump())
 
 
 class Writer:
