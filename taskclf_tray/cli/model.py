@@ -182,5 +182,5 @@ def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActiveP
             "remove the policy with `taskclf-tray policy remove`, or write one for it with "
             f"`taskclf-tray policy create --model-dir {pointer.model_dir} --force`."
         ]
-    facts = {"active": dict(pointer.as_dict), "served": served.facts(), "notes": notes}
+    facts = {"active": pointer.model_dump(exclude_unset=True), "served": served.facts(), "notes": notes}
     tell(options, facts, [f"Active: {pointer.model_dir}", *served.lines(), *notes], is_done=True)

@@ -63,13 +63,20 @@ def where(holds: Callable[[Any], bool], problem: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
-def is_time(text: str) -> bool:
-    """Whether the text is a time in ISO 8601."""
+def is_none(value: object) -> bool:
+    """For `exclude_if`: the key is written only where it has a value."""
+    return value is None
+
+
+def _is_time(text: str) -> bool:
     try:
-        parse_time(text)
+        return not text or bool(parse_time(text))
     except (ValueError, OverflowError):
         return False
-    return True
+
+
+TimeText = Annotated[str, where(_is_time)]
+"""A time in ISO 8601, or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +140,19 @@ def checked(model: type[M], values: Mapping[str, Any], required: Iterable[str] =
     return (None if mistakes else answer), mistakes
 
 
-def salvaged(model: type[M], values: Mapping[str, Any]) -> tuple[M, list[Mistake]]:
-    """The values as a model in which a wrong key has its default, and every mistake.
+def salvaged(
+    model: type[M], values: Mapping[str, Any], instead: Mapping[str, Any] | None = None
+) -> tuple[M, list[Mistake]]:
+    """The values as a model in which a wrong key costs only itself, and every mistake.
 
-    Raises ValidationError when a key without a default is missing or wrong.
+    `instead`: what wrong keys have, else their default. Raises ValidationError when there is neither.
     """
     answer, mistakes = checked(model, values)
     if answer is None:
         wrong = {mistake.path[0] for mistake in mistakes if mistake.path}
-        answer = model.model_validate({name: value for name, value in values.items() if name not in wrong})
+        right = {name: value for name, value in values.items() if name not in wrong}
+        kept = {name: value for name, value in (instead or {}).items() if name in wrong}
+        answer = model.model_validate(kept | right)
     return answer, mistakes
 
 

@@ -14,7 +14,6 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -24,6 +23,7 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_new_file
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_text import WINDOWS_LINE_ENDS, look_at
+from taskclf_tray.core.person_files import checked
 from taskclf_tray.core.private_files import PRIVATE_FOLDER, make_private_folder
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
@@ -59,10 +59,10 @@ CatEncoders = dict[str, list[str]]
 def read_metadata(run_dir: Path) -> ModelMetadata:
     """The bundle's metadata. Raises ModelFormatError when missing, damaged, or of wrong types."""
     data = _read_json(run_dir, METADATA_FILE)
-    try:
-        return ModelMetadata.from_dict(data)
-    except ValueError as error:
-        raise _damaged(run_dir, f"{METADATA_FILE}: {error}") from error
+    metadata, mistakes = checked(ModelMetadata, data)
+    if metadata is None:
+        raise _damaged(run_dir, f"{METADATA_FILE}: {mistakes[0]}")
+    return metadata
 
 
 def read_metrics(run_dir: Path) -> tuple[float, float]:
@@ -200,14 +200,11 @@ def save_model_bundle(
     The directory is written beside under a hidden name and renamed in. Raises OSError, ValueError, HomeBusyError.
     """
     text = (model if isinstance(model, str) else str(model.model_to_string())).encode()
-    recorded = replace(
-        metadata,
-        sha256=hashlib.sha256(text).hexdigest(),
-        created_at=metadata.created_at or datetime.now(UTC).isoformat(),
-    )
+    made = metadata.created_at or datetime.now(UTC).isoformat()
+    recorded = metadata.model_copy(update={"sha256": hashlib.sha256(text).hexdigest(), "created_at": made})
     files = {
         MODEL_FILE: text,
-        METADATA_FILE: json_text(recorded.to_dict()).encode(),
+        METADATA_FILE: json_text(recorded.model_dump()).encode(),
         METRICS_FILE: json_text(dict(metrics)).encode(),
         CONFUSION_FILE: _confusion_csv(confusion_df, metadata.label_set).encode(),
     }

@@ -30,7 +30,7 @@ def inspect_bundle(home: Path, run_dir: Path) -> dict[str, Any]:
         "model": run_dir.name,
         "folder": str(run_dir),
         "problem": problem,
-        "metadata": {} if metadata is None else metadata.to_dict(),
+        "metadata": {} if metadata is None else metadata.model_dump(mode="json"),
         "metrics": _metrics(run_dir),
         "trees": None if forest is None else forest.num_trees,
         "features": None if forest is None else len(forest.feature_names),

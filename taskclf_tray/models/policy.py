@@ -19,9 +19,10 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_text_atomi
 from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.person_files import FileModel, Mistake, Share, about, checked, is_time, line_of, where
+from taskclf_tray.core.person_files import FileModel, Mistake, Share, TimeText, about, checked, is_none, line_of, where
 from taskclf_tray.core.smoothing import Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
+from taskclf_tray.models.metadata import EACH_ONCE
 from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, store_problems
 
 _log = logging.getLogger(__name__)
@@ -42,10 +43,6 @@ def _is_inner_folder(text: str) -> bool:
     windows = PureWindowsPath(text)
     is_relative = not (PurePosixPath(text).is_absolute() or windows.drive or windows.root)
     return bool(text.strip()) and "\0" not in text and is_relative and ".." not in windows.parts
-
-
-def _has_no_label_twice(labels: list[str]) -> bool:
-    return len(set(labels)) == len(labels)
 
 
 def _check_smoothing(value: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +79,7 @@ class InferencePolicy(FileModel):
         remedy="copy schema_hash from the metadata.json of the model",
         min_length=1,
     )
-    model_label_set: Annotated[list[str], where(_has_no_label_twice, "has a label twice")] = about(
+    model_label_set: Annotated[list[str], EACH_ONCE] = about(
         "The label_set in the metadata.json of that model.",
         remedy="copy label_set, every label once, from the metadata.json of the model",
         min_length=1,
@@ -107,7 +104,7 @@ class InferencePolicy(FileModel):
         expected='an object of numbers from 0 to 1, such as {"<user_id>": 0.6}, or null',
         default=None,
     )
-    created_at: Annotated[str, where(lambda text: not text or is_time(text))] = about(
+    created_at: TimeText = about(
         "When this file was made, in ISO 8601.", expected='a time such as "2026-01-31T12:00:00+00:00"', default=""
     )
     source: str = about(
@@ -122,7 +119,7 @@ class InferencePolicy(FileModel):
         "How labels follow each other, as learnt from this person's, or null.",
         expected='{"smoother": "hmm", "transitions": [8 rows of 8 numbers]}, or null',
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=is_none,
     )
 
     @classmethod

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ConfigDict, Field, ValidationError
+
 from taskclf_tray.core.atomic import append_line, write_json_atomic
 from taskclf_tray.core.errors import ModelError, ModelFormatError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.models import Model
+from taskclf_tray.core.person_files import FileModel, Whole, salvaged
 from taskclf_tray.core.regular_files import Links, read_regular
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
@@ -58,20 +60,16 @@ class BundleInfo:
         return self.problem
 
 
-@dataclass(frozen=True, slots=True)
-class ActivePointer(Model):
-    """`active.json`; `model_dir` is relative to the home. `as_dict` is the file's content, extra keys included."""
+class ActivePointer(FileModel):
+    """`active.json`; `model_dir` is relative to the home. Keys beyond the fields are kept in `model_extra`."""
 
-    model_dir: str
+    model_config = ConfigDict(extra="allow")
+
+    model_dir: str = Field(min_length=1)
     selected_at: str
-    policy_version: int = 1
+    policy_version: Whole = 1
     model_id: str | None = None
     reason: dict[str, Any] | None = None
-    as_dict: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def _dump_values(self) -> dict[str, Any]:
-        names = ("model_dir", "selected_at", "policy_version", "model_id", "reason")
-        return {name: getattr(self, name) for name in names}
 
 
 def bundle_info(run_dir: Path) -> BundleInfo:
@@ -196,18 +194,11 @@ def bundle_at(models_dir: Path, name: str) -> Path:
 
 
 def _pointer(data: Mapping[str, Any]) -> ActivePointer:
-    model_dir, selected_at = data.get("model_dir"), data.get("selected_at", "")
-    if not isinstance(model_dir, str) or not model_dir:
-        raise BadJsonError(f"has {describe(model_dir)} as model_dir instead of a path")
-    version, model_id, reason = data.get("policy_version"), data.get("model_id"), data.get("reason")
-    return ActivePointer(
-        model_dir,
-        selected_at if isinstance(selected_at, str) else "",
-        version if isinstance(version, int) else 1,
-        model_id if isinstance(model_id, str) else None,
-        reason if isinstance(reason, dict) else None,
-        dict(data),
-    )
+    """The pointer in the keys of its file; of the keys only `model_dir` is needed. Raises BadJsonError without it."""
+    try:
+        return salvaged(ActivePointer, {"selected_at": ""} | dict(data), {"selected_at": ""})[0]
+    except ValidationError:
+        raise BadJsonError(f"has {describe(data.get('model_dir'))} as model_dir instead of a path") from None
 
 
 def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | None = None) -> ActivePointer:
@@ -230,7 +221,7 @@ def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | N
         except ModelFormatError:
             old = None
         write_json_atomic(models_dir / ACTIVE_FILE, data)
-        line = {"at": data["selected_at"], "old": dict(old.as_dict) if old else None, "new": data}
+        line = {"at": data["selected_at"], "old": old.model_dump(exclude_unset=True) if old else None, "new": data}
         append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
     return _pointer(data)
 

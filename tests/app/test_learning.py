@@ -282,7 +282,7 @@ def test_status_tells_the_model_the_last_training_and_the_next(rig: Rig) -> None
 
 
 def test_the_words_of_the_status() -> None:
-    synthetic = ModelMetadata("v3", "x", ("a",), data_provenance="synthetic")
+    synthetic = ModelMetadata(schema_version="v3", schema_hash="x", label_set=("a",), data_provenance="synthetic")
     last = LastTraining(to_us(START), "refused", "run", ("Macro F1 is 0.41.",))
     title, body = text.model_status("starter", synthetic, 0.55, last, 1)
     assert title == "Model starter, threshold 0.55"

@@ -13,7 +13,6 @@ import pytest
 
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.models.bundle import (
-    ModelMetadata,
     bundle_problem,
     load_model_bundle,
     read_encoders,
@@ -36,7 +35,7 @@ def _edit(path: Path, **changes: Any) -> None:
 def test_metadata_of_the_taskclf_tool_round_trips_with_unknown_keys(bundle: Path) -> None:
     _edit(bundle / "metadata.json", zeta={"a": [1]}, alpha=None)
     raw = json.loads((bundle / "metadata.json").read_text())
-    data = read_metadata(bundle).to_dict()
+    data = read_metadata(bundle).model_dump(mode="json")
     assert data == raw
     assert list(data) == list(raw)
 
@@ -50,7 +49,7 @@ def test_saved_bundle_is_whole_recorded_and_loads(bundle: Path, tmp_path: Path) 
         def model_to_string(self) -> str:
             return (bundle / "model.txt").read_text()
 
-    metadata = ModelMetadata.from_dict(read_metadata(bundle).to_dict() | {"time_basis": "local", "created_at": ""})
+    metadata = read_metadata(bundle).model_copy(update={"time_basis": "local", "created_at": ""})
     metrics = json.loads((bundle / "metrics.json").read_text())
     encoders = {name: reversed(words) for name, words in read_encoders(bundle, ()).items()}
     saved = save_model_bundle(Booster(), metadata, metrics, metrics["confusion_matrix"], tmp_path / "models", encoders)

@@ -130,7 +130,7 @@ def test_lists_are_lists() -> None:
     assert TaxonomyConfig.model_validate({"buckets": [{"name": "A", "core_labels": ["Meet"]}]}).buckets[
         0
     ].core_labels == ["Meet"]
-    assert ActivePointer("models/x", "now").model_dump() == {
+    assert ActivePointer(model_dir="models/x", selected_at="now").model_dump() == {
         "model_dir": "models/x", "selected_at": "now", "policy_version": 1, "model_id": None, "reason": None,
     }  # fmt: skip
 

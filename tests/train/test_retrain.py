@@ -6,6 +6,7 @@ import functools
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -100,18 +101,31 @@ def test_progress_goes_up_to_its_end() -> None:
     assert seen[-1][0] == seen[-1][1]
 
 
+def _metadata(
+    first: str = "", last: str = "", provenance: Literal["real", "synthetic", "mixed"] = "real"
+) -> ModelMetadata:
+    return ModelMetadata(
+        schema_version="v3",
+        schema_hash="x",
+        label_set=("a",),
+        train_date_from=first,
+        train_date_to=last,
+        data_provenance=provenance,
+    )
+
+
 def test_what_a_model_was_trained_on_is_no_test_of_it() -> None:
     made = challenger(3)
     champion = made.model.metadata()
     known = known_days(made.held_out, champion, is_personal=True)
     assert known.all()
-    until_tuesday = ModelMetadata("v3", "x", ("a",), str(MONDAY), str(MONDAY.replace(day=3)), data_provenance="mixed")
+    until_tuesday = _metadata(str(MONDAY), str(MONDAY.replace(day=3)), "mixed")
     known = known_days(made.held_out, until_tuesday, is_personal=True)
     assert sorted(np.unique(made.held_out.days[~known])) == [MONDAY.replace(day=4).toordinal()]
-    simulated = ModelMetadata("v3", "x", ("a",), "2026-01-01", "2026-12-31", data_provenance="synthetic")
+    simulated = _metadata("2026-01-01", "2026-12-31", "synthetic")
     assert not known_days(made.held_out, simulated, is_personal=False).any()
     assert known_days(made.held_out, simulated, is_personal=True).all()
-    assert not known_days(made.held_out, ModelMetadata("v3", "x", ("a",)), is_personal=True).any()
+    assert not known_days(made.held_out, _metadata(), is_personal=True).any()
 
 
 def test_a_duel_is_fought_on_days_neither_knows_while_there_are_enough() -> None:
