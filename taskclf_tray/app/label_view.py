@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from taskclf_tray.app import text
 from taskclf_tray.app.snapshot import IconState, LabelView, OwnLabel, ReviewItem, Snapshot
 from taskclf_tray.core.time import from_us
-from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 from taskclf_tray.labels.asking_state import load_asking
 from taskclf_tray.labels.spans import LabelStore, goes_on
 from taskclf_tray.store.database import Database

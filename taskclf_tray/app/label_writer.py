@@ -32,7 +32,7 @@ from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView
 from taskclf_tray.core.errors import RecordMovedError
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.asking_state import switched, update_asking
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import CLICKED, DISMISSED

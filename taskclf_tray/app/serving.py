@@ -13,7 +13,7 @@ from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.models.reload import InferencePolicyReloader

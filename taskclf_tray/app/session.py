@@ -34,7 +34,7 @@ from taskclf_tray.core.private_files import PRIVATE_FOLDER
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories, KeptCategories
 from taskclf_tray.labels.current import BlockNote, recorded_block
 from taskclf_tray.labels.label_copy import LabelCopy

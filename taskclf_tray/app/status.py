@@ -11,7 +11,7 @@ from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.record.recorder import LiveLabel, StepResult
 from taskclf_tray.store.blackouts import Blackout
 

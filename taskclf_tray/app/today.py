@@ -11,7 +11,7 @@ from taskclf_tray.app.snapshot import LABEL_LOOKS, TodayEntry, TodayView
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
 from taskclf_tray.report.apportion import apportion_minutes
 from taskclf_tray.report.days import grown_with_record, iterate_day, local_date, near_us, read_spans

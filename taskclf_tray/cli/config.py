@@ -14,7 +14,7 @@ from taskclf_tray.core.errors import ConfigError, TaxonomyError
 
 if TYPE_CHECKING:
     from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.infer.taxonomy import TaxonomyConfig
+    from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 
 _NONE_YET: Final = "Until there is one the eight core labels are shown:"
 
@@ -94,7 +94,7 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 def handle_show(options: argparse.Namespace) -> int:
     """Print the categories; none to show is no failure."""
-    from taskclf_tray.infer.taxonomy_file import load_taxonomy, taxonomy_document
+    from taskclf_tray.infer.taxonomy_file import load_taxonomy
 
     path = options.file or paths_of(options).taxonomy
     if options.file is None and not path.exists() and not path.is_symlink():
@@ -102,13 +102,13 @@ def handle_show(options: argparse.Namespace) -> int:
         tell(options, {"path": str(path), "taxonomy": None}, [f"There is no taxonomy at {path}: {words}"])
         return 0
     taxonomy = load_taxonomy(path)
-    tell(options, {"path": str(path), "taxonomy": taxonomy_document(taxonomy)}, [f"{path}:", *_lines(taxonomy)])
+    tell(options, {"path": str(path), "taxonomy": taxonomy.model_dump()}, [f"{path}:", *_lines(taxonomy)])
     return 0
 
 
 def _lines(taxonomy: TaxonomyConfig) -> list[str]:
     from taskclf_tray.core.types import LABEL_SET_V1
-    from taskclf_tray.infer.taxonomy import OTHER_BUCKET
+    from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 
     lines = [f"  {b.name} ({b.color}): {', '.join(b.core_labels)}" for b in taxonomy.buckets]
     placed = {label for bucket in taxonomy.buckets for label in bucket.core_labels}

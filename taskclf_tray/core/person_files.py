@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from taskclf_tray.core.strict_json import describe, shorten
 from taskclf_tray.core.time import parse_time
@@ -36,6 +37,9 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 _MISSING: Final = "is missing"
+_NAME_OF_ENTRY: Final = "[key]"
+"""Pydantic's last step to the name of an entry of a dict, which is to blame and not the value."""
+_EMPTY: Final = ("too_short", "string_too_short")
 _COLLECT: Final = object()
 """Passed as validation context by `checked`: every mistake is wanted, not the room's own error for the first."""
 
@@ -61,6 +65,11 @@ def where(holds: Callable[[Any], bool], problem: str = "") -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def misplaced(path: tuple[str | int, ...], problem: str) -> PydanticCustomError:
+    """What a validator of a whole model raises when a key below it is to blame; `problem` as in `where`."""
+    return PydanticCustomError("misplaced", "{problem}", {"problem": problem, "path": path})
 
 
 def is_none(value: object) -> bool:
@@ -167,6 +176,9 @@ def mistakes_in(model: type[BaseModel], error: ValidationError) -> list[Mistake]
 def _mistake(
     model: type[BaseModel], path: tuple[str | int, ...], kind: str, found: Any, context: Mapping[str, Any]
 ) -> Mistake:
+    path = (*path, *context.get("path", ()))
+    is_name = path[-1:] == (_NAME_OF_ENTRY,)
+    path = path[:-1] if is_name else path
     holder, field, depth = _declared(model, path)
     key = dotted(path[:depth])
     remedy = _remedy(field)
@@ -174,8 +186,10 @@ def _mistake(
         return Mistake(path, dotted(path), _MISSING, remedy)
     if kind == "extra_forbidden":
         return Mistake(path, dotted(path), "is not known", f"known are {', '.join(holder.model_fields)}")
-    problem = str(context.get("error", "")) if kind == "value_error" else ""
-    if not problem and depth < len(path):
+    problem = str(context.get("error", context.get("problem", ""))) or ("is empty" if kind in _EMPTY else "")
+    if is_name:
+        problem = f"has the entry {shorten(path[-1])}" + (f", {problem}" if problem else "")
+    elif not problem and depth < len(path):
         entry = path[-1]
         problem = f"has {describe(found)} as {f'entry {entry + 1}' if isinstance(entry, int) else shorten(entry)}"
     return Mistake(path, key, problem or f"is {describe(found)}", remedy)

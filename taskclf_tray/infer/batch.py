@@ -37,7 +37,8 @@ from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBa
 from taskclf_tray.infer.hmm import hmm_codes
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
 from taskclf_tray.infer.smooth import majority_codes
-from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

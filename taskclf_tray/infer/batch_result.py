@@ -25,7 +25,7 @@ from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, parse_time, to_us
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.smooth import Segment, merge_short, run_starts
-from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED
+from taskclf_tray.infer.taxonomy_resolver import LABELS_AND_MIXED
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from taskclf_tray.core.smoothing import Distribution, Transitions
 from taskclf_tray.infer.hmm import LAG_BUCKETS, UNIFORM, forward, hmm_run
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window, rolling_majority
-from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED
+from taskclf_tray.infer.taxonomy_resolver import LABELS_AND_MIXED
 
 TransitionsOf = Callable[[str], Transitions | None]
 """The transitions of a config id; None where the majority votes."""

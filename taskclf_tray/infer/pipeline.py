@@ -27,8 +27,9 @@ from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
 from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window
-from taskclf_tray.infer.taxonomy import LABELS_AND_MIXED as LABELS_AND_MIXED
-from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import LABELS_AND_MIXED as LABELS_AND_MIXED
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -19,7 +19,7 @@ from taskclf_tray.infer.forward_state import ForwardState, past_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 
 _NO_ENCODERS: Final[CatEncoders] = MappingProxyType({})
 _NO_CALIBRATION: Final = IdentityCalibrator()

@@ -1,55 +1,34 @@
 """The taxonomy file (YAML): read with the line of every mistake, written whole; and the one a person starts from.
 
+Only plain YAML is read: mappings, lists, text, numbers, booleans and null. An alias could grow without bound, a tag
+could mean anything, and of two equal keys one would be ignored without a word, so these are refused. Nothing is built
+from the text before its size and shape are checked.
+
 The starter file has one bucket per core label, so that nothing changes before it is edited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import yaml
 
 from taskclf_tray.core.atomic import write_text_atomic
-from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
 from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.person_files import checked
 from taskclf_tray.core.plain_text import readable
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
-from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
-from taskclf_tray.infer.plain_yaml import PlainYaml, PlainYamlError, parse_plain_yaml
-from taskclf_tray.infer.taxonomy import (
-    TaxonomyAdvanced,
-    TaxonomyBucket,
-    TaxonomyConfig,
-    TaxonomyDisplay,
-    TaxonomyReject,
-)
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.taxonomy_config import DEFAULT_COLORS, TaxonomyConfig
 
 MAX_FILE_BYTES: Final = 256 * 1024
+MAX_EVENTS: Final = 20_000
+MAX_DEPTH: Final = 8
+_CORE: Final = "tag:yaml.org,2002:"
+_PLAIN_TAGS: Final = frozenset(_CORE + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null"))
 _NEXT_STEP: Final = "Correct the file and save it again."
-DEFAULT_COLORS: Final = ("#bfdfdb", "#0b52a8", "#57b3ff", "#bc530f", "#6d226a", "#2d926c", "#faf87d", "#f4b40f")
-"""In label order; those the tray icon has without a taxonomy, so that a new taxonomy recolours nothing."""
-
-_ROOT_KEYS: Final = ("version", "label_schema_version", "user_id", "display", "reject", "buckets", "advanced")
-_SECTION_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "display": ("show_core_labels", "default_view", "color_theme"),
-    "reject": ("mixed_label_name", "include_rejected_in_reports"),
-    "advanced": ("probability_aggregation", "min_confidence_for_mapping", "reweight_core_labels"),
-}
-_BUCKET_KEYS: Final = ("name", "description", "core_labels", "color")
-_KIND: Final[Mapping[type, str]] = {str: "text", bool: "true or false", float: "a number"}
-
-T = TypeVar("T")
-
-
-def default_taxonomy() -> TaxonomyConfig:
-    """One bucket per core label, named like it."""
-    buckets = [
-        TaxonomyBucket(name=label, core_labels=[label], color=color)
-        for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
-    ]
-    return TaxonomyConfig(buckets=buckets)
 
 
 def load_taxonomy(path: Path) -> TaxonomyConfig:
@@ -66,161 +45,27 @@ def load_taxonomy(path: Path) -> TaxonomyConfig:
 def parse_taxonomy(text: str, *, source: str = "file") -> TaxonomyConfig:
     """The taxonomy in YAML text; `source` names it in errors. Raises TaxonomyError as `load_taxonomy` does."""
     try:
-        return _config(parse_plain_yaml(text))
+        document = parse_plain_yaml(text)
     except PlainYamlError as error:
-        where = source if error.line is None else f"{source}, line {error.line}"
         what = error.problem if error.key is None else f"{error.key}: {error.problem}"
-        title = f"Taxonomy {where}: {readable(what)}."
-        raise TaxonomyError(title, _NEXT_STEP, key=error.key, line=error.line) from error
+        raise _refused(source, what, error.key, error.line) from error
+    config, mistakes = checked(TaxonomyConfig, document.root)
+    if config is None:
+        place = mistakes[0].place
+        raise _refused(source, str(mistakes[0]), place, document.line_of(place))
+    return config
+
+
+def _refused(source: str, what: str, key: str | None, line: int | None) -> TaxonomyError:
+    where = source if line is None else f"{source}, line {line}"
+    return TaxonomyError(f"Taxonomy {where}: {readable(what)}.", _NEXT_STEP, key=key, line=line)
 
 
 def save_taxonomy(config: TaxonomyConfig, path: Path) -> Path:
     """Write a taxonomy so that `load_taxonomy` gives an equal one; the file appears whole. Returns `path`."""
-    text = yaml.safe_dump(taxonomy_document(config), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text_atomic(path, text)
     return path
-
-
-def taxonomy_document(config: TaxonomyConfig) -> dict[str, Any]:
-    """The taxonomy in the keys of its file."""
-    return {
-        "version": config.version,
-        "label_schema_version": config.label_schema_version,
-        "user_id": config.user_id,
-        "display": {name: getattr(config.display, name) for name in _SECTION_KEYS["display"]},
-        "reject": {name: getattr(config, name) for name in _SECTION_KEYS["reject"]},
-        "buckets": [
-            {"name": b.name, "description": b.description, "core_labels": list(b.core_labels), "color": b.color}
-            for b in config.buckets
-        ],
-        "advanced": {
-            "probability_aggregation": config.probability_aggregation,
-            "min_confidence_for_mapping": config.min_confidence_for_mapping,
-            "reweight_core_labels": dict(config.reweight_core_labels),
-        },
-    }
-
-
-def _config(document: PlainYaml) -> TaxonomyConfig:
-    root = document.root
-    _check_keys(document, root, "", _ROOT_KEYS)
-    fields: dict[str, Any] = {
-        "version": _version(document),
-        "label_schema_version": _get(document, "label_schema_version", str, LABEL_VERSION),
-        "user_id": None if root.get("user_id") is None else _get(document, "user_id", str, ""),
-        "display": TaxonomyDisplay(
-            show_core_labels=_get(document, "display.show_core_labels", bool, False),
-            default_view=_get(document, "display.default_view", str, "mapped"),
-            color_theme=_get(document, "display.color_theme", str, "default"),
-        ),
-        "reject": TaxonomyReject(
-            mixed_label_name=_get(document, "reject.mixed_label_name", str, MIXED_UNKNOWN),
-            include_rejected_in_reports=_get(document, "reject.include_rejected_in_reports", bool, False),
-        ),
-        "advanced": _built(document, "", lambda: _advanced(document)),
-        "buckets": _buckets(document),
-    }
-    return _built(document, "", lambda: TaxonomyConfig(**fields))
-
-
-def _advanced(document: PlainYaml) -> TaxonomyAdvanced:
-    values: dict[str, Any] = {
-        "probability_aggregation": _get(document, "advanced.probability_aggregation", str, "sum"),
-        "min_confidence_for_mapping": _get(
-            document, "advanced.min_confidence_for_mapping", float, DEFAULT_MIN_CONFIDENCE_FOR_MAPPING
-        ),
-        "reweight_core_labels": _weights(document),
-    }
-    return TaxonomyAdvanced(**values)
-
-
-def _version(document: PlainYaml) -> str:
-    """`version: 1.0` is a number in YAML and `"1.0"` a text: both mean the same."""
-    version = document.root.get("version", "1.0")
-    if isinstance(version, bool) or not isinstance(version, str | int | float):
-        raise _wrong(document, "version", "must be 1.0")
-    if str(version) not in ("1", "1.0"):
-        raise _wrong(document, "version", f"{version} is not known, only 1.0 is")
-    return "1.0"
-
-
-def _buckets(document: PlainYaml) -> list[TaxonomyBucket]:
-    listed = document.root.get("buckets")
-    if not isinstance(listed, list):
-        raise _wrong(document, "buckets", "must be a list of buckets")
-    return [_bucket(document, f"buckets[{i}]", bucket) for i, bucket in enumerate(listed)]
-
-
-def _bucket(document: PlainYaml, key: str, bucket: Any) -> TaxonomyBucket:
-    if not isinstance(bucket, dict):
-        raise _wrong(document, key, "must have a name and core_labels")
-    _check_keys(document, bucket, key, _BUCKET_KEYS)
-    labels = bucket.get("core_labels")
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise _wrong(document, f"{key}.core_labels", "must be a list of core labels")
-    texts = {name: _checked(document, f"{key}.{name}", bucket[name], str) for name in bucket if name != "core_labels"}
-    if "name" not in texts:
-        raise _wrong(document, f"{key}.name", "is missing")
-    return _built(document, key, lambda: TaxonomyBucket(core_labels=labels, **texts))
-
-
-def _weights(document: PlainYaml) -> dict[str, float]:
-    key = "advanced.reweight_core_labels"
-    weights = _section(document, "advanced").get("reweight_core_labels")
-    if weights is None:
-        return {}
-    if not isinstance(weights, dict):
-        raise _wrong(document, key, "must be lines of `core label: weight`")
-    return {label: _checked(document, f"{key}.{label}", weight, float) for label, weight in weights.items()}
-
-
-def _section(document: PlainYaml, name: str) -> dict[str, Any]:
-    section = document.root.get(name)
-    if section is None:
-        return {}
-    if not isinstance(section, dict):
-        raise _wrong(document, name, "must consist of `key: value` lines")
-    _check_keys(document, section, name, _SECTION_KEYS[name])
-    return section
-
-
-def _get(document: PlainYaml, key: str, kind: type[T], default: T) -> T:
-    section, _, name = key.rpartition(".")
-    values = _section(document, section) if section else document.root
-    return _checked(document, key, values[name], kind) if name in values else default
-
-
-def _checked(document: PlainYaml, key: str, value: Any, kind: type[T]) -> T:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            value = float(value)
-        except OverflowError:
-            raise _wrong(document, key, "the number is too large") from None
-    if not isinstance(value, kind):
-        raise _wrong(document, key, f"must be {_KIND[kind]}")
-    return value
-
-
-def _check_keys(document: PlainYaml, values: dict[str, Any], where: str, known: tuple[str, ...]) -> None:
-    """A misspelt key would be ignored without a word, so it is refused."""
-    for name in values:
-        if name not in known:
-            key = f"{where}.{name}" if where else name
-            raise _wrong(document, key, f"is not known; known are {', '.join(known)}")
-
-
-def _built(document: PlainYaml, where: str, build: Callable[[], T]) -> T:
-    """Run a constructor that checks its values, and give its error the line."""
-    try:
-        return build()
-    except TaxonomyError as error:
-        key = ".".join(part for part in (where, error.key) if part)
-        problem = error.title.removeprefix(f"{error.key}: ").rstrip(".")
-        raise _wrong(document, key, problem) from error
-
-
-def _wrong(document: PlainYaml, key: str, problem: str) -> PlainYamlError:
-    return PlainYamlError(problem, key, document.line_of(key))
 
 
 _HEAD: Final = """\
@@ -279,3 +124,99 @@ def write_starter_taxonomy(path: Path, *, overwrite: bool = False) -> bool:
         return False
     write_text_atomic(path, starter_taxonomy_text())
     return True
+
+
+# -- plain YAML with line numbers ---------------------------------------------------------------------------
+
+
+class PlainYamlError(Exception):
+    """What is wrong, with the dotted `key` and the `line` (from 1) where known."""
+
+    def __init__(self, problem: str, key: str | None = None, line: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem, self.key, self.line = problem, key, line
+
+
+@dataclass(frozen=True, slots=True)
+class PlainYaml:
+    """A document whose top is a mapping: its plain values, and the line (from 1) of each dotted key.
+
+    List items are keyed `buckets[0].name`.
+    """
+
+    root: dict[str, Any]
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def line_of(self, key: str) -> int | None:
+        """The line of a key, of the nearest thing around it when the key itself is absent."""
+        while key and key not in self.lines:
+            key = key[: max(key.rfind("."), key.rfind("["), 0)]
+        return self.lines.get(key)
+
+
+def parse_plain_yaml(text: str) -> PlainYaml:
+    """Raises PlainYamlError for anything but a plain mapping. Time and memory are linear in the text."""
+    node = _compose(text)
+    if node is None:
+        raise PlainYamlError("the file is empty")
+    document = PlainYaml({})
+    value = _value(node, "", document.lines)
+    if not isinstance(value, dict):
+        raise PlainYamlError("the file must consist of `key: value` lines", line=node.start_mark.line + 1)
+    document.root.update(value)
+    return document
+
+
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        _check_events(text)
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        raise PlainYamlError(f"not YAML, {error.problem or error.context}", line=line) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise PlainYamlError("not YAML, it holds characters that are not allowed") from error
+    return node
+
+
+def _check_events(text: str) -> None:
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise PlainYamlError("anchors (&) and aliases (*) are not allowed", line=line)
+        if depth > MAX_DEPTH or count > MAX_EVENTS:
+            raise PlainYamlError("the file is nested too deeply or too long", line=line)
+
+
+def _value(node: yaml.Node, key: str, lines: dict[str, int]) -> Any:
+    line = node.start_mark.line + 1
+    lines.setdefault(key, line)
+    if node.tag not in _PLAIN_TAGS:
+        raise PlainYamlError("only text, numbers, true and false are allowed here", key or None, line)
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, key, lines)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(child, f"{key}[{i}]", lines) for i, child in enumerate(node.value)]
+    try:
+        # the scalar is built by its own tag, which is one of the plain ones
+        return yaml.constructor.SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise PlainYamlError("the value cannot be read", key, line) from error
+
+
+def _mapping(node: yaml.MappingNode, key: str, lines: dict[str, int]) -> dict[str, Any]:
+    answer: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        name = key_node.value
+        if not isinstance(name, str) or key_node.tag not in _PLAIN_TAGS:
+            raise PlainYamlError("a key must be plain text", key or None, line)
+        child = f"{key}.{name}" if key else name
+        if name in answer:
+            raise PlainYamlError("the key is there twice", child, line)
+        lines[child] = line
+        answer[name] = _value(value_node, child, lines)
+    return answer

@@ -36,7 +36,7 @@ from taskclf_tray.infer.batch import (
     write_segments_json,
 )
 from taskclf_tray.infer.pipeline import Model, PipelineConfig
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.categories import KeptCategories

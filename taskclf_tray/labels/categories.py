@@ -17,7 +17,8 @@ from typing import Final
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.errors import StoreError, TaxonomyError
 from taskclf_tray.infer.prediction import PREDICTION_FIELDS
-from taskclf_tray.infer.taxonomy import TaxonomyConfig, TaxonomyResolver, taxonomy_of
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
@@ -62,7 +63,7 @@ class Categories:
         if resolver is None:
             return _core
         if document is not None:
-            then = TaxonomyResolver(taxonomy_of(document))
+            then = TaxonomyResolver(TaxonomyConfig.model_validate(document))
             names = dict(zip(then.label_names.tolist(), resolver.label_names.tolist(), strict=False))
             if then.rules == resolver.rules and len(names) == len(then.label_names):  # `Other` may be the mixed name
                 return partial(_renamed, names)
@@ -119,16 +120,15 @@ class KeptCategories:
         with self._database.reading():
             saved = self._database.state.get(_KEPT)
         try:
-            return taxonomy_of(json.loads(saved)) if saved else None
+            return TaxonomyConfig.model_validate(json.loads(saved)) if saved else None
         except (TaxonomyError, KeyError, TypeError, ValueError) as error:  # written by a version that knows more
             log.warning("The kept categories cannot be read (%s).", type(error).__name__)
             return None
 
     def save(self, taxonomy: TaxonomyConfig | None) -> None:
         """Keep these. A database that cannot be written is a line in the log: nothing shown depends on it now."""
-        from taskclf_tray.infer.taxonomy_file import taxonomy_document
 
-        wanted = "" if taxonomy is None else json.dumps(taxonomy_document(taxonomy))
+        wanted = "" if taxonomy is None else json.dumps(taxonomy.model_dump())
         try:
             with self._database.reading():
                 if (self._database.state.get(_KEPT) or "") == wanted:

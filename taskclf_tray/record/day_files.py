@@ -13,7 +13,7 @@ from pathlib import Path
 from taskclf_tray.core.atomic import json_text, write_bytes_atomic
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.regular_files import Links, TooLargeError, read_regular
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.record.predictions_csv import appending, last_line
 from taskclf_tray.record.timeline import Timeline, segments_text
 from taskclf_tray.report.daily import daily_report

@@ -14,8 +14,8 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.forward_state import ForwardState, past_after
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyResolver, taxonomy_of
-from taskclf_tray.infer.taxonomy_file import taxonomy_document
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.store.database import Database
 
 _CACHE_SIZE = 8
@@ -38,7 +38,7 @@ class ConfigMemory:
             "per_user_reject_thresholds": dict(config.per_user_reject_thresholds or {}),
             "smooth_window": config.smooth_window,
             "transitions": None if config.transitions is None else config.transitions.to_lists(),
-            "taxonomy": None if config.taxonomy is None else taxonomy_document(config.taxonomy),
+            "taxonomy": None if config.taxonomy is None else config.taxonomy.model_dump(),
         }
         self._database.configs.remember(config.config_id, json.dumps(content), to_us(now))
 
@@ -64,7 +64,7 @@ class ConfigMemory:
             return None, None
         known = json.loads(content)
         document, rows = known["taxonomy"], known.get("transitions")  # older records know no transitions
-        resolver = None if document is None else TaxonomyResolver(taxonomy_of(document))
+        resolver = None if document is None else TaxonomyResolver(TaxonomyConfig.model_validate(document))
         return resolver, None if rows is None else Transitions(rows)
 
 

@@ -20,7 +20,7 @@ from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.regular_files import Links, NotRegularError, follow_links, open_regular
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.time import local_date as date_in_zone
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
 from taskclf_tray.record.day_files import (
     dated_files,

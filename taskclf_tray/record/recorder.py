@@ -33,7 +33,7 @@ from taskclf_tray.features.idle import AwayReports, IdleState, carried, decide, 
 from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.labels.categories import Categories
 from taskclf_tray.labels.current import block_start, run_before
 from taskclf_tray.labels.presence import Presence

@@ -17,7 +17,7 @@ from typing import Final
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.infer.taxonomy import TaxonomyResolver
+from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.labels.learning import Reinference, load_reinference, save_reinference
 from taskclf_tray.record.memory import ConfigMemory, PastMemory
 from taskclf_tray.record.recorder import record_of

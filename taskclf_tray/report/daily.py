@@ -17,7 +17,7 @@ from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.time import US_PER_SECOND, from_us, zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.smooth import Segment, flap_rate
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.report.days import Day
 from taskclf_tray.report.pieces import Piece, pieces_of, runs
 from taskclf_tray.system.local_zone import local_zone_name

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import stored_zone
-from taskclf_tray.infer.taxonomy import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.apportion import apportion_minutes, duration
 from taskclf_tray.report.daily import DailyReport

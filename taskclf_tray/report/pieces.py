@@ -8,7 +8,8 @@ from itertools import repeat
 from typing import Any
 
 from taskclf_tray.core.time import seconds_to_us
-from taskclf_tray.infer.taxonomy import OTHER_BUCKET, TaxonomyConfig
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 from taskclf_tray.labels.categories import Shown
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.labels import SpanRecord

@@ -102,8 +102,8 @@ def test_without_fresh_data_the_newest_minute_shows_and_then_its_age(session: Se
 def test_the_core_label_shown_belongs_to_the_category_shown() -> None:
     taxonomy = TaxonomyConfig(
         buckets=(
-            TaxonomyBucket("Making", ("Build", "Debug")),
-            TaxonomyBucket("Talking", ("Communicate", "Meet")),
+            TaxonomyBucket(name="Making", core_labels=("Build", "Debug")),
+            TaxonomyBucket(name="Talking", core_labels=("Communicate", "Meet")),
         )
     )
     probs = (0.0, 0.3, 0.4, 0.28, 0.0, 0.02, 0.0, 0.0)

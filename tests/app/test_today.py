@@ -35,11 +35,14 @@ pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ZONES = ("UTC", "Asia/Tokyo", "Pacific/Honolulu")
-WORK = TaxonomyBucket("Work", ("Build", "Debug"), color="#123456")
+WORK = TaxonomyBucket(name="Work", core_labels=("Build", "Debug"), color="#123456")
 TAXONOMIES = (
     None,
-    TaxonomyConfig((WORK, TaxonomyBucket("Talk", ("Meet", "Build")))),
-    TaxonomyConfig((TaxonomyBucket("Talk", ("Meet",)),), reject=TaxonomyReject(include_rejected_in_reports=True)),
+    TaxonomyConfig(buckets=(WORK, TaxonomyBucket(name="Talk", core_labels=("Meet", "Build")))),
+    TaxonomyConfig(
+        buckets=(TaxonomyBucket(name="Talk", core_labels=("Meet",)),),
+        reject=TaxonomyReject(include_rejected_in_reports=True),
+    ),
 )
 
 

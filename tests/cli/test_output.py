@@ -82,7 +82,10 @@ def test_the_check_up_never_fails_for_its_marks(encoding: str, monkeypatch: pyte
 @pytest.mark.parametrize("encoding", CODE_PAGES)
 def test_a_category_with_a_picture_in_its_name(line: RecordHome, encoding: str) -> None:
     name = "☕ Pause"
-    save_taxonomy(TaxonomyConfig((TaxonomyBucket(name, ("BreakIdle",)),)), line.home / "configs" / "user_taxonomy.yaml")
+    save_taxonomy(
+        TaxonomyConfig(buckets=(TaxonomyBucket(name=name, core_labels=("BreakIdle",)),)),
+        line.home / "configs" / "user_taxonomy.yaml",
+    )
     put(line, MONDAY, 30, "BreakIdle", ui=name)
     with printed(encoding) as raw:
         assert line.call("report", "daily", "--csv")[0] == 0

@@ -233,7 +233,8 @@ def test_the_categories_of_the_home_name_the_persons_labels(line: RecordHome) ->
     a_day(line)
     taxonomy = line.home / "configs" / "user_taxonomy.yaml"
     config = TaxonomyConfig(
-        (TaxonomyBucket("=1+1", ("Review",)),), reject=TaxonomyReject(include_rejected_in_reports=True)
+        buckets=(TaxonomyBucket(name="=1+1", core_labels=("Review",)),),
+        reject=TaxonomyReject(include_rejected_in_reports=True),
     )
     save_taxonomy(config, taxonomy)
     report = line.json("report", "daily")

@@ -48,7 +48,7 @@ def test_validate_names_line_and_key(line: CommandLine, taxonomy: Path) -> None:
     taxonomy.write_text("buckets:\n  - name: Code\n    core_labels: [Build]\n    color: green\n")
     code, out, err = line.call("taxonomy", "validate")
     assert (code, err) == (1, "")
-    assert out.startswith("✗ Taxonomy user_taxonomy.yaml, line 4: buckets[0].color:")
+    assert out.startswith("✗ Taxonomy user_taxonomy.yaml, line 4: buckets[0].color is")
     problem = line.json("taxonomy", "validate", code=1)["problem"]
     assert (problem["line"], problem["key"]) == (4, "buckets[0].color")
     taxonomy.unlink()

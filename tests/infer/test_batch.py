@@ -30,7 +30,8 @@ from taskclf_tray.infer.batch import (
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.pipeline import PipelineConfig
-from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
+from taskclf_tray.infer.taxonomy_config import default_taxonomy
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.support.sample_rows import (
     BUNDLE,
     HOME,

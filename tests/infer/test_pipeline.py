@@ -29,14 +29,16 @@ from taskclf_tray.infer.pipeline import (
 )
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyResolver
-from taskclf_tray.infer.taxonomy_file import default_taxonomy
+from taskclf_tray.infer.taxonomy_config import default_taxonomy
 from tests.support.pipeline_configs import config_of, letters
 from tests.support.sample_rows import HOME, FakeModel, forest, golden, golden_rows, told_row, vocabularies
 
 CODE_AND_REST = TaxonomyConfig(
     buckets=(
-        TaxonomyBucket("Code", ("Build", "Debug")),
-        TaxonomyBucket("Rest", tuple(label for label in LABEL_SET_V1 if label not in ("Build", "Debug"))),
+        TaxonomyBucket(name="Code", core_labels=("Build", "Debug")),
+        TaxonomyBucket(
+            name="Rest", core_labels=tuple(label for label in LABEL_SET_V1 if label not in ("Build", "Debug"))
+        ),
     )
 )
 

@@ -41,7 +41,7 @@ def probs_of(**shares: float) -> list[float]:
 
 def taxonomy(*buckets: tuple[str, str], **advanced: Any) -> TaxonomyConfig:
     return TaxonomyConfig(
-        buckets=[TaxonomyBucket(name, labels.split()) for name, labels in buckets],
+        buckets=[TaxonomyBucket(name=name, core_labels=labels.split()) for name, labels in buckets],
         advanced=TaxonomyAdvanced(**advanced),
     )
 
@@ -129,7 +129,7 @@ LABELS = [*LABEL_SET_V1, MIXED_UNKNOWN]
 def taxonomies(draw: st.DrawFn) -> TaxonomyConfig:
     count = draw(st.integers(1, 5))
     label_sets = st.lists(st.sampled_from(LABEL_SET_V1), min_size=1, max_size=8, unique=True)
-    buckets = tuple(TaxonomyBucket(f"B{i}", tuple(draw(label_sets))) for i in range(count))
+    buckets = tuple(TaxonomyBucket(name=f"B{i}", core_labels=tuple(draw(label_sets))) for i in range(count))
     return TaxonomyConfig(
         buckets=buckets,
         advanced=TaxonomyAdvanced(

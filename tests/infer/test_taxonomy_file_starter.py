@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from tests.support.sample_rows import forest, golden_rows, vocabularies
 
 def test_it_is_the_default_taxonomy_that_asks_for_no_confidence() -> None:
     starter = parse_taxonomy(starter_taxonomy_text())
-    assert replace(starter, advanced=TaxonomyAdvanced()) == default_taxonomy()
+    assert starter.model_copy(update={"advanced": TaxonomyAdvanced()}) == default_taxonomy()
     assert starter.min_confidence_for_mapping == 0
 
 
@@ -72,7 +71,7 @@ def test_it_changes_no_colour_and_no_letter(label: str) -> None:
 
 def test_the_persons_colour_reaches_the_icon() -> None:
     taxonomy = parse_taxonomy('buckets:\n  - {name: Flow, core_labels: [Build, Debug], color: "#123456"}\n')
-    sure = replace(taxonomy, advanced=TaxonomyAdvanced(min_confidence_for_mapping=0.0))
+    sure = taxonomy.model_copy(update={"advanced": TaxonomyAdvanced(min_confidence_for_mapping=0.0)})
     config = PipelineConfig(model=forest(), cat_encoders=vocabularies(), taxonomy=sure)
     seen = {(p.ui_label, color_of(p, taxonomy)) for p in decide_rows(config, golden_rows())}
     assert seen == {("Flow", "#123456"), ("Other", None)}

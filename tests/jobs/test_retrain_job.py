@@ -276,7 +276,7 @@ def test_what_happens_meanwhile_is_kept(paths: HomePaths) -> None:
             with_database(paths, add)
             policy = load_inference_policy(paths.models)
             assert policy is not None
-            save_inference_policy(dataclasses.replace(policy, reject_threshold=0.66), paths.models)
+            save_inference_policy(policy.model_copy(update={"reject_threshold": 0.66}), paths.models)
 
     assert trained(paths, meanwhile)["outcome"] == "promoted"
     spans = with_database(paths, lambda d: list(LabelStore(d, USER).everything()))

@@ -22,27 +22,31 @@ from taskclf_tray.infer.taxonomy import (
     TaxonomyConfig,
     TaxonomyReject,
     TaxonomyResolver,
-    taxonomy_of,
 )
-from taskclf_tray.infer.taxonomy_file import save_taxonomy, taxonomy_document
+from taskclf_tray.infer.taxonomy_file import save_taxonomy
 from taskclf_tray.labels.categories import Categories, KeptCategories, categories_in_force
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.database import Database
 from tests.support.report_records import bucket
 from tests.support.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
-WORK = TaxonomyBucket("Work", ("Build", "Debug", "Write"), "What I am paid for", "#112233")
-TALK = TaxonomyBucket("Talk", ("Communicate", "Meet"))
+WORK = TaxonomyBucket(
+    name="Work", core_labels=("Build", "Debug", "Write"), description="What I am paid for", color="#112233"
+)
+TALK = TaxonomyBucket(name="Talk", core_labels=("Communicate", "Meet"))
 OTHERS = (
-    TaxonomyConfig((WORK, TALK)),
+    TaxonomyConfig(buckets=(WORK, TALK)),
     TaxonomyConfig(
-        (WORK, TALK),
-        reject=TaxonomyReject("No idea"),
+        buckets=(WORK, TALK),
+        reject=TaxonomyReject(mixed_label_name="No idea"),
         advanced=TaxonomyAdvanced(min_confidence_for_mapping=0.9),
     ),
-    TaxonomyConfig((WORK, TALK), advanced=TaxonomyAdvanced("max", reweight_core_labels={"Meet": 7.0})),
-    TaxonomyConfig((WORK, TaxonomyBucket("Write", ("Write", "Review")), TALK)),
-    TaxonomyConfig((TALK,), reject=TaxonomyReject("Other")),
+    TaxonomyConfig(
+        buckets=(WORK, TALK),
+        advanced=TaxonomyAdvanced(probability_aggregation="max", reweight_core_labels={"Meet": 7.0}),
+    ),
+    TaxonomyConfig(buckets=(WORK, TaxonomyBucket(name="Write", core_labels=("Write", "Review")), TALK)),
+    TaxonomyConfig(buckets=(TALK,), reject=TaxonomyReject(mixed_label_name="Other")),
     None,
 )
 
@@ -70,8 +74,8 @@ def home_taxonomy() -> TaxonomyConfig:
 
 
 def renamed(taxonomy: TaxonomyConfig) -> TaxonomyConfig:
-    buckets = [dataclasses.replace(b, name=f"My {b.name}", color="#000001") for b in taxonomy.buckets]
-    return dataclasses.replace(taxonomy, buckets=buckets, reject=TaxonomyReject("No idea"))
+    buckets = [b.model_copy(update={"name": f"My {b.name}", "color": "#000001"}) for b in taxonomy.buckets]
+    return taxonomy.model_copy(update={"buckets": buckets, "reject": TaxonomyReject(mixed_label_name="No idea")})
 
 
 @pytest.mark.parametrize("number", range(len(OTHERS) + 2))
@@ -131,7 +135,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.mark.parametrize("taxonomy", [t for t in OTHERS if t is not None])
 def test_a_taxonomy_comes_back_whole(taxonomy: TaxonomyConfig) -> None:
-    assert taxonomy_of(json.loads(json.dumps(taxonomy_document(taxonomy)))) == taxonomy
+    assert TaxonomyConfig.model_validate(json.loads(json.dumps(taxonomy.model_dump()))) == taxonomy
 
 
 def test_a_wrong_file_leaves_the_last_valid_categories_in_force(database: Database, tmp_path: Path) -> None:

@@ -116,11 +116,24 @@ def texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def windows(rows: list[dict[str, Any]]) -> list[WindowPrediction]:
     return [
         WindowPrediction(
-            r["user_id"], r["bucket_start_ts"], 1, r["predicted_label"], (0.125,) * 8, r["confidence"], False, None, {},
-            "m", "v3", "labels_v1", r["predicted_label"], "model", "c", r["bucket_end_ts"], (0.125,) * 8,
+            user_id=r["user_id"],
+            bucket_start_ts=r["bucket_start_ts"],
+            core_label_id=1,
+            core_label_name=r["predicted_label"],
+            core_probs=(0.125,) * 8,
+            confidence=r["confidence"],
+            is_rejected=False,
+            mapped_label_name=r["predicted_label"],
+            mapped_probs={},
+            model_version="m",
+            schema_version="v3",
+            smoothed_label_name=r["predicted_label"],
+            config_id="c",
+            bucket_end_ts=r["bucket_end_ts"],
+            model_probs=(0.125,) * 8,
         )
         for r in rows
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("form", [list, tuple, iter, frame, naive_frame, texts, windows])

@@ -25,7 +25,7 @@ from tests.support.worker_home import USER
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
 BERLIN = "Europe/Berlin"
-CODING = (TaxonomyBucket("Coding", ("Build",)),)
+CODING = (TaxonomyBucket(name="Coding", core_labels=("Build",)),)
 
 
 def bucket(start: datetime, label: str = "Build", **more: Any) -> BucketRecord:
@@ -139,7 +139,7 @@ def test_the_taxonomy_in_force_says_whether_rejected_minutes_count(folder: Folde
     folder.put_hours(MONDAY + timedelta(hours=9), 1, ui="Coding")
     folder.put_hours(MONDAY + timedelta(hours=10), 1, ui="Unclear")
     for include in (False, True):
-        folder.taxonomy = TaxonomyConfig(CODING, reject=TaxonomyReject(include_rejected_in_reports=include))
+        folder.taxonomy = TaxonomyConfig(buckets=CODING, reject=TaxonomyReject(include_rejected_in_reports=include))
         folder.writer.write(MONDAY + timedelta(hours=12), "UTC", is_last=True)
         report = folder.report("2026-03-02")
         assert report["rejected_seconds"] == 3600

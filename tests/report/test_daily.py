@@ -72,7 +72,8 @@ def test_a_label_beside_a_minute_is_no_part_of_it() -> None:
 
 def includes(rejected: bool) -> TaxonomyConfig:
     return TaxonomyConfig(
-        (TaxonomyBucket("Coding", ("Build",)),), reject=TaxonomyReject(include_rejected_in_reports=rejected)
+        buckets=(TaxonomyBucket(name="Coding", core_labels=("Build",)),),
+        reject=TaxonomyReject(include_rejected_in_reports=rejected),
     )
 
 

@@ -57,7 +57,10 @@ labels = st.lists(
 
 def taxonomy(*, includes_rejected: bool) -> TaxonomyConfig:
     return TaxonomyConfig(
-        (TaxonomyBucket("Coding", ("Build",)), TaxonomyBucket("Talk", ("Meet",))),
+        buckets=(
+            TaxonomyBucket(name="Coding", core_labels=("Build",)),
+            TaxonomyBucket(name="Talk", core_labels=("Meet",)),
+        ),
         reject=TaxonomyReject(include_rejected_in_reports=includes_rejected),
     )
 

@@ -27,7 +27,10 @@ from tests.support.report_records import MINUTE, bucket
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BLUE, RED = "#2E86DE", "#AA0011"
 TAXONOMY = TaxonomyConfig(
-    (TaxonomyBucket("Coding", ("Build",), color=BLUE), TaxonomyBucket("Talk", ("Meet",), color=RED))
+    buckets=(
+        TaxonomyBucket(name="Coding", core_labels=("Build",), color=BLUE),
+        TaxonomyBucket(name="Talk", core_labels=("Meet",), color=RED),
+    )
 )
 MARGIN, TOP, BAND, MARK = 40, 122, 132, 6
 """Where a single day lies on the sheet."""
@@ -85,7 +88,9 @@ def test_unsure_minutes_are_hatched_unless_the_taxonomy_counts_them() -> None:
     records = minutes(NINE, 60, "Unclear")
     hatched = set(row(a_day(Day(NINE.date(), records)), TOP + BAND // 2)[500:600])
     assert hatched == {UNSURE, UNSURE_LINES}
-    counted = TaxonomyConfig(TAXONOMY.buckets, reject=TaxonomyReject("Unclear", include_rejected_in_reports=True))
+    counted = TaxonomyConfig(
+        buckets=TAXONOMY.buckets, reject=TaxonomyReject(mixed_label_name="Unclear", include_rejected_in_reports=True)
+    )
     assert len(set(row(a_day(Day(NINE.date(), records), counted), TOP + BAND // 2)[500:600])) == 1
 
 
@@ -144,7 +149,9 @@ def test_nothing_on_record_is_a_picture_too() -> None:
 
 def test_names_of_every_kind_are_drawn_within_the_sheet() -> None:
     records = [bucket(NINE + number * MINUTE, ui=name) for number, name in enumerate(HOSTILE * 3)]
-    hostile = TaxonomyConfig(tuple(TaxonomyBucket(name, ("Build",)) for name in HOSTILE if name.strip()))
+    hostile = TaxonomyConfig(
+        buckets=tuple(TaxonomyBucket(name=name, core_labels=("Build",)) for name in HOSTILE if name.strip())
+    )
     image = a_day(Day(NINE.date(), records), hostile)
     assert image.height < 500
     assert set(row(image, image.height - 5)) == {"#ffffff"}
@@ -164,9 +171,11 @@ def test_colours_are_the_taxonomys_and_never_one_twice() -> None:
     colours = colors_of(names, TAXONOMY)
     assert (colours["Coding"], colours["Talk"]) == (BLUE.lower(), RED.lower())
     assert len(set(colours.values())) == len(names)
-    twins = TaxonomyConfig((TaxonomyBucket("A", ("Build",)), TaxonomyBucket("B", ("Meet",))))
+    twins = TaxonomyConfig(
+        buckets=(TaxonomyBucket(name="A", core_labels=("Build",)), TaxonomyBucket(name="B", core_labels=("Meet",)))
+    )
     assert len(set(colors_of(["A", "B"], twins).values())) == 2
-    steered = TaxonomyConfig((TaxonomyBucket("a\x1b[0m", ("Build",), color=RED),))
+    steered = TaxonomyConfig(buckets=(TaxonomyBucket(name="a\x1b[0m", core_labels=("Build",), color=RED),))
     assert colors_of(["a�[0m"], steered) == {"a�[0m": RED.lower()}
 
 

@@ -138,7 +138,9 @@ def test_a_category_called_not_sure_is_not_what_nobody_is_sure_of() -> None:
 
 def hostile_report() -> DailyReport:
     records = [bucket(NINE + number * MINUTE, ui=name) for number, name in enumerate(HOSTILE)]
-    taxonomy = TaxonomyConfig(tuple(TaxonomyBucket(name, ("Build",)) for name in HOSTILE if name.strip()))
+    taxonomy = TaxonomyConfig(
+        buckets=tuple(TaxonomyBucket(name=name, core_labels=("Build",)) for name in HOSTILE if name.strip())
+    )
     return daily_report(Day(MONDAY, records), taxonomy)
 
 

@@ -21,6 +21,7 @@ DOORS = (
     "taskclf_tray.infer.monitor",
     "taskclf_tray.infer.online",
     "taskclf_tray.infer.resolve",
+    "taskclf_tray.infer.taxonomy",
     "taskclf_tray.model_registry",
     "taskclf_tray.ui.runtime",
 )

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.infer.calibration import TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
-from taskclf_tray.infer.taxonomy_file import default_taxonomy, load_taxonomy
+from taskclf_tray.infer.taxonomy_config import default_taxonomy
+from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from tests.support.sample_rows import HOME, vocabularies
 
 USERS = ["aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002", "stranger"]

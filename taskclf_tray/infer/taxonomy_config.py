@@ -1,0 +1,187 @@
+"""The person's own categories for the eight core labels, as `configs/user_taxonomy.yaml` describes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+
+from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED_UNKNOWN
+from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.person_files import FileModel, Flag, Mistake, Number, Share, about, misplaced, where
+from taskclf_tray.core.plain_text import readable
+from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+
+DEFAULT_COLORS: Final = ("#bfdfdb", "#0b52a8", "#57b3ff", "#bc530f", "#6d226a", "#2d926c", "#faf87d", "#f4b40f")
+"""In label order; those the tray icon has without a taxonomy, so that a new taxonomy recolours nothing."""
+MIN_WEIGHT: Final = 1e-100
+MAX_WEIGHT: Final = 1e100
+"""Weights stay where a probability times a weight cannot vanish or overflow, so that mapped rows always sum to 1."""
+
+_DEFAULT_COLOR: Final = "#7F8C8D"
+_SECTION: Final = "`key: value` lines"
+_TRUTH: Final = "true or false"
+_LABELS: Final = f"a list of core labels ({', '.join(LABEL_SET_V1)}), each once"
+
+
+def _core_labels(labels: list[str]) -> list[str]:
+    if not labels:
+        raise ValueError("holds no core label")
+    unknown = next((label for label in labels if label not in LABEL_SET_V1), None)
+    if unknown is not None:
+        raise ValueError(f"names {unknown!r}, which is no core label")
+    if len(set(labels)) < len(labels):
+        raise ValueError("names a core label twice")
+    return labels
+
+
+def _version(value: object) -> object:
+    """`version: 1.0` is a number in YAML and `"1.0"` a text: both mean the same."""
+    is_known = not isinstance(value, bool) and isinstance(value, str | int | float) and str(value) in ("1", "1.0")
+    return "1.0" if is_known else value
+
+
+_NotBlank = Annotated[str, where(lambda text: bool(text.strip()))]
+_CoreLabel = Annotated[str, where(lambda label: label in LABEL_SET_V1, "no such core label")]
+_Weight = Annotated[Number, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)]
+_EmptyIsNone = BeforeValidator(lambda value: {} if value is None else value)
+"""A key with nothing behind it has its default."""
+
+
+class _Part(FileModel):
+    """A part of the taxonomy; a misspelt key would be ignored without a word, so it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def refusal(cls, mistake: Mistake) -> TaxonomyError:
+        """TaxonomyError with the key."""
+        title = f"{readable(str(mistake))}."
+        return TaxonomyError(title, "Correct the taxonomy file and save it again.", key=mistake.place)
+
+
+class TaxonomyBucket(_Part):
+    """One of the person's buckets and the core labels it holds. Raises TaxonomyError for wrong values."""
+
+    name: _NotBlank = about("The name of the category.", expected="a text that is not blank")
+    description: str = about("What the category is for.", expected="a text", default="")
+    core_labels: Annotated[list[str], AfterValidator(_core_labels)] = about(
+        "The labels of the model that belong to it.", expected=_LABELS
+    )
+    color: str = about(
+        "The color of the category.",
+        expected='a color such as "#2E86DE"',
+        default=_DEFAULT_COLOR,
+        pattern="^#[0-9A-Fa-f]{6}$",
+    )
+
+
+class TaxonomyDisplay(_Part):
+    """How views show labels; no effect on what is computed."""
+
+    show_core_labels: Flag = about(expected=_TRUTH, default=False)
+    default_view: str = about(expected="a text", default="mapped")
+    color_theme: str = about(expected="a text", default="default")
+
+
+class TaxonomyReject(_Part):
+    """What a minute is called that the model is not sure of, and whether reports count it."""
+
+    mixed_label_name: _NotBlank = about(
+        "What minutes are called that the model is not sure of.",
+        expected="a name that no category has",
+        default=MIXED_UNKNOWN,
+    )
+    include_rejected_in_reports: Flag = about("Whether reports count them.", expected=_TRUTH, default=False)
+
+
+class TaxonomyAdvanced(_Part):
+    """How probabilities of core labels become those of buckets. Raises TaxonomyError for wrong values."""
+
+    probability_aggregation: Literal["sum", "max"] = about(
+        "The probability of a category: the sum of its labels' (sum) or the highest of them (max).",
+        expected="sum or max",
+        default="sum",
+    )
+    min_confidence_for_mapping: Share = about(
+        "A category less probable than this is shown as Mixed/Unknown.",
+        expected="a number between 0 and 1",
+        default=DEFAULT_MIN_CONFIDENCE_FOR_MAPPING,
+    )
+    reweight_core_labels: Annotated[dict[_CoreLabel, _Weight], _EmptyIsNone] = about(
+        "How much a label counts in its category, 1.0 where it is not named.",
+        expected="lines of `core label: weight` with weights above 0",
+        default_factory=dict,
+    )
+
+
+class TaxonomyConfig(_Part):
+    """A whole taxonomy file, in the file's sections. Raises TaxonomyError, whose `key` names what is wrong.
+
+    >>> TaxonomyConfig(buckets=[TaxonomyBucket(name="Code", core_labels=["Build", "Debug"])]).mixed_label_name
+    'Mixed/Unknown'
+    """
+
+    version: Annotated[Literal["1.0"], BeforeValidator(_version)] = about(
+        "The version of this file's format.", expected="1.0", default="1.0"
+    )
+    label_schema_version: Literal["labels_v1"] = about(expected=LABEL_VERSION, default=LABEL_VERSION)
+    user_id: str | None = about(expected="a text", default=None)
+    display: Annotated[TaxonomyDisplay, _EmptyIsNone] = about(expected=_SECTION, default=TaxonomyDisplay())
+    reject: Annotated[TaxonomyReject, _EmptyIsNone] = about(expected=_SECTION, default=TaxonomyReject())
+    buckets: list[TaxonomyBucket] = about("The categories.", expected="a list of buckets, at least one", min_length=1)
+    advanced: Annotated[TaxonomyAdvanced, _EmptyIsNone] = about(expected=_SECTION, default=TaxonomyAdvanced())
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [bucket.name for bucket in self.buckets]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise misplaced(("buckets",), f"has two buckets named {twice!r}")
+        if self.mixed_label_name in names:
+            raise misplaced(("reject", "mixed_label_name"), f"is {self.mixed_label_name!r}, as a bucket is")
+        return self
+
+    @property
+    def mixed_label_name(self) -> str:
+        """What a minute is called that the model is not sure of."""
+        return self.reject.mixed_label_name
+
+    @property
+    def include_rejected_in_reports(self) -> bool:
+        """Whether reports count such minutes."""
+        return self.reject.include_rejected_in_reports
+
+    @property
+    def probability_aggregation(self) -> Literal["sum", "max"]:
+        """A bucket's probability: the sum of its labels', or the largest of them."""
+        return self.advanced.probability_aggregation
+
+    @property
+    def min_confidence_for_mapping(self) -> float:
+        """Below this probability no bucket is named."""
+        return self.advanced.min_confidence_for_mapping
+
+    @property
+    def reweight_core_labels(self) -> dict[str, float]:
+        """How much a core label counts, 1.0 where it is not named."""
+        return self.advanced.reweight_core_labels
+
+    @property
+    def digest(self) -> str:
+        """64 hex digits over the content: equal for files that say the same."""
+        # one flat object, as before the sections were fields: records name taxonomies by this
+        flat: dict[str, Any] = self.model_dump()
+        flat |= flat.pop("reject") | flat.pop("advanced")
+        return hashlib.sha256(json.dumps(flat, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def default_taxonomy() -> TaxonomyConfig:
+    """One bucket per core label, named like it."""
+    buckets = [
+        TaxonomyBucket(name=label, core_labels=[label], color=color)
+        for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
+    ]
+    return TaxonomyConfig(buckets=buckets)
