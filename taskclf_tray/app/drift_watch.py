@@ -24,7 +24,8 @@ from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.drift.memory import DriftMemory, Told, load_memory, take_in, update_memory
-from taskclf_tray.drift.story import DRIFT_TOO_SHORT, Story, stories_of, too_little_data, words
+from taskclf_tray.drift.story import Story, stories_of, too_little_data, words
+from taskclf_tray.drift.wording import TOO_SHORT
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
@@ -127,7 +128,7 @@ class DriftWatch:
     def _start(self, day: date) -> None:
         """Begin to check; a record too young for it is noted without a process."""
         if not self._is_old_enough(day):
-            self._take_in(self._session.database, [], day, DRIFT_TOO_SHORT)
+            self._take_in(self._session.database, [], day, TOO_SHORT)
             self._checked = day
             return
         self._tried = (day, self._tried[1] + 1 if self._tried[0] == day else 1)

@@ -101,21 +101,21 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    from taskclf_tray.drift.story import DRIFT_NONE
+    from taskclf_tray.drift.wording import NO_DRIFT
 
     if facts["too_little_data"] is not None:
         yield facts["too_little_data"]
     elif not facts["found"]:
-        yield DRIFT_NONE
+        yield NO_DRIFT
     for story in facts["found"]:
         yield f"· {story['text']}"
 
 
 def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
-    from taskclf_tray.drift.story import DRIFT_NEVER
+    from taskclf_tray.drift.wording import NEVER_CHECKED
 
     if memory.checked_day is None or memory.checked_at is None:
-        yield DRIFT_NEVER
+        yield NEVER_CHECKED
         return
     at = time_options.local(memory.checked_at)
     yield f"Checked on {at:%Y-%m-%d %H:%M}, with the days up to {memory.checked_day}:"

@@ -31,7 +31,7 @@ from taskclf_tray.core.frames import has_column, starts_us
 from taskclf_tray.core.telemetry import TelemetrySnapshot, compute_telemetry
 from taskclf_tray.core.time import from_us
 from taskclf_tray.drift.days import UserDays, Window, days_of, read_window
-from taskclf_tray.drift.findings import Finding, Hypothesis, Thresholds, discoveries, summary_of, too_little, words
+from taskclf_tray.drift.findings import Finding, Hypothesis, Thresholds, discoveries
 from taskclf_tray.drift.hypotheses import LEAST_CURRENT_DAYS, LEAST_REFERENCE_DAYS, Pair, findings
 from taskclf_tray.drift.report import (
     DayKind,
@@ -43,6 +43,7 @@ from taskclf_tray.drift.report import (
     UserDrift,
 )
 from taskclf_tray.drift.statistics import ks_of_values, psi_of_values
+from taskclf_tray.drift.wording import sentence, since_when, summary_of, too_little
 
 _TELLING: Final = (
     DriftTrigger.missingness,
@@ -177,6 +178,7 @@ def _alerts(pair: Pair, user: str, thresholds: Thresholds, reject_label: str, ti
 
 
 def _alert(finding: Finding, user: str, timestamp: datetime) -> DriftAlert:
+    what = (finding.trigger, finding.feature, finding.details, since_when(finding.since))
     return DriftAlert(
         trigger=finding.trigger,
         severity=_severity(finding),
@@ -186,8 +188,8 @@ def _alert(finding: Finding, user: str, timestamp: datetime) -> DriftAlert:
         threshold=finding.threshold,
         p_value=finding.p_value,
         since=finding.since,
-        text=words(finding, with_names=False),
-        text_with_names=words(finding, with_names=True),
+        text=sentence(*what, names_apps=False),
+        text_with_names=sentence(*what, names_apps=True),
         timestamp=timestamp,
         details=dict(finding.details),
     )

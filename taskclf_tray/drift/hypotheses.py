@@ -15,7 +15,7 @@ import numpy as np
 
 from taskclf_tray.drift.days import BoolArray, FloatArray, IntArray, UserDays
 from taskclf_tray.drift.findings import CLOCK, Finding, Thresholds
-from taskclf_tray.drift.report import DayKind, DriftTrigger
+from taskclf_tray.drift.report import NEW_BELOW_SHARE, DayKind, DriftTrigger
 from taskclf_tray.drift.statistics import (
     LEAST_KS_DISTANCE,
     MOST_INDEPENDENT,
@@ -37,7 +37,6 @@ RECENT_DAYS: Final = (3, 2)
 LEAST_MISSING_CHANGE: Final = 0.25
 LEAST_NEW_SHARE: Final = 0.1
 """Of a program or site the reference does not have."""
-_NEW_BELOW_SHARE: Final = 0.01
 _MOST_VALUES: Final = 30
 """Values of a category with a cell of their own; the rest share one."""
 _KS_CELLS: Final = 20
@@ -124,7 +123,7 @@ def _of_category(pair: Pair, name: str, thresholds: Thresholds) -> Finding:
     before, after = (side.window.categories[name] for side in (pair.reference, pair.current))
     table, names, shares = _value_shares(pair, before, after)
     change = shares[1] - shares[0]
-    is_new = shares[0] < _NEW_BELOW_SHARE
+    is_new = shares[0] < NEW_BELOW_SHARE
     needed = np.where(is_new, LEAST_NEW_SHARE, thresholds.class_shift)
     largest = int(np.argmax(np.abs(change) / needed))
     details = {

@@ -26,6 +26,8 @@ __all__ = [
 
 Severity = Literal["warning", "critical"]
 DayKind = Literal["weekday", "weekend"]
+NEW_BELOW_SHARE: Final = 0.01
+"""An app or site with a smaller share of the reference is new."""
 _DECIMALS: Final = 6
 
 

@@ -23,7 +23,7 @@ from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.drift.memory import DriftMemory, load_memory
-from taskclf_tray.drift.story import DRIFT_TOO_SHORT
+from taskclf_tray.drift.wording import TOO_SHORT
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
@@ -155,7 +155,7 @@ def test_a_new_main_app_is_told_once(tmp_path: Path) -> None:
         write_working_days(desk.rig.paths.database, working_days(FRIDAY, THURSDAY), in_figma)
         desk.check()
         (told,) = desk.told
-        assert told.startswith("You use Figma a lot since Friday; the model has not seen that.")
+        assert told.startswith("You have used Figma a lot since Friday. The model has not seen it before.")
         queued = desk.queued()
         assert f"{len(queued)} blocks wait under Review" in told
         assert 0 < len(queued) <= drift_watch.QUEUED_BLOCKS
@@ -224,9 +224,9 @@ def test_a_young_record_wants_no_process(tmp_path: Path, caplog: pytest.LogCaptu
     with watching(tmp_path, job_module="no.such.module") as desk:
         desk.work()
         assert not desk.step()
-        assert (desk.memory().checked_day, desk.memory().too_little_data) == (LAST, DRIFT_TOO_SHORT)
+        assert (desk.memory().checked_day, desk.memory().too_little_data) == (LAST, TOO_SHORT)
         assert (desk.told, desk.queued()) == ([], [])
-        assert f"up to {LAST}: {DRIFT_TOO_SHORT}" in caplog.text
+        assert f"up to {LAST}: {TOO_SHORT}" in caplog.text
 
 
 def test_too_little_data_is_said_in_the_log_and_remembered(desk: Watch, caplog: pytest.LogCaptureFixture) -> None:
@@ -330,7 +330,7 @@ def test_a_drift_that_lasts_is_told_once_and_one_that_comes_back_again(desk: Wat
 
 @pytest.mark.parametrize(
     ("config", "sentence"),
-    [(Config(), "You use an app a lot since Friday"), (NAMED, "You use Figma a lot since Friday")],
+    [(Config(), "You have used an app a lot since Friday"), (NAMED, "You have used Figma a lot since Friday")],
 )
 def test_an_app_is_named_only_where_the_person_lets_it(desk: Watch, config: Config, sentence: str) -> None:
     desk.session.config = config

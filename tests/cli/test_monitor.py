@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from taskclf_tray.core.time import to_us
-from taskclf_tray.drift import story
+from taskclf_tray.drift import wording
 from taskclf_tray.drift.memory import DriftMemory, Told, update_memory
 from tests.support.cli_records import NOW, RecordHome, clock_of, in_berlin, line
 from tests.support.drift_home import FRIDAY, LAST, in_figma, working_days, write_days
@@ -38,7 +38,7 @@ def test_a_check_finds_the_drift_tells_nobody_and_is_shown(line: RecordHome) -> 
     assert code == 0
     assert out.splitlines()[:2] == [
         f"The seven days up to {LAST} beside the seven before:",
-        "· You use an app a lot since Friday that the model has not seen.",
+        "· You have used an app a lot since Friday that the model has not seen before.",
     ]
     assert "figma" not in out.lower()
     assert "only your activity is compared" in err  # this home has no model
@@ -48,7 +48,10 @@ def test_a_check_finds_the_drift_tells_nobody_and_is_shown(line: RecordHome) -> 
     shown = line.json("monitor", "show")
     assert [(one["kind"], one["since"]) for one in shown["found"]][:1] == [("new_app", FRIDAY.isoformat())]
     (line.home / "config.toml").write_text("privacy_notifications = false\n")
-    assert "  · You use Figma a lot since Friday; the model has not seen that.\n" in line.call("monitor", "show")[1]
+    assert (
+        "  · You have used Figma a lot since Friday. The model has not seen it before.\n"
+        in line.call("monitor", "show")[1]
+    )
 
 
 def test_a_record_too_young_says_so_and_is_no_failure(line: RecordHome) -> None:
@@ -70,17 +73,17 @@ def remember(line: RecordHome, memory: DriftMemory) -> None:
 
 
 def test_show_before_the_first_check(line: RecordHome) -> None:
-    assert line.call("monitor", "show") == (0, f"{story.DRIFT_NEVER}\n", "")
+    assert line.call("monitor", "show") == (0, f"{wording.NEVER_CHECKED}\n", "")
     assert line.json("monitor", "show") == {
         "day": None, "checked_at": None, "too_little_data": None, "found": [], "told": [], "waiting": 0,
     }  # fmt: skip
 
 
 def test_show_says_why_there_was_too_little(line: RecordHome) -> None:
-    remember(line, DriftMemory(LAST, NOON, story.DRIFT_TOO_SHORT))
+    remember(line, DriftMemory(LAST, NOON, wording.TOO_SHORT))
     assert line.call("monitor", "show")[1].splitlines() == [
         f"Checked on 2026-03-19 13:00, with the days up to {LAST}:",
-        f"  {story.DRIFT_TOO_SHORT}",
+        f"  {wording.TOO_SHORT}",
     ]
 
 
@@ -91,7 +94,7 @@ def test_show_lists_what_was_told_and_what_waits(line: RecordHome) -> None:
     line.put_request("two", 120)
     line.put_request("three", 180, reason="drift", status="skipped")
     assert line.call("monitor", "show")[1].splitlines()[1:] == [
-        f"  {story.DRIFT_NONE}",
+        f"  {wording.NO_DRIFT}",
         "You were told, the newest first:",
         "  2026-03-20 13:00  Sentence 1.",
         "  2026-03-19 13:00  Sentence 0.",

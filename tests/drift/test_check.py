@@ -64,7 +64,7 @@ def test_a_feature_that_moves_out_of_range(reference: Week, current: Week, sign:
     assert (psi.severity, by_trigger[DriftTrigger.feature_ks].severity) == ("critical", "warning")
     assert report.any_critical
     assert psi.since == date(2026, 3, 9)
-    assert psi.text == "It changed since Monday: how much you type."
+    assert psi.text == "How much you type has changed since Monday."
 
 
 def test_a_drift_of_two_days_is_found_and_dated(reference: Week) -> None:
@@ -74,8 +74,8 @@ def test_a_drift_of_two_days_is_found_and_dated(reference: Week) -> None:
     report = _check(reference, _changed(current, app_id=current.frame["app_id"].where(~late, "com.figma.Figma")))
     alert = report.alerts[0]
     assert (alert.trigger, alert.since) == (DriftTrigger.category_shift, date(2026, 3, 11))
-    assert alert.text == "You use a program a lot since Wednesday that the model has not seen."
-    assert alert.text_with_names == "You use Figma a lot since Wednesday; the model has not seen that."
+    assert alert.text == "You have used an app a lot since Wednesday that the model has not seen before."
+    assert alert.text_with_names == "You have used Figma a lot since Wednesday. The model has not seen it before."
     assert alert.details["value"] == "com.figma.Figma"
     assert "igma" not in report.summary
 
@@ -94,10 +94,10 @@ def test_input_that_goes_missing_and_comes_back(reference: Week, current: Week) 
         "clicks_per_min",
     }
     assert report.alerts[0].text == (
-        "The keyboard and mouse counts are missing since Monday; the model was used to having them."
+        "There has been no keyboard or mouse data since Monday: is the input watcher running?"
     )
     back = _check(replace(gone, frame=gone.frame), week(3, first=NEXT_MONDAY + timedelta(days=7)))
-    assert "are there since Monday" in back.alerts[0].text
+    assert "There has been keyboard and mouse data since Monday" in back.alerts[0].text
 
 
 def test_what_the_model_says(reference: Week, current: Week) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from taskclf_tray.drift.findings import Finding, words
 from taskclf_tray.drift.report import DriftReport, DriftTrigger, write_drift_report
+from taskclf_tray.drift.wording import sentence, since_when
 from taskclf_tray.infer import monitor
 from tests.support.drift_frames import MONDAY, check_arguments, week
 
@@ -116,53 +116,63 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(report: DriftReport,
 @pytest.mark.parametrize(
     ("trigger", "feature", "details", "expected"),
     [
-        ("missingness", "keys_per_min", (0, 1), "The keyboard and mouse counts are missing since Tuesday; "),
-        ("missingness", "mouse_distance", (1, 0), "The keyboard and mouse counts are there since Tuesday; "),
-        ("missingness", "title_length", (0, 1), "A part of the data is missing since Tuesday; "),
-        ("category_shift", "app_id", (0, 0.5), "You use a program a lot since Tuesday that the model has not seen."),
-        ("category_shift", "app_id", (0.2, 0.5), "You use one kind of program much more since Tuesday."),
-        ("category_shift", "domain_category", (0.5, 0.2), "You use one kind of site much less since Tuesday."),
-        ("class_shift", "Meet", (0.1, 0.4), "Meet is 40 % of your time since Tuesday; before it was 10 %."),
+        (
+            "missingness",
+            "keys_per_min",
+            (0, 1),
+            "There has been no keyboard or mouse data since Tuesday: is the input watcher",
+        ),
+        ("missingness", "mouse_distance", (1, 0), "There has been keyboard and mouse data since Tuesday, which"),
+        ("missingness", "title_length", (0, 1), "Part of the data has been missing since Tuesday. "),
+        (
+            "category_shift",
+            "app_id",
+            (0, 0.5),
+            "You have used an app a lot since Tuesday that the model has not seen before.",
+        ),
+        ("category_shift", "app_id", (0.2, 0.5), "You have used one app much more since Tuesday."),
+        ("category_shift", "domain_category", (0.5, 0.2), "You have used one kind of site much less since Tuesday."),
+        ("class_shift", "Meet", (0.1, 0.4), "Meet has been 40 % of your time since Tuesday; before, it was 10 %."),
         (
             "reject_rate_increase",
             "",
             (0.1, 0.4),
-            "The model does not know what you do 40 % of the time since Tuesday; ",
+            "The model has not known what you do 40 % of the time since Tuesday; ",
         ),
-        ("entropy_spike", "", (1, 2), "The model is much less sure of what you do since Tuesday."),
-        ("feature_psi", "keys_per_min", (1, 2), "It changed since Tuesday: how much you type."),
-        ("feature_ks", "app_switch_count_last_5m", (1, 2), "It changed since Tuesday: how often you switch programs."),
-        ("feature_ks", "hour_of_day", (1, 2), "It changed since Tuesday: the hours at which you work."),
-        ("feature_ks", "of_the_future", (1, 2), "It changed since Tuesday: the way you work."),
+        ("entropy_spike", "", (1, 2), "The model has been much less sure of what you do since Tuesday."),
+        ("feature_psi", "keys_per_min", (1, 2), "How much you type has changed since Tuesday."),
+        ("feature_ks", "app_switch_count_last_5m", (1, 2), "How often you switch apps has changed since Tuesday."),
+        ("feature_ks", "hour_of_day", (1, 2), "When you work has changed since Tuesday."),
+        ("feature_ks", "of_the_future", (1, 2), "The way you work has changed since Tuesday."),
     ],
 )
 def test_sentences(trigger: str, feature: str, details: tuple[float, float], expected: str) -> None:
     names = {"reference_share": details[0], "current_share": details[1], "value": "com.figma.Figma"}
     names |= {"reference_rate": details[0], "current_rate": details[1]}
-    finding = Finding(DriftTrigger(trigger), feature, 1.0, 0.5, 0.01, date(2026, 3, 10), names)
-    assert words(finding, with_names=False).startswith(expected)
-    assert "lately" in words(replace(finding, since=None), with_names=False)
+    since = since_when(date(2026, 3, 10))
+    assert sentence(DriftTrigger(trigger), feature, names, since, names_apps=False).startswith(expected)
+    assert "lately" in sentence(DriftTrigger(trigger), feature, names, since_when(None), names_apps=False)
 
 
 @pytest.mark.parametrize(
     ("feature", "value", "expected"),
     [
-        ("app_id", "com.figma.Figma", "You use Figma a lot since Tuesday; the model has not seen that."),
-        ("app_id", "unknown.my_tool", "You use My tool a lot since Tuesday; the model has not seen that."),
+        ("app_id", "com.figma.Figma", "You have used Figma a lot since Tuesday. The model has not seen it before."),
+        ("app_id", "unknown.my_tool", "You have used My tool a lot since Tuesday. The model has not seen it before."),
         (
             "app_category",
             "chat",
-            "You use programs of the kind “chat” a lot since Tuesday; the model has not seen that.",
+            "You have used apps of the kind “chat” a lot since Tuesday. The model has not seen them before.",
         ),
         (
             "domain_category",
             "video",
-            "You use sites of the kind “video” a lot since Tuesday; the model has not seen that.",
+            "You have used sites of the kind “video” a lot since Tuesday. The model has not seen them before.",
         ),
-        ("app_id", "nan", "A part of the data is missing since Tuesday; the model was used to having it."),
+        ("app_id", "nan", "Part of the data has been missing since Tuesday. The model has learned with it."),
     ],
 )
 def test_sentences_with_names(feature: str, value: str, expected: str) -> None:
     details = {"reference_share": 0.0, "current_share": 0.5, "value": value}
-    finding = Finding(DriftTrigger.category_shift, feature, 1.0, 0.5, 0.01, date(2026, 3, 10), details)
-    assert words(finding, with_names=True) == expected
+    since = since_when(date(2026, 3, 10))
+    assert sentence(DriftTrigger.category_shift, feature, details, since, names_apps=True) == expected

@@ -15,7 +15,7 @@ AT = datetime(2026, 3, 19, 12, tzinfo=UTC)
 
 
 def story(kind: StoryKind, subject: str = "", since: date | None = FRIDAY) -> Story:
-    return Story(kind, subject, since, 0.1, 0.5, "plain")
+    return Story(kind, subject, since, 0.1, 0.5, {})
 
 
 class Days:
@@ -81,22 +81,30 @@ def test_days_without_data_let_nothing_go() -> None:
 
 
 def test_the_words_of_each_story() -> None:
-    def said(kind: StoryKind, subject: str = "", *, names_apps: bool = True, since: date | None = FRIDAY) -> str:
-        return words(story(kind, subject, since), THURSDAY, names_apps=names_apps)
+    def said(
+        trigger: str, feature: str, value: str = "", *, names_apps: bool = True, since: date | None = FRIDAY, before=0.1
+    ) -> str:
+        shares = {"reference_share": before, "current_share": 0.5, "reference_rate": before, "current_rate": 0.5}
+        found = alert(trigger, feature, value=value, **shares)
+        (told,) = stories_of(report([{**found, "since": None if since is None else since.isoformat()}]))
+        return words(told, THURSDAY, names_apps=names_apps)
 
-    assert said("app_shift", "org.mozilla.firefox") == "You use Firefox much more since Friday."
-    assert (
-        said("app_shift", "org.mozilla.firefox", names_apps=False) == "You use one of your apps much more since Friday."
+    app = ("category_shift", "app_id")
+    assert said(*app, "org.mozilla.firefox") == "You have used Firefox much more since Friday."
+    assert said(*app, "org.mozilla.firefox", names_apps=False) == "You have used one app much more since Friday."
+    assert said(*app, "unknown.my\u202etool", before=0.0) == (
+        "You have used Mytool a lot since Friday. The model has not seen it before."
     )
-    assert said("new_app", "unknown.my\u202etool") == "You use Mytool a lot since Friday; the model has not seen that."
-    assert said("new_app", "unknown.???") == "You use an app a lot since Friday that the model has not seen."
-    assert said("classes", "Meet") == "Meet is 50 % of your time since Friday; before, it was 10 %."
-    assert "does not know what you do 50 % of the time" in said("rejects")
-    assert said("unsure", since=None) == "The model is much less sure of what you do lately."
-    assert said("no_input", since=THURSDAY - timedelta(days=7)) == (
-        "No keyboard or mouse data since 12 March: is the input watcher running?"
+    assert said(*app, "unknown.???", before=0.0) == (
+        "You have used an app a lot since Friday that the model has not seen before."
     )
-    assert said("habits") == "plain"
+    assert said("class_shift", "Meet") == "Meet has been 50 % of your time since Friday; before, it was 10 %."
+    assert "has not known what you do 50 % of the time" in said("reject_rate_increase", "is_rejected")
+    assert said("entropy_spike", "entropy", since=None) == "The model has been much less sure of what you do lately."
+    assert said("missingness", "keys_per_min", since=THURSDAY - timedelta(days=7)) == (
+        "There has been no keyboard or mouse data since 12 March: is the input watcher running?"
+    )
+    assert said("feature_psi", "keys_per_min") == "How much you type has changed since Friday."
 
 
 def test_alerts_become_stories() -> None:

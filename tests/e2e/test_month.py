@@ -128,9 +128,9 @@ def check_alarms(month: Month) -> None:
     """One for each change, within three days, in plain words; beside them nothing but questions and the welcome."""
     (first, second), (app, watcher) = month.alarms(), month.alarms().values()
     assert first - OTHER_APP <= WITHIN
-    assert app.startswith("You use an app a lot since Monday that the model has not seen. ")
+    assert app.startswith("You have used an app a lot since Monday that the model has not seen before. ")
     assert second - BROKEN_WATCHER <= WITHIN
-    assert watcher.startswith("No keyboard or mouse data since Monday: is the input watcher running? ")
+    assert watcher.startswith("There has been no keyboard or mouse data since Monday: is the input watcher running? ")
     everything = [notice for notices in month.shown.values() for notice in notices]
     unasked = [notice.title for notice in everything if not notice.actions.keys() - {"default"}]
     assert [title for title in unasked if title != DRIFT] == [text.welcome(1)[0]]
