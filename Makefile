@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter pictures reference house lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter icons pictures reference house lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -54,6 +54,9 @@ starter: setup-test  ## make the starter model again and compare it with the shi
 	rm -rf $(ARTEFACTS)/starter
 	$(BIN)/python packaging/starter_model.py --out $(ARTEFACTS)/starter
 	diff --recursive --brief $(ARTEFACTS)/starter taskclf_tray/data/starter && echo "The starter model is the shipped one."
+
+icons: setup-test  ## render the drawings of assets/icons into assets/masks.png
+	PYTHONPATH=. $(BIN)/python packaging/render_icons.py
 
 pictures: setup-test  ## take the README's picture from the real app on a virtual desktop
 	$(BIN)/python -m tests.bench.pictures

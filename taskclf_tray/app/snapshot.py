@@ -18,7 +18,7 @@ from taskclf_tray.store.labels import LabelChange
 
 
 class IconState(StrEnum):
-    """One shape each (`ui/assets/<state>.svg`)."""
+    """One shape each (`assets/icons/<state>.svg`)."""
 
     LIVE = "live"
     UNSURE = "unsure"

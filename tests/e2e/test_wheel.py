@@ -16,7 +16,7 @@ import pytest
 from taskclf_tray import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA_SUFFIXES = {".csv", ".json", ".svg", ".txt", ".yaml", ".typed", ".sql"}
+DATA_SUFFIXES = {".csv", ".json", ".txt", ".yaml", ".typed", ".sql"}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,9 @@ print(json.dumps({"file": taskclf_tray.__file__, "data": sorted(walk(files("task
 """
     answer = json.loads(run([str(installed / "python"), "-c", code], tmp_path, tmp_path))
     assert Path(answer["file"]).is_relative_to(installed.parent)
-    assert {"app_registry.csv", "domain_registry.csv", "model.txt", "metadata.json", "py.typed"} <= set(answer["data"])
+    assert {"app_registry.csv", "domain_registry.csv", "model.txt", "metadata.json", "masks.png", "py.typed"} <= set(
+        answer["data"]
+    )
 
 
 def test_the_installed_demo_labels_minutes(installed: Path, tmp_path: Path) -> None:

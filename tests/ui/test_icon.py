@@ -15,15 +15,17 @@ from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.ui.icon import IconArt, draw_app_icon, draw_icon, icon_art
 from taskclf_tray.ui.icon_drawing import (
+    ICONS,
+    TILE,
     Color,
-    Part,
+    Layer,
     has_glyph,
     ink_on,
-    load_shapes,
     luminance,
+    mask_of,
     parse_color,
-    parse_shapes,
 )
+from tests.support.documents import ROOT, load
 
 GROUNDS = ((242, 242, 242), (37, 40, 44))
 
@@ -165,35 +167,41 @@ def test_letter_and_color_are_drawn() -> None:
     assert tile("B", "red; DROP") == tile("B", None)
 
 
-def test_shapes_are_read_to_the_point() -> None:
-    text = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
-        '<rect class="body" x="1" y="2" width="3" height="4"/><polygon class="cut" points="0,0 1,0 1,1"/>'
-        '<path class="ink" d="M 0 0 C 0 1 1 1 1 0 L -2.5 0 Z"/><circle class="paper" cx="5" cy="5" r="2"/></svg>'
+def test_the_masks_are_those_of_the_drawings() -> None:
+    """`packaging/render_icons.py` was run after the last change of a drawing; resvg rounds alike everywhere."""
+    drawn = np.asarray(load("render_icons.py").rendered(), dtype=np.int16)
+    kept = np.asarray(Image.open(ROOT / "assets" / "masks.png"), dtype=np.int16)
+    assert drawn.shape == kept.shape == (len(ICONS) * TILE, len(Layer) * TILE)
+    assert np.abs(drawn - kept).max() <= 1
+    assert {path.stem for path in (ROOT / "assets" / "icons").iterdir()} == set(ICONS)
+
+
+def test_a_drawing_becomes_layers_to_the_pixel() -> None:
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><rect class="ink" width="24" height="12"/>'
+        '<rect class="body" x="6" y="6" width="12" height="12" fill="#123456"/>'
+        '<rect class="cut" x="12" y="6" width="6" height="12"/>'
+        '<rect class="letter" x="3" y="3" width="9" height="9"/></svg>'
     )
-    rect, polygon, path, circle = parse_shapes(text)
-    assert list(rect.points) == [(1, 2), (4, 2), (4, 6), (1, 6)]
-    assert (polygon.part, polygon.points) == (Part.CUT, ((0, 0), (1, 0), (1, 1)))
-    assert (path.points[0], path.points[8], path.points[-2:]) == ((0, 0), (0.5, 0.75), ((1, 0), (-2.5, 0)))
-    assert max(abs(((x - 5) ** 2 + (y - 5) ** 2) ** 0.5 - 2) for x, y in circle.points) < 1e-12
+    found = load("render_icons.py").layers(svg)
+    unit = TILE // 24
+    assert found[Layer.BODY].getpixel((9 * unit, 9 * unit)) == 255
+    assert found[Layer.BODY].getpixel((15 * unit, 9 * unit)) == 0, "cut out"
+    assert found[Layer.INK].getpixel((2 * unit, 2 * unit)) == 255
+    assert found[Layer.INK].getpixel((9 * unit, 9 * unit)) == 0, "the body lies over the ink before it"
+    assert found[Layer.LETTER].getbbox() == (32, 32, 128, 128)
+    assert found[Layer.PAPER].getbbox() is None
+    widths = [box[2] - box[0] for box in (found[layer].getbbox() for layer in list(Layer)[4:]) if box is not None]
+    assert [width / TILE * 24 for width in widths] == pytest.approx([7.8, 9.8, 8, 7.2], abs=0.15)
 
 
-@pytest.mark.parametrize(
-    ("inside", "why"),
-    [
-        ('<ellipse class="body"/>', "ellipse"),
-        ('<rect class="nothing"/>', "nothing"),
-        ('<path class="body" d="M 0 0 A 1 1 0 0 0 2 2"/>', "a path may hold"),
-    ],
-)
-def test_what_is_not_in_the_subset_is_refused(inside: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        list(parse_shapes(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{inside}</svg>'))
-
-
-def test_every_state_has_its_shapes() -> None:
-    for name in (*IconState, "app"):
-        assert any(shape.part is Part.BODY for shape in load_shapes(name)), name
+def test_every_icon_has_a_body_inside_its_outlines() -> None:
+    for name in ICONS:
+        masks = {layer: np.asarray(mask_of(name, layer), dtype=np.int16) for layer in Layer}
+        assert masks[Layer.BODY].max() == 255, name
+        for wider in (Layer.RIM, Layer.OUTLINE, Layer.THIN_OUTLINE):
+            assert (masks[wider] >= masks[Layer.BODY]).all(), (name, wider)
+        assert (masks[Layer.RIM_OUTLINE] >= masks[Layer.RIM]).all(), name
 
 
 def test_the_states_load_no_imaging_library() -> None:
