@@ -30,8 +30,7 @@ setup-run:  ## the environment of the application
 setup-test:  ## system packages, the environment of the tests, and a real aw-server in its own environment
 	@$(ENVIRONMENT) python
 	@$(PYTHON) packaging/setup/system_packages.py
-	@$(ENVIRONMENT) dev
-	@$(ENVIRONMENT) aw-server
+	@$(ENVIRONMENT) dev aw-server
 
 docs:  ## build the site of docs/ into .artefacts/site; a warning is an error
 	@$(ENVIRONMENT) docs

@@ -49,6 +49,9 @@ def main() -> int:
     """0 when every check and test passed and the floor holds; else the first failure's code, after all of them."""
     checks = StaticChecks()
     checks.start()
+    collected = pytest("--collect-only", "-qqq")  # compiles for all workers what each of them would compile
+    if collected:
+        return collected
     shared = pytest(*SHARED, "--durations", "15")
     checks.join()
     alone = pytest("-m", "alone", *files_of_alone())

@@ -1,8 +1,8 @@
-"""Makes a virtual environment from pinned, hashed requirement files; does nothing when it is up to date.
+"""Makes virtual environments from pinned, hashed requirement files; does nothing where one is up to date.
 
-usage: environment.py {python,run,dev,aw-server,docs}
+usage: environment.py {python,run,dev,aw-server,docs} ...
 
-`python` only looks whether this Python will do. `dev` holds everything `run` does, in the same folder: whoever has run
+Several are made at the same time. `python` only looks whether this Python will do. `dev` holds everything `run` does, in the same folder: whoever has run
 the tests need not wait for `make run`.
 Standard library only. Pythons from 3.6 on read this file far enough to say that they are too old, so it has no
 `from __future__ import annotations`.
@@ -32,6 +32,7 @@ import os
 import subprocess
 import venv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,9 +92,10 @@ PLANS = {
 }
 
 
-def main(name: str) -> None:
-    with one_at_a_time():
-        set_up(name)
+def main(*names: str) -> None:
+    with one_at_a_time(), ThreadPoolExecutor(len(names)) as together:
+        for done in [together.submit(set_up, name) for name in names]:
+            done.result()
 
 
 def set_up(name: str) -> None:
@@ -242,10 +244,11 @@ def run(plan: Plan, settings: dict[str, str], *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1] not in {"python", *PLANS}:
+    wanted = sys.argv[1:]
+    if not wanted or not {"python", *PLANS}.issuperset(wanted):
         sys.exit(__doc__)
     try:
-        if sys.argv[1] != "python":
-            main(sys.argv[1])
+        if wanted != ["python"]:
+            main(*(name for name in wanted if name != "python"))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-WAITING_SECONDS: Final = 5.0
+WAITING_SECONDS: Final = 60.0
 """Far more than any of these takes on a busy machine; who waits for a FIFO waits for ever."""
 
 
@@ -71,9 +71,8 @@ def no_waiting(seconds: float = WAITING_SECONDS) -> Iterator[None]:
     def fail(_number: int, _frame: FrameType | None) -> None:
         raise AssertionError("waited for what is no file")
 
-    faulthandler.dump_traceback_later(
-        3 * seconds, exit=True, file=sys.__stderr__
-    )  # a C library may begin to wait again after a signal
+    # a C library may begin to wait again after a signal
+    faulthandler.dump_traceback_later(3 * seconds, exit=True, file=sys.__stderr__)
     before = signal.signal(signal.SIGALRM, fail)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
