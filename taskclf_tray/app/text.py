@@ -11,7 +11,7 @@ from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.core.time import from_us, local_midnight
 from taskclf_tray.labels.learning import LastTraining
 from taskclf_tray.models.metadata import ModelMetadata
-from taskclf_tray.report.apportion import duration
+from taskclf_tray.report.bucket_parts import duration
 from taskclf_tray.system.local_zone import local_time, local_zone_name
 
 APP_NAME = "taskclf"

@@ -13,9 +13,8 @@ from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
-from taskclf_tray.report.apportion import apportion_minutes
+from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, cut, whole
 from taskclf_tray.report.days import grown_with_record, iterate_day, local_date, near_us, read_spans
-from taskclf_tray.report.pieces import Piece, cut, whole
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark, SpanRecord
 
@@ -36,7 +35,7 @@ class TodayTally:
         self._seen = 0
         self._labels_seen: _LabelsSeen | None = None
         self._categories = Categories(database, None)
-        self._buckets: dict[int, Piece] = {}
+        self._buckets: dict[int, BucketPart] = {}
         self._starts: list[int] = []
         self._spans: list[SpanRecord] = []
         self._span_starts: list[int] = []
@@ -109,7 +108,7 @@ class TodayTally:
 
     # -- counting ---------------------------------------------------------------------------------------------
 
-    def _put(self, bucket: Piece) -> None:
+    def _put(self, bucket: BucketPart) -> None:
         """Count a bucket, in place of what it was before."""
         before = self._buckets.get(bucket.start_us)
         if before is None:
@@ -119,14 +118,14 @@ class TodayTally:
         self._buckets[bucket.start_us] = bucket
         self._count([bucket], 1)
 
-    def _count(self, buckets: Iterable[Piece], sign: int) -> None:
+    def _count(self, buckets: Iterable[BucketPart], sign: int) -> None:
         for bucket in buckets:
             first = bisect_right(self._span_ends, bucket.start_us)
             behind = bisect_left(self._span_starts, bucket.end_us)
             for piece in cut(bucket, self._spans[first:behind], self._categories.taxonomy):
                 self._totals_us[piece.ui_label, piece.is_mixed] += sign * piece.covered_us
 
-    def _within(self, interval: Interval) -> Iterator[Piece]:
+    def _within(self, interval: Interval) -> Iterator[BucketPart]:
         """The buckets that overlap an interval."""
         first = max(0, bisect_right(self._starts, interval[0]) - 1)
         for start_us in self._starts[first : bisect_left(self._starts, interval[1])]:

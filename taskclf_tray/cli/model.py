@@ -95,8 +95,8 @@ def _line(row: dict[str, Any]) -> str:
 
 def handle_inspect(options: argparse.Namespace) -> int:
     """Print one bundle; 1 when it cannot be served."""
-    from taskclf_tray.models.inspection import inspect_bundle
     from taskclf_tray.models.registry import bundle_at
+    from taskclf_tray.models.selection import inspect_bundle
 
     paths = paths_of(options)
     served = Served(paths)

@@ -1,4 +1,7 @@
-"""What the person was told of a drift, kept in the database: a drift is told once, and again only after it had gone."""
+"""What the person was told of drifts, kept in the database: a drift is told once, and again only after it was gone.
+
+And which buckets wait for a label because of it.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.drift.report import DriftReport
 from taskclf_tray.drift.story import CAUSES, Story
+from taskclf_tray.labels.queue import DEFAULT_DRIFT_LABEL_LIMIT, ActiveLabelingQueue
+from taskclf_tray.labels.queue_rows import frame_rows
 from taskclf_tray.store.database import Database
 
 GONE_AFTER: Final = timedelta(days=7)
@@ -110,3 +117,33 @@ def _parsed(values: Mapping[str, Any]) -> DriftMemory:
         {key: date.fromisoformat(seen) for key, seen in values["last_seen"].items()},
         tuple(Told(from_us(t[0]), date.fromisoformat(t[1]), *t[2:]) for t in values["told"]),
     )
+
+
+# -- labels that would help -----------------------------------------------------------------------------------------
+
+
+def auto_enqueue_drift_labels(
+    drift_report: DriftReport,
+    cur_features_df: Any,
+    queue_path: Path,
+    *,
+    cur_confidences: Sequence[float] | None = None,
+    limit: int = DEFAULT_DRIFT_LABEL_LIMIT,
+) -> int:
+    """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
+
+    Nothing without an alert; an alert that names no user is about all of them. Contiguous buckets are one entry, and
+    the day's limit does not count them. Confidences are `cur_confidences`, else a column `confidence`; a bucket
+    without one comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
+    """
+    if not drift_report.alerts:
+        return 0
+    affected = {user for alert in drift_report.alerts for user in alert.affected_user_ids}
+    is_about_all = not all(alert.affected_user_ids for alert in drift_report.alerts)
+    rows = {(row.user_id, row.start_us): row for row in frame_rows(cur_features_df, cur_confidences)}
+    theirs = [rows[key] for key in sorted(rows) if is_about_all or key[0] in affected]
+    queue = ActiveLabelingQueue(queue_path)
+    try:
+        return queue.enqueue_drifted_rows(theirs, limit)
+    finally:
+        queue.close()

@@ -1,7 +1,7 @@
 """The door to the drift check, as the inference documents name it."""
 
 from taskclf_tray.drift.check import run_drift_check
-from taskclf_tray.drift.enqueue import auto_enqueue_drift_labels
+from taskclf_tray.drift.memory import auto_enqueue_drift_labels
 from taskclf_tray.drift.report import (
     DriftAlert,
     DriftReport,

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.core.models import Model
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.core.time import parse_time
+from taskclf_tray.models.bundle import METRICS_FILE, bundle_problem, load_model_bundle, read_metadata
 from taskclf_tray.models.registry import (
     ActivePointer,
     BundleInfo,
@@ -25,6 +26,9 @@ from taskclf_tray.models.registry import (
     list_bundles,
     set_active,
 )
+
+if TYPE_CHECKING:
+    from taskclf_tray.infer.forest import Forest  # for reading alone: see load_model_bundle
 
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -168,3 +172,41 @@ def _time(value: object) -> datetime:
         return parse_time(value) if isinstance(value, str) else _LONG_AGO
     except ValueError:
         return _LONG_AGO
+
+
+# -- one bundle ---------------------------------------------------------------------------------------------------
+
+
+def inspect_bundle(home: Path, run_dir: Path) -> dict[str, Any]:
+    """Load the bundle as for serving; what is known, and `problem`: why it cannot be served. Never raises.
+
+    `bound_calibrator_stores`: those made for it, the one it is served with first; relative to the home.
+    """
+    metadata, problem = None, None
+    forest: Forest | None = None
+    try:
+        metadata = read_metadata(run_dir)
+        forest = load_model_bundle(run_dir)[0]
+        problem = bundle_problem(run_dir)  # metrics and all, as the registry sees it
+    except ModelError as error:
+        problem = error.title
+    stores = [] if metadata is None else bound_calibrator_stores(home, run_dir.name, metadata.schema_hash)
+    return {
+        "model": run_dir.name,
+        "folder": str(run_dir),
+        "problem": problem,
+        "metadata": {} if metadata is None else metadata.model_dump(mode="json"),
+        "metrics": _metrics(run_dir),
+        "trees": None if forest is None else forest.num_trees,
+        "features": None if forest is None else len(forest.feature_names),
+        "sha256": None if forest is None else forest.sha256,
+        "is_sha256_verified": None if forest is None else forest.verified,
+        "bound_calibrator_stores": [store.relative_to(home).as_posix() for store in stores],
+    }
+
+
+def _metrics(run_dir: Path) -> dict[str, Any]:
+    try:
+        return read_json_object(run_dir / METRICS_FILE)
+    except BadJsonError:
+        return {}

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.time import US_PER_SECOND, from_us, zone
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.infer.smooth import Segment, flap_rate
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.report.bucket_parts import BucketPart, bucket_parts, runs
 from taskclf_tray.report.days import Day
-from taskclf_tray.report.pieces import Piece, pieces_of, runs
 from taskclf_tray.system.local_zone import local_zone_name
 
 
@@ -99,10 +101,10 @@ class DailyReport:
 def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyReport:
     """The report of a day. `taxonomy`: the one in force now; it names the person's labels, and says whether rejected
     time counts among the labels."""
-    pieces = pieces_of(day.records, day.spans, taxonomy, day.shown)
+    parts = bucket_parts(day.records, day.spans, taxonomy, day.shown)
     includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
-    shown = pieces if includes_rejected else [piece for piece in pieces if not piece.is_mixed]
-    stretches = list(runs(pieces))
+    shown = parts if includes_rejected else [part for part in parts if not part.is_mixed]
+    stretches = list(runs(parts))
     away_us: Counter[str] = Counter()
     for labelled in day.away:
         away_us[labelled.label] += labelled.end_us - labelled.start_us
@@ -110,12 +112,12 @@ def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyRepor
         date=day.date,
         time_zones=tuple(dict.fromkeys(record.time_zone for record in day.records)),
         bucket_count=len(day.records),
-        covered_seconds=_seconds(pieces),
-        core_label_seconds=in_seconds(_added((piece.core_label, piece) for piece in shown)),
-        ui_label_seconds=in_seconds(_added((piece.ui_label, piece) for piece in shown)),
-        rejected_seconds=_seconds(piece for piece in pieces if piece.is_mixed),
+        covered_seconds=_seconds(parts),
+        core_label_seconds=in_seconds(_added((part.core_label, part) for part in shown)),
+        ui_label_seconds=in_seconds(_added((part.ui_label, part) for part in shown)),
+        rejected_seconds=_seconds(part for part in parts if part.is_mixed),
         is_rejected_included=includes_rejected,
-        labelled_seconds=_seconds(piece for piece in pieces if piece.is_own),
+        labelled_seconds=_seconds(part for part in parts if part.is_own),
         labelled_away_seconds=in_seconds(away_us),
         context_switches=sum(_is_switch(before[-1], after[0]) for before, after in pairwise(stretches)),
         longest_focus=_longest_focus(stretches),
@@ -182,22 +184,22 @@ def longest(blocks: Iterable[FocusBlock]) -> FocusBlock | None:
     return max(blocks, key=lambda block: block.covered_seconds, default=None)
 
 
-def _added(parts: Iterable[tuple[str, Piece]]) -> Counter[str]:
+def _added(parts: Iterable[tuple[str, BucketPart]]) -> Counter[str]:
     totals_us: Counter[str] = Counter()
-    for label, piece in parts:
-        totals_us[label] += piece.covered_us
+    for label, part in parts:
+        totals_us[label] += part.covered_us
     return totals_us
 
 
-def _seconds(pieces: Iterable[Piece]) -> float:
-    return sum(piece.covered_us for piece in pieces) / US_PER_SECOND
+def _seconds(parts: Iterable[BucketPart]) -> float:
+    return sum(part.covered_us for part in parts) / US_PER_SECOND
 
 
-def _is_switch(before: Piece, after: Piece) -> bool:
+def _is_switch(before: BucketPart, after: BucketPart) -> bool:
     return before.end_us == after.start_us and before.core_label != after.core_label
 
 
-def _longest_focus(stretches: Iterable[Sequence[Piece]]) -> FocusBlock | None:
+def _longest_focus(stretches: Iterable[Sequence[BucketPart]]) -> FocusBlock | None:
     """Breaks are no work, and what nobody knows is none either."""
     return longest(
         FocusBlock(
@@ -206,3 +208,9 @@ def _longest_focus(stretches: Iterable[Sequence[Piece]]) -> FocusBlock | None:
         for run in stretches
         if run[0].core_label not in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN)
     )
+
+
+def export_report_json(report: DailyReport, path: Path) -> Path:
+    """Write the report as JSON, whole or not at all. Returns `path`. Raises OSError."""
+    write_json_atomic(Path(path), report.to_dict())
+    return Path(path)

@@ -18,7 +18,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.spans import printable
-from taskclf_tray.report.apportion import apportion_minutes, duration
+from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, bucket_parts, duration, own_ui_label
 from taskclf_tray.report.daily import DailyReport
 from taskclf_tray.report.days import Day, day_bounds_us
 from taskclf_tray.report.drawing import (
@@ -37,7 +37,6 @@ from taskclf_tray.report.drawing import (
     hatch,
     outline,
 )
-from taskclf_tray.report.pieces import Piece, own_ui_label, pieces_of
 from taskclf_tray.report.table import NOT_SURE, TOTAL, Name, day_name, focus_text, parts_us, versus
 from taskclf_tray.report.weekly import WeeklyReport
 
@@ -85,7 +84,7 @@ class _Picture:
         self, days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None
     ) -> None:
         self._days, self._report, self._taxonomy = days, report, taxonomy
-        self._pieces = [pieces_of(day.records, day.spans, taxonomy, day.shown) for day in days]
+        self._parts = [bucket_parts(day.records, day.spans, taxonomy, day.shown) for day in days]
         away = dict.fromkeys(own_ui_label(labelled.label, taxonomy) for day in days for labelled in day.away)
         minutes = apportion_minutes(parts_us(report.ui_label_seconds, report))
         self._total = sum(minutes.values())
@@ -144,14 +143,14 @@ class _Picture:
         if len(self._days) > 1:
             name = f"{day.date:%a} {day.date.day} {day.date:%b}"
             self._letters.draw(self._draw, (_MARGIN, middle), name, INK, 18)
-            minutes = round(sum(piece.covered_us for piece in self._pieces[number]) / 60e6)
+            minutes = round(sum(part.covered_us for part in self._parts[number]) / 60e6)
             time = duration(minutes) if minutes else "-"
             self._letters.draw(self._draw, (WIDTH - _MARGIN, middle), time, FAINT, 16, "rm")
-        self._draw_band(day, self._pieces[number], top)
+        self._draw_band(day, self._parts[number], top)
 
-    def _draw_band(self, day: Day, pieces: Sequence[Piece], top: int) -> None:
+    def _draw_band(self, day: Day, parts: Sequence[BucketPart], top: int) -> None:
         midnight_us, end_us = day_bounds_us(day.date, day.time_zone)
-        last_us = max([end_us, *(piece.end_us for piece in pieces[-1:])])
+        last_us = max([end_us, *(part.end_us for part in parts[-1:])])
         scale, bottom = self._scale, top + self._band
 
         def box(start_us: int, stop_us: int) -> Box:
@@ -162,13 +161,13 @@ class _Picture:
             return
         fill(self._image, frame, TROUGH)
         self._draw_hours(day, midnight_us, last_us, top)
-        for piece in pieces:
-            self._paint(box(piece.start_us, piece.end_us), self._name_of(piece))
+        for part in parts:
+            self._paint(box(part.start_us, part.end_us), self._name_of(part))
         for labelled in day.away:
             name = self._shown[own_ui_label(labelled.label, self._taxonomy)]
             hatch(self._image, box(labelled.start_us, labelled.end_us), PAPER, self._colors[name])
         outline(self._image, frame, FRAME)
-        own = [(piece.start_us, piece.end_us) for piece in pieces if piece.is_own]
+        own = [(part.start_us, part.end_us) for part in parts if part.is_own]
         for start_us, stop_us in (*own, *((labelled.start_us, labelled.end_us) for labelled in day.away)):
             left, _, right, _ = box(start_us, stop_us)
             fill(self._image, (left, top - _MARK - 3, right, top - 3), INK)
@@ -188,8 +187,8 @@ class _Picture:
                 clock = from_us(moment_us).astimezone(stored_zone(_zone_at(day, moment_us)))
                 self._letters.draw(self._draw, (x, bottom + 8), f"{clock:%H:%M}", FAINT, 14, "ma")
 
-    def _name_of(self, piece: Piece) -> Name:
-        return None if piece.is_mixed and not self._report.is_rejected_included else self._shown[piece.ui_label]
+    def _name_of(self, part: BucketPart) -> Name:
+        return None if part.is_mixed and not self._report.is_rejected_included else self._shown[part.ui_label]
 
     def _paint(self, box: Box, name: Name) -> None:
         if name is None:
@@ -207,7 +206,7 @@ class _Picture:
 
     def _marks(self) -> list[str]:
         """What else there is to explain."""
-        own = [_OWN] if any(piece.is_own for pieces in self._pieces for piece in pieces) else []
+        own = [_OWN] if any(part.is_own for parts in self._parts for part in parts) else []
         return [*own, *([_OWN_AWAY] if any(day.away for day in self._days) else []), _NOTHING]
 
     def _draw_legend(self) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.drift.enqueue import auto_enqueue_drift_labels
+from taskclf_tray.drift.memory import auto_enqueue_drift_labels
 from taskclf_tray.drift.report import DriftAlert, DriftReport, DriftTrigger
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest

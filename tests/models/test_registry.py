@@ -12,7 +12,6 @@ import pytest
 
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.infer.resolve import resolve_inference_config
-from taskclf_tray.models.inspection import inspect_bundle
 from taskclf_tray.models.policy import remove_inference_policy
 from taskclf_tray.models.registry import (
     HISTORY_FILE,
@@ -24,6 +23,7 @@ from taskclf_tray.models.registry import (
     roll_back_active,
     set_active,
 )
+from taskclf_tray.models.selection import inspect_bundle
 from tests.support.sample_rows import BUNDLE, HOME
 
 NAMES = tuple(f"2026-11-2{day}_000000_run-000{day}" for day in (2, 3, 4))

@@ -1,11 +1,14 @@
-"""Whose word each second of a bucket follows: the person's inside a label of theirs, else the prediction's."""
+"""Buckets cut at the labels of the person, and time as a person reads it.
+
+Inside a span a second has the label of the span, elsewhere the label of the prediction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeVar
 
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
@@ -14,9 +17,13 @@ from taskclf_tray.labels.categories import Shown
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.labels import SpanRecord
 
+_MINUTE_US = 60_000_000
+_HALF_US = _MINUTE_US // 2
+K = TypeVar("K", bound=Hashable)
+
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class BucketPart:
     """A bucket, or the part of one that lies inside or outside a label of the person.
 
     `covered_us` is its share of the bucket's covered time. `is_mixed`: the person sees it under the mixed name; what
@@ -40,10 +47,10 @@ def own_ui_label(core_label: str, taxonomy: TaxonomyConfig | None) -> str:
     return next((bucket.name for bucket in taxonomy.buckets if core_label in bucket.core_labels), OTHER_BUCKET)
 
 
-def whole(record: BucketRecord, shown: Shown | None = None) -> Piece:
-    """A bucket in one piece; `shown`: its name by the categories of today, by default the stored one."""
+def whole(record: BucketRecord, shown: Shown | None = None) -> BucketPart:
+    """A bucket in one part; `shown`: its name by the categories of today, by default the stored one."""
     ui_label, is_mixed = (record.ui_label, record.is_mixed) if shown is None else shown
-    return Piece(
+    return BucketPart(
         record.start_us,
         record.end_us,
         seconds_to_us(record.covered_seconds),
@@ -55,14 +62,14 @@ def whole(record: BucketRecord, shown: Shown | None = None) -> Piece:
     )
 
 
-def pieces_of(
+def bucket_parts(
     records: Sequence[BucketRecord],
     spans: Sequence[SpanRecord],
     taxonomy: TaxonomyConfig | None,
     shown: Sequence[Shown] | None = None,
-) -> list[Piece]:
+) -> list[BucketPart]:
     """The buckets cut at the person's spans; both are in order of time, the spans disjoint. `shown`: as in `whole`."""
-    pieces: list[Piece] = []
+    parts: list[BucketPart] = []
     at = 0
     for record, name in zip(records, repeat(None) if shown is None else shown, strict=False):
         while at < len(spans) and spans[at].end_us <= record.start_us:
@@ -70,11 +77,11 @@ def pieces_of(
         over = at
         while over < len(spans) and spans[over].start_us < record.end_us:
             over += 1
-        pieces += cut(whole(record, name), spans[at:over], taxonomy)
-    return pieces
+        parts += cut(whole(record, name), spans[at:over], taxonomy)
+    return parts
 
 
-def cut(bucket: Piece, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None) -> Iterator[Piece]:
+def cut(bucket: BucketPart, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None) -> Iterator[BucketPart]:
     """A whole bucket cut at the spans that overlap it.
 
     Where in a bucket its covered seconds lie is not stored: they count as spread evenly. Shares are differences of
@@ -84,7 +91,7 @@ def cut(bucket: Piece, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | N
     def until(moment_us: int) -> int:
         return bucket.covered_us * (moment_us - bucket.start_us) // (bucket.end_us - bucket.start_us)
 
-    def part(start_us: int, end_us: int, **own: Any) -> Piece:
+    def part(start_us: int, end_us: int, **own: Any) -> BucketPart:
         return replace(bucket, start_us=start_us, end_us=end_us, covered_us=until(end_us) - until(start_us), **own)
 
     at = bucket.start_us
@@ -99,13 +106,34 @@ def cut(bucket: Piece, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | N
         yield part(at, bucket.end_us)
 
 
-def runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+def runs(parts: Sequence[BucketPart]) -> Iterator[list[BucketPart]]:
     """Stretches of one core label without a gap, as they follow one another."""
-    run: list[Piece] = []
-    for piece in pieces:
-        if run and not (piece.start_us == run[-1].end_us and piece.core_label == run[-1].core_label):
+    run: list[BucketPart] = []
+    for part in parts:
+        if run and not (part.start_us == run[-1].end_us and part.core_label == run[-1].core_label):
             yield run
             run = []
-        run.append(piece)
+        run.append(part)
     if run:
         yield run
+
+
+# -- minutes as shown --------------------------------------------------------------------------------------------
+
+
+def apportion_minutes(parts_us: Mapping[K, int]) -> dict[K, int]:
+    """Each part in minutes; together they are the rounded sum, and none is a minute or more off its time.
+
+    What is left after rounding down goes to the parts with the largest rests, of equal ones the first.
+    """
+    minutes = {key: part // _MINUTE_US for key, part in parts_us.items()}
+    left = (sum(parts_us.values()) + _HALF_US) // _MINUTE_US - sum(minutes.values())
+    by_rest = sorted(parts_us, key=lambda key: -(parts_us[key] % _MINUTE_US))
+    for key in by_rest[:left]:
+        minutes[key] += 1
+    return minutes
+
+
+def duration(minutes: int) -> str:
+    """`3 h 05 min`, `12 min`."""
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
