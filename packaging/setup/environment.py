@@ -2,8 +2,8 @@
 
 usage: environment.py {python,run,dev,aw-server,docs} ...
 
-Several are made at the same time. `python` only looks whether this Python will do. `dev` holds everything `run` does, in the same folder: whoever has run
-the tests need not wait for `make run`.
+Several are made at the same time. `python` only looks whether this Python will do. `dev` holds everything `run` does,
+in the same folder: whoever has run the tests need not wait for `make run`.
 Standard library only. Pythons from 3.6 on read this file far enough to say that they are too old, so it has no
 `from __future__ import annotations`.
 """
