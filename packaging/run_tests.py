@@ -49,9 +49,7 @@ def main() -> int:
     """0 when every check and test passed and the floor holds; else the first failure's code, after all of them."""
     checks = StaticChecks()
     checks.start()
-    collected = pytest("--collect-only", "-qqq")  # compiles for all workers what each of them would compile
-    if collected:
-        return collected
+    compile_tests()
     shared = pytest(*SHARED, "--durations", "15")
     checks.join()
     alone = pytest("-m", "alone", *files_of_alone())
@@ -67,6 +65,14 @@ def pytest(*arguments: str) -> int:
     environment = {**temporary_root(), **os.environ}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes would compile the application each
     return subprocess.run(command, env=environment, check=False).returncode
+
+
+def compile_tests() -> None:
+    """Write the byte code of all test files once; else each worker on a fresh clone compiles all of them itself."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", *sys.argv[1:]]
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def files_of_alone() -> list[str]:
