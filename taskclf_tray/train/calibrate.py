@@ -1,14 +1,14 @@
-"""Choosing calibrators: fitted on earlier days, chosen on later ones, then fitted again on all of them.
+"""Choose calibrators: fit on earlier days, choose on later days, then fit again on all of them.
 
-None of the days may be one the model was trained on, and none one the reject threshold is tuned on. A calibrator that
-can bend more has to show that it helps: it replaces a simpler one only where it wins on the later days by more than
-the standard error of the difference, stretches being the samples. So for the calibrator of one person, against the
-global one. A temperature, which is held to 1 while there are few stretches, need only win over none at all. What
-treats labels differently has to win by twice the error, for labelled blocks are no fair sample of the kinds of work:
-the app asks about rare ones.
+None of the days may be one the model was trained on, or one the reject threshold is tuned on. A more flexible
+calibrator must show that it helps: it replaces a simpler one only if its loss on the later days is lower by more than
+the standard error of the difference, with blocks as the samples. The same holds for a personal calibrator against the
+global one. A temperature, which stays near 1 while there are few blocks, need only beat no calibration. A calibrator
+that treats labels differently must win by twice the error, because labelled blocks are a biased sample: the app asks
+about rare kinds of work.
 
-All of them are fitted to, and judged by, labels of which a share may be wrong (`calibrate_fits.py`), without the ends
-of each stretch, where most of the wrong ones are.
+All are fitted and judged on labels of which a share may be wrong (`calibrate_fits.py`), without the ends of each block,
+where most wrong labels are.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ PERSONAL_MINUTES: Final = 200
 PERSONAL_DAYS: Final = 3
 PERSONAL_LABELS: Final = 3
 EARLIER_SHARE: Final = 0.6
-"""Of the days: fitted on these, chosen on the rest."""
+"""The share of days to fit on; the later ones are for the choice."""
 END_MINUTES: Final = 2
-"""At either end of a labelled stretch so many are left out, while one is left."""
+"""The minutes left out at either end of a labelled block, as long as one is left."""
 GLOBAL: Final = "global"
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to fit, and the fewest data it is tried on."""
+    """A way to fit, and the fewest data to try it on."""
 
     name: str
     fit: Callable[[FloatArray, IntArray, int, float], Calibrator]
     least_minutes: int = 0
-    least_stretches: int = 0
+    least_blocks: int = 0
     errors_to_win: float = 0.0
-    """By so many standard errors it has to win over a simpler one of the same minutes."""
+    """By how many standard errors it must beat a simpler one on the same minutes."""
 
 
 METHODS: Final = (
-    Method("identity", lambda _probs, _y, _stretches, _noise: IdentityCalibrator()),
+    Method("identity", lambda _probs, _y, _blocks, _noise: IdentityCalibrator()),
     Method("temperature", fit_temperature, 30, 3),
     Method("vector", fit_vector, 300, 20, errors_to_win=2.0),
     Method("isotonic", lambda probs, y, count, _noise: fit_isotonic(probs, y, count), 1000, 60, errors_to_win=2.0),
 )
-"""The simpler before the ones that bend more."""
+"""The simpler ones first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, and what each candidate lost on the later days (negative log-likelihood a label)."""
+    """The chosen method, and the loss of each candidate on the later days (negative log-likelihood per label)."""
 
     method: str
     nll: Mapping[str, float]
@@ -68,7 +68,7 @@ class Choice:
     days: int
     reason: str
     noise: float | None = None
-    """The share of labels taken to say nothing; None where nothing was fitted."""
+    """The estimated share of noise labels; None where nothing was fitted."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -77,12 +77,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The store to be saved beside the model, and why it is what it is."""
+    """The calibrator store to save beside the model, and how it was chosen."""
 
     store: CalibratorStore
     global_choice: Choice
     user_choices: Mapping[str, Choice]
-    """Of eligible users; the choice `global` leaves a user without a calibrator of their own."""
+    """Of eligible users; with the choice `global` a user has no calibrator of their own."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -101,20 +101,20 @@ class _Rows:
         return _Rows(self.probs[rows], self.y[rows], self.days[rows], self.blocks[rows])
 
     def fit(self, method: Method) -> Calibrator:
-        return method.fit(self.probs, self.y, self.stretches, self.noise)
+        return method.fit(self.probs, self.y, self.block_count, self.noise)
 
     def losses(self, calibrator: Calibrator, noise: float) -> FloatArray:
         return label_losses(calibrator.calibrate(self.probs), self.y, noise)
 
     def suffices(self, method: Method) -> bool:
-        return len(self.y) >= method.least_minutes and self.stretches >= method.least_stretches
+        return len(self.y) >= method.least_minutes and self.block_count >= method.least_blocks
 
     @cached_property
     def noise(self) -> float:
-        return fit_noise(self.probs, self.y, self.stretches)
+        return fit_noise(self.probs, self.y, self.block_count)
 
     @property
-    def stretches(self) -> int:
+    def block_count(self) -> int:
         return len(np.unique(self.blocks))
 
     @property
@@ -135,14 +135,20 @@ def calibrate(
     model_schema_hash: str | None = None,
     created_at: str | None = None,
 ) -> Calibration:
-    """The global calibrator and the personal ones that win, bound to the bundle.
+    """Choose the global calibrator and the personal ones that win, bound to the bundle.
 
-    `probs`: (N, 8) as the model gives them, of minutes the model decides; `days`: (N,) numbers in order of time;
-    `block_ids`: (N,) the labelled stretch of each minute, no two users sharing one, its minutes in order of time.
-    Raises ValueError when lengths differ.
+    Args:
+        probs: (N, 8) raw probabilities of minutes that the model decides.
+        y: (N,) label ids.
+        days: (N,) numbers in order of time.
+        block_ids: (N,) the labelled block of each minute, of one user, with its minutes in order of time.
+        user_ids: N users.
+
+    Raises:
+        ValueError: lengths differ.
     """
     if len({len(column) for column in (probs, y, days, block_ids, user_ids)}) != 1:
-        raise ValueError("probabilities, labels, days, stretches and users are not equally many")
+        raise ValueError("probabilities, labels, days, blocks and users are not equally many")
     rows = _Rows(probs, y, days, block_ids)
     users, is_inner = np.array(user_ids, dtype=np.str_), _inner(block_ids)
     inner = rows.where(is_inner)
@@ -165,7 +171,7 @@ def calibrate(
 
 
 def _inner(block_ids: IntArray) -> npt.NDArray[np.bool_]:
-    """(N,) the minutes that are none of the first and last of their stretch; of a short one what is in the middle."""
+    """(N,) a mask without the first and last minutes of each block; of a short block its middle is left."""
     order = np.argsort(block_ids, kind="stable")
     _, first, counts = np.unique(block_ids[order], return_index=True, return_counts=True)
     count = np.repeat(counts, counts)
@@ -214,13 +220,13 @@ def _winner(lost: Mapping[str, FloatArray], blocks: IntArray) -> str:
 
 
 def _wins(gains: FloatArray, blocks: IntArray, errors: float) -> bool:
-    """Whether the mean gain is more than so many standard errors, the rows of a stretch being one sample."""
+    """Whether the mean gain is more than `errors` standard errors, with each block as one sample."""
     mean = float(gains.mean())
-    _, stretch = np.unique(blocks, return_inverse=True)
-    count = int(stretch.max()) + 1
+    _, block = np.unique(blocks, return_inverse=True)
+    count = int(block.max()) + 1
     if count < 2:
         return False
-    sums = np.bincount(stretch, gains - mean)
+    sums = np.bincount(block, gains - mean)
     return mean > errors * float(np.sqrt(count / (count - 1) * (sums**2).sum())) / len(gains)
 
 
@@ -228,9 +234,9 @@ def _choice(winner: str, lost: Mapping[str, FloatArray], rows: _Rows) -> Choice:
     nll = {name: float(values.mean()) for name, values in lost.items()}
     first = next(iter(nll))
     reason = (
-        f"On later days {winner} loses {nll[winner]:.3f} a minute, {first} {nll[first]:.3f}."
+        f"On later days the loss per minute is {nll[winner]:.3f} with {winner} and {nll[first]:.3f} with {first}."
         if winner != first
-        else f"On later days nothing is clearly better than {first} ({nll[first]:.3f} lost a minute)."
+        else f"On later days nothing is clearly better than {first} (loss per minute {nll[first]:.3f})."
     )
     return Choice(winner, nll, len(rows.y), len(np.unique(rows.days)), reason, rows.noise)
 

@@ -1,13 +1,13 @@
-"""Fitting calibrators: each of these gives one of the classes that are served, in the file formats that are fixed.
+"""Fit calibrators; each fit gives one of the classes that are served, in the fixed file formats.
 
-A minute is not an independent sample: what is known grows with the labelled stretches. So each fit is held to where
-it starts (the probabilities as they are) by a prior that weighs as much as a few stretches, and lets go of it as
-they become many. Without that, isotonic curves on few rows promise 0 and 1, and one surprise costs them everything.
+A minute is not an independent sample: the evidence grows with the labelled blocks. So a prior that weighs as much as a
+few blocks holds each fit near the identity, and matters less as blocks become many. Without it, isotonic curves on few
+rows give 0 and 1, and one surprise has an infinite loss.
 
-Labels are wrong now and then: a block is labelled whole, glances elsewhere and its ragged ends among it. A minute that
-is sure and labelled otherwise costs so much that a fit which believes every label makes all minutes unsure. So a share
-of the labels, the noise, is taken to say nothing, and what is fitted is what probabilities p say of such labels:
-(1 - noise) p + noise / 8 (the forward correction of Patrini et al., CVPR 2017, for noise alike over the labels).
+Some labels are wrong: a block is labelled as a whole, with glances elsewhere and ragged ends. A confident minute with
+another label costs so much that a fit which believes every label makes all minutes unsure. So a share of the labels,
+the noise, is taken to be uniform, and the fit maximises the likelihood under (1 - noise) p + noise / 8 (the forward
+correction of Patrini et al., CVPR 2017, for uniform noise).
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ _WEIGHT_SPREAD: Final = 0.25
 """… of how far one class's temperature is from the common one, …"""
 _BIAS_SPREAD: Final = 0.5
 """… and of what is added to one class."""
-_PSEUDO_STRETCHES: Final = 3.0
-"""How much an isotonic curve's prior weighs, all over the curve together."""
+_PSEUDO_BLOCKS: Final = 3.0
+"""The total weight of the prior of an isotonic curve, in blocks."""
 _BASE_SHARE: Final = 0.05
-"""Its target is the probability as it is, and to this part how common the class is: so never quite 0 or 1."""
+"""The share of the class frequency in the target of that prior; the rest is the identity. So it is never 0 or 1."""
 _CURVE_POINTS: Final = 256
 _USUAL_NOISE: Final = 0.1
-"""What the noise is held to while there are few stretches, …"""
+"""The prior mean of the noise, …"""
 _NOISE_SPREAD: Final = 1.0
-"""… with this standard deviation of its log odds."""
+"""… and the prior standard deviation of its log odds."""
 _LEAST_NOISE: Final = 1e-12
-"""In place of none."""
+"""In place of 0."""
 
 
-def fit_noise(probs: FloatArray, y: IntArray, stretches: int) -> float:
-    """The share of labels that say nothing about their minute, found together with the temperature that fits best.
+def fit_noise(probs: FloatArray, y: IntArray, block_count: int) -> float:
+    """Estimate the share of noise labels, together with the temperature that fits best.
 
-    A temperature changes what is promised of minutes the model is unsure of; noise is what is wrong however sure it is.
+    A temperature changes the probabilities of unsure minutes; noise is wrong however sure the model is.
     """
     logits = np.log(np.maximum(probs, FLOOR))
     usual_odds = np.log(_USUAL_NOISE / (1 - _USUAL_NOISE))
@@ -61,8 +61,8 @@ def fit_noise(probs: FloatArray, y: IntArray, stretches: int) -> float:
         noise = 1 / (1 + np.exp(-parameters[1] - usual_odds))
         loss, slopes, by_noise = _loss_and_slopes(tempered, y, noise)
         by_odds = by_noise * noise * (1 - noise)
-        gradient = stretches * np.array([-(slopes * tempered).sum(), by_odds]) + spread * parameters
-        return stretches * loss + float((spread * parameters**2).sum() / 2), gradient
+        gradient = block_count * np.array([-(slopes * tempered).sum(), by_odds]) + spread * parameters
+        return block_count * loss + float((spread * parameters**2).sum() / 2), gradient
 
     spread = np.array([_TEMPERATURE_SPREAD, _NOISE_SPREAD]) ** -2.0
     found = optimize.minimize(cost, np.zeros(2), jac=True, method="L-BFGS-B").x
@@ -70,32 +70,32 @@ def fit_noise(probs: FloatArray, y: IntArray, stretches: int) -> float:
 
 
 def label_losses(probs: FloatArray, y: IntArray, noise: float) -> FloatArray:
-    """(N,) the negative log-likelihood of labels of which this share says nothing."""
+    """(N,) negative log-likelihoods of labels with this share of noise."""
     own = np.maximum(probs[np.arange(len(y)), y], FLOOR)
     return np.asarray(-np.log((1 - noise) * own + noise / _CLASSES))
 
 
-def fit_temperature(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.0) -> TemperatureCalibrator:
+def fit_temperature(probs: FloatArray, y: IntArray, block_count: int, noise: float = 0.0) -> TemperatureCalibrator:
     """The temperature of least negative log-likelihood (Guo et al., ICML 2017, section 4.2).
 
-    `stretches`: how many independent ones the rows make.
+    `block_count`: how many independent samples the rows make.
     """
     logits = np.log(np.maximum(probs, FLOOR))
 
     def cost(log_temperature: float) -> float:
         loss, _, _ = _loss_and_slopes(logits * np.exp(-log_temperature), y, noise)
-        return stretches * loss + (log_temperature / _TEMPERATURE_SPREAD) ** 2 / 2
+        return block_count * loss + (log_temperature / _TEMPERATURE_SPREAD) ** 2 / 2
 
     best = optimize.minimize_scalar(cost, bounds=_LOG_TEMPERATURES, method="bounded")
     return TemperatureCalibrator(float(np.exp(best.x)))
 
 
-def fit_vector(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.0) -> IsotonicCalibrator:
+def fit_vector(probs: FloatArray, y: IntArray, block_count: int, noise: float = 0.0) -> IsotonicCalibrator:
     """Vector scaling: a temperature and a bias for each class (Guo et al., ICML 2017, section 4.2; Kull et al., NeurIPS
     2019 call its kin Dirichlet calibration).
 
-    softmax(w_k log p_k + b_k) is e^{b_k} p_k^{w_k}, renormalised: a rising curve for each class, so it is written as
-    an isotonic calibrator of many points. Scaling with mixed classes is no such curve, and is left out.
+    softmax(w_k log p_k + b_k) is e^{b_k} p_k^{w_k}, renormalised: a rising curve for each class, so it is stored as an
+    isotonic calibrator with many points. Scaling that mixes classes is no such curve, and is left out.
     """
     logits = np.log(np.maximum(probs, FLOOR))
 
@@ -104,8 +104,8 @@ def fit_vector(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.
         weights = np.exp(common + own)
         loss, slopes, _ = _loss_and_slopes(logits * weights + bias, y, noise)
         by_weight = (slopes * logits).sum(axis=0) * weights
-        gradient = stretches * np.concatenate([[by_weight.sum()], by_weight, slopes.sum(axis=0)])
-        return stretches * loss + float((spread * parameters**2).sum() / 2), gradient + spread * parameters
+        gradient = block_count * np.concatenate([[by_weight.sum()], by_weight, slopes.sum(axis=0)])
+        return block_count * loss + float((spread * parameters**2).sum() / 2), gradient + spread * parameters
 
     spread = np.array([_TEMPERATURE_SPREAD, *[_WEIGHT_SPREAD] * _CLASSES, *[_BIAS_SPREAD] * _CLASSES]) ** -2.0
     found = optimize.minimize(cost, np.zeros(1 + 2 * _CLASSES), jac=True, method="L-BFGS-B").x
@@ -113,19 +113,19 @@ def fit_vector(probs: FloatArray, y: IntArray, stretches: int, noise: float = 0.
 
 
 def vector_curves(weights: FloatArray, biases: FloatArray) -> IsotonicCalibrator:
-    """softmax(w_k log p_k + b_k) as curves; between two points a straight line is off by less than half a percent."""
+    """softmax(w_k log p_k + b_k) as curves; linear interpolation between two points is off by less than 0.5 %."""
     at = np.append(np.geomspace(FLOOR, 1.0, _CURVE_POINTS)[:-1], 1.0)
     highest = float(biases.max())
     curves = (np.exp(bias - highest + weight * np.log(at)) for weight, bias in zip(weights, biases, strict=True))
     return IsotonicCalibrator(tuple(_regressor(at, curve) for curve in curves))
 
 
-def fit_isotonic(probs: FloatArray, y: IntArray, stretches: int) -> IsotonicCalibrator:
-    """One class against the rest, eight times (Zadrozny & Elkan, KDD 2002), each held to its prior.
+def fit_isotonic(probs: FloatArray, y: IntArray, block_count: int) -> IsotonicCalibrator:
+    """Fit one class against the rest, eight times (Zadrozny & Elkan, KDD 2002), each with its prior.
 
-    Labels are taken as they are: noise taken out of a curve brings its lower end to 0, where a surprise costs most.
+    Labels are taken as they are: without the noise the lower end of a curve would be 0, where a surprise costs most.
     """
-    prior_weight = _PSEUDO_STRETCHES / max(1, stretches)
+    prior_weight = _PSEUDO_BLOCKS / max(1, block_count)
     return IsotonicCalibrator(tuple(_curve(probs[:, k], y == k, prior_weight) for k in range(_CLASSES)))
 
 

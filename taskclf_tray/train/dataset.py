@@ -1,7 +1,7 @@
-"""Labelled minutes: what a model is trained, calibrated and judged on.
+"""Labelled minutes, on which models are trained, calibrated and judged.
 
-A dataset holds one line for each bucket that somebody (or, marked as weak, a rule) gave a label. Rows stay packed, a
-twentieth of their size as objects, and are unpacked some at a time.
+A dataset has one line for each bucket that a person, or marked as weak a rule, gave a label. Rows stay packed, a
+twentieth of their size as objects, and are unpacked in chunks.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ Provenance = Literal["real", "synthetic", "mixed"]
 NO_LABEL: Final = -1
 CHUNK_ROWS: Final = 2_000
 BLOCK_GAP_US: Final = 300 * 1_000_000
-"""Minutes of one label that lie closer than this are one block: they are no independent samples of anything."""
+"""Minutes of one label that are closer than this are one block, since they are no independent samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledBucket:
-    """One line of a dataset, by itself."""
+    """One line of a dataset."""
 
     user_id: str
     start_us: int
@@ -54,8 +54,8 @@ class Dataset:
     """Labelled buckets in order of (user, time); every array has one line for each.
 
     `labels`: ids in label order. `days`: ordinals of the local date, each in the row's own zone. `block_ids`: rising;
-    a stretch of one label of one user and day is one block, the unit for resampling and for cutting. `is_weak`: a
-    rule said so, no person. `is_models`: a model decides the bucket, not the idle rule. `packed`: the feature rows.
+    a run of one label of one user and day is one block, the unit for resampling and for splits. `is_weak`: the label
+    is from a rule. `is_models`: the model decides the bucket, not the idle rule. `packed`: the feature rows.
     """
 
     packed: tuple[bytes, ...]
@@ -72,7 +72,7 @@ class Dataset:
 
     @classmethod
     def of(cls, buckets: Iterable[LabelledBucket], provenance: Provenance = "real") -> Dataset:
-        """From lines in any order; of one bucket a person's word counts, and where two labels conflict none."""
+        """Collect lines in any order. A person's label wins over a rule's; a bucket with two labels is dropped."""
         lines = _settled(buckets)
         users = np.array([line.user_id for line in lines], dtype=np.str_)
         start_us = np.array([line.start_us for line in lines], dtype=np.int64)
@@ -96,7 +96,7 @@ class Dataset:
 
     @classmethod
     def joined(cls, parts: Sequence[Dataset]) -> Dataset:
-        """The lines of all; a bucket that several have counts once."""
+        """Join datasets; a bucket that is in several counts once."""
         kinds = {part.provenance for part in parts if len(part)}
         provenance: Provenance = kinds.pop() if len(kinds) == 1 else "mixed" if kinds else "real"
         return cls.of((line for part in parts for line in part.lines()), provenance)
@@ -121,12 +121,12 @@ class Dataset:
             provenance=self.provenance,
         )
 
-    def person_said(self) -> Dataset:
-        """Without the weak lines."""
+    def labelled_by_person(self) -> Dataset:
+        """The dataset without the weak lines."""
         return self.take(~self.is_weak)
 
     def lines(self) -> Iterator[LabelledBucket]:
-        """One after the other."""
+        """Iterate over the lines."""
         for k in range(len(self)):
             yield LabelledBucket(
                 user_id=str(self.user_ids[k]),
@@ -150,7 +150,7 @@ class Dataset:
             yield start, self.rows(start, start + size)
 
     def matrix(self, encoder: Encoder) -> FloatArray:
-        """(N, F) as a model of this encoder sees the rows."""
+        """(N, F): the rows in the columns of this encoder's model."""
         matrix = np.empty((len(self), len(encoder.columns)))
         for start, rows in self.chunks():
             matrix[start : start + len(rows)] = encoder.encode_rows(rows)
@@ -187,7 +187,7 @@ class Dataset:
 
 
 def local_day(start_us: int, zone_name: str) -> int:
-    """Ordinal of the local date at a moment; a zone that this computer does not know counts as UTC."""
+    """The ordinal of the local date at a moment; a zone that this computer does not know counts as UTC."""
     return local_date(from_us(start_us), zone_name).toordinal()
 
 
@@ -201,7 +201,7 @@ def _settled(buckets: Iterable[LabelledBucket]) -> list[LabelledBucket]:
 
 
 def _one_of(lines: list[LabelledBucket]) -> LabelledBucket | None:
-    """A person's word before a rule's; None where two of the same rank differ. The choice knows no order of input."""
+    """A person's label before a rule's; None where two of the same rank differ. The order of lines has no effect."""
     if len(lines) == 1:
         return lines[0]
     said = [line for line in lines if not line.is_weak] or lines

@@ -1,4 +1,4 @@
-"""Where labelled minutes come from: the app's own record, or an ActivityWatch export with a file of labels."""
+"""Where labelled minutes come from: the record, ActivityWatch exports and label files."""
 
 from __future__ import annotations
 
@@ -78,13 +78,24 @@ def labelled_minutes(
     hostname: str | None = None,
     on_report: OnReport = no_report,
 ) -> Dataset:
-    """All that is known of this home's user: the record and the exports, under the labels given here and in the files.
+    """Gather the labelled minutes of the home's user from the record and the exports.
 
-    So months before the app was there count too. What was private or excluded stays out. A minute that both know
-    counts once. `adopt` takes over labels of other users; `times`: what times without an offset in the files mean;
-    `at`: now, labels of later times are refused. `hostname`: the machine that is meant in the exports; `on_report`: is
-    told what is read of each. Raises StoreError (also where there is neither a record nor an export),
-    ExportFormatError, IdentityError, LabelError.
+    So months before the app was installed count too. Private and excluded time stays out. A minute that is in the
+    record and in an export counts once.
+
+    Args:
+        label_files: label CSV files beside the labels of the record.
+        adopt: whether labels of other users in the files count too.
+        times: what times without an offset in the files mean.
+        start_us, end_us: only buckets that start in [start, end), microseconds since 1970 UTC.
+        weak: the rule for minutes no person labelled; None for no rule.
+        at: the present time; labels of later times are refused.
+        hostname: the machine that is meant in the exports; None for the one in use in each minute.
+        on_report: called with what was read of each export.
+
+    Raises:
+        StoreError: the database fails, or there is neither a record nor an export.
+        ExportFormatError, IdentityError, LabelError: an export, the identity or a label file cannot be used.
     """
     if not exports and not paths.database.exists():
         raise StoreError(
@@ -129,9 +140,9 @@ def from_record(
     weak: WeakRule | None = weak_label,
     provenance: Provenance = "real",
 ) -> Dataset:
-    """The record's buckets that start in [start, end), as the label spans in force and `more_spans` say.
+    """The buckets of the record that start in [start, end), labelled by the spans in force and by `more_spans`.
 
-    `weak`: the rule for minutes without any word of a person; None for none. Raises StoreError.
+    `weak`: the rule for minutes no person labelled; None for no rule. Raises StoreError.
     """
     spans = [*_spans_of(database, user_id), *more_spans]
     with database.reading():
@@ -164,9 +175,9 @@ def labelled_dataset(
     weak: WeakRule | None = None,
     provenance: Provenance = "real",
 ) -> Dataset:
-    """Some thousand buckets at a time; of those without a label nothing is kept.
+    """Label buckets, some thousand at a time; buckets without a label are dropped.
 
-    A span without a user id speaks about everybody's buckets. Minutes without a window in front are never labelled.
+    A span without a user id labels the buckets of every user. Minutes without a window in front are never labelled.
     """
     labeller = _Labeller(spans, weak)
     waiting = iter(buckets)
@@ -177,7 +188,7 @@ def labelled_dataset(
 
 
 class _Labeller:
-    """Says what each bucket's label is, and whose word that is."""
+    """Finds the label of each bucket, and whether a person or a rule gave it."""
 
     def __init__(self, spans: Sequence[LabelSpan], weak: WeakRule | None) -> None:
         self._spans = spans
@@ -210,7 +221,7 @@ class _Labeller:
         return self._of_user[user_id]
 
     def _weak_labels(self, buckets: Sequence[PackedBucket], auto: IntArray, is_touched: BoolArray) -> IntArray:
-        """What nobody's word touches: an automatic label, else the rule's."""
+        """The labels of buckets that no person's span touches: an automatic one, else that of the rule."""
         if self._weak is None:
             return np.full(len(buckets), NO_LABEL, dtype=np.int64)
         labels = np.where(is_touched, NO_LABEL, auto)
@@ -238,7 +249,7 @@ def _line(bucket: PackedBucket, label: int, *, is_weak: bool) -> LabelledBucket:
 
 
 class Cover:
-    """Spans of any overlap, asked many times. Sorted once, with the furthest end so far beside each start."""
+    """A lookup for spans that may overlap: sorted once, with the furthest end so far beside each start."""
 
     def __init__(self, spans: Iterable[LabelSpan]) -> None:
         edges = sorted((to_us(span.start_ts), to_us(span.end_ts)) for span in spans)
@@ -258,7 +269,7 @@ class Cover:
 
 
 class Projection:
-    """The labels of one user's spans, for buckets asked in any portions."""
+    """The labels of one user's spans."""
 
     def __init__(self, spans: Iterable[LabelSpan]) -> None:
         by_label: dict[str, list[LabelSpan]] = {}
@@ -267,7 +278,7 @@ class Projection:
         self._covers = {_ID[label]: Cover(found) for label, found in sorted(by_label.items())}
 
     def labels(self, starts_us: IntArray, ends_us: IntArray) -> IntArray:
-        """(N,) the label ids; NO_LABEL where no span holds the whole bucket, or another label has a part in it."""
+        """(N,) label ids; NO_LABEL where no span holds the whole bucket, or another label has a part in it."""
         labels = np.full(len(starts_us), NO_LABEL, dtype=np.int64)
         said = np.zeros(len(starts_us), dtype=np.int64)
         for label, cover in self._covers.items():
@@ -285,7 +296,7 @@ class Projection:
 
 
 def project_labels(starts_us: IntArray, ends_us: IntArray, spans: Iterable[LabelSpan]) -> IntArray:
-    """(N,) label ids of buckets [start, end), NO_LABEL where nobody labelled all of it, or two labels conflict.
+    """(N,) label ids of buckets [start, end), NO_LABEL where no span holds all of it, or two labels conflict.
 
     The spans are one user's, in any order, and may overlap. O((N + S) log S), without a loop over buckets.
     """

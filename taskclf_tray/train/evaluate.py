@@ -1,15 +1,14 @@
-"""Judging what is served on minutes whose label a person gave.
+"""Evaluate a pipeline on minutes that a person labelled.
 
-The answers come from the served pipeline itself (`infer.batch.run_batch` with a `PipelineConfig`): encoding, personal
-calibrators, thresholds, the idle rule and smoothing are those a running app uses. Two models are compared by
-answering for the same dataset twice.
+The predictions come from the pipeline that is served (`infer.batch.run_batch` with a `PipelineConfig`): encoding,
+personal calibrators, thresholds, the idle rule and smoothing are those of a running app. Two models are compared by
+predicting the same dataset twice.
 
-Which minutes count where: right or wrong, F1, rejected and changes of label are about every labelled minute, so those
-of the idle rule count for BreakIdle. Probabilities (calibration error, Brier score, risk and coverage) are about the
-minutes the model decides: the idle rule's certainty is not the model's. A label counts as given also where it is
-rejected; what rejecting does is told by the risk-coverage curve, the reject rate and the accuracy of what is accepted.
-Neighbours are labelled neighbours: smoothing and changes of label are judged inside labelled stretches.
-Weak labels are never judged on.
+Which minutes count: accuracy, F1, the confusion matrix and label changes are over every labelled minute, so those of
+the idle rule count for BreakIdle. Calibration error, Brier score, risk and coverage are over the minutes the model
+decides, because the certainty of the idle rule is not the model's. The most probable label counts as the prediction
+also where it is rejected; the risk-coverage curve, the reject rate and the accuracy of accepted minutes show what
+rejecting does. Smoothing and label changes are evaluated inside runs of labelled minutes. Weak labels never count.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ WITH_INTERVAL: Final = ("macro_f1", "weighted_f1", "accuracy", "ece", "brier", "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What is served for each line of a dataset, as arrays of N."""
+    """The predictions for the lines of a dataset, as arrays of N."""
 
     probs: FloatArray
-    """(N, 8) calibrated with each row's own calibrator; one-hot where the idle rule decides."""
+    """(N, 8) calibrated probabilities; one-hot where the idle rule decides."""
     label_ids: IntArray
     """The most probable label, also where it is rejected."""
     is_rejected: BoolArray
@@ -53,7 +52,7 @@ class Answers:
     confidences: FloatArray
 
     def take(self, which: IntArray | BoolArray) -> Answers:
-        """Those of some lines (a mask, or positions)."""
+        """The predictions of some lines (a mask, or positions)."""
         return Answers(
             self.probs[which],
             self.label_ids[which],
@@ -64,12 +63,12 @@ class Answers:
 
     @classmethod
     def none(cls, count: int) -> Answers:
-        """Room for the answers of so many lines, to be `put`."""
+        """Empty predictions for `count` lines, to be `put`."""
         whole, share = np.zeros((2, count), dtype=np.int64), np.zeros((count, len(LABEL_SET_V1)))
         return cls(share, whole[0], np.zeros(count, dtype=np.bool_), whole[1], np.zeros(count))
 
     def put(self, which: IntArray, found: Answers) -> None:
-        """Write the answers of some lines into their places."""
+        """Write the predictions of some lines into their places."""
         self.probs[which], self.label_ids[which] = found.probs, found.label_ids
         self.is_rejected[which], self.smoothed_ids[which] = found.is_rejected, found.smoothed_ids
         self.confidences[which] = found.confidences
@@ -81,7 +80,7 @@ class Answers:
 
 
 def answer(config: PipelineConfig, dataset: Dataset, on_progress: OnProgress | None = None) -> Answers:
-    """What this very configuration serves for the dataset's rows, some thousand unpacked at a time."""
+    """Predict the rows of the dataset with this pipeline; rows are unpacked in chunks."""
     served = run_batch(config, RecordedRows(dataset.packed), on_progress=on_progress)
     smoothed = Categorical.of(served.smoothed_labels)
     return Answers(
@@ -95,11 +94,11 @@ def answer(config: PipelineConfig, dataset: Dataset, on_progress: OnProgress | N
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers of one set of minutes; NaN where there is nothing to count."""
+    """The metrics of one set of minutes; NaN where there is nothing to count."""
 
     minutes: int
     model_minutes: int
-    """Of these, decided by the model: what the probabilities are judged on."""
+    """Those of them that the model decides."""
     days: int
     blocks: int
     macro_f1: float
@@ -120,7 +119,7 @@ class Figures:
     flap_rate: float
     flap_rate_smoothed: float
     flap_rate_true: float
-    """Of the person's own labels: what there is to be followed."""
+    """Of the true labels."""
     boundary: BoundaryError
 
     def to_dict(self) -> dict[str, Any]:
@@ -131,12 +130,12 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Everything there is to say about some answers; see the head of this file for what counts where."""
+    """All metrics of some predictions; the head of this file says which minutes count."""
 
     figures: Figures
     classes: tuple[ClassFigures, ...]
     confusion: IntArray
-    """(8, 8) minutes, truth down, answer across."""
+    """(8, 8) minutes: a row per true label, a column per predicted one."""
     reliability: tuple[ReliabilityBin, ...]
     risk_coverage: tuple[tuple[float, float], ...]
     """(coverage, risk), coverage rising to 1."""
@@ -144,14 +143,14 @@ class Evaluation:
     """Of each name in `WITH_INTERVAL`; None where there are too few days."""
     users: Mapping[str, Figures]
     seen: Figures | None
-    """Of people the model was trained on, and …"""
+    """Of users the model was trained on, and …"""
     unseen: Figures | None
-    """… of others; None where there are none, or nobody says who was seen."""
+    """… of others; None where there are none, or it is not known who was seen."""
     date_range: tuple[str, str]
     dataset_hash: str
 
     def bundle_metrics(self) -> dict[str, Any]:
-        """What stands in a bundle's metrics.json."""
+        """The content of the bundle's metrics.json."""
         return {
             "macro_f1": _plain(self.figures.macro_f1) or 0.0,
             "weighted_f1": _plain(self.figures.weighted_f1) or 0.0,
@@ -186,10 +185,14 @@ def evaluate(
     resamples: int = metrics.RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge the answers for these lines. Raises ValueError when there are not as many answers as lines.
+    """Evaluate the predictions for these lines.
 
-    `seen_users`: whom the model was trained on; None where nobody knows. `resamples`: of the bootstrap behind the
-    intervals; 0 leaves them out.
+    Args:
+        seen_users: the users the model was trained on; None where it is not known.
+        resamples: draws of the bootstrap behind the intervals; 0 for no intervals.
+
+    Raises:
+        ValueError: there are not as many predictions as lines.
     """
     if len(dataset) != len(answers.label_ids):
         raise ValueError(f"{len(answers.label_ids)} answers for {len(dataset)} labelled minutes")
@@ -216,14 +219,14 @@ def evaluate(
 
 
 def figures_of(dataset: Dataset, answers: Answers) -> Figures:
-    """The numbers of all these minutes, weak or not."""
+    """The metrics of all these minutes, weak or not."""
     confusion = metrics.confusion_counts(dataset.labels, answers.label_ids)
     of_model = np.flatnonzero(dataset.is_models)
     probs, y = answers.probs[of_model], dataset.labels[of_model]
     sure, is_right = answers.confidences[of_model], _is_right(dataset, answers)[of_model]
     accepted = ~answers.is_rejected[of_model]
     risks = metrics.risk_coverage(sure, is_right)
-    stretches = stretches_of(dataset)
+    runs = runs_of(dataset)
     return Figures(
         minutes=len(dataset),
         model_minutes=len(of_model),
@@ -240,17 +243,17 @@ def figures_of(dataset: Dataset, answers: Answers) -> Figures:
         accuracy_at_80=metrics.accuracy_at(risks, 0.8),
         reject_rate=float(1 - accepted.mean()) if len(accepted) else metrics.NAN,
         accepted_accuracy=float(is_right[accepted].mean()) if accepted.any() else metrics.NAN,
-        flap_rate=metrics.flap_rate(answers.raw_ids, stretches),
-        flap_rate_smoothed=metrics.flap_rate(answers.smoothed_ids, stretches),
-        flap_rate_true=metrics.flap_rate(dataset.labels, stretches),
-        boundary=metrics.boundary_error(dataset.labels, answers.smoothed_ids, stretches),
+        flap_rate=metrics.flap_rate(answers.raw_ids, runs),
+        flap_rate_smoothed=metrics.flap_rate(answers.smoothed_ids, runs),
+        flap_rate_true=metrics.flap_rate(dataset.labels, runs),
+        boundary=metrics.boundary_error(dataset.labels, answers.smoothed_ids, runs),
     )
 
 
-def stretches_of(dataset: Dataset) -> IntArray:
-    """(N,) the number of the stretch of neighbouring labelled minutes each line is in, whatever its label.
+def runs_of(dataset: Dataset) -> IntArray:
+    """(N,) the number of the run of neighbouring labelled minutes that each line is in, whatever its label.
 
-    One missing minute does not end it: that in which one kind of work gives way to another belongs to neither.
+    One missing minute does not end a run: the minute in which one kind of work gives way to another has no label.
     """
     gaps_us, lengths_us = dataset.start_us[1:] - dataset.end_us[:-1], dataset.end_us[:-1] - dataset.start_us[:-1]
     opens = np.ones(len(dataset), dtype=np.bool_)

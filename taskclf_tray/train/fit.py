@@ -1,8 +1,8 @@
 """Train a model: the same labelled minutes and the same seed give the same bytes.
 
-The model always answers for all eight labels. What the person has not labelled (yet) comes from the prior, the
-starter's own trees, which have the less of a say the more blocks are labelled, and from guesses about the minutes
-between the labelled ones (`weak.py`). The defaults were chosen on days unseen (`docs/learning.md`).
+The model always predicts all eight labels. What the person has not labelled yet comes from the prior, the trees of
+the starter model, which count less the more blocks are labelled, and from pseudo-labels for the minutes between the
+labelled ones (`weak.py`). The defaults were chosen on held-out days (`docs/learning.md`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.lgb_dataset import BASE_PARAMS, FIXED_PARAMS, lgb_datasets, vocabularies
 from taskclf_tray.train.lgb_dataset import FitOptions as FitOptions
-from taskclf_tray.train.weak import has_unsaid, said_only, unsaid_only, with_guesses
+from taskclf_tray.train.weak import has_unlabelled, labelled_only, unlabelled_only, with_pseudo_labels
 
 MIN_BLOCKS: Final = 10
 MIN_LABELS: Final = 2
-"""Fewer labelled blocks, or different labels, and nothing is trained."""
+"""With fewer labelled blocks, or fewer different labels, nothing is trained."""
 
 REPORT_ROUNDS: Final = 5
 _TIME_BASIS: Final = "local"
@@ -42,11 +42,11 @@ Progress = Callable[[int, int], None]
 
 
 class TrainingCancelledError(TaskclfError):
-    """Somebody said stop."""
+    """The training was cancelled."""
 
 
 class TooFewLabelsError(LabelError):
-    """Not enough labels to train on; `found` and `needed` count blocks, or different labels."""
+    """There are not enough labels to train on; `found` and `needed` count blocks, or different labels."""
 
     def __init__(self, title: str, next_step: str, *, found: int, needed: int) -> None:
         super().__init__(title, next_step)
@@ -56,7 +56,7 @@ class TooFewLabelsError(LabelError):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model not yet on disk: LightGBM text, vocabularies, and where it comes from."""
+    """A model that is not yet on disk: LightGBM text, vocabularies, and what it was trained on."""
 
     text: str
     cat_encoders: CatEncoders
@@ -124,20 +124,29 @@ def fit(
     is_cancelled: Callable[[], bool] | None = None,
     least_blocks: int = MIN_BLOCKS,
 ) -> TrainedModel:
-    """Train on these minutes; on `validation`, later days, growing stops where it no longer helps.
+    """Train a model on labelled minutes.
 
-    `prior`: the model whose trees come first. `least_blocks`: below so many labelled ones it refuses. Raises
-    TooFewLabelsError, TrainingCancelledError, and ModelIncompatibleError for a prior of another schema.
+    Args:
+        training: the minutes; unlabelled ones may get pseudo-labels.
+        validation: later days, for early stopping; None for all rounds.
+        prior: the model whose trees come first.
+        is_cancelled: asked between rounds.
+        least_blocks: the fewest labelled blocks to train on.
+
+    Raises:
+        TooFewLabelsError: fewer labelled blocks, or one label only.
+        TrainingCancelledError: `is_cancelled` said so.
+        ModelIncompatibleError: the prior has another feature schema.
     """
     check_enough(training, least_blocks)
-    learnt = said_only(training)
+    learnt = labelled_only(training)
     watch = _Watch(progress, is_cancelled, options.rounds)
     task = _Task(validation, prior, options, training.block_count, watch)
-    if options.guess_weight > 0 and has_unsaid(training):
-        watch.before = min(options.rounds, max(1, round(options.guess_rounds_per_block * training.block_count)))
+    if options.pseudo_label_weight > 0 and has_unlabelled(training):
+        watch.before = min(options.rounds, max(1, round(options.pseudo_label_rounds_per_block * training.block_count)))
         first = task.grown(learnt, watch.before)
-        probs = Forest.from_text(first.text).predict(unsaid_only(training).matrix(first.encoder))
-        learnt = with_guesses(training, probs, options.guess_weight)
+        probs = Forest.from_text(first.text).predict(unlabelled_only(training).matrix(first.encoder))
+        learnt = with_pseudo_labels(training, probs, options.pseudo_label_weight)
         watch.done_before = watch.before
     grown = task.grown(learnt, options.rounds)
     return TrainedModel(
@@ -163,7 +172,7 @@ class _Grown:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """What is the same for the first and the second model."""
+    """What the model for the pseudo-labels and the final model have in common."""
 
     validation: Dataset | None
     prior: Prior | None
@@ -216,7 +225,7 @@ def _recorded_params(params: Mapping[str, Any], options: FitOptions, prior: Prio
         "num_boost_round": options.rounds,
         "class_weight_method": "balanced_root",
         "block_minutes": options.block_minutes,
-        "guess_weight": options.guess_weight,
+        "pseudo_label_weight": options.pseudo_label_weight,
     }
     if prior is not None:
         more |= {"prior_model": prior.name, "prior_blocks": options.prior_blocks}
@@ -224,7 +233,7 @@ def _recorded_params(params: Mapping[str, Any], options: FitOptions, prior: Prio
 
 
 def check_enough(dataset: Dataset, blocks: int = MIN_BLOCKS) -> None:
-    """Raise TooFewLabelsError unless a person labelled so many blocks, with two different labels."""
+    """Raise TooFewLabelsError unless a person labelled at least `blocks` blocks, with two different labels."""
     found = dataset.block_count
     if found < blocks:
         raise TooFewLabelsError(
@@ -244,16 +253,16 @@ def check_enough(dataset: Dataset, blocks: int = MIN_BLOCKS) -> None:
 
 
 class _Watch:
-    """Between rounds: says how far it is, and looks whether to stop."""
+    """The callback between rounds: reports progress, and stops a cancelled training."""
 
     order = 0
     before_iteration = False
 
     def __init__(self, progress: Progress | None, is_cancelled: Callable[[], bool] | None, rounds: int) -> None:
         self.before = 0
-        """Rounds of the model that guesses, which is grown first, and …"""
+        """Rounds of the model for the pseudo-labels, which comes first, and …"""
         self.done_before = 0
-        """… of these the ones that are over."""
+        """… those of them that are over."""
         self._progress = progress
         self._is_cancelled = is_cancelled
         self._rounds = rounds

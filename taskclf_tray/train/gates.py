@@ -1,9 +1,9 @@
-"""What a new model must pass before it may replace the one in use: pure functions over evaluations, answers in words.
+"""The gates a new model must pass before it may replace the one in use: pure functions over evaluations.
 
-The figures are the acceptance gates of the inference contract, section 13. A class with fewer than 20 held-out minutes
-is not gated, and not averaged over either: a handful of minutes says nothing. Beyond the contract a new model must
-have been judged on enough minutes, of days it was not trained on, must recognise every gated class at least now and
-then, and must not promise much more than it keeps.
+The thresholds are the acceptance gates of the inference contract, section 13. A class with fewer than 20 held-out
+minutes is not gated and not averaged over: so few minutes say nothing. Beyond the contract a new model must be judged
+on enough minutes of days it was not trained on, must predict every gated class sometimes, and must not be
+over-confident.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ MIN_CLASS_MINUTES: Final = 20
 MIN_MINUTES: Final = 60
 MIN_GATED_CLASSES: Final = 2
 MAX_OVERCONFIDENCE: Final = 0.10
-"""How much more than it keeps a model may promise, on average over its minutes."""
+"""How much the confidence of a model may exceed its accuracy, on average over its minutes."""
 COARSE_BIN_MINUTES: Final = 50
-"""Over-confidence is averaged over bins of at least so many minutes: in smaller ones luck looks like it."""
+"""The fewest minutes of a bin that over-confidence is averaged over: in smaller ones chance looks like it."""
 
 _BREAK_ID: Final = list(CoreLabel).index(CoreLabel.BREAK_IDLE)
 UserDay = tuple[str, int]
@@ -47,7 +47,7 @@ UserDay = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition; `words`: what was found, and where it does not hold what would help."""
+    """One condition. `words` says what was found, and what would help where the condition does not hold."""
 
     name: str
     holds: bool
@@ -56,7 +56,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All gates, and what else is worth knowing."""
+    """The outcome of all gates, and notes for the person."""
 
     gates: tuple[Gate, ...]
     notes: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why not, in sentences."""
+        """The sentences of the gates that do not hold."""
         return tuple(gate.words for gate in self.gates if not gate.holds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,12 +103,16 @@ def judge(
     is_news: bool = True,
     tolerance: float = DEFAULT_REGRESSION_TOLERANCE,
 ) -> Verdict:
-    """Whether a new model may be put in use.
+    """Decide whether a new model may be put in use.
 
-    `comparison`: with the model in use, on minutes that it was not trained on either; None where nothing is in use.
-    `leaked`: days it was both trained and judged on. `idle_minutes`: of the held-out days, those that the idle rule
-    decides and nobody labelled; they count for BreakIdle. `bundle`: the gate of its files. `is_news`: it is another
-    model than the one in use.
+    Args:
+        challenger: its evaluation on held-out days.
+        comparison: with the model in use, on minutes that neither was trained on; None where no model is in use.
+        leaked: days it was both trained and judged on.
+        idle_minutes: unlabelled minutes of the held-out days that the idle rule decides; they count for BreakIdle.
+        bundle: the gate of its files.
+        is_news: whether it is another model than the one in use.
+        tolerance: how much macro F1 may be lost.
     """
     gated = gated_classes(challenger)
     gates = [
@@ -128,7 +132,7 @@ def judge(
 
 
 def gated_classes(evaluation: Evaluation) -> tuple[ClassFigures, ...]:
-    """The classes with enough held-out minutes to say something about them."""
+    """The classes with enough held-out minutes to be judged."""
     return tuple(figures for figures in evaluation.classes if figures.support >= MIN_CLASS_MINUTES)
 
 
@@ -138,17 +142,17 @@ def gated_macro_f1(confusion: IntArray) -> float:
 
 
 def leaked_days(training: Dataset, held_out: Dataset) -> set[UserDay]:
-    """The days of which a minute was learnt from, by anybody's word, and another one judged on."""
+    """The days with minutes in both the training and the held-out dataset."""
     return user_days(training) & user_days(held_out)
 
 
 def user_days(dataset: Dataset) -> set[UserDay]:
-    """Of all its lines."""
+    """The (user, day) pairs of all lines."""
     return set(zip(dataset.user_ids.tolist(), dataset.days.tolist(), strict=True))
 
 
 def bundle_gate(run_dir: Path) -> Gate:
-    """Whether the files can be served: read as they will be read, by the evaluator that will serve them."""
+    """Whether the files can be served, read by the evaluator that will serve them."""
     try:
         forest = load_model_bundle(run_dir)[0]
         problem = bundle_problem(run_dir) or (None if forest.verified else "No SHA-256 is recorded.")
@@ -166,7 +170,7 @@ def _leak_gate(leaked: Collection[UserDay]) -> Gate:
     if not leaked:
         return Gate("leak", True, "It was judged on days it was not trained on.")
     days = ", ".join(date.fromordinal(day).isoformat() for day in sorted({day for _, day in leaked})[:3])
-    return Gate("leak", False, f"It was trained on days it was judged on ({days}), so nothing is known about it.")
+    return Gate("leak", False, f"It was trained on days it was judged on ({days}), so its figures say nothing.")
 
 
 def _evidence_gate(challenger: Evaluation, gated: Sequence[ClassFigures]) -> Gate:
@@ -205,7 +209,7 @@ def _weighted_gate(challenger: Evaluation) -> Gate:
 
 
 def unlabelled_breaks(dataset: Dataset, held_out: Dataset) -> int:
-    """The minutes of the held-out days that the idle rule decides and nobody labelled."""
+    """Count the unlabelled minutes of the held-out days that the idle rule decides."""
     days = user_days(held_out)
     is_idle = dataset.is_weak & ~dataset.is_models & (dataset.labels == _BREAK_ID)
     return sum(
@@ -245,7 +249,7 @@ def _precision_gates(gated: Sequence[ClassFigures]) -> list[Gate]:
 
 
 def _missing_gates(gated: Sequence[ClassFigures], comparison: ModelComparison | None) -> list[Gate]:
-    """A class it never answers is refused, unless the model in use misses it as well."""
+    """Refuse a model that never predicts a class, unless the model in use never predicts it either."""
     missing = [figures for figures in gated if not figures.recall]
     known = None if comparison is None else {figures.label for figures in comparison.champion.classes if figures.recall}
     return [
@@ -260,14 +264,14 @@ def _missing_gates(gated: Sequence[ClassFigures], comparison: ModelComparison | 
 
 
 def overconfidence(reliability: Sequence[ReliabilityBin]) -> float:
-    """By how much the promised probability exceeds what came true, averaged over coarse bins; 0 without minutes."""
+    """By how much the confidence exceeds the accuracy, averaged over coarse bins; 0 without minutes."""
     total = sum(part.minutes for part in reliability)
     excess = sum(max(0.0, promised - kept) for promised, kept in _coarse(reliability))
     return excess / total if total else 0.0
 
 
 def _coarse(reliability: Sequence[ReliabilityBin]) -> list[tuple[float, float]]:
-    """Neighbouring bins joined until each has enough minutes: (sum promised, sum kept)."""
+    """Neighbouring bins joined until each has enough minutes: (sum of confidences, right minutes)."""
     parts: list[list[float]] = []
     for part in reliability:
         if not parts or parts[-1][0] >= COARSE_BIN_MINUTES:

@@ -1,4 +1,4 @@
-"""What LightGBM is given: its parameters and ours, vocabularies, the matrix, and how much each line weighs.
+"""The input of LightGBM: parameters, vocabularies, the matrix, and the weight of each minute.
 
 The defaults were chosen on days unseen (`docs/learning.md`).
 """
@@ -41,24 +41,27 @@ FIXED_PARAMS: Final[Mapping[str, Any]] = {
     "num_threads": 1,
     "verbosity": -1,
 }
-"""Nobody may change these: the same labels give the same bytes."""
+"""Always used, so that the same labels give the same bytes."""
 _CLASSES: Final = len(LABEL_SET_V1)
 _CLOCK: Final = ("hour_of_day", "day_of_week")
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to train. `params` override BASE_PARAMS.
+    """How to train.
 
-    `unknown_category_freq_threshold`: a value seen in fewer labelled minutes has no code of its own.
-    `unknown_category_mask_rate`: this share of values is learnt as `__unknown__`, so that it means something.
-    `recency_half_life_days`: after so many days a minute counts half; None for never.
-    `block_minutes`: a labelled block weighs as much as so many minutes, for all its minutes are one sample; None for
-    as many as it has.
-    `prior_blocks`: with so many labelled blocks the prior's trees have half their say.
-    `guess_weight`: of a minute nobody labelled, beside 1.0; 0 to learn from none.
-    `guess_rounds_per_block`: the model that guesses is grown for so many rounds a labelled block, at most `rounds`.
-    `clock_days`: with fewer labelled days hour and weekday teach nothing; they would only name the labelled blocks.
+    Args:
+        rounds: the most boosting rounds.
+        early_stopping_rounds: rounds without improvement on the validation days after which training stops.
+        unknown_category_freq_threshold: a value seen in fewer labelled minutes has no code of its own.
+        unknown_category_mask_rate: the share of values replaced by `__unknown__`, so that its code is learned.
+        recency_half_life_days: the age in days at which a minute counts half; None for no decay.
+        block_minutes: the most minutes a labelled block counts for: its minutes are one sample; None for no limit.
+        prior_blocks: the number of labelled blocks at which the trees of the prior count half.
+        pseudo_label_weight: of a pseudo-labelled minute, where a labelled one has 1.0; 0 for no pseudo-labels.
+        pseudo_label_rounds_per_block: rounds per labelled block of the model that gives the pseudo-labels.
+        clock_days: with fewer labelled days hour and weekday are left out; they would only identify the blocks.
+        params: LightGBM parameters that override BASE_PARAMS.
     """
 
     schema_version: str = NEWEST_SCHEMA
@@ -70,14 +73,14 @@ class FitOptions:
     recency_half_life_days: float | None = None
     block_minutes: float | None = 2.0
     prior_blocks: float = 50.0
-    guess_weight: float = 0.1
-    guess_rounds_per_block: float = 2.0
+    pseudo_label_weight: float = 0.1
+    pseudo_label_rounds_per_block: float = 2.0
     clock_days: int = 10
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def vocabularies(dataset: Dataset, schema: FeatureSchema, least_rows: int) -> CatEncoders:
-    """For each categorical column the values of at least so many rows, and `__unknown__`, sorted."""
+    """For each categorical column the values that at least `least_rows` rows have, and `__unknown__`, sorted."""
     counts: dict[str, Counter[str]] = {column: Counter() for column in schema.categorical_columns}
     for _, rows in dataset.chunks():
         for column, counter in counts.items():
@@ -89,7 +92,7 @@ def vocabularies(dataset: Dataset, schema: FeatureSchema, least_rows: int) -> Ca
 
 
 def mask_categories(matrix: FloatArray, dataset: Dataset, encoder: Encoder, options: FitOptions) -> None:
-    """Turn a share of the codes into that of `__unknown__`, in place; the draw depends on the seed alone."""
+    """Replace a share of the codes by that of `__unknown__`, in place; the draw depends on the seed alone."""
     rng = np.random.default_rng(options.seed)
     for column, vocabulary in encoder.vocabularies.items():
         hidden = rng.random(len(dataset)) < options.unknown_category_mask_rate
@@ -97,9 +100,9 @@ def mask_categories(matrix: FloatArray, dataset: Dataset, encoder: Encoder, opti
 
 
 def line_weights(dataset: Dataset, options: FitOptions) -> FloatArray:
-    """(N,) the lines' own weights, rarer labels heavier by the root of their rarity, older minutes lighter.
+    """(N,) weights: those of the lines, higher for rarer labels by the root of their rarity, lower for older minutes.
 
-    They are 1 on average, before a block's are limited to what counts as `block_minutes` of them.
+    Their mean is 1 before the weights of each block are limited to `block_minutes`.
     """
     weights = dataset.weights * class_weights(dataset.labels, dataset.weights)[dataset.labels]
     if options.recency_half_life_days is not None:
@@ -110,7 +113,7 @@ def line_weights(dataset: Dataset, options: FitOptions) -> FloatArray:
 
 
 def _block_shares(dataset: Dataset, options: FitOptions) -> FloatArray:
-    """(N,) what is left of a minute's weight where its block has more of them than count."""
+    """(N,) the factor that limits a block to `block_minutes` minutes."""
     assert options.block_minutes is not None
     _, block, lengths = np.unique(dataset.block_ids, return_inverse=True, return_counts=True)
     shares = np.minimum(1.0, options.block_minutes / lengths)[block]
@@ -118,7 +121,7 @@ def _block_shares(dataset: Dataset, options: FitOptions) -> FloatArray:
 
 
 def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
-    """(8,) the root of how much rarer than average each label is; 0 weight counts for labels that do not occur."""
+    """(8,) the root of how much rarer than average each label is; 0 for labels that do not occur."""
     mass = np.bincount(labels, weights=weights, minlength=_CLASSES)
     present: BoolArray = mass > 0
     scale = np.zeros(_CLASSES)
@@ -129,7 +132,7 @@ def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
 def lgb_datasets(
     training: Dataset, validation: Dataset | None, encoder: Encoder, options: FitOptions
 ) -> tuple[Any, Any]:
-    """What LightGBM learns from, and what it is stopped by (None without validation)."""
+    """(training data, validation data for early stopping or None)."""
     matrix = training.matrix(encoder)
     mask_categories(matrix, training, encoder, options)
     if training.day_count < options.clock_days:

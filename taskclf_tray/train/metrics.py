@@ -1,8 +1,7 @@
-"""How good predictions are: pure functions over arrays, a row a minute.
+"""Metrics of predictions: pure functions over arrays with a row per minute.
 
-What a class gets that nobody did and nobody predicted is nothing, not 0: averages go over the classes present in truth
-or prediction. Equal confidences are treated as one, so that no figure depends on the order of the rows. A figure of no
-minutes at all is NaN.
+Averages go over the classes present in truth or prediction: a class that is in neither has no figure, not 0. Equal
+confidences are treated as one, so that no figure depends on the order of the rows. A figure of no minutes is NaN.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ BoolArray = npt.NDArray[np.bool_]
 CLASSES: Final = len(LABEL_SET_V1)
 ECE_BINS: Final = 15
 BOUNDARY_CAP_MINUTES: Final = 10
-"""A change of work that is answered by no change within so many minutes counts as so many."""
+"""The distance, in minutes, of a change of work that no predicted change is nearer to."""
 RESAMPLES: Final = 400
 INTERVAL_CONFIDENCE: Final = 0.95
 NAN: Final = float("nan")
@@ -32,20 +31,20 @@ NAN: Final = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """One class: None where there is nothing to divide by."""
+    """The figures of one class; None where there is nothing to divide by."""
 
     label: str
     precision: float | None
     recall: float | None
     f1: float | None
     support: int
-    """Minutes that were this in truth."""
+    """Minutes of this class in truth."""
     predicted: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Minutes of neighbouring confidence: what was promised, and what came of it."""
+    """Minutes of neighbouring confidence: the mean confidence, and the accuracy."""
 
     confidence: float
     accuracy: float
@@ -54,26 +53,26 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryError:
-    """How far from a change of work the answer changes."""
+    """How far a change of work is from the nearest predicted change."""
 
     changes: int
-    """Changes of work inside labelled stretches."""
+    """Changes of work inside labelled runs."""
     missed: int
-    """Of these, the ones no change of the answer is near to."""
+    """Those of them with no predicted change nearby."""
     mean_minutes: float
     """NaN without changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where a figure lies with 95 % confidence."""
+    """A 95 % confidence interval."""
 
     low: float
     high: float
 
 
 def confusion_counts(y: IntArray, predicted: IntArray) -> IntArray:
-    """(8, 8) counts, truth down, answer across, in label order."""
+    """The confusion matrix, (8, 8) counts in label order: a row per true label, a column per predicted one."""
     return np.bincount(y * CLASSES + predicted, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES).astype(np.int64)
 
 
@@ -111,7 +110,7 @@ def class_figures(confusion: IntArray) -> tuple[ClassFigures, ...]:
 
 
 def reliability_bins(confidence: FloatArray, is_right: BoolArray, bins: int = ECE_BINS) -> tuple[ReliabilityBin, ...]:
-    """Equal-mass bins in order of confidence; fewer when there are fewer minutes than bins."""
+    """Bins with equally many minutes, in order of confidence; fewer bins for fewer minutes."""
     order = np.argsort(confidence, kind="stable")
     right = _shared_by_equals(confidence[order], is_right[order])
     parts = [part for part in np.array_split(np.arange(len(order)), bins) if len(part)]
@@ -146,7 +145,7 @@ def losses(probs: FloatArray, y: IntArray) -> FloatArray:
 
 
 def risk_coverage(confidence: FloatArray, is_right: BoolArray) -> FloatArray:
-    """(N,) the share of wrong ones among the k most confident minutes, k = 1 … N (El-Yaniv & Wiener, 2010)."""
+    """(N,) the error rate among the k most confident minutes, k = 1 … N (El-Yaniv & Wiener, 2010)."""
     order = np.argsort(-confidence, kind="stable")
     wrong = 1 - _shared_by_equals(confidence[order], is_right[order])
     return np.asarray(np.cumsum(wrong) / np.arange(1, len(order) + 1), dtype=np.float64)
@@ -163,20 +162,20 @@ def accuracy_at(risks: FloatArray, coverage: float) -> float:
 
 
 def flap_rate(labels: IntArray, block_ids: IntArray) -> float:
-    """Changes of label between neighbouring minutes of a stretch, divided by the minutes.
+    """Changes of label between neighbouring minutes of a run, divided by the minutes.
 
-    Here and below: `block_ids` names the contiguous stretch of each minute; the rows of a stretch are in order of
+    Here and below: `block_ids` names the contiguous run of each minute; the rows of a run are in order of
     time and nothing is missing between them.
     """
     if len(labels) == 0:
         return NAN
-    changes, _ = _changes(*_by_stretch(block_ids, labels))
+    changes, _ = _changes(*_by_run(block_ids, labels))
     return len(changes) / len(labels)
 
 
 def boundary_error(y: IntArray, labels: IntArray, block_ids: IntArray) -> BoundaryError:
-    """For each change in truth the minutes to the nearest change of the answer in its stretch, at most 10."""
-    blocks, truth, answer = _by_stretch(block_ids, y, labels)
+    """For each true change the minutes to the nearest predicted change in its run, at most 10."""
+    blocks, truth, answer = _by_run(block_ids, y, labels)
     true_at, true_block = _changes(blocks, truth)
     said_at, said_block = _changes(blocks, answer)
     if len(true_at) == 0:
@@ -194,11 +193,17 @@ def boundary_error(y: IntArray, labels: IntArray, block_ids: IntArray) -> Bounda
 def day_intervals(
     figures: Callable[[IntArray], Sequence[float]], days: IntArray, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[Interval | None, ...]:
-    """For each of the figures its interval under drawing whole days again (percentile bootstrap over blocks).
+    """Percentile bootstrap intervals of several figures, with whole days as the samples.
 
-    `figures`: row numbers → numbers; `days`: (N,) what is drawn as one. None for all with fewer than two days, and
-    where a figure is NaN in most draws. Few days differ by luck more than they show: read intervals of fewer than
-    five days as the narrowest possible. Seeded: the same arguments give the same intervals.
+    Args:
+        figures: from row numbers to numbers.
+        days: (N,) the day of each row.
+        resamples: how many draws.
+        seed: the same arguments give the same intervals.
+
+    Returns:
+        An interval for each figure; None for all with fewer than two days, and for a figure that is NaN in most draws.
+        With fewer than five days the intervals are too narrow.
     """
     _, day = np.unique(days, return_inverse=True)
     by_day = np.split(np.argsort(day, kind="stable"), np.cumsum(np.bincount(day))[:-1]) if len(day) else []
@@ -226,17 +231,17 @@ def _f1(confusion: IntArray) -> tuple[FloatArray, BoolArray, IntArray]:
 
 
 def _shared_by_equals(ordered: FloatArray, is_right: BoolArray) -> FloatArray:
-    """The share of right ones among all minutes of the same confidence; `ordered`: equal ones are neighbours."""
+    """The accuracy among all minutes of the same confidence; in `ordered` equal ones are neighbours."""
     group = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
     return np.asarray((np.bincount(group, is_right) / np.maximum(1, np.bincount(group)))[group], dtype=np.float64)
 
 
-def _by_stretch(block_ids: IntArray, *columns: IntArray) -> tuple[IntArray, ...]:
+def _by_run(block_ids: IntArray, *columns: IntArray) -> tuple[IntArray, ...]:
     order = np.argsort(block_ids, kind="stable")
     return block_ids[order], *(column[order] for column in columns)
 
 
 def _changes(blocks: IntArray, labels: IntArray) -> tuple[IntArray, IntArray]:
-    """The rows that differ from the one before in the same stretch, and their stretches."""
+    """The rows that differ from the one before in the same run, and their runs."""
     at = np.flatnonzero((np.diff(labels) != 0) & (np.diff(blocks) == 0)) + 1
     return at, blocks[at]

@@ -1,11 +1,11 @@
 """A challenger for the model in use: trained, calibrated, tuned and judged, with nothing written.
 
 The labelled days are cut by time (`splits.py`): the last 15 % judge what was made of those before. Where these are
-fewer than 20 labelled stretches, and with fewer than eight days, every day is left out once instead (cross-fitting):
+fewer than 20 labelled blocks, and with fewer than eight days, every day is left out once instead (cross-fitting):
 all labels judge, and the model served is made of all of them.
 
 Calibration and the reject threshold need minutes of days the model was not trained on, as many as there are: nearly 30
-labelled stretches without a mistake are the least that prove a threshold, and 15 % of a month of answers hold ten. So
+labelled blocks without a mistake are the least that prove a threshold, and 15 % of a month of answers hold ten. So
 both learn from out-of-fold answers: each day before the judging ones is left out once, and answered by a model of the
 others. The threshold is tuned on probabilities calibrated without the day they are about, for those are what a new day
 will get.
@@ -135,7 +135,7 @@ def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_
     return chosen
 
 
-def champion_duel(
+def compare_with_champion(
     challenger: Challenger, evaluation: Evaluation, champion: PipelineConfig, known: BoolArray
 ) -> tuple[ModelComparison, bool]:
     """Both models on the same held-out minutes, and whether the champion was trained on some of them.

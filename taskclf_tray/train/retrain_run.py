@@ -47,12 +47,19 @@ from taskclf_tray.train.gates import (
     unlabelled_breaks,
 )
 from taskclf_tray.train.metrics import ClassFigures
-from taskclf_tray.train.retrain import Challenger, TrainingConfig, champion_duel, known_days, look_back, make_challenger
+from taskclf_tray.train.retrain import (
+    Challenger,
+    TrainingConfig,
+    compare_with_champion,
+    known_days,
+    look_back,
+    make_challenger,
+)
 from taskclf_tray.train.train_minutes import minutes_of
 from taskclf_tray.train.train_model import learn_transitions
 from taskclf_tray.train.train_request import RetrainRequest
 from taskclf_tray.train.tune import RejectThresholdResult
-from taskclf_tray.train.weak import weak_or_unsaid
+from taskclf_tray.train.weak import weak_or_unlabelled
 
 Facts = dict[str, Any]
 _RECOGNISED: Final = 0.5
@@ -154,7 +161,7 @@ class Retraining:
         config = PipelineConfig.from_resolved(
             champion, taxonomy=None, smooth_window=self._window, smoother=self._smoother
         )
-        comparison, is_fair = champion_duel(challenger, evaluation, config, known)
+        comparison, is_fair = compare_with_champion(challenger, evaluation, config, known)
         return _Trial(dataset, challenger, evaluation, champion, comparison, is_fair)
 
     def _dataset(self) -> Dataset:
@@ -167,7 +174,7 @@ class Retraining:
             request,
             self._paths,
             self._say,
-            weak=weak_or_unsaid,
+            weak=weak_or_unlabelled,
             provenance="synthetic" if request.is_synthetic else "real",
             at=from_us(self._now_us),
         )

@@ -1,7 +1,7 @@
-"""What is learnt from and what is judged on: by time, by whole local days, never shuffled.
+"""Splits into training and held-out minutes: by time, by whole local days, never shuffled.
 
 Neighbouring minutes resemble each other, and so do the blocks of one day, so a day is never in two parts. Blocks end
-with their day: no block is in two parts either. Weak labels are only ever learnt from.
+with their day, so no block is in two parts either. Weak labels are only for training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from taskclf_tray.train.dataset import Dataset, IntArray
 
 SHARES: Final = (0.70, 0.15, 0.15)
 MIN_DAYS_BY_TIME: Final = 8
-"""Below so many labelled days the parts would be a day or nothing: cross-fit by day instead."""
+"""With fewer labelled days the parts would be a day or nothing: cross-fit by day instead."""
 MIN_DAYS: Final = 2
 MAX_FOLDS: Final = 5
 _LABEL_MORE: Final = "Label some blocks on another day and try again."
@@ -33,7 +33,7 @@ class TimeSplit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Positions in the dataset, rising: what to learn from, and the days left out to be judged on."""
+    """Positions in the dataset, rising: the training minutes, and the days left out for judging."""
 
     training: IntArray
     held_out: IntArray
@@ -73,9 +73,11 @@ def _cuts(counts: list[int], shares: tuple[float, float, float]) -> tuple[int, i
 
 
 def folds_by_day(dataset: Dataset, most: int = MAX_FOLDS) -> list[Fold]:
-    """Every labelled day left out once, in at most so many folds; a fold's days lie apart in time.
+    """Leave every labelled day out once, in at most `most` folds whose days lie apart in time.
 
-    Weak lines of days left out are not learnt from. Raises LabelError for a user with a single labelled day.
+    Weak lines of the days left out are not in the training either. Unlike scikit-learn's GroupKFold, which balances
+    the sizes of the folds, each fold takes every k-th day of each user. Raises LabelError for a user with a single
+    labelled day.
     """
     of_user = _days_of(dataset, least=MIN_DAYS)
     count = min(most, min(len(days) for days in of_user.values()))

@@ -47,7 +47,7 @@ from taskclf_tray.train.train_policy import (
 )
 from taskclf_tray.train.train_request import TrainRequest
 from taskclf_tray.train.tune import tune_reject
-from taskclf_tray.train.weak import weak_or_unsaid
+from taskclf_tray.train.weak import weak_or_unlabelled
 
 if TYPE_CHECKING:
     from taskclf_tray.train.train_model import JudgedModel
@@ -68,7 +68,7 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
     is_ours = base_dir.resolve() == paths.models.resolve()
     if is_ours:
         check_nothing_switches(paths.models)
-    prior, minutes = _prior(paths, request), some_minutes_of(request, paths, say, weak=weak_or_unsaid)
+    prior, minutes = _prior(paths, request), some_minutes_of(request, paths, say, weak=weak_or_unlabelled)
     # LightGBM: 1.5 s of CPU, for this action alone
     from taskclf_tray.train.train_model import DEFAULT_OPTIONS, train_and_judge
 

@@ -172,7 +172,7 @@ def pipeline_of(resolved: ResolvedInferenceConfig, paths: HomePaths) -> Pipeline
 
 def extent(dataset: Dataset) -> dict[str, Any]:
     """How much of what time a person labelled, JSON-ready."""
-    said = dataset.person_said()
+    said = dataset.labelled_by_person()
     first, last = said.date_range
     return {
         "date_from": first,

@@ -1,22 +1,22 @@
 """The reject threshold, with a guarantee that holds for any number of labels.
 
-Wanted: the smallest threshold at which, with 95 % confidence, at least `target_accuracy` of the accepted minutes are
+The aim is the smallest threshold at which, with 95 % confidence, at least `target_accuracy` of the accepted minutes are
 right (selection with guaranteed risk: Geifman & El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS
 2017). The search over thresholds is a sequence of tests (Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test,
 2021, fixed-sequence testing): the thresholds are tried in an order fixed beforehand, each at the full level, until the
 first that fails; so the chance that any threshold passed is a wrong one is at most 5 %. The order begins at the target
 itself, for calibrated probabilities of at least 0.9 are right nine times of ten, and goes down.
 
-One test. A minute is not an independent sample: in a stretch of work all minutes tend to be right or wrong together.
-So the unit is the labelled stretch. Of stretch b let A be the minutes accepted, W those of them that are wrong, and
-Z = W − (1 − target) A. The accuracy among accepted minutes is below the target exactly when E[Z] > 0. No stretch
+One test: a minute is not an independent sample: in a block of work all minutes tend to be right or wrong together.
+So the unit is the labelled block. Of block b let A be the minutes accepted, W those of them that are wrong, and
+Z = W − (1 − target) A. The accuracy among accepted minutes is below the target exactly when E[Z] > 0. No block
 counts for more than C = 15 minutes (the minutes of a longer one weigh C / length), so Z ≤ target × C. For a bet
-0 ≤ η ≤ 1 / (target × C) the wealth K = Π (1 − η Z) is never negative, and where stretches are independent draws of
+0 ≤ η ≤ 1 / (target × C) the wealth K = Π (1 − η Z) is never negative, and where blocks are independent draws of
 one kind of work, E[K] = (1 − η E[Z])^n ≤ 1 whenever the accuracy is too low. By Markov's inequality K ≥ 20 then has a
-chance of at most 5 %: 1 / K is a p-value, whatever the distribution, the correlation within a stretch and the number
-of stretches (testing by betting: Waudby-Smith & Ramdas, Estimating Means of Bounded Random Variables by Betting, J. R.
+chance of at most 5 %: 1 / K is a p-value, whatever the distribution, the correlation within a block and the number
+of blocks (testing by betting: Waudby-Smith & Ramdas, Estimating Means of Bounded Random Variables by Betting, J. R.
 Stat. Soc. B 86, 2024). A mean of wealths over several η is such a wealth too, and spares choosing one: a high bet is
-best for few stretches nearly all right, a low one for many. Nearly 30 full stretches without a mistake are the least
+best for few blocks nearly all right, a low one for many. Nearly 30 full blocks without a mistake are the least
 that can prove 90 % (0.9^n ≤ 0.05); with fewer, the honest answer is that nothing is proven yet.
 
 What no bound can promise: that later work is of the same kind. Days of a new kind are what the drift check is for.
@@ -35,8 +35,8 @@ IntArray = npt.NDArray[np.int64]
 
 DEFAULT_TARGET_ACCURACY: Final = 0.90
 DEFAULT_CONFIDENCE: Final = 0.95
-STRETCH_MINUTES: Final = 15.0
-"""A labelled stretch counts for at most so many minutes."""
+BLOCK_MINUTES: Final = 15.0
+"""The most minutes a labelled block counts for."""
 _BETS: Final = (0.95, 0.7, 0.4)
 """As parts of the highest bet that cannot be lost below zero."""
 _BET_SHARES: Final = (0.5, 0.3, 0.2)
@@ -47,7 +47,7 @@ _MOST_LOG: Final = 700.0
 
 @dataclass(frozen=True, slots=True)
 class RejectThresholdResult:
-    """The threshold to serve, or None and why; the figures are those of the threshold, or of the target itself."""
+    """The threshold to serve, or None and the reason. The figures are of that threshold, else of the target itself."""
 
     threshold: float | None
     target_accuracy: float
@@ -55,11 +55,11 @@ class RejectThresholdResult:
     accuracy: float | None
     """Measured, among accepted minutes; None where none is accepted."""
     lower_bound: float
-    """At this threshold taken alone, the accuracy is above this with the wanted confidence; 0 for no evidence."""
+    """The accuracy at this threshold, taken alone, is above this with `confidence`; 0 without evidence."""
     coverage: float
     """The share of minutes accepted."""
     minutes: int
-    stretches: int
+    blocks: int
     reason: str = ""
     """One or two sentences when no threshold qualifies."""
 
@@ -76,16 +76,23 @@ def tune_reject(
     target_accuracy: float = DEFAULT_TARGET_ACCURACY,
     confidence: float = DEFAULT_CONFIDENCE,
 ) -> RejectThresholdResult:
-    """The smallest threshold that is proven to keep the target.
+    """Find the smallest threshold that is proven to keep the target.
 
-    `probs`: (N, 8) as they are served, so calibrated with each row's own calibrator, of days on which nothing was
-    trained or calibrated, and only minutes the model decides; `block_ids`: (N,) the labelled stretch of each minute.
-    Raises ValueError for a target or a confidence that is not inside (0, 1), or lengths that differ.
+    Args:
+        probs: (N, 8) probabilities as served, calibrated, of minutes that the model decides, on days that neither the
+            model nor the calibrators have seen.
+        y: (N,) label ids.
+        block_ids: (N,) the labelled block of each minute.
+        target_accuracy: the wanted accuracy among accepted minutes, inside (0, 1).
+        confidence: of the proof, inside (0, 1).
+
+    Raises:
+        ValueError: a number is outside (0, 1), or lengths differ.
     """
     if not (0 < target_accuracy < 1 and 0 < confidence < 1):
         raise ValueError(f"target {target_accuracy} and confidence {confidence} must be between 0 and 1")
     if not len(probs) == len(y) == len(block_ids):
-        raise ValueError(f"{len(probs)} rows of probabilities, {len(y)} labels, {len(block_ids)} stretches")
+        raise ValueError(f"{len(probs)} rows of probabilities, {len(y)} labels, {len(block_ids)} blocks")
     sure = probs.max(axis=1, initial=0.0)
     is_wrong = probs.argmax(axis=1) != y if len(probs) else np.zeros(0, dtype=np.bool_)
     chosen = None
@@ -105,39 +112,39 @@ def tune_reject(
         lower_bound=evidence.lower_bound(confidence),
         coverage=float(accepted.mean()) if len(accepted) else 0.0,
         minutes=len(y),
-        stretches=len(evidence.accepted),
+        blocks=len(evidence.accepted),
     )
     return tuned if chosen is not None else _with_reason(tuned, evidence)
 
 
 def thresholds(target_accuracy: float) -> list[float]:
-    """What is tried, in this order: the target, the hundredths below it, and 0, which rejects nothing."""
+    """The thresholds to try, in order: the target, the hundredths below it, and 0, which rejects nothing."""
     hundredths = range(int(np.ceil(100 * target_accuracy - 1e-9)) - 1, _LOWEST - 1, -1)
     return [target_accuracy, *(h / 100 for h in hundredths), 0.0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """(stretches,) weighed minutes accepted and, of these, wrong, at one threshold."""
+    """(blocks,) weighted minutes that are accepted and, of these, wrong, at one threshold."""
 
     accepted: FloatArray
     wrong: FloatArray
 
     @classmethod
     def of(cls, accepted: npt.NDArray[np.bool_], is_wrong: npt.NDArray[np.bool_], block_ids: IntArray) -> Evidence:
-        """Summed by stretch; a stretch weighs as much as its length, at most `STRETCH_MINUTES`."""
-        _, stretch = np.unique(block_ids, return_inverse=True)
-        lengths = np.bincount(stretch)
-        weight = np.minimum(1.0, STRETCH_MINUTES / np.maximum(1, lengths))[stretch]
+        """Sum by block; a block weighs as much as its length, at most `BLOCK_MINUTES`."""
+        _, block = np.unique(block_ids, return_inverse=True)
+        lengths = np.bincount(block)
+        weight = np.minimum(1.0, BLOCK_MINUTES / np.maximum(1, lengths))[block]
         sums = np.zeros((2, len(lengths)))
         for row, which in zip(sums, (accepted, accepted & is_wrong), strict=True):
-            row += np.bincount(stretch, weight * which, len(lengths))
+            row += np.bincount(block, weight * which, len(lengths))
         return cls(sums[0], sums[1])
 
     def p_value(self, target_accuracy: float) -> float:
-        """How likely so good an outcome is at most, were the accuracy among accepted minutes below the target."""
+        """The p-value of the hypothesis that the accuracy among accepted minutes is below the target."""
         losses = self.wrong - (1 - target_accuracy) * self.accepted
-        highest = 1 / (target_accuracy * STRETCH_MINUTES)
+        highest = 1 / (target_accuracy * BLOCK_MINUTES)
         wealth = 0.0
         for bet, share in zip(_BETS, _BET_SHARES, strict=True):
             wealth += share * np.exp(min(_MOST_LOG, np.log1p(-bet * highest * losses).sum()))
@@ -163,12 +170,12 @@ def _reason(tuned: RejectThresholdResult, evidence: Evidence) -> str:
     flawless = Evidence(evidence.accepted, np.zeros_like(evidence.wrong))
     if flawless.p_value(tuned.target_accuracy) > 1 - tuned.confidence:
         return (
-            f"{tuned.stretches} labelled stretches are too few to be {sure} sure of {target} right, even without a "
+            f"{tuned.blocks} labelled blocks are too few to be {sure} sure of {target} right, even without a "
             "mistake. More labels will help."
         )
     if tuned.accuracy < tuned.target_accuracy:
         return f"Of the minutes it is surest of, {tuned.accuracy:.0%} are right, and {target} are wanted."
     return (
-        f"{tuned.accuracy:.0%} of the minutes it is surest of are right, but with so few labelled stretches that "
+        f"{tuned.accuracy:.0%} of the minutes it is surest of are right, but with so few labelled blocks that "
         f"{target} is not yet {sure} sure. More labels will help."
     )

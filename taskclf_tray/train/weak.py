@@ -1,14 +1,14 @@
-"""Minutes no person labelled: what a rule says of them (weak labels), and what a first model guesses (pseudo-labels).
+"""Labels for minutes that no person labelled: weak labels from rules, and pseudo-labels from a first model.
 
-Both are starting points of little weight, always marked. The rules are few, each one nearly always right (measured on
-simulated people: 98 % and more). The idle rule by itself is not: whoever listens to a call in the browser or reads a
-long page is away for it, too. What is not sure from the program alone stays without a label.
+Both have a low weight and are always marked. The rules are few, and each is nearly always right (98 % and more on
+simulated people). The idle rule alone is not: a person who listens to a call in the browser or reads a long page is
+idle too. A minute that the app alone does not decide stays unlabelled.
 
-Self-training (Yarowsky, ACL 1995; Lee, “Pseudo-Label”, ICML 2013 workshop): a first model guesses, and the second
-learns from the guesses as well. By itself a model would only repeat its own opinion. What is new to it comes from time:
-work lasts, so the guesses are the labels of a hidden Markov model over whole days (`infer/hmm.py`), in which minutes
-the model is sure of carry over to those beside them, and so do labels that were given. So it learns programs and titles
-it never saw labelled. On days unseen this was worth more than everything else that was tried (`docs/learning.md`).
+Pseudo-labels (Yarowsky, ACL 1995; Lee, “Pseudo-Label”, ICML 2013 workshop): a first model labels the other minutes, and
+a second one learns from these labels too. Alone, a model would only repeat its own predictions. The new information
+comes from time: work lasts, so the pseudo-labels come from a hidden Markov model over whole days (`infer/hmm.py`), in
+which labelled and confident minutes carry over to their neighbours. So the model learns apps and titles that were never
+labelled. On held-out days this was worth more than anything else that was tried (`docs/learning.md`).
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ WEAK_WEIGHT: Final = 0.2
 """Beside 1.0 for a minute that a person labelled."""
 
 ATTENDED_WITHOUT_HANDS: Final = frozenset({"browser", "chat", "docs", "media", "meeting", "music_video", "office"})
-"""Categories of programs in which somebody may listen, watch or read for minutes without touching anything."""
+"""Categories of apps in which a person may listen, watch or read for minutes without any input."""
 
 UNLABELLED: Final = -2
-"""In place of a label, on minutes of work about which neither a person nor a rule says anything: the model may guess,
-nobody judges by them."""
+"""In place of a label id, on minutes of work without a label. They may get a pseudo-label, and are never judged on."""
 
 _LABELS: Final = list(CoreLabel)
 _WHOLE_SHARE: Final = 0.95
-"""Of the bucket: the program was in front practically all the time."""
-MAX_GUESSES: Final = 4_000
-"""Of more minutes so many are taken, evenly over time: training takes no longer and learns no less."""
+"""Of the bucket: the app was in front practically all the time."""
+MAX_PSEUDO_LABELS: Final = 4_000
+"""The most pseudo-labelled minutes, taken evenly over time: more take longer and teach nothing new."""
 _SURE: Final = 0.96
 """The emission of a labelled minute; the rest is shared by the other labels, since a label may be a slip."""
 
@@ -51,64 +50,64 @@ def weak_label(row: FeatureRow) -> int:
     return NO_LABEL
 
 
-def weak_or_unsaid(row: FeatureRow) -> int:
-    """The same, and UNSAID where the rules say nothing and the model decides."""
+def weak_or_unlabelled(row: FeatureRow) -> int:
+    """`weak_label`, and UNLABELLED where no rule applies and the model decides."""
     label = weak_label(row)
     return UNLABELLED if label == NO_LABEL and row.decided_by == "model" else label
 
 
 def _is_surely_away(row: FeatureRow) -> bool:
-    """Locked all the minute, or in front of a program that is of no use without hands."""
+    """Whether the screen was locked all the minute, or the app in front is of no use without input."""
     return row.locked_seconds >= row.bucket_seconds or row.app_category not in ATTENDED_WITHOUT_HANDS
 
 
 def _is_meeting(row: FeatureRow) -> bool:
-    """A meeting program in front all the minute."""
+    """Whether a meeting app was in front all the minute."""
     return row.app_category == "meeting" and row.app_foreground_time_ratio >= _WHOLE_SHARE
 
 
-def said_only(dataset: Dataset) -> Dataset:
+def labelled_only(dataset: Dataset) -> Dataset:
     """Without the minutes that have no label."""
     return dataset.take(dataset.labels != UNLABELLED)
 
 
-def has_unsaid(dataset: Dataset) -> bool:
-    """Whether there is anything to guess."""
+def has_unlabelled(dataset: Dataset) -> bool:
+    """Whether any minute may get a pseudo-label."""
     return bool((dataset.labels == UNLABELLED).any())
 
 
-def unsaid_only(dataset: Dataset) -> Dataset:
-    """The minutes to guess."""
+def unlabelled_only(dataset: Dataset) -> Dataset:
+    """The minutes that may get a pseudo-label."""
     return dataset.take(dataset.labels == UNLABELLED)
 
 
-def with_guesses(dataset: Dataset, probs: FloatArray, weight: float, *, most: int = MAX_GUESSES) -> Dataset:
-    """The dataset with a label of this weight for minutes without one; of more than `most`, so many.
+def with_pseudo_labels(dataset: Dataset, probs: FloatArray, weight: float, *, most: int = MAX_PSEUDO_LABELS) -> Dataset:
+    """The dataset with pseudo-labels of this weight for unlabelled minutes, `most` at the most.
 
-    `probs`: (n, 8) a model's answers for `unsaid_only(dataset)`, in its order.
+    `probs`: (n, 8) predicted probabilities for `unlabelled_only(dataset)`, in its order.
     """
-    is_unsaid = dataset.labels == UNLABELLED
+    is_unlabelled = dataset.labels == UNLABELLED
     others = (1 - _SURE) / (len(LABEL_SET_V1) - 1)
     emissions = np.where(np.arange(len(LABEL_SET_V1)) == dataset.labels[:, None], _SURE, others)
-    emissions[is_unsaid] = probs
+    emissions[is_unlabelled] = probs
     labels = hmm_codes(emissions, np.zeros(len(dataset), dtype=np.bool_), _runs(dataset), BUILT_IN_TRANSITIONS)
-    guessed = replace(
+    labelled = replace(
         dataset,
-        labels=np.where(is_unsaid, labels, dataset.labels),
-        weights=np.where(is_unsaid, weight, dataset.weights),
+        labels=np.where(is_unlabelled, labels, dataset.labels),
+        weights=np.where(is_unlabelled, weight, dataset.weights),
     )
-    return guessed.take(~is_unsaid | _evenly(is_unsaid, most))
+    return labelled.take(~is_unlabelled | _evenly(is_unlabelled, most))
 
 
 def _runs(dataset: Dataset) -> IntArray:
-    """(N,) the number of the stretch of adjoining minutes each line is in."""
+    """(N,) the number of the run of adjoining minutes that each line is in."""
     opens = np.ones(len(dataset), dtype=np.bool_)
     opens[1:] = (dataset.user_ids[1:] != dataset.user_ids[:-1]) | (dataset.start_us[1:] != dataset.end_us[:-1])
     return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
 
 
 def _evenly(among: BoolArray, most: int) -> BoolArray:
-    """(N,) so many of the places, or all; the first and the last are among them."""
+    """(N,) a mask of `most` of the places, or of all, evenly spread; it has the first and the last."""
     places = np.flatnonzero(among)
     kept = np.zeros(len(among), dtype=np.bool_)
     if len(places):

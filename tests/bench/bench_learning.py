@@ -75,11 +75,11 @@ QUICK: Final = Size(personas=("developer", "browser-only"), people_each=1, block
 
 VARIANTS: Final[Mapping[str, FitOptions]] = {
     "as it is": FitOptions(),
-    "no guesses": FitOptions(guess_weight=0.0),
-    "guesses weigh 0.3": FitOptions(guess_weight=0.3),
+    "no guesses": FitOptions(pseudo_label_weight=0.0),
+    "guesses weigh 0.3": FitOptions(pseudo_label_weight=0.3),
     "prior never fades": FitOptions(prior_blocks=1e9),
     "no prior": FitOptions(prior_blocks=1e-9),
-    "the model that guesses grown in full": FitOptions(guess_rounds_per_block=1e9),
+    "the model that guesses grown in full": FitOptions(pseudo_label_rounds_per_block=1e9),
     "every minute of a block counts": FitOptions(block_minutes=None),
     "feature_fraction 0.3": FitOptions(params={"feature_fraction": 0.3}),
     "learning_rate 0.1": FitOptions(params={"learning_rate": 0.1}),

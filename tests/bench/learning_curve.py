@@ -22,12 +22,12 @@ from taskclf_tray.train import metrics
 from taskclf_tray.train.calibrate import calibrate
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
-from taskclf_tray.train.evaluate import Answers, answer, figures_of, stretches_of
+from taskclf_tray.train.evaluate import Answers, answer, figures_of, runs_of
 from taskclf_tray.train.fit import FitOptions, TooFewLabelsError, TrainedModel, fit
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.splits import folds_by_day
 from taskclf_tray.train.train_model import learn_transitions
-from taskclf_tray.train.weak import UNLABELLED, weak_or_unsaid
+from taskclf_tray.train.weak import UNLABELLED, weak_or_unlabelled
 from tests.bench.learning_people import Person, starter
 
 FOLDS: Final = 3
@@ -90,7 +90,7 @@ def taught_minutes(person: Person, spans: Sequence[LabelSpan]) -> Dataset:
     """The labelled minutes, weak ones and those without a label, up to the last labelled day."""
     last = max(span.end_ts for span in spans)
     rows = [row for day in person.taught if day[0].bucket_start_ts < last for row in day]
-    return from_rows(rows, spans, weak=weak_or_unsaid)
+    return from_rows(rows, spans, weak=weak_or_unlabelled)
 
 
 def learnt(
@@ -182,7 +182,7 @@ def _filled(
 ) -> Cell:
     figures = figures_of(exam, answers)
     smoothed, hmm = (metrics.confusion_counts(exam.labels, ids) for ids in (answers.smoothed_ids, hmm_ids))
-    stretches = stretches_of(exam)
+    runs = runs_of(exam)
     return Cell(
         persona=person.persona,
         seed=person.seed,
@@ -197,10 +197,10 @@ def _filled(
         hmm_accuracy=metrics.accuracy(hmm),
         flap_rate=figures.flap_rate,
         flap_rate_smoothed=figures.flap_rate_smoothed,
-        flap_rate_hmm=metrics.flap_rate(hmm_ids, stretches),
+        flap_rate_hmm=metrics.flap_rate(hmm_ids, runs),
         flap_rate_true=figures.flap_rate_true,
         boundary_minutes=figures.boundary.mean_minutes,
-        boundary_minutes_hmm=metrics.boundary_error(exam.labels, hmm_ids, stretches).mean_minutes,
+        boundary_minutes_hmm=metrics.boundary_error(exam.labels, hmm_ids, runs).mean_minutes,
         **probable,
     )
 

@@ -154,7 +154,7 @@ def test_a_better_model_is_promoted_with_all_that_belongs_to_it(promoted: Promot
     assert resolved.calibrator_store is not None
     assert resolved.calibrator_store.model_bundle_id == facts["model"]
     assert resolved.policy is not None
-    assert (resolved.policy.source, resolved.policy.model_extra["tuned_reject"]["stretches"] > 20) == ("retrain", True)
+    assert (resolved.policy.source, resolved.policy.model_extra["tuned_reject"]["blocks"] > 20) == ("retrain", True)
     assert resolved.metadata.data_provenance == "mixed"
     names = {path.name for path in Path(facts["folder"]).iterdir()}
     assert {"evaluation.json", "training.json", "reliability.png", "risk_coverage.png", "confusion.png"} <= names

@@ -23,7 +23,7 @@ class Minutes:
     users: list[str]
 
     @property
-    def stretches(self) -> int:
+    def block_count(self) -> int:
         return len(np.unique(self.blocks))
 
     def take(self, which: slice) -> Minutes:

@@ -35,12 +35,12 @@ def ece(probs: np.ndarray, y: np.ndarray) -> float:
 
 def test_a_temperature_is_found_again() -> None:
     made = minutes_of(days=60, sharpness=SHARP)
-    found = fit_temperature(made.probs, made.y, made.stretches)
+    found = fit_temperature(made.probs, made.y, made.block_count)
     assert found.temperature == pytest.approx(SHARP, rel=0.12)
     assert ece(found.calibrate(made.probs), made.y) < 0.03 < ece(made.probs, made.y)
 
 
-def test_few_stretches_move_a_temperature_little() -> None:
+def test_few_blocks_move_a_temperature_little() -> None:
     made = minutes_of(days=60, sharpness=SHARP)
     few = made.take(slice(0, 30))
     moved = [fit_temperature(few.probs, few.y, count).temperature for count in (1, 3, 1000)]
@@ -50,8 +50,8 @@ def test_few_stretches_move_a_temperature_little() -> None:
 def test_vector_scaling_mends_classes_that_are_wrong_each_in_their_way() -> None:
     biases = np.array([0, 1.2, -1.2, 0.6, 0, 0, -0.6, 0])
     made = minutes_of(days=80, biases=biases)
-    tempered = fit_temperature(made.probs, made.y, made.stretches).calibrate(made.probs)
-    scaled = fit_vector(made.probs, made.y, made.stretches).calibrate(made.probs)
+    tempered = fit_temperature(made.probs, made.y, made.block_count).calibrate(made.probs)
+    scaled = fit_vector(made.probs, made.y, made.block_count).calibrate(made.probs)
     assert nll(scaled, made.y) < nll(tempered, made.y) - 0.05
 
 
@@ -67,7 +67,7 @@ def test_the_curves_of_vector_scaling_are_its_formula() -> None:
 
 def test_isotonic_curves_rise_and_never_promise_all_or_nothing() -> None:
     made = minutes_of(days=4)
-    curves = fit_isotonic(made.probs, made.y, made.stretches)
+    curves = fit_isotonic(made.probs, made.y, made.block_count)
     for curve in curves.regressors:
         assert list(curve.y_thresholds) == sorted(curve.y_thresholds)
         assert curve.y_thresholds[0] > 0
@@ -100,8 +100,8 @@ def test_a_calibrated_model_hardly_changes() -> None:
 
 def test_how_many_labels_are_wrong_is_found() -> None:
     few, none = mislabelled(minutes_of(days=60), 0.15), minutes_of(days=60)
-    assert fit_noise(few.probs, few.y, few.stretches) == pytest.approx(0.15, abs=0.05)
-    assert fit_noise(none.probs, none.y, none.stretches) < 0.03
+    assert fit_noise(few.probs, few.y, few.block_count) == pytest.approx(0.15, abs=0.05)
+    assert fit_noise(none.probs, none.y, none.block_count) < 0.03
 
 
 @pytest.mark.parametrize("sharpness", [0.7, 1.0, 1.5])
@@ -111,13 +111,13 @@ def test_wrong_labels_make_nothing_unsure(sharpness: float) -> None:
     later = minutes_of(days=20, sharpness=sharpness, seed=2)
     found = calibrated(made)
     probs = found.store.calibrate_batch(later.probs, later.users)
-    believing = fit_temperature(made.probs, made.y, made.stretches).calibrate(later.probs)
+    believing = fit_temperature(made.probs, made.y, made.block_count).calibrate(later.probs)
     assert nll(probs, later.y) < nll(believing, later.y)
     assert ece(probs, later.y) < ece(believing, later.y)
     assert found.global_choice.noise is not None
 
 
-def test_the_ends_of_a_stretch_teach_nothing() -> None:
+def test_the_ends_of_a_block_teach_nothing() -> None:
     made = minutes_of(days=12, sharpness=SHARP)
     order = np.arange(len(made.y))
     ends = [order[made.blocks == block][[0, 1, -2, -1]] for block in np.unique(made.blocks)]
@@ -125,10 +125,10 @@ def test_the_ends_of_a_stretch_teach_nothing() -> None:
     ragged[np.concatenate(ends)] = 0
     found = calibrated(replace(made, y=ragged))
     assert found.store.digest == calibrated(made).store.digest
-    assert found.global_choice.minutes == len(made.y) - 4 * made.stretches
+    assert found.global_choice.minutes == len(made.y) - 4 * made.block_count
 
 
-def test_of_a_short_stretch_the_middle_is_left() -> None:
+def test_of_a_short_block_the_middle_is_left() -> None:
     made = minutes_of(days=2)
     short = replace(made, blocks=np.arange(len(made.y)) // 3)
     assert calibrated(short).global_choice.minutes == -(-len(made.y) // 3)

@@ -51,7 +51,7 @@ def test_a_rule_speaks_only_where_no_person_has() -> None:
     assert found == {0: MEET, 2: BUILD, 3: MEET, 4: MEET, 5: DEBUG, 6: MEET}  # minute 1 is partly the person's
     assert made.is_weak.tolist() == [True, False, True, True, True, True]
     assert made.weights.tolist() == [WEAK_WEIGHT, 1.0, *[WEAK_WEIGHT] * 4]
-    assert made.person_said().labels.tolist() == [BUILD]
+    assert made.labelled_by_person().labels.tolist() == [BUILD]
     assert len(from_rows(rows(7), spans)) == 1
 
 
@@ -69,7 +69,7 @@ def test_labels_of_another_user_say_nothing_about_mine() -> None:
     ]
 
 
-def test_a_block_is_one_stretch_of_one_label_of_one_day() -> None:
+def test_a_block_is_one_run_of_one_label_of_one_day() -> None:
     evening = 1440 - 2
     lines = [
         *(line(k) for k in range(5)),

@@ -104,7 +104,7 @@ def test_every_minute_counts_for_labels_and_the_models_own_for_probabilities() -
     assert figures.accepted_accuracy == pytest.approx(10 / 15)
 
 
-def test_changes_are_counted_within_stretches() -> None:
+def test_changes_are_counted_within_runs() -> None:
     # minute 10, in which the work changes, is nobody's; nor are minutes 21 and 22, and that is a gap
     lines = [*(line(k, BUILD) for k in range(10)), *(line(k, MEET) for k in range(11, 21)), line(23, DEBUG)]
     dataset = Dataset.of(lines)

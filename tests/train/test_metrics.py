@@ -95,10 +95,10 @@ def test_no_figure_depends_on_the_order_of_rows(rows: list[tuple[float, bool]], 
     assert figures(rows) == pytest.approx(figures(sorted(rows)))
 
 
-def test_flaps_are_counted_inside_stretches() -> None:
+def test_flaps_are_counted_inside_runs() -> None:
     labels, blocks = ints(1, 1, 2, 3, 3, 3), ints(0, 0, 0, 1, 1, 1)
     assert metrics.flap_rate(labels, blocks) == pytest.approx(1 / 6)
-    # stretches may be told apart by any numbers, their rows interleaved with another's
+    # runs may be told apart by any numbers, their rows interleaved with another's
     assert metrics.flap_rate(ints(1, 3, 1, 3, 2, 3), ints(7, 4, 7, 4, 7, 4)) == pytest.approx(1 / 6)
 
 
@@ -107,7 +107,7 @@ def test_boundary_error_by_hand() -> None:
     said = ints(*[1] * 8 + [2] * 4, *[3] * 24, *[5, 6, 5, 5, 5])
     blocks = ints(*[0] * 12, *[1] * 24, *[2] * 5)
     found = metrics.boundary_error(y, said, blocks)
-    # two minutes late; never (the flap in the next stretch does not count)
+    # two minutes late; never (the flap in the next run does not count)
     assert (found.changes, found.missed, found.mean_minutes) == (2, 1, pytest.approx((2 + 10) / 2))
     assert metrics.boundary_error(y, y, blocks) == metrics.BoundaryError(2, 0, 0.0)
     early = ints(*[1] * 5 + [2] * 7, *[3] * 15 + [4] * 9, *[5] * 5)

@@ -23,7 +23,7 @@ from taskclf_tray.train.gates import Gate, ModelComparison, Verdict, judge
 from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,
-    champion_duel,
+    compare_with_champion,
     fallback_threshold,
     known_days,
     look_back,
@@ -133,13 +133,13 @@ def test_a_duel_is_fought_on_days_neither_knows_while_there_are_enough() -> None
     evaluation = evaluate(made.held_out, made.answers, resamples=0)
     config = _config(made)
     is_last = made.held_out.days == made.held_out.days.max()
-    comparison, is_fair = champion_duel(made, evaluation, config, ~is_last)
+    comparison, is_fair = compare_with_champion(made, evaluation, config, ~is_last)
     assert is_fair
     assert comparison.champion.figures.minutes == int(is_last.sum())
-    comparison, is_fair = champion_duel(made, evaluation, config, np.ones(len(is_last), dtype=np.bool_))
+    comparison, is_fair = compare_with_champion(made, evaluation, config, np.ones(len(is_last), dtype=np.bool_))
     assert not is_fair
     assert comparison.challenger is evaluation
-    assert champion_duel(made, evaluation, config, np.zeros(len(is_last), dtype=np.bool_))[1]
+    assert compare_with_champion(made, evaluation, config, np.zeros(len(is_last), dtype=np.bool_))[1]
 
 
 def _config(made: Challenger):  # type: ignore[no-untyped-def]
@@ -184,13 +184,13 @@ def test_what_has_changed_is_told_by_recall() -> None:
 
 def test_promises_are_told_with_what_is_proven() -> None:
     proven = RejectThresholdResult(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
-    unproven = RejectThresholdResult(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled stretches are too few.")
+    unproven = RejectThresholdResult(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled blocks are too few.")
     fine = judged(FINE)
     sentences = retrain_run.promoted(ModelComparison(fine, fine), 0.87, proven, 0.6)
     assert sentences[0] == "On days it had not seen 87% of the labelled minutes are right."
     assert "at least 90% of the labels shown are right (95% sure); 74% of the minutes get one." in sentences[1]
     assert retrain_run.promoted(None, 0.87, unproven, 0.55)[1] == (
-        "The threshold is 0.55. 8 labelled stretches are too few."
+        "The threshold is 0.55. 8 labelled blocks are too few."
     )
 
 

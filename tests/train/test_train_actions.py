@@ -225,7 +225,7 @@ def test_the_threshold_is_written_and_nothing_else(do: Trained) -> None:
     assert (policy.reject_threshold, policy.source) == (answer["threshold"], "tune-reject")
     assert dict(policy.per_user_reject_thresholds or {}) == {OTHER: 0.3}
     assert policy.model_extra["note"] == "mine"
-    assert policy.model_extra["tuned_reject"]["stretches"] == answer["stretches"]
+    assert policy.model_extra["tuned_reject"]["blocks"] == answer["blocks"]
     served = resolve_inference_config(do.models)
     assert (served.origin, served.reject_threshold) == ("policy", answer["threshold"])
 

@@ -1,4 +1,4 @@
-"""The reject threshold: what it promises holds for stretches of minutes that are right or wrong together."""
+"""The reject threshold: what it promises holds for blocks of minutes that are right or wrong together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def probs_of(confidence: FloatArray) -> FloatArray:
     return np.hstack([confidence[:, None], rest])
 
 
-def stretches(
+def blocks(
     rng: np.random.Generator, count: int, accuracy_of: dict[float, float], *, minutes: tuple[int, int] = (3, 15)
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """Stretches of one confidence each, nearly all of whose minutes are right or wrong together."""
@@ -51,17 +51,17 @@ def test_perfect_answers_are_accepted_as_they_are() -> None:
     assert tuned.reason == ""
 
 
-def test_few_stretches_prove_nothing_even_without_a_mistake() -> None:
+def test_few_blocks_prove_nothing_even_without_a_mistake() -> None:
     tuned = tune_reject(*right(25))
     assert tuned.threshold is None
-    assert "25 labelled stretches are too few" in tuned.reason
-    # many minutes of the same few stretches are no more evidence
+    assert "25 labelled blocks are too few" in tuned.reason
+    # many minutes of the same few blocks are no more evidence
     assert tune_reject(*right(25, minutes=400)).threshold is None
 
 
 def test_uncertain_minutes_are_rejected_where_they_are_wrong() -> None:
     rng = np.random.default_rng(3)
-    tuned = tune_reject(*stretches(rng, 300, {0.95: 0.98, 0.85: 0.97, 0.6: 0.5}))
+    tuned = tune_reject(*blocks(rng, 300, {0.95: 0.98, 0.85: 0.97, 0.6: 0.5}))
     assert tuned.threshold is not None
     assert 0.6 < tuned.threshold <= 0.85
     assert tuned.coverage == pytest.approx(2 / 3, abs=0.1)
@@ -71,11 +71,11 @@ def test_uncertain_minutes_are_rejected_where_they_are_wrong() -> None:
 
 def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
     rng = np.random.default_rng(4)
-    tuned = tune_reject(*stretches(rng, 300, {0.95: 0.7}))
+    tuned = tune_reject(*blocks(rng, 300, {0.95: 0.7}))
     assert tuned.threshold is None
     assert "are right, and 90% are wanted" in tuned.reason
     assert "No minute reaches" in tune_reject(*right(60, confidence=0.7)).reason
-    nearly = tune_reject(*stretches(rng, 60, {0.95: 0.93}))
+    nearly = tune_reject(*blocks(rng, 60, {0.95: 0.93}))
     assert nearly.threshold is None
     assert "not yet 95% sure" in nearly.reason
 
@@ -104,7 +104,7 @@ def test_the_order_is_fixed_by_the_target_alone() -> None:
 
 def test_the_p_value_rises_with_the_target() -> None:
     rng = np.random.default_rng(5)
-    probs, y, block = stretches(rng, 100, {0.95: 0.95})
+    probs, y, block = blocks(rng, 100, {0.95: 0.95})
     evidence = Evidence.of(np.ones(len(y), dtype=np.bool_), probs.argmax(axis=1) != y, block)
     values = [evidence.p_value(target) for target in np.linspace(0.01, 0.99, 99)]
     assert all(a <= b + 1e-12 for a, b in pairwise(values))
@@ -132,7 +132,7 @@ def test_the_guarantee_holds(accuracy_of: dict[float, float], count: int) -> Non
     rng = np.random.default_rng([count, *(round(1000 * level) for level in accuracy_of)])
     broken = 0
     for _ in range(REPEATS):
-        tuned = tune_reject(*stretches(rng, count, accuracy_of))
+        tuned = tune_reject(*blocks(rng, count, accuracy_of))
         broken += tuned.threshold is not None and true_accuracy(accuracy_of, tuned.threshold) < TARGET
     assert broken <= 0.05 * REPEATS
 
@@ -141,7 +141,7 @@ def test_the_lower_bound_holds() -> None:
     rng = np.random.default_rng(11)
     missed = 0
     for _ in range(REPEATS):
-        probs, y, block = stretches(rng, 80, {0.95: 0.93})
+        probs, y, block = blocks(rng, 80, {0.95: 0.93})
         evidence = Evidence.of(np.ones(len(y), dtype=np.bool_), probs.argmax(axis=1) != y, block)
         missed += evidence.lower_bound(0.95) > 0.93
     assert missed <= 0.05 * REPEATS
@@ -152,34 +152,34 @@ def test_counting_minutes_as_independent_breaks_the_promise() -> None:
     rng = np.random.default_rng(12)
     broken = 0
     for _ in range(REPEATS):
-        _, y, _ = stretches(rng, 150, {0.95: 0.895})
+        _, y, _ = blocks(rng, 150, {0.95: 0.895})
         wrong = int((y != 0).sum())
         broken += stats.binom.cdf(wrong, len(y), 1 - TARGET) <= 0.05
     assert broken > 0.15 * REPEATS
 
 
-def test_longer_stretches_count_as_fifteen_minutes() -> None:
-    """Where long stretches are worse, the promise is about stretches weighed so."""
+def test_longer_blocks_count_as_fifteen_minutes() -> None:
+    """Where long blocks are worse, the promise is about blocks weighed so."""
     rng = np.random.default_rng(13)
     broken = 0
     for _ in range(REPEATS // 4):
-        short = stretches(rng, 100, {0.95: 0.96}, minutes=(15, 15))
-        long = stretches(rng, 100, {0.95: 0.82}, minutes=(60, 60))
+        short = blocks(rng, 100, {0.95: 0.96}, minutes=(15, 15))
+        long = blocks(rng, 100, {0.95: 0.82}, minutes=(60, 60))
         parts = [np.concatenate([a, b]) for a, b in zip(short, long, strict=True)]
         parts[2][len(short[2]) :] += 1000
         broken += tune_reject(*parts).threshold is not None
     assert broken <= 0.05 * REPEATS / 4
 
 
-def test_enough_good_stretches_do_qualify() -> None:
-    """The bound is not only safe: 120 stretches of about ten minutes, 98 % right, nearly always give a threshold."""
+def test_enough_good_blocks_do_qualify() -> None:
+    """The bound is not only safe: 120 blocks of about ten minutes, 98 % right, nearly always give a threshold."""
     rng = np.random.default_rng(14)
-    found = [tune_reject(*stretches(rng, 120, {0.97: 0.99, 0.9: 0.97}, minutes=(8, 15))) for _ in range(100)]
+    found = [tune_reject(*blocks(rng, 120, {0.97: 0.99, 0.9: 0.97}, minutes=(8, 15))) for _ in range(100)]
     assert sum(tuned.threshold is not None for tuned in found) >= 85
 
 
 def test_the_same_input_gives_the_same_answer_in_any_order() -> None:
     rng = np.random.default_rng(15)
-    probs, y, block = stretches(rng, 200, {0.95: 0.98, 0.7: 0.9})
+    probs, y, block = blocks(rng, 200, {0.95: 0.98, 0.7: 0.9})
     order = rng.permutation(len(y))
     assert tune_reject(probs, y, block) == tune_reject(probs[order], y[order], block[order])
