@@ -1,6 +1,6 @@
-"""How far two windows lie apart, one question at a time; `core/drift.py` is the public door.
+"""Simple measures of drift between two windows; `core/drift.py` is the public door.
 
-The daily check asks more carefully (`drift/check.py`). Entropies are in nats, the unit of the taskclf tool.
+The daily check (`drift/check.py`) takes days as the samples and is more careful. Entropies are in nats.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from taskclf_tray.core.defaults import (
 from taskclf_tray.core.models import Model
 
 _DECIMALS: Final = 9
-"""Shares closer than this are equal: 0.3 − 0.2 is a little less than 0.1."""
+"""Shares are compared to so many decimals: 0.3 − 0.2 is a little less than 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class FeatureDriftReport(Model):
 
 @dataclass(frozen=True, slots=True)
 class RejectRateDrift(Model):
-    """Shares of rejected rows."""
+    """The shares of rejected rows."""
 
     ref_rate: float
     cur_rate: float

@@ -1,4 +1,4 @@
-"""A snapshot of how sure a model is of some rows, and a folder of such snapshots: numbers only, on this machine."""
+"""Snapshots of the confidence of a model, and a folder of them: numbers only, on this computer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MEASURED: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceStats(Model):
-    """Of the confidences that are known."""
+    """Statistics of the known confidences."""
 
     mean: float
     median: float
@@ -42,7 +42,7 @@ class ConfidenceStats(Model):
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySnapshot(Model):
-    """Rows in numbers.
+    """Rows and their predictions in numbers.
 
     `window_start`, `window_end`: the first and the last bucket's start. `feature_missingness`: the share of rows
     without a value, by feature. `mean_entropy` is in nats.
@@ -71,10 +71,19 @@ def compute_telemetry(
     reject_label: str = MIXED_UNKNOWN,
     timestamp: datetime | None = None,
 ) -> TelemetrySnapshot:
-    """The snapshot of a DataFrame (or dict of columns) of features with what a model said of its rows.
+    """Take a snapshot of feature rows and their predictions.
 
-    `user_id`: whose they are; without it the rows' own where all are one user's. `timestamp`: when it was taken, now
-    by default. Raises ValueError when lengths differ.
+    Args:
+        features_df: a DataFrame or dict of columns.
+        labels: the predicted label of each row.
+        confidences: (N,), NaN where not known.
+        core_probs: (N, 8) probabilities.
+        user_id: the user of the rows; None for the one in the rows, if there is one only.
+        reject_label: the label of rejected rows.
+        timestamp: when it was taken; None for now.
+
+    Raises:
+        ValueError: lengths differ.
     """
     count = len(column_of(features_df, next(iter(features_df.keys())))) if len(features_df.keys()) else 0
     for name, values in (("labels", labels), ("confidences", confidences), ("core_probs", core_probs)):
@@ -141,5 +150,5 @@ class TelemetryStore:
 
 
 def safe_id(user_id: str) -> str:
-    """A user id for a file's name: what is no UUID or hex text never becomes part of a path, its hash does."""
+    """A user id for the name of a file: a hash for what is no UUID or hex text."""
     return user_id if _SAFE_ID.fullmatch(user_id) else hashlib.sha256(user_id.encode()).hexdigest()[:32]

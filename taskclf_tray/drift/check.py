@@ -1,6 +1,7 @@
-"""The drift check: a reference window against a current one, user by user (contract, section 12).
+"""The drift check: a reference window against a current window, user by user (contract, section 12).
 
-The figures of all compared rows together are in the inference documents' types; what they flag follows the alerts.
+The figures of all compared rows together are in the types of the inference documents; what they flag follows the
+alerts.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ _TELLING: Final = (
     DriftTrigger.feature_psi,
     DriftTrigger.feature_ks,
 )
-"""What says most to a person comes first."""
+"""The order of alerts: what says most to a person comes first."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BITS_PER_NAT = 1 / np.log(2)
 
@@ -76,15 +77,21 @@ def run_drift_check(
     class_shift_threshold: float = DEFAULT_CLASS_SHIFT_THRESHOLD,
     reject_label: str = MIXED_UNKNOWN,
 ) -> DriftReport:
-    """Compare feature rows (schema v1–v3, with `bucket_start_ts`; `time_zone` and `decided_by` count where present).
+    """Compare two windows of feature rows. The same input gives the same report.
 
-    A frame: a DataFrame, or a dict of columns. The rows may come in any order.
+    Args:
+        ref_features_df, cur_features_df: a DataFrame or a dict of columns of schema v1–v3 with `bucket_start_ts`, in
+            any order; `time_zone` and `decided_by` are used where present.
+        ref_labels, cur_labels: the predicted label of each row, rejected ones as `reject_label`; None or empty where
+            they are not known.
+        ref_probs, cur_probs: (N, 8) predicted probabilities, or None.
+        cur_confidences: (N,) confidences of the current rows, or None.
+        user_ids: of the current rows, in place of their column.
+        ks_alpha: the false-discovery rate among the hypotheses of each family (numbers, the clock, missing values,
+            categories, predictions), not only of the KS tests.
 
-    Labels and probabilities: one for each row, as predicted, rejected ones as `reject_label`; empty or None where
-    they are not known. `user_ids`: of the current rows, in place of their column. `ks_alpha`: the false-discovery
-    rate among the questions of each kind (numbers, the clock, what is missing, categories, the model's answers), not
-    only the KS ones. The same input gives the same report. Raises ValueError when lengths differ, a row has no time or
-    a feature holds no numbers.
+    Raises:
+        ValueError: lengths differ, a row has no time or a feature holds no numbers.
     """
     reference = read_window(ref_features_df, ref_labels, probs=ref_probs)
     current = read_window(cur_features_df, cur_labels, probs=cur_probs, confidences=cur_confidences, user_ids=user_ids)
@@ -164,7 +171,7 @@ def _lacking(pair: Pair) -> str | None:
 
 
 def _alerts(pair: Pair, user: str, thresholds: Thresholds, reject_label: str, timestamp: datetime) -> list[DriftAlert]:
-    """Large effects that are discoveries, one for each question, the most telling first."""
+    """Large effects that are discoveries, one per hypothesis, the most telling first."""
     looks = [list(findings(look, thresholds, reject_label)) for look in pair.looks()]
     begun = {answer.question: answer.since for answer in looks[0]}
     kept: dict[Hypothesis, Finding] = {}
@@ -256,7 +263,7 @@ def together(
     thresholds: Thresholds,
     reject_label: str,
 ) -> dict[str, Any]:
-    """The fields of a DriftReport that are about all users, where both windows have rows."""
+    """The fields of a DriftReport over all users, where both windows have rows."""
     pairs = [pair for pair in pairs if len(pair.reference.rows) and len(pair.current.rows)]
     if not pairs:
         return {}

@@ -1,8 +1,8 @@
 """The two windows of a drift check as tables of one user's active local days.
 
-Rows of one day are not independent (a minute resembles the minute before), so a day is the unit of everything here.
-A day counts in the zone that stands beside its rows; of these, only rows a model decides count, and only days with
-an hour of them. Days are compared with days of their kind: a Saturday is no drift from a week of working days.
+Rows of one day are not independent (a minute resembles the minute before), so a day is the unit here. The zone beside
+a row gives its local day. Only rows that the model decides count, and only days with an hour of them. Days are compared
+with days of their kind: a Saturday is no drift from a week of working days.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 CATEGORIES: Final = ("app_id", "app_category", "domain_category")
 _NO_NUMBERS: Final = (*CATEGORIES, "user_id", "window_title_bucket", "day_of_week")
-"""A title's bucket is a hash, and its size says nothing; weekdays differ because the windows do."""
+"""The bucket of a title is a hash, so its size means nothing; weekdays differ because the windows do."""
 NUMBERS: Final = tuple(
     name
     for name in SCHEMAS[NEWEST_SCHEMA].model_columns
@@ -43,7 +43,7 @@ _NOT_A_TIME: Final = np.iinfo(np.int64).min
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """Rows of any number of users; all arrays have one line each. None: not known."""
+    """The rows of any number of users, as arrays of N; None where something is not known."""
 
     users: Categorical
     ordinals: IntArray
@@ -58,13 +58,13 @@ class Window:
 
     @property
     def user_names(self) -> list[str]:
-        """Those who have rows, in order of their names."""
+        """The users who have rows, sorted."""
         return sorted(str(self.users.values[code]) for code in np.unique(self.users.codes).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UserDays:
-    """One user's active days of one kind in a window: which rows, in order of time, and the day each belongs to."""
+    """One user's active days of one kind in a window: the rows in order of time, and the day of each row."""
 
     window: Window
     rows: IntArray
@@ -84,10 +84,13 @@ def read_window(
     confidences: Any = None,
     user_ids: Sequence[str] | None = None,
 ) -> Window:
-    """A window from a DataFrame (or dict of columns) with what a model said of its rows.
+    """Read a window from a DataFrame (or dict of columns) and the predictions for its rows.
 
-    Without rows of probabilities there is no entropy; `labels` empty or None means that none are known. Raises
-    ValueError when lengths differ, for a row without a time, and for an unknown zone; TypeError for no frame.
+    Without `probs` there is no entropy; `labels` empty or None means that none are known.
+
+    Raises:
+        ValueError: lengths differ, a row has no time, or a zone is unknown.
+        TypeError: `frame` is no frame.
     """
     starts = _starts(frame)
     count = len(starts)
@@ -113,7 +116,7 @@ def read_window(
 
 
 def days_of(window: Window, user: str, kind: DayKind) -> UserDays:
-    """The user's active days of this kind; of a bucket that is there twice the last row counts."""
+    """The user's active days of this kind; the last row of a repeated bucket counts."""
     is_theirs = window.users.table((value == user for value in window.users.values), np.bool_)
     is_weekend = (window.ordinals - 1) % 7 >= _WEEKEND
     rows = np.flatnonzero(is_theirs & window.is_models & (is_weekend == (kind == "weekend")))
@@ -127,7 +130,7 @@ def days_of(window: Window, user: str, kind: DayKind) -> UserDays:
 
 
 def _starts(frame: Any) -> IntArray:
-    """(N,) when each row's bucket begins; none of a frame without columns."""
+    """(N,) bucket starts in microseconds; empty for a frame without columns."""
     if not hasattr(frame, "keys"):
         raise TypeError(f"feature rows must be a DataFrame or a dict of columns, not {type(frame).__name__}")
     if len(frame.keys()) == 0:

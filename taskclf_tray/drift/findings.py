@@ -14,7 +14,7 @@ from taskclf_tray.drift.report import DriftTrigger
 from taskclf_tray.drift.statistics import adjusted
 
 CLOCK: Final = "hour_of_day"
-"""It runs the same way every day, so that it rarely turns says nothing about how well a day is known."""
+"""The clock runs the same way every day, so its few crossings say nothing about how well a day is known."""
 
 Hypothesis = tuple[DriftTrigger, str]
 _FAMILIES: Final[Mapping[DriftTrigger, str]] = {
@@ -26,12 +26,12 @@ _FAMILIES: Final[Mapping[DriftTrigger, str]] = {
     DriftTrigger.entropy_spike: "model",
     DriftTrigger.class_shift: "model",
 }
-"""Questions among which false discoveries are counted together: seventy about numbers drown three about the model."""
+"""The family in which false discoveries are controlled: else seventy about numbers drown three about the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The least effects that count, and the false-discovery rate. Raises ValueError for what is none."""
+    """The least effects that count, and the false-discovery rate. Raises ValueError for an impossible number."""
 
     psi: float
     false_discovery_rate: float
@@ -49,7 +49,7 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """The answer to one question: `effect` against `threshold`, both in the question's unit."""
+    """The result for one hypothesis: `effect` and `threshold` have the same unit."""
 
     trigger: DriftTrigger
     feature: str
@@ -61,12 +61,12 @@ class Finding:
 
     @property
     def question(self) -> Hypothesis:
-        """What was asked, of whichever days."""
+        """The hypothesis, whatever the days."""
         return self.trigger, self.feature
 
     @property
     def family(self) -> str:
-        """The questions it is counted with. *When* somebody works is asked apart from how."""
+        """The family it is adjusted in. When a person works is a family apart from how."""
         family = _FAMILIES[self.trigger]
         return "clock" if self.feature == CLOCK and family == "numbers" else family
 
@@ -82,7 +82,7 @@ class Finding:
 
 
 def discoveries(looks: Sequence[Sequence[Finding]]) -> list[Finding]:
-    """All answers with p-values adjusted for the questions of the family, and for how often each was asked."""
+    """All findings with p-values adjusted for the hypotheses of the family, and for the number of windows tried."""
     adjusted_answers: list[Finding] = []
     for look in looks:
         families: dict[str, list[Finding]] = {}

@@ -1,6 +1,6 @@
-"""What a drift check asks about one user: each question is a table of day shares, an effect and the least that counts.
+"""The hypotheses of a drift check about one user: each is a table of day shares, an effect and its threshold.
 
-A question is asked of the whole current window and of its last active days alone, since what began two days ago fills
+Each is tested on the whole current window and on its last active days alone, because a change of two days ago fills
 little of a week.
 """
 
@@ -36,9 +36,9 @@ LEAST_CURRENT_DAYS: Final = 2
 RECENT_DAYS: Final = (3, 2)
 LEAST_MISSING_CHANGE: Final = 0.25
 LEAST_NEW_SHARE: Final = 0.1
-"""Of a program or site the reference does not have."""
+"""The least share of an app or site that is not in the reference."""
 _MOST_VALUES: Final = 30
-"""Values of a category with a cell of their own; the rest share one."""
+"""The most values of a category with a cell of their own; the others share one."""
 _KS_CELLS: Final = 20
 
 
@@ -52,17 +52,17 @@ class Pair:
 
     @property
     def days(self) -> tuple[date, ...]:
-        """The reference's days, then the current ones."""
+        """The days of the reference, then the current ones."""
         return (*self.reference.days, *self.current.days)
 
     def looks(self) -> list[Pair]:
-        """The whole current window, and its last active days."""
+        """The windows to test: the whole current window, and its last active days."""
         count = len(self.current.days)
         recent = [replace(self, current=_last(self.current, days)) for days in RECENT_DAYS if days < count]
         return [self, *recent]
 
     def rows(self) -> tuple[IntArray, IntArray]:
-        """(rows of the reference's window, rows of the current one)."""
+        """(rows in the reference window, rows in the current window)."""
         return self.reference.rows, self.current.rows
 
 
@@ -73,7 +73,7 @@ def _last(days: UserDays, count: int) -> UserDays:
 
 
 def findings(pair: Pair, thresholds: Thresholds, reject_label: str) -> Iterator[Finding]:
-    """The answers of one look, large effects and small ones."""
+    """The findings of one window, with large and small effects."""
     for name in pair.reference.window.numbers:
         if name in pair.current.window.numbers:
             yield from _of_number(pair, name, thresholds)
@@ -225,7 +225,7 @@ def _table(pair: Pair, before: IntArray, after: IntArray, cells: int) -> FloatAr
 def _value_shares(
     pair: Pair, before: Categorical, after: Categorical
 ) -> tuple[FloatArray, list[str], tuple[FloatArray, FloatArray]]:
-    """(day shares, the values that have a cell, their shares of the reference's and of the current rows)."""
+    """(day shares, the values with a cell, their shares of the rows of the reference and of the current window)."""
     both = Categorical.joined([before, after])
     codes = both.codes[: len(before)][pair.reference.rows], both.codes[len(before) :][pair.current.rows]
     counts = [np.bincount(side, minlength=len(both.values)) for side in codes]
@@ -246,7 +246,7 @@ def _only(days: UserDays, kept: BoolArray) -> UserDays:
 
 
 def _independent(pair: Pair, before: FloatArray, after: FloatArray, middle: float) -> float:
-    """Over the days of both windows."""
+    """`independent_a_day` over the days of both windows."""
     days = np.concatenate([pair.reference.day_of, pair.current.day_of + len(pair.reference.days)])
     return independent_a_day(np.concatenate([before, after]), days, middle)
 

@@ -27,7 +27,7 @@ _TOLD_KEPT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A notification about a drift: when, after which day's check, and its words."""
+    """A notification about a drift: when, after the check of which day, and its text."""
 
     at: datetime
     day: date
@@ -47,7 +47,7 @@ class DriftMemory:
     told: tuple[Told, ...] = ()
 
     def noting(self, told: Told) -> DriftMemory:
-        """With one more notification."""
+        """The memory with one more notification."""
         return dataclasses.replace(self, told=(*self.told, told)[-_TOLD_KEPT:])
 
 
@@ -56,9 +56,9 @@ def take_in(
 ) -> tuple[DriftMemory, Story | None]:
     """The memory after the check of a day, and the story to tell, None without news.
 
-    News is what no check of the last week has found. While a drift lasts that alone makes no other drift: the story
-    must name a cause of another kind, or have begun after what was told. `lacking`: why the check could say nothing;
-    what was found before stands until one can.
+    A story is news if no check of the last week has found it. While a drift lasts, the story must also name a cause of
+    another kind, or have begun after what was told. `lacking`: why the check could say nothing; what was found before
+    then stands.
     """
     if lacking is not None:
         standing = dict.fromkeys(memory.last_seen, day)
@@ -130,11 +130,24 @@ def auto_enqueue_drift_labels(
     cur_confidences: Sequence[float] | None = None,
     limit: int = DEFAULT_DRIFT_LABEL_LIMIT,
 ) -> int:
-    """Queue the `limit` least confident buckets of those a drift report has an alert for; how many entries are new.
+    """Queue the least confident buckets of the users a drift report has an alert for.
 
-    Nothing without an alert; an alert that names no user is about all of them. Contiguous buckets are one entry, and
-    the day's limit does not count them. Confidences are `cur_confidences`, else a column `confidence`; a bucket
-    without one comes last. Raises LabelError for rows without a user, StoreError, and ValueError when lengths differ.
+    Contiguous buckets are one entry, and the limit of entries per day does not count them.
+
+    Args:
+        drift_report: without an alert nothing is queued; an alert that names no user is about all users.
+        cur_features_df: the rows of the current window.
+        queue_path: the queue.
+        cur_confidences: of the rows; None for their column `confidence`. A bucket without one comes last.
+        limit: the most buckets.
+
+    Returns:
+        The number of new entries.
+
+    Raises:
+        LabelError: a row has no user.
+        StoreError: the queue cannot be written.
+        ValueError: lengths differ.
     """
     if not drift_report.alerts:
         return 0

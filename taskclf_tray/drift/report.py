@@ -1,4 +1,4 @@
-"""Whether the person's work still looks like it did: the words of a drift check, and the names users call."""
+"""The report of a drift check: alerts, and the figures of each user."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class DriftTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftAlert(Model):
-    """One thing that changed, for one user (for all where none is named).
+    """One change of one user, or of all where no user is named.
 
-    `affected_features`: the column, or the class for `class_shift`; `effect` is in the unit of `threshold`, which it
-    is beyond; `p_value` is adjusted for all questions the check asked. `since`: the first local day that looks like
-    the new ones, None when that cannot be said. `text` names no program; `text_with_names` may.
+    `affected_features`: the column, or the label for `class_shift`. `effect` has the unit of `threshold` and is beyond
+    it. `p_value` is adjusted for all hypotheses of the check. `since`: the first local day that looks like the new
+    ones, None where it is not known. `text` names no app; `text_with_names` may.
     """
 
     trigger: DriftTrigger
@@ -68,9 +68,9 @@ class DriftAlert(Model):
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift(Model):
-    """One numeric feature of one user, the whole current window against the reference; None where nothing is known.
+    """One numeric feature of one user, the whole current window against the reference; None where it is not known.
 
-    `ks_p_value` takes every row for independent, as scipy does, and decides nothing.
+    `ks_p_value` takes all rows as independent and decides nothing.
     """
 
     feature: str
@@ -83,7 +83,7 @@ class FeatureDrift(Model):
 
 @dataclass(frozen=True, slots=True)
 class UserDrift(Model):
-    """What was compared for one user, and the figures. `too_little_data` says why there can be no alert."""
+    """The compared days of one user, and the figures. `too_little_data`: why there can be no alert, else None."""
 
     user_id: str
     day_kind: DayKind
@@ -102,7 +102,7 @@ class UserDrift(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport(Model):
-    """One check: alerts of all users, the most telling first. `timestamp`: end of the newest row that was looked at.
+    """One check: the alerts of all users, the most telling first. `timestamp`: the end of the newest row.
 
     `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` are the figures of all compared rows
     together, None where nothing was compared; what they flag is what the alerts say. `telemetry_snapshot` is of the
@@ -126,7 +126,7 @@ class DriftReport(Model):
 
     @property
     def headline(self) -> DriftAlert | None:
-        """The alert to tell the person about, None without any."""
+        """The first alert; None without any."""
         return self.alerts[0] if self.alerts else None
 
 

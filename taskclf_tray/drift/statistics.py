@@ -1,10 +1,10 @@
-"""The statistics of a drift check: how far two windows are apart, and how far apart a person's own days are.
+"""The statistics of a drift check: effect sizes between two windows, and p-values with days as the samples.
 
-*How far*: the population stability index, and the two-sample Kolmogorov–Smirnov distance. *How sure*: days are the
-blocks. Each day is a line of shares; what the days of one window differ by among themselves is resampled, day by
-day, into pairs of windows between which there is nothing but that, and the p-value is how often such a pair lies as
-far apart as the two real ones, in units of its own spread (a studentised block bootstrap with the null imposed:
-Davison & Hinkley, Bootstrap Methods and their Application, 1997, ch. 4). The p-values of all hypotheses of a check are
+The effect sizes are the population stability index and the two-sample Kolmogorov–Smirnov distance. For the p-values
+each day is a vector of shares. The deviations of the days from the mean of their window are resampled, day by day, into
+pairs of windows without a difference; the p-value is how often such a pair is as far apart as the two real windows, in
+units of its own spread (a studentised block bootstrap with the null imposed: Davison & Hinkley, Bootstrap Methods and
+their Application, 1997, ch. 4). The p-values of all hypotheses of a check are
 adjusted by Benjamini & Hochberg (J. R. Stat. Soc. B 57, 1995).
 
 `scipy.stats` has most of this, but importing it takes 0.8 s of CPU in a job that runs daily; `scipy.special` takes 0.2.
@@ -35,19 +35,19 @@ QUANTILE_BINS: Final = 10
 RESAMPLES: Final = 999
 LEAST_KS_DISTANCE: Final = 0.2
 _TAIL_DRAWS: Final = 50
-"""The largest of them that stand for the tail."""
+"""The number of the largest draws that the tail is fitted to."""
 _ATOM_SHARE: Final = 0.05
-"""A value that so many rows of the reference have is a bin of its own."""
+"""The share of the reference from which on a single value is a bin of its own."""
 _DECIMALS: Final = 9
-"""Differences below these are the arithmetic's, not the person's."""
+"""Smaller differences are rounding errors."""
 _LEAST_SHARE: Final = 1e-3
 """In place of an empty bin's share, so that the index stays finite."""
 _TAIL_SQUARE: Final = 2.2
 """From this count × distance² on, one side alone decides a KS p-value."""
 MOST_INDEPENDENT: Final = 30
-"""No day's shares are taken to be known better than from so many independent observations."""
+"""The most independent observations that a day counts for."""
 _SAME: Final = (0.0, 0.0, 1.0)
-"""What is said where a window has no value: nothing is known to have changed."""
+"""The figures where a window has no value: nothing is known to have changed."""
 
 
 def quantile_edges(reference: FloatArray, bins: int = QUANTILE_BINS) -> FloatArray:
@@ -117,7 +117,7 @@ def ks_of_counts(reference: IntArray, current: IntArray) -> float:
 
 
 def adjusted(p_values: FloatArray) -> FloatArray:
-    """Benjamini–Hochberg: each is the smallest false-discovery rate at which it would be a discovery."""
+    """Benjamini–Hochberg adjustment: the smallest false-discovery rate at which each would be a discovery."""
     order = np.argsort(p_values)[::-1]
     rates = p_values[order] * (len(p_values) / np.arange(len(p_values), 0, -1))
     found = np.empty(len(p_values))
@@ -127,7 +127,7 @@ def adjusted(p_values: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resampling:
-    """How often each day's residual is drawn into each pair of windows: (RESAMPLES, days), as shares of the window."""
+    """(RESAMPLES, days): the share of each resampled window that each day's residual makes up."""
 
     reference_days: int
     current_days: int
@@ -148,11 +148,13 @@ class Resampling:
         )
 
     def p_value(self, shares: FloatArray, distance: Distance, independent_a_day: float = MOST_INDEPENDENT) -> float:
-        """How likely windows lie this far apart when nothing but the days' own differences is at work.
+        """The p-value of the hypothesis that the windows differ only as days differ among themselves.
 
-        `shares`: (days, cells), the reference's days first. "sum" weighs all cells (for PSI), "max" takes the one
-        that stands out most (for cumulated shares: KS). Days that are more alike than so many independent
-        observations each could be are alike by luck: their differences are taken as if they were not.
+        Args:
+            shares: (days, cells), the days of the reference first.
+            distance: "sum" over all cells (for PSI), or "max" of them (for cumulated shares: KS).
+            independent_a_day: independent observations per day. Days that are more alike than these allow are alike by
+                chance, so their differences are scaled up.
         """
         n, m = self.reference_days, self.current_days
         degrees = max(1, n + m - 2)
@@ -181,7 +183,7 @@ class Resampling:
         return np.asarray(((after - before) ** 2 / (within + 1)).max(axis=1))
 
     def _sum_null(self, residuals: FloatArray, degrees: int, cells: int) -> FloatArray:
-        """As `_max_null`, summed over the cells: products of days are all it takes."""
+        """As `_max_null`, summed over the cells, from the products of days alone."""
         n, m = self.reference_days, self.current_days
         products = residuals @ residuals.T
 
@@ -194,10 +196,10 @@ class Resampling:
 
 
 def tail_probability(null: FloatArray, observed: float) -> float:
-    """How likely a value as large is among draws of the null distribution; beyond most of them, from their tail.
+    """The share of draws of the null distribution that are as large, extrapolated beyond the largest ones.
 
-    The largest draws are taken for a power law (Hill, Ann. Stat. 3, 1975), which is on the safe side for draws whose
-    tail is thinner; so a thousand of them tell one in a million from one in a thousand.
+    The tail is a power law through the largest draws (Hill, Ann. Stat. 3, 1975), which is conservative for thinner
+    tails. So a thousand draws tell one in a million from one in a thousand.
     """
     above = np.count_nonzero(null >= observed)
     if above > _TAIL_DRAWS:
@@ -210,9 +212,9 @@ def tail_probability(null: FloatArray, observed: float) -> float:
 
 
 def independent_a_day(values: FloatArray, day_of: IntArray, middle: float) -> float:
-    """How many independent observations a day holds: how often its values go from one side of `middle` to the other.
+    """Estimate the independent observations of a day by how often its values cross `middle`.
 
-    Five hundred minutes of a session's clock are one observation, or two with a long lunch.
+    Five hundred minutes of a session clock are one observation, or two with a long lunch.
     """
     is_above = values > middle
     crossings = np.count_nonzero((np.diff(is_above) != 0) & (np.diff(day_of) == 0))
@@ -221,13 +223,13 @@ def independent_a_day(values: FloatArray, day_of: IntArray, middle: float) -> fl
 
 
 def day_shares(cells: IntArray, day_of: IntArray, days: int, cell_count: int) -> FloatArray:
-    """(days, cells) shares of each day's rows; a day without rows has zeros."""
+    """(days, cells): the share of each day's rows in each cell; zeros for a day without rows."""
     counts = np.bincount(day_of * cell_count + cells, minlength=days * cell_count).reshape(days, cell_count)
     return np.asarray(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), dtype=np.float64)
 
 
 def onset(shares: FloatArray, first: int) -> int:
-    """The day (line of `shares`, at least `first`) from which on the days differ most from all before it."""
+    """The row of `shares`, at least `first`, from which on the days differ most from all days before."""
     count = len(shares)
 
     def apart(split: int) -> float:

@@ -17,7 +17,7 @@ from taskclf_tray.drift.wording import INPUT_STEMS, NOTHING_LATELY, sentence, si
 StoryKind = Literal[
     "no_input", "new_app", "rejects", "classes", "app_shift", "category", "unsure", "habits", "data", "input_back"
 ]
-"""What says most to a person comes first."""
+"""The kinds of stories; what says most to a person comes first."""
 
 CAUSES: Final[frozenset[StoryKind]] = frozenset({"no_input", "new_app"})
 """Stories that name a cause: one of another drift is not explained by the drift that lasts."""
@@ -47,14 +47,14 @@ class Story:
 
     @property
     def key(self) -> str:
-        """Stories of one key are the same story, whatever the day."""
+        """The same for the same story on another day."""
         return f"new_app:{self.subject}" if self.kind == "new_app" else self.kind
 
 
 def stories_of(report: Mapping[str, Any]) -> list[Story]:
-    """The stories of a report (as JSON), one for each key, the most telling first.
+    """The stories of a report (as JSON), one per key, the most telling first.
 
-    That another kind of program is used is no story of its own beside the one of the program.
+    A new kind of app is no story of its own beside that of the app.
     """
     found: dict[str, Story] = {}
     of_app = any("app_id" in alert["affected_features"] for alert in report["alerts"])

@@ -1,7 +1,7 @@
 """The process behind `infer batch`: `python -m taskclf_tray.jobs.batch REQUEST`, REQUEST as JSON.
 
-It runs apart from the app because it may load pandas and LightGBM, and needs as much memory as the rows it is given.
-What it prints: `process.py`.
+It is a process of its own because it may load pandas and LightGBM, and needs memory in proportion to the rows. For what
+it prints see `process.py`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class BatchRequest:
 
 
 def run(request: BatchRequest, say: ProgressCallback) -> dict[str, Any]:
-    """Predict, write predictions.csv and segments.json, and say what was done. Raises TaskclfError."""
+    """Predict, and write predictions.csv and segments.json. Returns what was done. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
     has_export = request.input is not None and Path(request.input).suffix.lower() not in PARQUET_SUFFIXES
     check_host(request.host, has_export=has_export)
@@ -215,7 +215,7 @@ def _written(result: BatchInferenceResult, out_dir: Path) -> dict[str, Any]:
 
 
 class _Progress:
-    """Says how far it is, not more often than anybody can see."""
+    """Reports progress, at most ten times a second."""
 
     def __init__(self, say: ProgressCallback) -> None:
         self._say = say
@@ -229,5 +229,5 @@ class _Progress:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 1 after an error that was said."""
+    """Returns 0 when done, 1 after a reported error."""
     return serve(lambda request, say: run(BatchRequest(**request), say), arguments, what="batch")

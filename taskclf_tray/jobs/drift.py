@@ -1,8 +1,8 @@
 """The process behind the daily drift check: `python -m taskclf_tray.jobs.drift REQUEST`, REQUEST as JSON.
 
-It looks at 14 local days of the record, the last seven against the seven before, with the answers of the model that
-is served now: what another model or threshold once said would pass for a change of the person's. It writes a report
-and nothing else; what it prints: `process.py`.
+It compares the last seven local days of the record with the seven before, under the predictions of the model that is
+served now: stored predictions of another model or threshold would look like a change of the person. It writes a report
+and nothing else. For what it prints see `process.py`.
 """
 
 from __future__ import annotations
@@ -54,10 +54,14 @@ _TEXTS: Final = ("user_id", "time_zone", "decided_by", *CATEGORIES)
 
 @dataclass(frozen=True, slots=True)
 class DriftRequest:
-    """What to check. `last_day`: the last of the 14 local days (ISO).
+    """What to check.
 
-    `models_dir`, `model_dir`: where the app does not serve the home's own choice. `most_blocks`: how many blocks to
-    name that a label would help with. `niceness`: how far to stand back behind other programs.
+    Args:
+        home: the folder of the home.
+        last_day: the last of the 14 local days, ISO 8601.
+        models_dir, model_dir: where the app serves another model than the home's own choice.
+        most_blocks: the most blocks to return that a label would help with.
+        niceness: added to the nice value of the process.
     """
 
     home: str
@@ -76,11 +80,11 @@ class Days:
     records: Sequence[BucketRecord]
     rows: Sequence[FeatureRow]
     answers: BatchInferenceResult | None
-    """What the model in force says of the rows; None without one."""
+    """The predictions of the model in use; None without one."""
 
 
 def run(request: DriftRequest, say: ProgressCallback) -> dict[str, Any]:
-    """Check, write the report, and say where it is and what to ask about. Raises TaskclfError."""
+    """Check and write the report. Returns its path and the blocks to ask about. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
     last = date.fromisoformat(request.last_day)
     records = read_days(paths, last - timedelta(days=REFERENCE_DAYS + CURRENT_DAYS - 1), last)
@@ -95,7 +99,7 @@ def run(request: DriftRequest, say: ProgressCallback) -> dict[str, Any]:
 
 
 def read_days(paths: HomePaths, first: date, last: date) -> list[BucketRecord]:
-    """The buckets of these local days, each counted in the zone it was lived in. Raises StoreError, IdentityError."""
+    """The buckets of these local days, each in its own zone. Raises StoreError, IdentityError."""
     if not paths.database.exists():
         raise StoreError(f"There is no record in {paths.home} yet.", "Start the app first.")
     user_id = load_or_create_identity(paths.home).user_id
@@ -111,7 +115,7 @@ def read_days(paths: HomePaths, first: date, last: date) -> list[BucketRecord]:
 
 
 def local_date(record: BucketRecord) -> date:
-    """The date on the person's calendar when the bucket began."""
+    """The local date when the bucket began, in its own zone."""
     return date_in_zone(from_us(record.start_us), record.time_zone)
 
 
@@ -130,7 +134,7 @@ def compare(reference: Days, current: Days) -> DriftReport:
 
 
 def columns(rows: Sequence[FeatureRow]) -> dict[str, Any]:
-    """What of the rows is compared, as a frame: numbers with NaN where they are missing, and texts."""
+    """The compared columns of the rows, as a frame: numbers with NaN where they are missing, and texts."""
     starts = np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64)
     frame: dict[str, Any] = {"bucket_start_ts": starts.astype("datetime64[us]")}
     frame |= {name: [getattr(row, name) for row in rows] for name in _TEXTS}
@@ -139,7 +143,7 @@ def columns(rows: Sequence[FeatureRow]) -> dict[str, Any]:
 
 
 def least_sure(records: Iterable[BucketRecord], report: DriftReport, most: int) -> list[Block]:
-    """The blocks since the drift began that the model was least sure of: at least 5 min each, at most `most`."""
+    """The least confident blocks since the drift began: at least 5 min each, at most `most`."""
     since = report.headline.since if report.headline is not None else None
     lately = (record for record in records if since is None or local_date(record) >= since)
     minutes = (to_minute(WindowPrediction.unpack(json.loads(record.prediction))) for record in lately)
@@ -166,7 +170,7 @@ def write_report(paths: HomePaths, last: date, report: DriftReport) -> Path:
 
 
 def _config(paths: HomePaths, request: DriftRequest, say: ProgressCallback) -> PipelineConfig | None:
-    """What is served now; None when nothing can be."""
+    """The pipeline that is served now; None when no model can be."""
     settings, _ = load_config(paths.config)
     models_dir = paths.models if request.models_dir is None else Path(request.models_dir)
     try:
@@ -183,5 +187,5 @@ def _days(records: Sequence[BucketRecord], config: PipelineConfig | None) -> Day
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 1 after an error that was said."""
+    """Returns 0 when done, 1 after a reported error."""
     return serve(lambda request, say: run(DriftRequest(**request), say), arguments, what="drift check")

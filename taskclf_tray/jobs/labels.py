@@ -43,5 +43,5 @@ def run(request: dict[str, Any], _say: ProgressCallback) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 1 after an error that was said."""
+    """Returns 0 when done, 1 after a reported error."""
     return serve(run, arguments, what="import of labels")

@@ -1,9 +1,9 @@
-"""What every job's process does the same way: it takes a request, and says in JSON lines how far it is.
+"""What the processes of all jobs have in common: a request in JSON, and JSON lines as the output.
 
-`{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, `{"event": "writing"}` where it can still be
-stopped without a trace, and at last `{"event": "done", …}` or `{"event": "error", "title", "next_step"}`.
-`jobs/child.py` is the other end. A job works on files and on the record: it is kept off the network, whatever a
-library in it may try.
+The lines are `{"event": "progress", "done", "total"}`, `{"event": "warning", "text"}`, `{"event": "writing"}` where the
+job can still be stopped without a trace, and at last `{"event": "done", …}` or
+`{"event": "error", "title", "next_step"}`. `jobs/child.py` reads them. A job works on files and on the record; it is
+kept off the network, whatever a library tries.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _QUESTIONS: Final = frozenset(
 
 
 class NetworkRefusedError(TaskclfError):
-    """Something in a job wanted to reach the network."""
+    """A job tried to reach the network."""
 
 
 def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
-    """Run the one request of the command line; 0 when done, 1 after an error that was said. `what` names the job."""
+    """Run the request of the command line; `what` names the job. Returns 0 when done, 1 after a reported error."""
     end_at_once()  # Ctrl-C in a terminal reaches us too
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints by itself is no line of ours
+    os.dup2(2, 1)  # the prints of a library are no events
     logging.getLogger().addHandler(logging.NullHandler())
     sys.addaudithook(_refuse_network)
 
@@ -72,6 +72,6 @@ def serve(run: Run, arguments: Sequence[str] | None, *, what: str) -> int:
 
 
 def _refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
-    """The interpreter's own hook before each such call. Sockets between processes of this machine stay allowed."""
+    """The audit hook before each such call. Sockets between processes of this computer stay allowed."""
     if event in _QUESTIONS or (event in _CONTACTS and arguments[0].family in (socket.AF_INET, socket.AF_INET6)):
         raise NetworkRefusedError(f"The work was stopped: something in it wanted to reach the network ({event}).")

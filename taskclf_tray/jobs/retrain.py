@@ -1,8 +1,8 @@
 """The process behind “Retrain now”: `python -m taskclf_tray.jobs.retrain REQUEST`, REQUEST as JSON.
 
-It trains a challenger on the labelled record, judges it against the model in use, and promotes it or puts it aside.
-Until the one step that switches, killing it changes nothing; labels are only read. One at a time for each home. What it
-prints: `process.py`, and `{"event": "step", "text"}` for the log.
+It trains a challenger on the labelled record, judges it against the model in use, and promotes or refuses it. Until the
+switch, killing it changes nothing; labels are only read. One runs at a time for each home. For what it prints see
+`process.py`; `{"event": "step", "text"}` is for the log.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ LOCK_FILE: Final = "retrain.lock"
 
 
 class RetrainingError(TaskclfError):
-    """A training is going on already."""
+    """Another training is running."""
 
 
 def run(request: RetrainRequest, say: ProgressCallback) -> dict[str, Any]:
-    """Train, judge, and promote or put aside; says which. Raises TaskclfError."""
+    """Train, judge, and promote or refuse. Raises TaskclfError."""
     paths = HomePaths(Path(request.home))
     if not paths.database.exists():
         if not request.inputs:
@@ -56,7 +56,7 @@ def run(request: RetrainRequest, say: ProgressCallback) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _alone(paths: HomePaths) -> Iterator[None]:
-    """Hold the training lock of the home; the operating system frees it when we die. Raises RetrainingError."""
+    """Hold the training lock of the home; the operating system frees it with the process. Raises RetrainingError."""
     lock = FileLock(paths.tray / LOCK_FILE)
     try:
         lock.acquire(timeout=0)
@@ -71,5 +71,5 @@ def _alone(paths: HomePaths) -> Iterator[None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done (promoted or refused), 1 after an error that was said."""
+    """Returns 0 when done (promoted or refused), 1 after a reported error."""
     return serve(lambda values, say: run(RetrainRequest.from_json(values), say), arguments, what="training")

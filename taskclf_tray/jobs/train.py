@@ -1,7 +1,7 @@
 """The process behind `train`: `python -m taskclf_tray.jobs.train REQUEST`, REQUEST as JSON.
 
-It runs apart from the app because it loads LightGBM, SciPy and matplotlib. What it prints: `process.py`. When it is
-told to end it takes away what is half written; bundles, calibrator stores and policies appear whole or not at all.
+It is a process of its own because it loads LightGBM, SciPy and matplotlib. For what it prints see `process.py`. When it
+is told to end it removes what is half written; bundles, calibrator stores and policies appear whole or not at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STOPPED_CODE: Final = 130
 
 
 def run(request: TrainRequest, say: ProgressCallback) -> dict[str, Any]:
-    """Do what is asked and say what was done. Raises TaskclfError."""
+    """Run the action of the request. Returns what was done. Raises TaskclfError."""
     try:
         return ACTIONS[request.action](request, say)
     except ImportError as error:
@@ -44,11 +44,10 @@ def run(request: TrainRequest, say: ProgressCallback) -> dict[str, Any]:
 
 
 class Stoppable:
-    """Ends the process with what cleans up when it is told to end.
+    """Ends the process, with clean-up, when it is told to end.
 
-    A handler that happens to run inside a callback of a library in C, or inside an import, raises where the exception
-    is dropped. So whatever the job says asks once more, and it says something before it writes: before that, an
-    import can be cut off.
+    A handler that runs inside a callback of a C library, or inside an import, raises where the exception is dropped. So
+    each event checks again, and there is an event before writing: before that, an import can be cut off.
     """
 
     def __init__(self, say: ProgressCallback) -> None:
@@ -72,7 +71,7 @@ class Stoppable:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 1 after an error that was said."""
+    """Returns 0 when done, 1 after a reported error."""
 
     def begin(values: dict[str, Any], say: ProgressCallback) -> dict[str, Any]:
         request = TrainRequest.from_json(values)

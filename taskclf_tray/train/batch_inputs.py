@@ -1,4 +1,4 @@
-"""What a batch may run over: an ActivityWatch export, rows in Parquet, or the app's own record."""
+"""The inputs of a batch: an ActivityWatch export, rows in Parquet, or the record."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ class RecordedRows(Sequence[FeatureRow]):
 
 
 def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: PipelineConfig) -> RecordedRows:
-    """The record's rows of [start, end), and around it what smoothing looks at. Raises StoreError, IdentityError."""
+    """The rows of the record in [start, end), and those around it that smoothing needs.
+
+    Raises StoreError, IdentityError.
+    """
     if not paths.database.exists():
         raise StoreError(
             f"There is no record in {paths.home} yet.", "Start the app first, or name an export with --input."
@@ -75,7 +78,7 @@ OnReport = Callable[[ExportReport], None]
 
 
 def no_report(_report: ExportReport) -> None:
-    """Where nobody is to be told what an export holds."""
+    """Ignore the report of an export."""
 
 
 def export_rows(
@@ -87,11 +90,15 @@ def export_rows(
     hostname: str | None = None,
     on_report: OnReport = no_report,
 ) -> list[FeatureRow]:
-    """Every row of an export, the idle rule applied; excluded apps, pauses and private time are left out.
+    """Build every row of an export, with the idle rule, without excluded apps, pauses and private time.
 
-    `hostname`: of several machines in it the one of this name; None: in each minute the one in use. `on_report`: is
-    told what is read and what is not. Raises ExportFormatError, IdentityError, StoreError; ConfigError while it is not
-    known what is excluded.
+    Args:
+        hostname: the machine that is meant; None for the one in use in each minute.
+        on_report: called with what is read and what is not.
+
+    Raises:
+        ExportFormatError, IdentityError, StoreError: a file cannot be used.
+        ConfigError: the settings do not say what is excluded.
     """
     require_exclusions(load_config(paths.config)[1])
     identity = load_or_create_identity(paths.home)
@@ -126,7 +133,7 @@ def check_host(host: str | None, *, has_export: bool) -> None:
 
 
 def tell_export(report: ExportReport, say: ProgressCallback) -> None:
-    """Say what was read of an export, where that is not all of it or not of one machine alone."""
+    """Warn where an export was read in part, or holds several machines."""
     if report.has_windows:
         text = report.sentence() + (" --host NAME reads one of them alone." if len(report.machines) > 1 else "")
     else:
@@ -136,7 +143,7 @@ def tell_export(report: ExportReport, say: ProgressCallback) -> None:
 
 
 def _blackouts(paths: HomePaths, start_us: int, end_us: int) -> list[Interval]:
-    """What the person paused or made private, while the record of this home is there."""
+    """The pauses and private times of the record, if there is one."""
     if not paths.database.exists():
         return []
     database = Database(paths.database, read_only=True)

@@ -1,8 +1,8 @@
-"""The starter model as the first trees of a personal one: what its labels do not say yet stays as the starter says.
+"""The starter model as the first trees of a personal model, which decide where there are no labels yet.
 
-The trees are taken over as they are, under the vocabulary of the new model: categories are codes, codes are places in
-a sorted list, and the person's own programs shift them. A program the starter never met goes where its `__unknown__`
-goes. So before its first own tree the new model answers exactly what the starter answers.
+The trees keep their splits, recoded for the vocabulary of the new model: a category is the position of its value in a
+sorted list, and the apps of the person shift the positions. An app that the starter never met goes where `__unknown__`
+goes. So before its first own tree the new model predicts exactly what the starter predicts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WORD_BITS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """A model to begin with: its text, vocabularies, and what it was made of."""
+    """A model to start from: its text, its vocabularies and its provenance."""
 
     text: str
     cat_encoders: CatEncoders
@@ -37,7 +37,7 @@ class Prior:
 
     @classmethod
     def load(cls, bundle: Path) -> Prior:
-        """Of a bundle. Raises ModelFormatError, ModelIncompatibleError (also where its bytes cannot be verified)."""
+        """Load a bundle. Raises ModelFormatError, ModelIncompatibleError (also where its bytes cannot be verified)."""
         model, metadata, words = load_model_bundle(bundle)
         if not model.verified or metadata.time_basis != "local":
             # LightGBM dies of a damaged text, so it only ever sees one with its hash
@@ -49,43 +49,43 @@ class Prior:
 
     @property
     def rounds(self) -> int:
-        """How many it was trained in: a tree for each label in each of them."""
+        """The number of boosting rounds: each has a tree per label."""
         return self.text.count("\nTree=") // len(LABEL_SET_V1)
 
     @classmethod
     def starter(cls) -> Prior:
-        """The model that is shipped."""
+        """Load the shipped model."""
         return cls.load(starter_bundle())
 
     def words_with(self, words: Mapping[str, Sequence[str]]) -> CatEncoders:
-        """Its vocabularies and these."""
+        """The union of its vocabularies and these."""
         return {
             column: sorted({UNKNOWN_VALUE, *self.cat_encoders.get(column, ()), *own}) for column, own in words.items()
         }
 
     def under(self, words: CatEncoders, share: float = 1.0) -> str:
-        """The model's text for rows encoded with other vocabularies, which hold all of its own.
+        """The text of the model for rows encoded with other vocabularies, which contain its own.
 
-        `share`: its raw scores are so many times its own, so that below 1 it is less sure.
+        `share`: the factor of the raw scores; below 1 the model is less sure.
         """
         text = self.text if share == 1.0 else scaled(self.text, share)
         return recoded(text, self.schema.model_columns, self.cat_encoders, words)
 
     def mixed_with(self, provenance: Provenance) -> Provenance:
-        """What a model made of both is made of."""
+        """The provenance of a model made of both."""
         return provenance if provenance == self.provenance else "mixed"
 
 
 def recoded(
     text: str, columns: Sequence[str], old: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]]
 ) -> str:
-    """LightGBM text in which every set of categories names the same values by the codes of other vocabularies."""
+    """LightGBM text in which every set of categories has the same values under the codes of other vocabularies."""
     sources = {column: _old_codes(old.get(column, ()), words) for column, words in new.items()}
     return "\n".join(_recoded_lines(text.split("\n"), columns, sources))
 
 
 def scaled(text: str, share: float) -> str:
-    """LightGBM text in which every tree answers so many times what it did."""
+    """LightGBM text with the values of every tree multiplied by `share`."""
     return "\n".join(_scaled_line(line, share) for line in text.split("\n"))
 
 

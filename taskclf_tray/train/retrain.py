@@ -1,14 +1,13 @@
-"""A challenger for the model in use: trained, calibrated, tuned and judged, with nothing written.
+"""Make a challenger for the model in use: train, calibrate and tune it, and predict held-out days. Writes nothing.
 
-The labelled days are cut by time (`splits.py`): the last 15 % judge what was made of those before. Where these are
-fewer than 20 labelled blocks, and with fewer than eight days, every day is left out once instead (cross-fitting):
-all labels judge, and the model served is made of all of them.
+The labelled days are split by time (`splits.py`): the last 15 % judge a model of the days before. With fewer than 20
+labelled blocks in them, or fewer than eight days, every day is left out once instead (cross-fitting): all labels judge,
+and the served model is trained on all of them.
 
-Calibration and the reject threshold need minutes of days the model was not trained on, as many as there are: nearly 30
-labelled blocks without a mistake are the least that prove a threshold, and 15 % of a month of answers hold ten. So
-both learn from out-of-fold answers: each day before the judging ones is left out once, and answered by a model of the
-others. The threshold is tuned on probabilities calibrated without the day they are about, for those are what a new day
-will get.
+Calibration and the reject threshold need minutes of days the model was not trained on, and many of them: a threshold is
+proven by nearly 30 labelled blocks without a mistake at the least, and 15 % of a month of answers hold ten. So both use
+out-of-fold predictions: each day before the judging ones is left out once and predicted by a model of the others. The
+threshold is tuned on probabilities calibrated without their own day, because that is what a new day will get.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reje
 
 SYNTHETIC: Final = "synthetic"
 MIN_TEST_BLOCKS: Final = 20
-"""Of the last days: with fewer, which labels happen to be in them decides more than the model does."""
+"""The fewest blocks in the last days: with fewer, chance decides which labels are in them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Challenger:
-    """A new model with all that would be served with it, and its answers for days it was not trained on."""
+    """A new model with its calibrators and threshold, and its predictions for days it was not trained on."""
 
     model: TrainedModel
     calibration: Calibration
@@ -71,7 +70,7 @@ class TrainingConfig:
 
 
 def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS) -> Dataset:
-    """The last so many days, and as many earlier ones as it takes to have eight labelled days."""
+    """The last `days` days, and earlier ones until there are eight labelled days."""
     first = today.toordinal() - days + 1
     labelled = np.unique(dataset.days[~dataset.is_weak])
     if len(labelled[labelled >= first]) < MIN_DAYS_BY_TIME and len(labelled):
@@ -82,9 +81,13 @@ def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS)
 def make_challenger(
     dataset: Dataset, prior: Prior | None, recipe: TrainingConfig, progress: Progress | None = None
 ) -> Challenger:
-    """Train, calibrate, tune, and answer for the held-out days. The same dataset and recipe give the same challenger.
+    """Train, calibrate and tune a model, and predict the held-out days.
 
-    Raises TooFewLabelsError, and LabelError for labels on a single day.
+    The same dataset and recipe give the same challenger.
+
+    Raises:
+        TooFewLabelsError: fewer than ten labelled blocks, or one label only.
+        LabelError: labels on a single day.
     """
     check_enough(dataset)
     early, test = _early_and_test(dataset)
@@ -109,7 +112,7 @@ def make_challenger(
 
 
 def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
-    """What to learn from and what to judge on; None to judge on days left out of the first."""
+    """(training minutes, judging minutes); None to judge on days left out of the training."""
     if needs_cross_fit(dataset):
         return dataset, None
     split = split_by_time(dataset)
@@ -120,10 +123,9 @@ def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
 
 
 def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_right: BoolArray) -> float:
-    """What to serve while nothing is proven: the lowest threshold that kept the target so far, at least the default.
+    """The threshold to serve while none is proven: the lowest that kept the target so far, at least the default.
 
-    Doubt that is not proven to help must not hide most answers: no more than the gates allow is rejected for it. The
-    app goes on asking.
+    A threshold that is not proven must not hide most predictions, so it rejects no more than the gates allow.
     """
     for threshold in sorted(thresholds(tuned.target_accuracy)):
         accepted = confidence >= threshold
@@ -138,9 +140,13 @@ def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_
 def compare_with_champion(
     challenger: Challenger, evaluation: Evaluation, champion: PipelineConfig, known: BoolArray
 ) -> tuple[ModelComparison, bool]:
-    """Both models on the same held-out minutes, and whether the champion was trained on some of them.
+    """Compare both models on the same held-out minutes.
 
-    `known`: (N,) the minutes the champion may have been trained on. They are left out while enough others remain.
+    Args:
+        known: (N,) a mask of the minutes the champion may have been trained on; left out while enough others remain.
+
+    Returns:
+        The comparison, and whether it is fair: the champion was trained on none of these minutes.
     """
     held_out, answers, is_fair = challenger.held_out, challenger.answers, not known.any()
     if not is_fair and (~known).sum() >= MIN_MINUTES:
@@ -151,7 +157,7 @@ def compare_with_champion(
 
 
 def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool) -> BoolArray:
-    """(N,) the minutes of days a model was trained on: those of its dates, where it was trained on this person."""
+    """(N,) a mask of the minutes between the dates of a model, if it was trained on this person."""
     try:
         first, last = (date.fromisoformat(at[:10]) for at in (metadata.train_date_from, metadata.train_date_to))
     except ValueError:
@@ -163,7 +169,7 @@ def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _OutOfFold:
-    """Minutes the model decides, each answered by a model that was not trained on its day."""
+    """Minutes that the model decides, each predicted by a model that was not trained on its day."""
 
     probs: FloatArray
     y: IntArray
@@ -185,7 +191,7 @@ class _OutOfFold:
         )
 
     def calibrated(self, rows: BoolArray, created_at: str | None) -> Calibration:
-        """Calibrators learnt from these rows."""
+        """Choose calibrators on these rows."""
         return calibrate(
             self.probs[rows],
             self.y[rows],
@@ -196,7 +202,7 @@ class _OutOfFold:
         )
 
     def served(self, stores: Sequence[CalibratorStore]) -> FloatArray:
-        """The probabilities, calibrated with the calibrators learnt without their fold."""
+        """(N, 8): the probabilities of each fold, calibrated with calibrators of the other folds."""
         served = np.empty_like(self.probs)
         for k, store in enumerate(stores):
             rows = self.fold == k
@@ -208,7 +214,7 @@ class _OutOfFold:
         return tune_reject(self.served(stores), self.y, self.blocks, target_accuracy=target_accuracy)
 
     def confident(self, stores: Sequence[CalibratorStore]) -> tuple[FloatArray, BoolArray]:
-        """How sure each answer is, and whether it is right."""
+        """(N,) confidences, and whether each prediction is right."""
         served = self.served(stores)
         return served.max(axis=1, initial=0.0), np.asarray(served.argmax(axis=1) == self.y)
 
@@ -216,7 +222,7 @@ class _OutOfFold:
 def _config(
     model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: TrainingConfig
 ) -> PipelineConfig:
-    """What would be served."""
+    """The pipeline that would be served."""
     return replace(
         served(model),
         calibrator_store=store,

@@ -1,4 +1,4 @@
-"""What a retraining does: from the labelled record to a model in use, or one put aside with the reasons."""
+"""One retraining: from the labelled record to a promoted model, or a refused one with the reasons."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ from taskclf_tray.train.weak import weak_or_unlabelled
 
 Facts = dict[str, Any]
 _RECOGNISED: Final = 0.5
-"""A label is recognised when at least so much of it is."""
+"""The least recall of a label that counts as recognised."""
 _WORTH_TELLING: Final = 0.05
 _MOST_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """A challenger and all that speaks for and against it."""
+    """A challenger, its evaluation, and the comparison with the model in use."""
 
     dataset: Dataset
     challenger: Challenger
@@ -81,11 +81,11 @@ class _Trial:
 
     @property
     def judged(self) -> Evaluation:
-        """On the minutes that it was compared on; on all of them where nothing is in use."""
+        """The evaluation on the minutes of the comparison; on all of them where no model is in use."""
         return self.evaluation if self.comparison is None else self.comparison.challenger
 
     def verdict(self, staged: Path) -> Verdict:
-        """By the gates; `staged`: its bundle."""
+        """The outcome of the gates; `staged` is the bundle of the challenger."""
         return judge(
             self.evaluation,
             self.comparison,
@@ -113,7 +113,7 @@ class _Trial:
 
 
 class Retraining:
-    """One training, from the record to the outcome. For who holds the training lock."""
+    """One training, from the record to the outcome. The caller holds the training lock."""
 
     def __init__(self, request: RetrainRequest, paths: HomePaths, say: ProgressCallback) -> None:
         settings, _ = load_config(paths.config)
@@ -129,7 +129,7 @@ class Retraining:
         self._smoother = request.smoother or settings.smoother
 
     def run(self) -> Facts:
-        """Train, judge, promote or put aside. Raises TaskclfError, OSError."""
+        """Train, judge, and promote or refuse. Raises TaskclfError, OSError."""
         clear_staging(self._models)
         try:
             trial = self._trial(served_now(self._models))
@@ -165,7 +165,7 @@ class Retraining:
         return _Trial(dataset, challenger, evaluation, champion, comparison, is_fair)
 
     def _dataset(self) -> Dataset:
-        """The labelled minutes that count; an export is named because all of it is meant.
+        """The labelled minutes that count: those looked back at, or with an export all of them.
 
         Raises StoreError, ExportFormatError, LabelError.
         """
@@ -185,7 +185,7 @@ class Retraining:
         return dataset
 
     def _staged(self, trial: _Trial) -> Path:
-        """The bundle as it would be served."""
+        """Write the bundle into the staging folder, as it would be served."""
         make_private_folder(staging_dir(self._models))
         staged = trial.challenger.model.save(
             staging_dir(self._models),
@@ -197,7 +197,7 @@ class Retraining:
         return staged
 
     def _describe(self, trial: _Trial, verdict: Verdict, staged: Path) -> None:
-        """Write down how it was judged, and say it."""
+        """Write down how the challenger was judged, and log it."""
         challenger, comparison = trial.challenger, trial.comparison
         description = {
             "calibration": challenger.calibration.to_dict(),
@@ -218,7 +218,7 @@ class Retraining:
     # -- how it ends ------------------------------------------------------------------------------------------
 
     def _promote(self, trial: _Trial, staged: Path) -> Facts:
-        """Switch to it. Who stops the process now is too late, and hears what was done."""
+        """Switch to the challenger. From here on stop signals are ignored, so the switch is reported."""
         install(signal.SIG_IGN)
         challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
         sentences = promoted(
@@ -265,7 +265,7 @@ class Retraining:
 
 
 class _Record:
-    """The database, open for the few words a training writes down."""
+    """The database, open for what a training writes down."""
 
     def __init__(self, paths: HomePaths, user_id: str) -> None:
         self.database = Database(paths.database)
@@ -288,7 +288,7 @@ class _Record:
 
 
 def changes(comparison: ModelComparison | None) -> list[str]:
-    """`Debug is now recognised: recall 0.31 → 0.68`, the greatest change first; losses are told as well."""
+    """Lines like `Debug is now recognised: recall 0.31 → 0.68`, the greatest change first, losses included."""
     if comparison is None:
         return []
     pairs = [
@@ -325,7 +325,7 @@ def promoted(
 
 
 def sureness(tuned: RejectThresholdResult, threshold: float) -> str:
-    """What the reject threshold promises, or that it promises nothing yet."""
+    """What is proven of the reject threshold, or why nothing is proven yet."""
     if tuned.threshold is not None:
         return (
             f"With the threshold {tuned.threshold:.2f} at least {tuned.target_accuracy:.0%} of the labels shown are "
@@ -335,10 +335,10 @@ def sureness(tuned: RejectThresholdResult, threshold: float) -> str:
 
 
 def refused(verdict: Verdict, *, is_fair: bool) -> list[str]:
-    """The sentences for a model that was not put in use. `is_fair`: the other one had not seen the days either."""
+    """The sentences for a refused model. `is_fair`: the model in use was not trained on the days either."""
     sentences = list(verdict.reasons)
     if not is_fair and any(gate.name == "champion" and not gate.holds for gate in verdict.gates):
-        sentences.append("That one was trained on these days; blocks labelled from now on make it fair.")
+        sentences.append("The model in use was trained on these days. Label blocks from now on for a fair comparison.")
     return sentences
 
 

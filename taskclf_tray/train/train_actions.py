@@ -1,7 +1,7 @@
-"""The actions of the training process: train a model, choose calibrators, tune the threshold, judge what is served.
+"""The actions of the training process: train a model, choose calibrators, tune the threshold, evaluate.
 
-What is made appears whole or not at all, with a note of the days it comes from; nothing is served that was not before,
-but for a threshold that was asked to be written. Heavy libraries load where an action needs them.
+Results appear whole or not at all, with a note of the days they come from. No action changes what is served, except
+for a threshold that the person asked to write.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from taskclf_tray.train.train_model import JudgedModel
 
 _CALIBRATING_SHARE: Final = 0.5
-"""Of the days after training, unless somebody says which: the others are left for the threshold."""
+"""The share of the days after training to calibrate on, unless the request limits the days; the rest are for tuning."""
 WRITING: Final = {"event": "writing"}
 Outcome = dict[str, Any]
 
@@ -62,7 +62,7 @@ Outcome = dict[str, Any]
 
 
 def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
-    """Train, judge, and write a bundle, which nothing begins to serve."""
+    """Train and judge a model, and write its bundle. What is served stays. Raises TaskclfError, OSError."""
     paths = HomePaths(Path(request.home))
     base_dir = Path(request.out_dir) if request.out_dir else paths.models
     is_ours = base_dir.resolve() == paths.models.resolve()
@@ -102,12 +102,12 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
 
 
 def _weak_minutes(dataset: Dataset) -> int:
-    """How many minutes have their label from a rule."""
+    """Count the minutes with a weak label."""
     return int((dataset.is_weak & (dataset.labels >= 0)).sum())
 
 
 def _prior(paths: HomePaths, request: TrainRequest) -> Prior | None:
-    """What is asked for; by itself the starter, where the schemas agree. Raises ModelError."""
+    """The prior of the request; by default the starter model, if the schemas agree. Raises ModelError."""
     match request.prior:
         case "none":
             return None
@@ -165,7 +165,7 @@ def choose_calibrators(request: TrainRequest, say: ProgressCallback) -> Outcome:
 
 
 def _store_dir(request: TrainRequest, paths: HomePaths, bundle_id: str) -> Path:
-    """A folder of its own for each: what a policy names never changes. Raises CalibratorError for one in use."""
+    """A new folder, since what a policy names never changes. Raises CalibratorError for one that is not empty."""
     now = datetime.now(UTC)
     usual = paths.artifacts / "calibrators" / f"{bundle_id}_{now:%Y-%m-%d_%H%M%S}"
     folder = Path(request.out_dir) if request.out_dir else usual
@@ -175,7 +175,7 @@ def _store_dir(request: TrainRequest, paths: HomePaths, bundle_id: str) -> Path:
 
 
 def _write_store(found: Calibration, notes: Mapping[str, Any], folder: Path) -> Path:
-    """The directory appears whole."""
+    """Write the store so that its folder appears whole."""
     hidden = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(hidden, ignore_errors=True)
     try:
@@ -231,7 +231,7 @@ def tune(request: TrainRequest, say: ProgressCallback) -> Outcome:
 
 
 def judge(request: TrainRequest, say: ProgressCallback) -> Outcome:
-    """Judge what is served, or another bundle, on days it was not trained on; write evaluation.json and pictures."""
+    """Evaluate a bundle on days it was not trained on; write evaluation.json and the pictures."""
     paths = HomePaths(Path(request.home))
     resolved = resolved_of(request, paths, say)
     later = unseen_minutes(request, paths, resolved, say)

@@ -1,7 +1,7 @@
-"""Which labelled minutes an action of the training process works on, and what is served for them.
+"""The labelled minutes an action of the training process works on, and the pipeline it is about.
 
-Every step looks at days that the step before has not seen: calibrators are chosen on days later than those the model
-was trained on, the threshold is tuned on days later than those again.
+Every step works on days that the step before has not seen: calibrators are chosen on later days than the model was
+trained on, and the threshold is tuned on later days still.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from taskclf_tray.train.dataset_sources import WeakRule, labelled_minutes
 from taskclf_tray.train.train_request import MinutesRequest, TrainRequest
 
 CALIBRATION_FILE: Final = "calibration.json"
-"""Beside store.json: which days the calibrators come from, and why these were chosen."""
+"""Beside store.json: the days the calibrators were chosen on, and the reasons."""
 WITHOUT: Final = "none"
-"""In place of a calibrator store."""
+"""The name that stands for no calibrator store."""
 _FIRST_US: Final = -(2**61)
 _LAST_US: Final = 2**61
 _LABEL_LATER: Final = "Label some blocks on later days, or train with an earlier --to."
@@ -98,7 +98,10 @@ def unseen_minutes(
     *,
     with_calibrators: bool = False,
 ) -> Dataset:
-    """Labelled minutes of days after those the model (and its calibrators) come from. Raises LabelError for none."""
+    """The labelled minutes of days that neither the model nor (if asked) its calibrators have seen.
+
+    Warns of minutes that are left out. Raises LabelError where none are left, and as `some_minutes_of`.
+    """
     found = some_minutes_of(request, paths, say, weak=None)
     if resolved.origin == "starter":
         say({"event": "warning", "text": f"{paths.home} holds no model yet: this is about the starter model."})
@@ -118,12 +121,12 @@ def unseen_minutes(
 
 
 def learnt_until(metadata: ModelMetadata) -> date | None:
-    """The last of the person's days a model was trained on; None for one made of simulated people alone."""
+    """The last day of the person that a model was trained on; None for a model of simulated people alone."""
     return None if metadata.data_provenance == "synthetic" else _date(metadata.train_date_to)
 
 
 def calibrated_until(resolved: ResolvedInferenceConfig) -> date | None:
-    """The last day the served calibrators were chosen on; None where nobody wrote it down."""
+    """The last day the served calibrators were chosen on; None where it was not written down."""
     if resolved.calibrator_store_dir is None:
         return None
     try:
@@ -148,7 +151,7 @@ def models_own(dataset: Dataset) -> Dataset:
 
 
 def resolved_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback) -> ResolvedInferenceConfig:
-    """The bundle that is meant, with the calibrators and threshold it is served with. Raises ModelResolutionError."""
+    """Resolve the bundle of the request, with its calibrators and threshold. Raises ModelResolutionError."""
     named = request.calibrator_store
     store = None if named is None or named == WITHOUT else found_store(paths.home, Path(named))
     resolved = resolve_inference_config(
@@ -163,7 +166,7 @@ def resolved_of(request: TrainRequest, paths: HomePaths, say: ProgressCallback) 
 
 
 def pipeline_of(resolved: ResolvedInferenceConfig, paths: HomePaths) -> PipelineConfig:
-    """As it is served; categories change no core label."""
+    """The pipeline as it is served, without categories, which change no core label."""
     settings, _ = load_config(paths.config)
     return PipelineConfig.from_resolved(
         resolved, taxonomy=None, smooth_window=settings.smooth_window, smoother=settings.smoother
@@ -171,7 +174,7 @@ def pipeline_of(resolved: ResolvedInferenceConfig, paths: HomePaths) -> Pipeline
 
 
 def extent(dataset: Dataset) -> dict[str, Any]:
-    """How much of what time a person labelled, JSON-ready."""
+    """Dates, minutes, days and blocks that a person labelled, JSON-ready."""
     said = dataset.labelled_by_person()
     first, last = said.date_range
     return {
@@ -184,5 +187,5 @@ def extent(dataset: Dataset) -> dict[str, Any]:
 
 
 def progress_of(say: ProgressCallback) -> Callable[[int, int], None]:
-    """Says how far it is."""
+    """A callback that reports progress events."""
     return lambda done, total: say({"event": "progress", "done": done, "total": total})

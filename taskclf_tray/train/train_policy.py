@@ -1,4 +1,4 @@
-"""What training by hand does to what is served: a new bundle changes nothing, and a tuned threshold only that."""
+"""What training on the command line does to what is served: a new bundle nothing, a tuned threshold only itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def served_bundle_id(models_dir: Path) -> str | None:
 
 
 def check_nothing_switches(models_dir: Path) -> None:
-    """Raise PolicyValidationError where a new bundle would be served at once, and no policy can be put before it."""
+    """Raise PolicyValidationError where a new bundle would be served at once because the policy is not in force."""
     served = _served(models_dir)
     if served is not None and served.origin == "best" and _is_there(models_dir):
         raise PolicyValidationError(
@@ -36,7 +36,7 @@ def check_nothing_switches(models_dir: Path) -> None:
 
 
 def keep_what_is_served(models_dir: Path) -> None:
-    """Where the best model is served, as nothing names one, write that down: a new one may be better.
+    """Pin the served model with a policy where none names it, because a new bundle may rank higher.
 
     Raises PolicyValidationError, OSError, HomeBusyError.
     """
@@ -55,12 +55,14 @@ def write_threshold(
     *,
     with_calibrators: bool = False,
 ) -> InferencePolicy:
-    """Serve what was tuned with the threshold found; thresholds of these users' own give way to it.
+    """Write the tuned threshold into the policy; it replaces personal thresholds of these users.
 
-    `with_calibrators`: somebody named the calibrators, so they are written as well.
+    Args:
+        with_calibrators: whether to write the calibrators too, because the request named them.
 
-    Raises PolicyValidationError where something else is served, or a policy is there that is not in force; OSError,
-    HomeBusyError.
+    Raises:
+        PolicyValidationError: another model is served, or the policy is not in force.
+        OSError, HomeBusyError: the policy cannot be written.
     """
     assert tuned.threshold is not None
     with home_lock(models_dir.parent):

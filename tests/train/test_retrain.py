@@ -198,4 +198,4 @@ def test_a_refusal_tells_the_gates_and_an_unfair_duel() -> None:
     verdict = judge(judged(changed(3, [4, 0, 0, 26])))
     assert retrain_run.refused(verdict, is_fair=True) == list(verdict.reasons)
     lost = Verdict((Gate("champion", False, "It lost."),))
-    assert retrain_run.refused(lost, is_fair=False)[1].startswith("That one was trained on these days")
+    assert retrain_run.refused(lost, is_fair=False)[1].startswith("The model in use was trained on these days")
