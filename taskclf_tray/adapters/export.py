@@ -183,12 +183,21 @@ class ExportedEvents(list[AWEvent]):
 def parse_aw_export(
     path: Path | str, *, title_salt: str, fill_gap_seconds: float = DEFAULT_GAP_FILL_SECONDS
 ) -> ExportedEvents:
-    """Every event of an export file, cleaned; `title_salt` is the install's title secret.
+    """Read and clean every event of an export file.
 
-    A list of the window events, which has those of the other watchers as `input`, `away` and `tab`.
+    Of several machines each minute uses the one in use then; phones are left out.
 
-    Of several machines each minute has the one in use; phones are left out. Raises ExportFormatError for a file that is
-    no export, IdentityError for a bad secret.
+    Args:
+        path: the export.
+        title_salt: the title secret of this installation, 64 hex characters.
+        fill_gap_seconds: gaps between window events up to this length are filled.
+
+    Returns:
+        The list of window events, with the other events in `input`, `away` and `tab`.
+
+    Raises:
+        ExportFormatError: the file is not an export, or is damaged.
+        IdentityError: the secret is not valid.
     """
     source = ExportSource(Path(path), Normaliser(title_salt, fill_gap_seconds=fill_gap_seconds))
     if said := source.report.sentence():

@@ -64,19 +64,38 @@ def run_online_loop(
     label_confidence_threshold: float | None = ASK_THRESHOLD_OR_POLICY,
     stop: threading.Event | None = None,
 ) -> None:
-    """Label an ActivityWatch server's minutes until `stop` is set or Ctrl-C is pressed.
+    """Predict an ActivityWatch server's minutes until `stop` is set or Ctrl-C is pressed.
 
-    The record is `out_dir/record.db`; beside it predictions, segments, reports and telemetry follow. Models come from
-    `models_dir` (its policy is watched) or from the one bundle `model_dir`; the home is the parent of the models'
-    folder and holds the user id, and the title secret unless `title_salt` (64 hex characters) is given. The other
-    arguments stand above the policy's values; `reject_threshold` is the policy's, else the bundle's, else 0.55 where it
-    is left out. Blocks with a minute below `label_confidence_threshold` (left out: 0.55, or the minute's reject
-    threshold where that is higher) wait in the queue at `label_queue_path`. A source that does not answer is asked
-    again at the next poll. At the end reports and telemetry are written, and how many buckets were queued is printed.
+    The record is `out_dir/record.db`; predictions, segments, reports and telemetry are written beside it. The home is
+    the parent of the models' folder: it holds the user id, the title secret, and the `config.toml` whose exclusions
+    apply. A source that does not respond is polled again. At the end the reports and the telemetry are written, and the
+    number of queued buckets is printed.
 
-    What `config.toml` of the home excludes is left out. Raises ModelError when no model can be served, ConfigError
-    while it is not known what is excluded, IdentityError, ValueError without `models_dir` and `model_dir`, and
-    LabelError for a file that is no queue.
+    Args:
+        model_dir: the one bundle to serve.
+        models_dir: the folder of the bundles, whose policy is watched.
+        aw_host: the address of the server.
+        poll_seconds: seconds between two polls.
+        smooth_window: an odd number of buckets.
+        title_salt: the title secret, 64 hex characters; the home's by default.
+        out_dir: the folder of the record.
+        bucket_seconds: length of a bucket in seconds.
+        idle_gap_seconds: seconds without input that end a session.
+        reject_threshold: from 0 to 1; by default the policy's, else the bundle's, else 0.55.
+        taxonomy_path: the taxonomy file; the home's by default.
+        calibrator_path: one calibrator file for all users.
+        calibrator_store_path: folder of a calibrator store.
+        label_queue_path: the queue for blocks of low confidence; none by default.
+        label_confidence_threshold: blocks with a minute below it are queued; by default 0.55, or the minute's reject
+            threshold where that is higher.
+        stop: ends the loop when set.
+
+    Raises:
+        ModelError: no model can be served.
+        ConfigError: the exclusions cannot be read.
+        IdentityError: the user id or the title secret is missing or damaged.
+        LabelError: the queue file is not a queue.
+        ValueError: neither `models_dir` nor `model_dir` is given.
     """
     reject_threshold, label_confidence_threshold = _said(reject_threshold), _said(label_confidence_threshold)
     folder = _models_folder(model_dir, models_dir)

@@ -1,6 +1,6 @@
-"""Simple measures of drift between two windows; `core/drift.py` is the public door.
+"""Drift measures between two windows: reject rate, entropy and class distribution; `core/drift.py` is the public door.
 
-The daily check (`drift/check.py`) takes days as the samples and is more careful. Entropies are in nats.
+The daily check compares days instead of rows (`drift/check.py`). Entropies are in nats, the unit of the taskclf tool.
 """
 
 from __future__ import annotations
@@ -26,7 +26,18 @@ _DECIMALS: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class FeatureDriftResult(Model):
-    """One numeric feature: population stability index, and the two-sample Kolmogorov–Smirnov distance."""
+    """Drift of one numeric feature.
+
+    Attributes:
+        feature: the column.
+        psi: population stability index, at least 0.
+        ks_statistic: two-sample Kolmogorov–Smirnov distance, from 0 to 1.
+        ks_p_value: p-value of that distance when rows are independent.
+        is_drifted: whether the PSI, or the distance with its p-value, passes its threshold.
+
+    >>> FeatureDriftResult("keys_per_min", 0.31, 0.24, 0.001, True).model_dump()["psi"]
+    0.31
+    """
 
     feature: str
     psi: float
@@ -37,7 +48,12 @@ class FeatureDriftResult(Model):
 
 @dataclass(frozen=True, slots=True)
 class FeatureDriftReport(Model):
-    """All features that were compared, and the names of those that drifted."""
+    """Drift of every compared feature, and the names of the features that drifted.
+
+    >>> result = FeatureDriftResult("keys_per_min", 0.31, 0.24, 0.001, True)
+    >>> FeatureDriftReport([result], ["keys_per_min"]).flagged_features
+    ['keys_per_min']
+    """
 
     results: list[FeatureDriftResult] = field(default_factory=list)
     flagged_features: list[str] = field(default_factory=list)
@@ -45,7 +61,11 @@ class FeatureDriftReport(Model):
 
 @dataclass(frozen=True, slots=True)
 class RejectRateDrift(Model):
-    """The shares of rejected rows."""
+    """Reject rates of the reference and the current window, from 0 to 1, and their difference.
+
+    >>> detect_reject_rate_increase(["Build"] * 4, ["Build"] * 3 + ["Mixed/Unknown"]).increase
+    0.25
+    """
 
     ref_rate: float
     cur_rate: float
@@ -55,7 +75,11 @@ class RejectRateDrift(Model):
 
 @dataclass(frozen=True, slots=True)
 class EntropyDrift(Model):
-    """Mean entropies of the probabilities, and the current one divided by the reference's."""
+    """Mean entropies of two windows in nats, and the current one divided by the reference's.
+
+    >>> detect_entropy_spike([[0.9, 0.1]], [[0.5, 0.5]]).is_flagged
+    True
+    """
 
     ref_mean_entropy: float
     cur_mean_entropy: float
@@ -65,7 +89,12 @@ class EntropyDrift(Model):
 
 @dataclass(frozen=True, slots=True)
 class ClassShiftResult(Model):
-    """Shares of each label, the largest change, and the labels whose change is beyond the threshold."""
+    """Label distributions of two windows, the largest change, and the labels that changed by more than the threshold.
+
+    >>> shift = detect_class_shift(["Build"] * 8 + ["Write"] * 2, ["Build"] * 5 + ["Write"] * 5)
+    >>> shift.max_shift, shift.shifted_classes
+    (0.3, ['Build', 'Write'])
+    """
 
     ref_dist: dict[str, float]
     cur_dist: dict[str, float]
@@ -81,7 +110,17 @@ def detect_reject_rate_increase(
     threshold: float = DEFAULT_REJECT_INCREASE_THRESHOLD,
     reject_label: str = MIXED_UNKNOWN,
 ) -> RejectRateDrift:
-    """Whether `reject_label` has become more frequent by `threshold` or more; never without labels on both sides."""
+    """Detect a rise of the reject rate.
+
+    Args:
+        ref_labels: labels of the reference window.
+        cur_labels: labels of the current window.
+        threshold: the rise from which the result is flagged, from 0 to 1.
+        reject_label: the label of a rejected row.
+
+    Returns:
+        Both rates and the rise; not flagged when either window is empty.
+    """
     rates = [
         sum(label == reject_label for label in labels) / max(1, len(labels)) for labels in (ref_labels, cur_labels)
     ]
@@ -93,7 +132,16 @@ def detect_reject_rate_increase(
 def detect_entropy_spike(
     ref_probs: Any, cur_probs: Any, *, spike_multiplier: float = DEFAULT_ENTROPY_MULTIPLIER
 ) -> EntropyDrift:
-    """Whether the mean entropy of (N, 8) probabilities is more than `spike_multiplier` times the reference's."""
+    """Detect a rise of the mean entropy of the probabilities.
+
+    Args:
+        ref_probs: (N, classes) probabilities of the reference window.
+        cur_probs: (M, classes) probabilities of the current window.
+        spike_multiplier: flagged when the current entropy is more than this many times the reference's.
+
+    Returns:
+        Both mean entropies in nats (Shannon 1948: −Σ p ln p), and the ratio; not flagged when either window is empty.
+    """
     before, after = mean_entropy(ref_probs), mean_entropy(cur_probs)
     ratio = after / before if before > 0 else 1.0 if after == before else float("inf")
     is_known = bool(len(ref_probs) and len(cur_probs))
@@ -101,7 +149,7 @@ def detect_entropy_spike(
 
 
 def mean_entropy(probs: Any) -> float:
-    """The mean entropy of rows of probabilities in nats; 0.0 without rows."""
+    """Mean Shannon entropy of (N, classes) probabilities in nats: −Σ p ln p; 0.0 without rows."""
     matrix = np.asarray(probs, dtype=np.float64)
     if matrix.size == 0:
         return 0.0
@@ -112,7 +160,16 @@ def mean_entropy(probs: Any) -> float:
 def detect_class_shift(
     ref_labels: Sequence[str], cur_labels: Sequence[str], *, threshold: float = DEFAULT_CLASS_SHIFT_THRESHOLD
 ) -> ClassShiftResult:
-    """Which labels' shares changed by more than `threshold`; none without labels on both sides."""
+    """Detect labels whose relative frequency changed.
+
+    Args:
+        ref_labels: labels of the reference window.
+        cur_labels: labels of the current window.
+        threshold: the absolute change above which a label is flagged, from 0 to 1.
+
+    Returns:
+        Both distributions and the largest change; nothing is flagged when either window is empty.
+    """
     before, after = shares(ref_labels), shares(cur_labels)
     changes: dict[str, float] = {}
     if before and after:

@@ -1,24 +1,25 @@
-"""Every error this program raises on purpose.
+"""Every error that this program raises on purpose.
 
     TaskclfError                    title + next step, both written for the person
     ├── ConfigError                 config.toml
     ├── PolicyValidationError       models/inference_policy.json
     ├── TaxonomyError               configs/user_taxonomy.yaml
     ├── ModelError                  a model bundle cannot be used
-    │   ├── ModelFormatError        damaged, truncated or not understood
+    │   ├── ModelFormatError        damaged, truncated or in an unknown format
     │   └── ModelIncompatibleError  sound, but for another schema or label set
     ├── CalibratorError             a calibrator file or store cannot be used
-    ├── IdentityError               .user_id or .title_secret missing or damaged
-    ├── SourceError                 where events come from
-    │   ├── AWConnectionError       nobody answers
-    │   ├── AWTimeoutError          somebody accepts, nobody answers in time
+    ├── IdentityError               .user_id or .title_secret is missing or damaged
+    ├── SourceError                 events cannot be read
+    │   ├── AWConnectionError       no server at the address
+    │   ├── AWTimeoutError          no response in time
     │   ├── AWNotFoundError         no such bucket
-    │   ├── AWAuthError             a key is needed, or the one given is refused
-    │   ├── AWProtocolError         an answer that is not ActivityWatch's
+    │   ├── AWAuthError             an API key is missing or refused
+    │   ├── AWForeignServerError    the server belongs to another user
+    │   ├── AWProtocolError         a response that no ActivityWatch server gives
     │   └── ExportFormatError       an export file that cannot be read
     ├── StoreError                  the database
     │   └── RecordMovedError        deleted, replaced or moved while it was open
-    ├── LabelError                  a label, a file of labels or an entry of the queue that cannot be used
+    ├── LabelError                  a label, a label file or a queue entry that cannot be used
     ├── AlreadyRunningError         a second instance
     └── SystemToolError             an editor, opener or desktop service failed
 
@@ -35,16 +36,16 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def sentences(title: str, next_step: str) -> str:
-    """Both as sentences behind each other; a title without a full stop, as notifications have it, gets one."""
+    """Join a title and a next step into two sentences; a title without a full stop, as in notifications, gets one."""
     if not title or not next_step:
         return (title or next_step).strip()
     return f"{title}{'' if title[-1] in '.?!…' else '.'} {next_step}"
 
 
 class TaskclfError(Exception):
-    """An error with one clear sentence (`title`) and what to do about it (`next_step`).
+    """An error with one clear sentence (`title`) and a remedy (`next_step`).
 
-    `str(error)` is both, for a terminal; notifications use the two parts.
+    `str(error)` holds both, for a terminal; notifications show the two parts.
     """
 
     def __init__(self, title: str, next_step: str = "") -> None:
@@ -61,7 +62,11 @@ class ConfigError(TaskclfError):
 
 
 class PolicyValidationError(TaskclfError):
-    """The inference policy has a wrong value; `key` names it when one key is to blame."""
+    """The inference policy has a wrong value; `key` names the key that holds it, when one key does.
+
+    >>> PolicyValidationError("reject_threshold is 2.0.", "Correct it.", key="reject_threshold").key
+    'reject_threshold'
+    """
 
     def __init__(self, title: str, next_step: str = "", *, key: str | None = None) -> None:
         super().__init__(title, next_step)
@@ -69,7 +74,7 @@ class PolicyValidationError(TaskclfError):
 
 
 class TaxonomyError(TaskclfError):
-    """The taxonomy file is invalid; `line` and `key` say where, when known."""
+    """The taxonomy file is invalid; `line` and `key` give the position when it is known."""
 
     def __init__(self, title: str, next_step: str = "", *, key: str | None = None, line: int | None = None) -> None:
         super().__init__(title, next_step)
@@ -82,19 +87,19 @@ class ModelError(TaskclfError):
 
 
 class ModelFormatError(ModelError):
-    """A bundle that is damaged, truncated, or uses a feature of LightGBM the evaluator does not know."""
+    """The bundle is damaged, truncated, or uses a feature of LightGBM that the evaluator does not support."""
 
 
 class ModelIncompatibleError(ModelError):
-    """A sound bundle for another feature schema or label set."""
+    """The bundle is sound but belongs to another feature schema or label set."""
 
 
 class CalibratorError(TaskclfError):
-    """A calibrator file or store that is damaged or unknown."""
+    """A calibrator file or store is damaged or of an unknown kind."""
 
 
 class IdentityError(TaskclfError):
-    """The install's user id or title secret is missing or damaged where it must not be invented."""
+    """The user id or title secret of this installation is missing or damaged and must not be made up."""
 
 
 class SourceError(TaskclfError):
@@ -102,19 +107,31 @@ class SourceError(TaskclfError):
 
 
 class AWConnectionError(SourceError):
-    """No ActivityWatch server answers at the address."""
+    """No ActivityWatch server answers at the address.
+
+    >>> str(AWConnectionError("No server answers at localhost:5600.", "Start ActivityWatch."))
+    'No server answers at localhost:5600. Start ActivityWatch.'
+    """
 
 
 class AWTimeoutError(SourceError):
-    """The server accepts the connection and does not answer in time."""
+    """The server accepts the connection but sends no response in time.
+
+    >>> AWTimeoutError("ActivityWatch did not answer within 5 s.", "Restart it.").next_step
+    'Restart it.'
+    """
 
 
 class AWNotFoundError(SourceError):
-    """The server has no such bucket."""
+    """The server has no such bucket.
+
+    >>> isinstance(AWNotFoundError("There is no bucket named aw-watcher-window_pc."), SourceError)
+    True
+    """
 
 
 class AWAuthError(SourceError):
-    """The server wants a key, or refuses the one it got."""
+    """The server requires an API key, or refuses the one it received."""
 
 
 class AWForeignServerError(SourceError):
@@ -122,7 +139,7 @@ class AWForeignServerError(SourceError):
 
 
 class AWProtocolError(SourceError):
-    """The answer is not one an ActivityWatch server gives."""
+    """The response is not one that an ActivityWatch server gives."""
 
 
 class ExportFormatError(SourceError):
@@ -138,7 +155,7 @@ class RecordMovedError(StoreError):
 
 
 class LabelError(TaskclfError):
-    """A label, a file of labels or an entry of the queue that cannot be used."""
+    """A label, a label file or a queue entry cannot be used."""
 
 
 class AlreadyRunningError(TaskclfError):
@@ -146,16 +163,19 @@ class AlreadyRunningError(TaskclfError):
 
 
 class SystemToolError(TaskclfError):
-    """A desktop service or program (editor, file manager) could not be started."""
+    """A desktop service or program (editor, file manager) did not start."""
 
 
 def is_full_disk(error: OSError) -> bool:
-    """Whether the disk, or the person's part of it, has no room left."""
+    """Whether the disk, or the user's quota on it, has no room left."""
     return error.errno in _FULL
 
 
 def file_error(error: OSError, place: Path | str | None = None) -> TaskclfError:
-    """The sentence for the person behind an OSError. `place`: the file or folder, where the error may not know it."""
+    """Turn an OSError into an error for the person.
+
+    `place` names the file or folder where the OSError may not.
+    """
     what = place or error.filename2 or error.filename or "A file"
     if is_full_disk(error):
         return TaskclfError(f"The disk that holds {what} is full.", "Free some space, then try again.")

@@ -1,4 +1,4 @@
-"""Snapshots of the confidence of a model, and a folder of them: numbers only, on this computer."""
+"""Telemetry snapshots: statistics of a model's predictions on some rows, kept as numbers on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MEASURED: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceStats(Model):
-    """Statistics of the known confidences."""
+    """Statistics of the confidences that are finite."""
 
     mean: float
     median: float
@@ -42,10 +42,23 @@ class ConfidenceStats(Model):
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySnapshot(Model):
-    """Rows and their predictions in numbers.
+    """Statistics of a set of feature rows and their predictions.
 
-    `window_start`, `window_end`: the first and the last bucket's start. `feature_missingness`: the share of rows
-    without a value, by feature. `mean_entropy` is in nats.
+    Attributes:
+        timestamp: when the snapshot was taken.
+        total_windows: number of rows.
+        user_id: the user, when all rows are of one.
+        window_start: start of the first bucket.
+        window_end: start of the last bucket.
+        feature_missingness: fraction of rows without a value, by feature.
+        confidence_stats: statistics of the confidences, None without any.
+        reject_rate: fraction of rows with the reject label.
+        mean_entropy: mean entropy of the probabilities in nats.
+        class_distribution: fraction of rows by label.
+        schema_version: `features_v3` and the like.
+
+    >>> compute_telemetry({"keys_per_min": [12.0, None]}, labels=["Build", "Mixed/Unknown"]).reject_rate
+    0.5
     """
 
     timestamp: datetime
@@ -71,19 +84,19 @@ def compute_telemetry(
     reject_label: str = MIXED_UNKNOWN,
     timestamp: datetime | None = None,
 ) -> TelemetrySnapshot:
-    """Take a snapshot of feature rows and their predictions.
+    """Compute the snapshot of feature rows and their predictions.
 
     Args:
-        features_df: a DataFrame or dict of columns.
-        labels: the predicted label of each row.
-        confidences: (N,), NaN where not known.
+        features_df: a DataFrame, or a dict of columns, of N rows.
+        labels: N predicted labels.
+        confidences: N confidences, from 0 to 1.
         core_probs: (N, 8) probabilities.
-        user_id: the user of the rows; None for the one in the rows, if there is one only.
-        reject_label: the label of rejected rows.
-        timestamp: when it was taken; None for now.
+        user_id: the user; by default the column's, when it holds one user.
+        reject_label: the label of a rejected row.
+        timestamp: when the snapshot was taken; now by default.
 
     Raises:
-        ValueError: lengths differ.
+        ValueError: the lengths differ.
     """
     count = len(column_of(features_df, next(iter(features_df.keys())))) if len(features_df.keys()) else 0
     for name, values in (("labels", labels), ("confidences", confidences), ("core_probs", core_probs)):
@@ -135,13 +148,19 @@ def _confidence_stats(confidences: Any) -> ConfidenceStats | None:
 
 
 class TelemetryStore:
-    """Snapshots in a folder, one JSON line each: `snapshots_<user>.jsonl`, or `snapshots_global.jsonl`."""
+    """A folder of snapshots, one JSON line each: `snapshots_<user>.jsonl`, or `snapshots_global.jsonl`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     TelemetryStore(folder).append(compute_telemetry({"keys_per_min": [12.0]})).name
+    'snapshots_global.jsonl'
+    """
 
     def __init__(self, directory: Path | str) -> None:
         self._directory = Path(directory)
 
     def append(self, snapshot: TelemetrySnapshot) -> Path:
-        """Add the snapshot to its user's file, durably; returns the file. Raises OSError."""
+        """Append the snapshot to its user's file, durably; returns the file. Raises OSError."""
         self._directory.mkdir(parents=True, exist_ok=True)
         name = "global" if snapshot.user_id is None else safe_id(snapshot.user_id)
         path = self._directory / f"snapshots_{name}.jsonl"
@@ -150,5 +169,5 @@ class TelemetryStore:
 
 
 def safe_id(user_id: str) -> str:
-    """A user id for the name of a file: a hash for what is no UUID or hex text."""
+    """Return a user id that is safe in a file name: a UUID or hex text as given, otherwise its SHA-256."""
     return user_id if _SAFE_ID.fullmatch(user_id) else hashlib.sha256(user_id.encode()).hexdigest()[:32]

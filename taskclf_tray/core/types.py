@@ -39,10 +39,15 @@ BREAK_IDLE_ID: Final = LABEL_SET_V1.index(CoreLabel.BREAK_IDLE)
 
 @dataclass(frozen=True, slots=True)
 class AWEvent:
-    """One window in front: what a source yields after the title was turned into numbers and dropped.
+    """One event of the foreground window, with its title reduced to numbers and dropped.
 
-    `event_id` is the source's id (or the position in the file): it names a growing event across reads and breaks
-    ties between events that start together. `is_locker`: a real screen locker, by our own list.
+    `event_id` is the source's id (or the position in the file): it identifies an event that grows between reads and
+    breaks ties between events that start together. `is_locker`: a real screen locker, by the list of this program.
+
+    >>> from datetime import UTC, datetime
+    >>> noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    >>> AWEvent(noon, 90.0, "org.mozilla.firefox", "browser", True, False, False, "0" * 12).duration_seconds
+    90.0
     """
 
     timestamp: datetime
@@ -70,7 +75,13 @@ class AWEvent:
 
 @dataclass(frozen=True, slots=True)
 class AWInputEvent:
-    """Keyboard and mouse counts of 5 s samples; an event of n × 5 s with counts stands for n equal samples."""
+    """Keyboard and mouse counts of one 5 s sample; an event of n × 5 s with counts stands for n equal samples.
+
+    >>> from datetime import UTC, datetime
+    >>> noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    >>> AWInputEvent(noon, 5.0, presses=14, clicks=1, delta_x=80, delta_y=40, scroll_x=0, scroll_y=3).presses
+    14
+    """
 
     timestamp: datetime
     duration_seconds: float

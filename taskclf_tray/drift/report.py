@@ -32,7 +32,11 @@ _DECIMALS: Final = 6
 
 
 class DriftTrigger(StrEnum):
-    """What a check found to have changed."""
+    """The kind of change that an alert reports.
+
+    >>> DriftTrigger("class_shift") is DriftTrigger.class_shift
+    True
+    """
 
     feature_psi = "feature_psi"
     feature_ks = "feature_ks"
@@ -45,11 +49,26 @@ class DriftTrigger(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftAlert(Model):
-    """One change of one user, or of all where no user is named.
+    """One change found by a drift check.
 
-    `affected_features`: the column, or the label for `class_shift`. `effect` has the unit of `threshold` and is beyond
-    it. `p_value` is adjusted for all hypotheses of the check. `since`: the first local day that looks like the new
-    ones, None where it is not known. `text` names no app; `text_with_names` may.
+    Attributes:
+        trigger: the kind of change.
+        details: figures of the test, ready for JSON.
+        severity: `warning` or `critical`.
+        affected_user_ids: the user; empty for all users.
+        affected_features: the column, or the class for `class_shift`.
+        timestamp: end of the newest row compared.
+        effect: size of the change, in the unit of `threshold`.
+        threshold: the size from which the change counts.
+        p_value: adjusted for every hypothesis of the check.
+        since: the first local day after the change; None when it is not known.
+        text: one sentence that names no program.
+        text_with_names: the same sentence, which may name programs.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2026, 1, 5, tzinfo=UTC)
+    >>> DriftAlert(trigger=DriftTrigger.class_shift, severity="warning", timestamp=at).model_dump()["severity"]
+    'warning'
     """
 
     trigger: DriftTrigger
@@ -102,11 +121,17 @@ class UserDrift(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport(Model):
-    """One check: the alerts of all users, the most telling first. `timestamp`: the end of the newest row.
+    """The result of one drift check: the alerts of all users, the most informative first.
 
-    `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` are the figures of all compared rows
-    together, None where nothing was compared; what they flag is what the alerts say. `telemetry_snapshot` is of the
-    current rows. `any_critical` is true as soon as an alert is critical.
+    `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` hold the figures of all compared rows
+    together, and None where nothing was compared; their flags agree with the alerts. `telemetry_snapshot` describes the
+    current rows. `any_critical` is true as soon as one alert is critical. `timestamp` is the end of the newest row.
+
+    >>> from datetime import UTC, datetime
+    >>> at = datetime(2026, 1, 5, tzinfo=UTC)
+    >>> alert = DriftAlert(trigger=DriftTrigger.entropy_spike, severity="critical", timestamp=at)
+    >>> DriftReport(alerts=[alert]).any_critical
+    True
     """
 
     alerts: list[DriftAlert] = field(default_factory=list)
@@ -131,7 +156,18 @@ class DriftReport(Model):
 
 
 def write_drift_report(report: DriftReport, path: Path) -> Path:
-    """Write the report as JSON, whole or not at all; numbers with 6 decimals. Returns `path`. Raises OSError."""
+    """Write the report as JSON with 6 decimals, atomically.
+
+    Args:
+        report: the report.
+        path: the file, which is replaced.
+
+    Returns:
+        `path`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     write_json_atomic(Path(path), _plain(report.model_dump()))
     return path
 

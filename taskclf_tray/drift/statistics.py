@@ -247,11 +247,22 @@ def feature_drift_report(
     psi_threshold: float = DEFAULT_PSI_THRESHOLD,
     ks_alpha: float = DEFAULT_KS_ALPHA,
 ) -> FeatureDriftReport:
-    """PSI (open outer bins) and KS of each feature, for callers who have rows and no days; missing values are left out.
+    """Compute PSI (open outer bins) and KS distance of each feature; missing values are left out.
 
-    Drifted: a PSI above its threshold, or a KS distance of 0.2 or more that is a discovery at the false-discovery rate
-    `ks_alpha` over all features. Rows are taken for independent, which minutes of one person are not: the daily check
-    resamples days instead. Raises MissingColumnError, ValueError.
+    A feature has drifted when its PSI is above the threshold, or when its KS distance is at least 0.2 and significant
+    at the false-discovery rate `ks_alpha` over all features (Benjamini and Hochberg 1995). Rows are treated as
+    independent, which minutes of one person are not: the daily check resamples days instead.
+
+    Args:
+        ref_df: the reference rows: a DataFrame, or a dict of columns.
+        cur_df: the current rows, likewise.
+        features: the numeric columns to compare.
+        psi_threshold: population stability index, at least 0.
+        ks_alpha: from 0 to 1.
+
+    Raises:
+        MissingColumnError: a feature is not a column.
+        ValueError: a feature holds no numbers.
     """
     figures = [_figures(ref_df, cur_df, name) for name in features]
     p_values = adjusted(np.array([p_value for _, _, p_value in figures])).tolist()

@@ -204,11 +204,23 @@ def build_features_from_aw_events(
     idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
     time_zone: str = "UTC",
 ) -> list[FeatureRow]:
-    """Rows in order of time of everything at once: one `advance`, then the idle rule.
+    """Build the feature rows of a list of events, in order of time.
 
-    Rows always hold v3's columns; `schema_version` is what they are marked with. `session_start` continues a
-    session that began before the first event. Raises ValueError for an unknown schema version or zone, and for
-    buckets that do not divide 5 minutes.
+    Args:
+        events: window events.
+        input_events: keyboard and mouse counts.
+        bucket_seconds: length of a bucket in seconds, a divisor of 300.
+        session_start: aware start of a session that began before the first event.
+        schema_version: the version noted in the rows, which always hold the columns of v3.
+        user_id: the user noted in the rows.
+        device_id: the machine noted in the rows.
+        away_events: events of the away watcher.
+        tab_events: events of the browser watcher.
+        idle_gap_seconds: seconds without input that end a session.
+        time_zone: IANA name, for the hour and the weekday.
+
+    Raises:
+        ValueError: the schema version or the zone is unknown, or the bucket length does not divide 5 minutes.
     """
     if schema_version not in SCHEMAS:
         raise ValueError(f"unknown schema version {schema_version!r}")

@@ -139,9 +139,17 @@ def predict_proba(
     schema_version: str | None = None,
     time_basis: TimeBasis = "utc",
 ) -> FloatArray:
-    """(N, 8) raw probabilities (stages 2–4) of a DataFrame, a dict of columns, or a list of `FeatureRow`.
+    """Predict raw probabilities (stages 2–4).
 
-    `schema_version` None: the one the features say, else the newest.
+    Args:
+        model: a `Forest` or a `lightgbm.Booster`.
+        features_df: N rows: a DataFrame, a dict of columns, or a list of `FeatureRow`.
+        cat_encoders: by column, a list of texts or scikit-learn's LabelEncoder.
+        schema_version: by default the version in the rows, else the newest.
+        time_basis: whether hour and weekday are local time or UTC in the model.
+
+    Returns:
+        (N, 8) probabilities in label order.
     """
     encoder = Encoder(schema_version or schema_of(features_df), cat_encoders, time_basis)
     source = _source(encoder, features_df)
@@ -161,9 +169,22 @@ def predict_labels(
     schema_version: str | None = None,
     time_basis: TimeBasis = "utc",
 ) -> list[str]:
-    """N labels from the raw probabilities, `Mixed/Unknown` below the threshold.
+    """Predict labels from the raw probabilities.
 
-    `label_encoder`: names in order of class, or anything with them in `classes_`; None for the eight core labels.
+    Args:
+        model: a `Forest` or a `lightgbm.Booster`.
+        features_df: N rows: a DataFrame, a dict of columns, or a list of `FeatureRow`.
+        label_encoder: label names in order of class, or an object with `classes_`; None for the eight core labels.
+        cat_encoders: by column, a list of texts or scikit-learn's LabelEncoder.
+        reject_threshold: rows with a lower confidence become `Mixed/Unknown`; None rejects nothing.
+        schema_version: by default the version in the rows, else the newest.
+        time_basis: whether hour and weekday are local time or UTC in the model.
+
+    Returns:
+        N labels.
+
+    Raises:
+        ValueError: the encoder has not eight labels.
     """
     probs = predict_proba(model, features_df, cat_encoders, schema_version=schema_version, time_basis=time_basis)
     names = LABEL_SET_V1 if label_encoder is None else [str(name) for name in texts_of(label_encoder)]
@@ -192,12 +213,28 @@ def run_batch_inference(
     time_basis: TimeBasis = "utc",
     transitions: Transitions | None = None,
 ) -> BatchInferenceResult:
-    """Stages 2–9 of a DataFrame, a dict of columns, or a list of `FeatureRow`.
+    """Predict, calibrate, reject, smooth and map N rows (stages 2–9).
 
-    Rows are grouped by `user_id` and sorted by time for smoothing and segments; the answer is in input order. A
-    column (or attribute) `decided_by` is honoured. `transitions`: smooth by `hmm` with these instead of the majority
-    of `smooth_window`. `schema_version` None: the one the features say, else the newest. Raises ValueError for missing
-    columns, an even window, or rows of several schemas.
+    Smoothing and segments take the rows by user and time; the result is in the order of the input. A column (or
+    attribute) `decided_by` is honoured.
+
+    Args:
+        model: a `Forest` or a `lightgbm.Booster`.
+        features_df: N rows: a DataFrame, a dict of columns, or a list of `FeatureRow`.
+        cat_encoders: by column, a list of texts or scikit-learn's LabelEncoder.
+        smooth_window: an odd number of buckets.
+        bucket_seconds: length of a bucket in seconds.
+        reject_threshold: from 0 to 1; None rejects nothing.
+        taxonomy: maps core labels to the person's buckets.
+        calibrator: calibrates all users when there is no store.
+        calibrator_store: calibrates each user; takes precedence over `calibrator`.
+        schema_version: by default the version in the rows, else the newest.
+        per_user_reject_thresholds: by user id, from 0 to 1.
+        time_basis: whether hour and weekday are local time or UTC in the model.
+        transitions: smooth with a hidden Markov model with these transitions, in place of the majority.
+
+    Raises:
+        ValueError: columns are missing, the window is even, or the rows are of several schemas.
     """
     config = PipelineConfig(
         model=model,
@@ -223,7 +260,7 @@ def run_batch(
     chunk_rows: int = CHUNK_ROWS,
     on_progress: OnProgress | None = None,
 ) -> BatchInferenceResult:
-    """`run_batch_inference` with everything but the features in one configuration.
+    """Run `run_batch_inference` with a pipeline configuration.
 
     A list of `FeatureRow` may be any sequence that can be sliced. `chunk_rows` bounds the memory.
     """

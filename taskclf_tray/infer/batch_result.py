@@ -1,7 +1,4 @@
-"""What a batch answers: labels, probabilities, and segments by user and time; and the files people read of it.
-
-The files are predictions.csv and segments.json (contract, section 11).
-"""
+"""The result of batch inference, and its files: predictions.csv and segments.json (contract, section 11)."""
 
 from __future__ import annotations
 
@@ -37,9 +34,10 @@ _MAX_SEGMENTS_BYTES = 256 << 20
 
 
 class MappedProbabilities(Sequence[dict[str, float]]):
-    """One dict of bucket probabilities for each row, made when asked for: a million dicts would fill the memory.
+    """The bucket probabilities of every row, as one dict a row.
 
-    `matrix`: (N, buckets), `names`: its columns.
+    A dict is made on access, because a million dicts would fill the memory. `matrix`: (N, buckets), `names`: its
+    columns.
     """
 
     def __init__(self, names: Sequence[str], matrix: FloatArray) -> None:
@@ -69,12 +67,24 @@ class MappedProbabilities(Sequence[dict[str, float]]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchInferenceResult:
-    """Stages 4–9 of N rows, in the order of the input; `segments` by user (first seen first), each in order of time.
+    """The predictions of N rows (stages 4–9), in the order of the input.
 
-    `segments` went through the hysteresis: they are for a timeline, never for time totals. `mapped_labels` and
-    `mapped_probs` are None without a taxonomy. Lists of labels hold references
-    to a dozen texts (8 bytes a row); `mapped_probs` makes a dict when asked for a row. `users` and `starts_us`
-    (microseconds since 1970 UTC) say which buckets these are.
+    Attributes:
+        raw_labels: N labels before smoothing, `Mixed/Unknown` when rejected.
+        smoothed_labels: N labels after smoothing.
+        segments: by user (first seen first), then in order of time. Hysteresis has joined short ones, so they suit a
+            timeline but never time totals.
+        confidences: (N,) highest calibrated probabilities.
+        is_rejected: (N,) whether the confidence is below the threshold.
+        core_probs: (N, 8) calibrated probabilities in label order.
+        mapped_labels: N labels of the taxonomy, None without one.
+        mapped_probs: N dicts of bucket probabilities, None without a taxonomy.
+        users: N user ids.
+        starts_us: (N,) starts of the buckets in microseconds since 1970 UTC.
+
+    >>> result = BatchInferenceResult(["Build"], ["Build"], [], np.array([0.8]), np.array([False]), np.eye(8)[:1])
+    >>> result.ui_labels
+    ['Build']
     """
 
     raw_labels: list[str]
@@ -90,14 +100,14 @@ class BatchInferenceResult:
 
     @property
     def ui_labels(self) -> list[str]:
-        """What the person sees for each row."""
+        """The label shown for each row: the mapped one, or the smoothed one without a taxonomy."""
         return self.smoothed_labels if self.mapped_labels is None else self.mapped_labels
 
 
 def cut_batch(
     result: BatchInferenceResult, start_us: int, end_us: int, bucket_seconds: int = DEFAULT_BUCKET_SECONDS
 ) -> BatchInferenceResult:
-    """Only the buckets that start in [start_us, end_us), with the answers they have among all; segments are rebuilt."""
+    """Keep the buckets that start in [start_us, end_us) with their predictions, and rebuild the segments."""
     kept = np.flatnonzero((result.starts_us >= start_us) & (result.starts_us < end_us))
     users, starts = Categorical(result.users.codes[kept], result.users.values), result.starts_us[kept]
     smoothed = Categorical.of(result.smoothed_labels)
@@ -125,7 +135,7 @@ def cut_batch(
 
 
 def by_user_and_time(users: Categorical, starts_us: IntArray, bucket_seconds: int) -> tuple[IntArray, BoolArray]:
-    """The rows by user (first seen first) and time, and where in this order a contiguous run begins."""
+    """Return the order of rows by user (first seen first) and time, and where a contiguous run begins in this order."""
     first_seen = np.full(len(users.values), len(users), dtype=np.int64)
     np.minimum.at(first_seen, users.codes, np.arange(len(users)))
     user = first_seen[users.codes]
@@ -136,7 +146,7 @@ def by_user_and_time(users: Categorical, starts_us: IntArray, bucket_seconds: in
 
 
 def merged_segments(starts: IntArray, codes: IntArray, fresh: BoolArray, bucket_seconds: int) -> list[Segment]:
-    """Segments of ordered buckets, after hysteresis; each contiguous run by itself, so users never join."""
+    """Segments of ordered buckets after hysteresis, which never joins two contiguous runs or two users."""
     begins = fresh.copy()
     begins[1:] |= np.diff(codes) != 0
     firsts = np.flatnonzero(begins)
@@ -167,7 +177,7 @@ def prediction_line(
     mapped_label: str | None = None,
     core_probs: Iterable[float] | None = None,
 ) -> list[str]:
-    """One line of predictions.csv, in the order of `CSV_COLUMNS`; None is an empty cell."""
+    """One line of predictions.csv, in the order of `CSV_COLUMNS`; None becomes an empty cell."""
     probs = "" if core_probs is None else json.dumps([round(float(p), CSV_DECIMALS) for p in core_probs])
     return [
         as_utc(bucket_start_ts).isoformat(),
@@ -189,9 +199,23 @@ def write_predictions_csv(
     mapped_labels: Sequence[str] | None = None,
     core_probs: Sequence[Sequence[float]] | FloatArray | None = None,
 ) -> Path:
-    """Write one line for each row: `labels` are the smoothed core labels. Returns `path`.
+    """Write predictions.csv atomically, one line a row.
 
-    The file appears whole. Raises ValueError when a column has another length than the features.
+    Args:
+        features_df: the N rows: a DataFrame, a dict of columns, or `FeatureRow`s.
+        labels: N smoothed core labels.
+        path: the file, which is replaced.
+        confidences: N confidences, from 0 to 1.
+        is_rejected: N flags.
+        mapped_labels: N labels of the taxonomy.
+        core_probs: (N, 8) calibrated probabilities.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ValueError: a column has another length than the features.
+        OSError: the file cannot be written.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -216,13 +240,16 @@ def _cells(values: Any, count: int) -> Iterator[Any]:
 
 
 def write_segments_json(segments: Sequence[Segment], path: Path) -> Path:
-    """Write segments as a JSON list, times in ISO 8601; the file appears whole. Returns `path`."""
+    """Write segments as a JSON list with times in ISO 8601, atomically. Returns `path`. Raises OSError."""
     write_json_atomic(path, [segment.to_dict() for segment in segments])
     return path
 
 
 def read_segments_json(path: Path) -> list[Segment]:
-    """Reverse of `write_segments_json`. Raises ValueError for a file that is not one, OSError when it is unreadable."""
+    """Read the file of `write_segments_json`.
+
+    Raises ValueError for another kind of file, OSError for an unreadable one.
+    """
     try:
         listed = json.loads(read_regular(path, _MAX_SEGMENTS_BYTES))
         return [

@@ -1,8 +1,8 @@
-"""Stage 5: from the model's probabilities to calibrated ones (contract, section 6).
+"""Stage 5: calibration of the model's probabilities (contract, section 6).
 
-Every calibrator gives the same bits for a row alone and for the row in any batch: sums over the classes are written
-out in label order, and functions whose last bit may depend on a vector unit (`exp`, `log`) see contiguous rows of
-eight, never a tail or a stride.
+Every calibrator gives the same bits for a single row and for that row in any batch: sums over the classes run in
+label order, and functions whose last bit may depend on the vector unit (`exp`, `log`) see contiguous rows of eight,
+never a tail or a stride.
 """
 
 from __future__ import annotations
@@ -49,15 +49,19 @@ _REMAKE: Final = "Make the calibrators again, or choose another calibrator store
 
 @runtime_checkable
 class Calibrator(Protocol):
-    """Turns probabilities into calibrated ones. Those of this module can be saved as well."""
+    """The protocol of calibrators. Those of this module can also be saved.
+
+    >>> isinstance(TemperatureCalibrator(2.0), Calibrator)
+    True
+    """
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
-        """(N, 8) or (8,) probabilities → the same shape, each row summing to 1."""
+        """Map (N, 8) or (8,) probabilities to the same shape, each row summing to 1."""
         ...
 
 
 def calibrator_dict(calibrator: Calibrator) -> dict[str, Any]:
-    """The calibrator in the keys of its file. Raises CalibratorError for one of another program's kind."""
+    """Return the calibrator as the keys of its file. Raises CalibratorError for a foreign kind."""
     to_dict = getattr(calibrator, "to_dict", None)
     if to_dict is None:
         kind = type(calibrator).__name__
@@ -68,10 +72,14 @@ def calibrator_dict(calibrator: Calibrator) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class IdentityCalibrator:
-    """Leaves the probabilities as they are."""
+    """Returns the probabilities unchanged.
+
+    >>> IdentityCalibrator().calibrate(np.eye(8)[0]).max()
+    np.float64(1.0)
+    """
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
-        """The same probabilities."""
+        """Return the same array."""
         return core_probs
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,9 +89,14 @@ class IdentityCalibrator:
 
 @dataclass(frozen=True, slots=True)
 class TemperatureCalibrator:
-    """softmax(log(max(p, 1e-12)) / T): above 1 less sure, below 1 surer. Raises CalibratorError for T outside 0.01–100.
+    """Temperature scaling: softmax(log(max(p, 1e-12)) / T); T above 1 lowers the confidence, T below 1 raises it.
 
-    Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 4.2.
+    Source: Guo et al., On Calibration of Modern Neural Networks (ICML 2017), section 4.2.
+    Raises CalibratorError for T outside 0.01–100.
+
+    >>> probs = np.array([0.65, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05])
+    >>> round(float(TemperatureCalibrator(2.0).calibrate(probs).max()), 2)
+    0.34
     """
 
     temperature: float = 1.0
@@ -95,7 +108,7 @@ class TemperatureCalibrator:
             )
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
-        """(N, 8) or (8,) → the same shape."""
+        """Map (N, 8) or (8,) probabilities to the same shape."""
         logits = np.log(np.maximum(_rows(core_probs), FLOOR))
         logits /= self.temperature
         logits -= logits.max(axis=1)[:, None]
@@ -108,10 +121,10 @@ class TemperatureCalibrator:
 
 @dataclass(frozen=True, slots=True)
 class IsotonicRegressor:
-    """One class's monotone curve: straight lines through (x, y), flat outside [x_min, x_max].
+    """The monotone curve of one class: linear between the points (x, y), constant outside [x_min, x_max].
 
-    Raises CalibratorError for lists of different or no length, numbers outside [0, 1], descending x, or y that goes
-    the other way than `increasing` says.
+    Raises CalibratorError for lists that are empty or differ in length, numbers outside [0, 1], descending x, or y that
+    contradicts `increasing`.
     """
 
     x_thresholds: tuple[float, ...]
@@ -144,7 +157,7 @@ class IsotonicRegressor:
 
     @classmethod
     def of(cls, fitted: Any) -> IsotonicRegressor:
-        """The curve of a fitted scikit-learn IsotonicRegression; one of ours as it is."""
+        """Take the curve of a fitted scikit-learn IsotonicRegression; an IsotonicRegressor is returned as it is."""
         if isinstance(fitted, cls):
             return fitted
         return cls(
@@ -152,7 +165,7 @@ class IsotonicRegressor:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The keys of scikit-learn's IsotonicRegression, as the file has them."""
+        """Return the keys of scikit-learn's IsotonicRegression, as in the file."""
         return {
             "X_thresholds_": list(self.x_thresholds),
             "y_thresholds_": list(self.y_thresholds),
@@ -165,9 +178,13 @@ class IsotonicRegressor:
 
 @dataclass(frozen=True, slots=True)
 class IsotonicCalibrator:
-    """One isotonic curve per class, floored at 1e-12, rows renormalised. Raises CalibratorError unless eight curves.
+    """One isotonic curve per class: values are floored at 1e-12, then rows are normalised.
 
-    `regressors`: curves of ours, or fitted ones of scikit-learn.
+    `regressors`: eight `IsotonicRegressor`s or fitted scikit-learn ones. Raises CalibratorError for another number.
+
+    >>> curve = IsotonicRegressor((0.0, 1.0), (0.0, 0.5))
+    >>> IsotonicCalibrator((curve,) * 8).calibrate(np.full(8, 0.125)).sum()
+    np.float64(1.0)
     """
 
     regressors: tuple[IsotonicRegressor, ...]
@@ -180,7 +197,7 @@ class IsotonicCalibrator:
         object.__setattr__(self, "_tables", _CurveTables.of(self.regressors))
 
     def calibrate(self, core_probs: FloatArray) -> FloatArray:
-        """(N, 8) or (8,) → the same shape."""
+        """Map (N, 8) or (8,) probabilities to the same shape."""
         values = np.maximum(self._tables.interpolate(_rows(core_probs)), FLOOR)
         return _normalised(values).reshape(core_probs.shape)
 
@@ -191,7 +208,7 @@ class IsotonicCalibrator:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CurveTables:
-    """The eight curves laid end to end; curve k begins at `offsets[k]`. The slope after the last point is 0."""
+    """The eight curves concatenated; curve k begins at `offsets[k]`. The slope after a curve's last point is 0."""
 
     offsets: IntArray
     x: FloatArray
@@ -224,7 +241,7 @@ class _CurveTables:
         )
 
     def interpolate(self, probs: FloatArray) -> FloatArray:
-        """(N, 8) → (N, 8). One multiplication and one addition each, apart, so that none is fused on any machine."""
+        """Interpolate (N, 8) values; multiplication and addition stay separate, so that no machine fuses them."""
         inside = np.minimum(np.maximum(probs, self.low), self.high)
         at = self._positions(inside)
         steps = inside - self.x.take(at)
@@ -233,7 +250,7 @@ class _CurveTables:
         return steps
 
     def _positions(self, inside: FloatArray) -> IntArray:
-        """For each value the last threshold of its class that is not above it."""
+        """Find for each value the last threshold of its class that is not above it."""
         if len(inside) <= _BISECT_UP_TO:
             rows = [[bisect_right(c, v) - 1 for c, v in zip(self.curves, row, strict=True)] for row in inside.tolist()]
             return np.array(rows, dtype=np.int64).reshape(inside.shape) + self.offsets
@@ -245,7 +262,12 @@ class _CurveTables:
 
 @dataclass(frozen=True, slots=True)
 class CalibratorStore:
-    """A global calibrator, and the personal ones by user id."""
+    """A global calibrator, and personal calibrators by user id.
+
+    >>> store = CalibratorStore(IdentityCalibrator(), {"me": TemperatureCalibrator(2.0)})
+    >>> store.get_calibrator("me"), store.get_calibrator("you")
+    (TemperatureCalibrator(temperature=2.0), IdentityCalibrator())
+    """
 
     global_calibrator: Calibrator
     user_calibrators: Mapping[str, Calibrator] = field(default_factory=dict)
@@ -264,7 +286,7 @@ class CalibratorStore:
 
     @property
     def digest(self) -> str:
-        """64 hex digits over everything that changes an answer: equal for stores that calibrate alike."""
+        """64 hex digits over all parameters of the calibrators: equal for stores that calibrate alike."""
         content = {
             "global": _content(self.global_calibrator),
             "users": {user: _content(self.user_calibrators[user]) for user in self.user_ids},
@@ -272,11 +294,22 @@ class CalibratorStore:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def get_calibrator(self, user_id: str) -> Calibrator:
-        """The user's own calibrator, else the global one."""
+        """Return the user's own calibrator, else the global one."""
         return self.user_calibrators.get(user_id, self.global_calibrator)
 
     def calibrate_batch(self, probs: FloatArray, user_ids: Sequence[str]) -> FloatArray:
-        """(N, 8) probabilities and N user ids → (N, 8); the rows of a user are calibrated together."""
+        """Calibrate (N, 8) probabilities of N users; rows of one user are calibrated together.
+
+        Args:
+            probs: (N, 8) probabilities.
+            user_ids: N user ids.
+
+        Returns:
+            (N, 8) calibrated probabilities.
+
+        Raises:
+            ValueError: the lengths differ.
+        """
         if len(user_ids) != len(probs):
             raise ValueError(f"{len(probs)} rows of probabilities for {len(user_ids)} user ids")
         users = Categorical.of(user_ids)
@@ -297,7 +330,7 @@ class CalibratorStore:
 
 
 def _content(calibrator: Calibrator) -> dict[str, Any]:
-    """What the calibrator answers by; of another program's kind nothing is known but which one it is."""
+    """Return the parameters of a calibrator; a foreign kind is identified by the object."""
     try:
         return calibrator_dict(calibrator)
     except CalibratorError:
@@ -305,7 +338,7 @@ def _content(calibrator: Calibrator) -> dict[str, Any]:
 
 
 def sum_in_label_order(rows: FloatArray) -> FloatArray:
-    """(N, 8) → (N,): the sums from the first label to the last, whatever the array's layout."""
+    """Sum (N, 8) rows from the first label to the last, whatever the layout of the array."""
     total = rows[:, 0]
     for k in range(1, rows.shape[1]):
         total = total + rows[:, k]
@@ -327,7 +360,7 @@ _IN_FILES: Final = ("load_calibrator", "load_calibrator_store", "save_calibrator
 
 
 def __getattr__(name: str) -> Any:
-    """Loading and saving are public here; the code is in `calibrator_files`, which imports this module."""
+    """Re-export loading and saving from `calibrator_files`, which imports this module."""
     if name in _IN_FILES:
         return getattr(importlib.import_module("taskclf_tray.infer.calibrator_files"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -31,20 +31,21 @@ _NEXT_STEP: Final = "Make the calibrators again, or choose another calibrator st
 
 
 def load_calibrator(path: Path) -> Calibrator:
-    """Read one calibrator file. Raises CalibratorError that names the file and what is wrong with it."""
+    """Read one calibrator file. Raises CalibratorError, which names the file and the mistake."""
     return _calibrator(Path(path), Path(path).name)
 
 
 def save_calibrator(calibrator: Calibrator, path: Path) -> Path:
-    """Write a calibrator file; it appears whole. Returns `path`."""
+    """Write a calibrator file atomically. Returns `path`. Raises CalibratorError for a foreign kind, OSError."""
     write_json_atomic(path, calibrator_dict(calibrator))
     return path
 
 
 def load_calibrator_store(path: Path) -> CalibratorStore:
-    """Read a store directory: every listed file at once, so that nothing can fail later.
+    """Read a store folder with all its files at once, so that no later read can fail.
 
-    Raises CalibratorError that names the file and what is wrong with it.
+    Raises:
+        CalibratorError: names the file and the mistake.
     """
     store_dir = Path(path)
     name = f"{store_dir.name}/{STORE_FILE}"
@@ -69,9 +70,14 @@ def load_calibrator_store(path: Path) -> CalibratorStore:
 
 
 def save_calibrator_store(store: CalibratorStore, path: Path) -> Path:
-    """Write a store directory, `store.json` last: until then a new directory is no store. Returns `path`.
+    """Write a store folder, `store.json` last: a new folder without it is not a store yet.
 
-    Raises CalibratorError for a user id that cannot be a file name; nothing is written then.
+    Returns:
+        `path`.
+
+    Raises:
+        CalibratorError: a user id cannot be a file name; nothing is written.
+        OSError: a file cannot be written.
     """
     store_dir = Path(path)
     files = {user: user_file(store_dir, user) for user in store.user_ids}

@@ -1,6 +1,6 @@
-"""The rolling columns of rows that were built poll by poll, corrected by the rows before (inference documents).
+"""Rolling columns for rows that are built poll by poll, computed from the rows before (inference documents).
 
-The application does not need this: its feature builder carries its state (`features/state.py`).
+The application does not need this module: its feature builder carries its state (`features/state.py`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,19 @@ _DELTAS: Final = ("keys_per_min", "clicks_per_min", "mouse_distance")
 
 
 class OnlineFeatureState:
-    """Remembers the newest 16 rows of one user, pushed in order of time.
+    """The newest 16 rows of one user, pushed in order of time.
 
-    A row built from a poll's own events knows nothing of what came before; `get_context` says what its rolling columns
-    are with that: `row.model_copy(update=state.get_context())`. A row that knows all of it already is not changed.
+    A row built from one poll's events lacks the rows before it. `get_context` gives its rolling columns computed with
+    them: `row.model_copy(update=state.get_context())`. A row that was built with the rows before stays unchanged.
+
+    >>> from datetime import UTC, datetime
+    >>> from taskclf_tray.core.types import AWEvent
+    >>> from taskclf_tray.features.build import build_features_from_aw_events
+    >>> event = AWEvent(datetime(2026, 1, 5, 12, tzinfo=UTC), 60.0, "code", "editor", False, True, False, "0" * 12)
+    >>> state = OnlineFeatureState()
+    >>> state.push(build_features_from_aw_events([event])[0])
+    >>> state.get_context()["app_switch_count_last_15m"]
+    0
     """
 
     def __init__(
@@ -35,7 +44,10 @@ class OnlineFeatureState:
         self._session_start: datetime | None = None
 
     def push(self, row: Any) -> None:
-        """Add the next row; another user starts over. Raises ValueError for a row that is not after the newest."""
+        """Add the next row; a row of another user clears the state.
+
+        Raises ValueError for a row not after the newest.
+        """
         last = self._rows[-1] if self._rows else None
         if last is not None and last.user_id != row.user_id:
             self._rows.clear()
@@ -52,7 +64,7 @@ class OnlineFeatureState:
         return gap >= self._idle_gap or (gap > timedelta(0) and bool(row.idle_return_indicator))
 
     def get_context(self) -> dict[str, int | float | None]:
-        """The rolling columns of the newest row; empty before the first."""
+        """Return the rolling columns of the newest row, by name; empty before the first row."""
         if not self._rows or self._session_start is None:
             return {}
         newest = self._rows[-1]
@@ -64,7 +76,7 @@ class OnlineFeatureState:
         return {**context, "session_length_so_far": round(minutes, 2)}
 
     def _switches(self) -> int:
-        """Programs that led a minute of the last quarter of an hour, less one; the row itself may know of more."""
+        """Count the apps that led a bucket in the last 15 min, less one; the row's own count where that is higher."""
         newest = self._rows[-1]
         since = newest.bucket_start_ts - _SWITCH_WINDOW
         apps = {row.app_id for row in self._rows if row.bucket_start_ts >= since}

@@ -1,4 +1,4 @@
-"""What the pipeline says about one bucket: the model's answer, the decision, and the label the person sees."""
+"""The prediction of one bucket: the model's probabilities, the decision, and the label on screen."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ _NOT_GIVEN: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class WindowPrediction(Model):
-    """One bucket's prediction (contract, sections 6–8 and 14).
+    """The prediction of one bucket (contract, sections 6–8 and 14).
 
-    `core_label_*`, `confidence` and `is_rejected` describe stage 6, before smoothing; the label is the most
-    probable one also when it is rejected. `core_probs` and `model_probs` hold eight probabilities in label order.
-    `smoothed_label_name` and `mapped_*` are provisional until the buckets of the smoothing window are there.
-    What has a default is, where it is not given, what holds for one bucket alone that the model decided.
+    `core_label_*`, `confidence` and `is_rejected` describe stage 6, before smoothing; the core label is the most
+    probable one even when it is rejected. `core_probs` and `model_probs` hold eight probabilities in label order.
+    `smoothed_label_name` and `mapped_*` are provisional until the smoothing window is complete. Fields with a default
+    take, when omitted, the values of a single unsmoothed bucket that the model decided.
+
+    >>> from datetime import UTC, datetime
+    >>> probs = [0.05, 0.6, 0.05, 0.1, 0.05, 0.05, 0.05, 0.05]
+    >>> start = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    >>> prediction = WindowPrediction("me", start, 1, "Build", probs, 0.6, False, "Code", {"Code": 1.0}, "m", "v3")
+    >>> prediction.ui_label, prediction.raw_label, prediction.bucket_end_ts.minute
+    ('Code', 'Build', 1)
     """
 
     user_id: str
@@ -75,11 +82,11 @@ class WindowPrediction(Model):
 
     @property
     def ui_label(self) -> str:
-        """The label the person sees: the mapped one."""
+        """The label on screen: the mapped one."""
         return self.mapped_label_name
 
     def to_dict(self) -> dict[str, Any]:
-        """For people and other tools: JSON-ready, times in ISO 8601, probabilities rounded to 6 decimals."""
+        """Return the fields ready for JSON: times in ISO 8601, probabilities rounded to 6 decimals."""
         answer: dict[str, Any] = {name: getattr(self, name) for name in PREDICTION_FIELDS}
         for name in _TIMES:
             answer[name] = as_utc(answer[name]).isoformat()
@@ -92,13 +99,13 @@ class WindowPrediction(Model):
         return answer
 
     def pack(self) -> list[Any]:
-        """Every value as a list JSON can hold, exactly (times in microseconds); `unpack` reverses it."""
+        """Pack every value exactly into a list for JSON (times in microseconds); `unpack` reverses it."""
         values = [getattr(self, name) for name in PREDICTION_FIELDS]
         return [to_us(value) if isinstance(value, datetime) else value for value in values]
 
     @classmethod
     def unpack(cls, values: Sequence[Any]) -> WindowPrediction:
-        """Reverse of `pack`, also after a trip through JSON. Raises ValueError on a wrong length."""
+        """Reverse `pack`, also after a trip through JSON. Raises ValueError for a wrong length."""
         if len(values) != len(PREDICTION_FIELDS):
             raise ValueError(f"a packed prediction has {len(PREDICTION_FIELDS)} values, not {len(values)}")
         fields: dict[str, Any] = dict(zip(PREDICTION_FIELDS, values, strict=True))

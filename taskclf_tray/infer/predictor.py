@@ -1,4 +1,4 @@
-"""The online driver: one bucket at a time, always equal to the batch over all buckets so far (contract, section 1)."""
+"""Online prediction by bucket, always equal to batch inference over all buckets so far (contract, section 1)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_REVISIONS: Final = 1_000
 
 @dataclass(slots=True)
 class _UserState:
-    """One person's newest buckets, which may still change, and the segments of those that cannot."""
+    """The newest buckets of one user, which may still change, and the segments of the final ones."""
 
     tail: list[WindowPrediction] = field(default_factory=list)
     settled: int = 0
@@ -42,10 +42,20 @@ class _UserState:
 
 
 class OnlinePredictor:
-    """Stages 2–9 row by row, for any number of people.
+    """Predicts bucket by bucket (stages 2–9), for any number of users.
 
-    After every row the provisional answer, the revisions and the segments together equal what the batch returns
-    for all rows so far. The state is bounded: a smoothing window of predictions and the newest segments.
+    After every row the provisional prediction, the revisions and the segments together equal the batch result over all
+    rows so far. The state is bounded: a smoothing window of predictions and the newest segments.
+
+    >>> from datetime import UTC
+    >>> from taskclf_tray.core.types import AWEvent
+    >>> from taskclf_tray.features.build import build_features_from_aw_events
+    >>> from taskclf_tray.models.bundle import load_model_bundle, starter_bundle
+    >>> event = AWEvent(datetime(2026, 1, 5, 12, tzinfo=UTC), 60.0, "code", "editor", False, True, False, "0" * 12)
+    >>> model, metadata, encoders = load_model_bundle(starter_bundle())
+    >>> predictor = OnlinePredictor(model, metadata, cat_encoders=encoders)
+    >>> round(sum(predictor.predict_bucket(build_features_from_aw_events([event])[0]).core_probs), 6)
+    1.0
     """
 
     def __init__(
@@ -63,11 +73,23 @@ class OnlinePredictor:
         per_user_reject_thresholds: Mapping[str, float] | None = None,
         transitions: Transitions | None = None,
     ) -> None:
-        """Begin without a bucket.
+        """Start without any bucket.
 
-        `model`: a `Forest` or a `lightgbm.Booster`. `metadata`: the bundle's; of it `schema_version` and `time_basis`
-        count. `cat_encoders`: column → list of texts, or scikit-learn's LabelEncoder. `reject_threshold` None rejects
-        nothing. `transitions`: smooth by `hmm` with these. Raises ValueError for an even window.
+        Args:
+            model: a `Forest` or a `lightgbm.Booster`.
+            metadata: the bundle's metadata, of which `schema_version` and `time_basis` are used.
+            cat_encoders: by column, a list of texts or scikit-learn's LabelEncoder.
+            smooth_window: an odd number of buckets.
+            bucket_seconds: length of a bucket in seconds.
+            reject_threshold: from 0 to 1; None rejects nothing.
+            taxonomy: maps core labels to the person's buckets.
+            calibrator: calibrates all users when there is no store.
+            calibrator_store: calibrates each user; takes precedence over `calibrator`.
+            per_user_reject_thresholds: by user id, from 0 to 1.
+            transitions: smooth with a hidden Markov model with these transitions.
+
+        Raises:
+            ValueError: the window is even.
         """
         self.model, self.metadata = model, metadata
         self.config = PipelineConfig(
@@ -92,10 +114,14 @@ class OnlinePredictor:
         self._revised: OrderedDict[tuple[str, datetime], WindowPrediction] = OrderedDict()
 
     def predict_bucket(self, row: Any) -> WindowPrediction:
-        """The row's provisional prediction: final when the buckets of its smoothing window are there.
+        """Predict the next bucket; the prediction is final once the buckets of its smoothing window are there.
 
-        `row`: a FeatureRow, one of another program with `model_dump()`, or a mapping of its columns. Rows of one user
-        come in order of time. Raises ValueError for one that is not after the newest.
+        Args:
+            row: a FeatureRow, a foreign row with `model_dump()`, or a mapping of its columns. Rows of one user come in
+                order of time.
+
+        Raises:
+            ValueError: the row is not after the newest one of its user.
         """
         if not isinstance(row, FeatureRow):
             row = FeatureRow.model_validate(row if isinstance(row, Mapping) else row.model_dump())
@@ -112,13 +138,13 @@ class OnlinePredictor:
         return newest
 
     def take_revised(self) -> list[WindowPrediction]:
-        """Earlier predictions that changed since the last call (their newest value), oldest change first."""
+        """Return the newest form of earlier predictions that changed since the last call, oldest change first."""
         revised = list(self._revised.values())
         self._revised.clear()
         return revised
 
     def get_segments(self) -> list[Segment]:
-        """The segments so far after hysteresis, by user (first seen first), each in order of time."""
+        """Return the segments so far after hysteresis, by user (first seen first), then in order of time."""
         answer: list[Segment] = []
         for state in self._users.values():
             segments = state.segments.copy()
@@ -127,7 +153,7 @@ class OnlinePredictor:
         return answer
 
     def _finish(self, tail: list[WindowPrediction], past: ForwardState | None) -> list[WindowPrediction]:
-        """The newest buckets smoothed with their neighbours; the settled ones are context and keep their answer."""
+        """Smooth the newest buckets with their neighbours; settled buckets are context and keep their prediction."""
         fresh = finish(
             tail,
             smooth_window=self.config.smooth_window,

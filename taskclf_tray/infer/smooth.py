@@ -1,6 +1,6 @@
-"""Stage 7: centred rolling majority, segments of contiguous buckets, and the hysteresis that joins short ones.
+"""Stage 7: centred rolling majority, segments of contiguous buckets, and hysteresis for short segments.
 
-Everything here is per user and in order of time (contract, section 7). Labels are any strings.
+Every function works on one user's labels in order of time (contract, section 7). Labels are any strings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ _ARRAYS_FROM: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of one label over contiguous buckets of [start_ts, end_ts)."""
+    """A run of one label over the contiguous buckets of [start_ts, end_ts).
+
+    >>> from datetime import UTC, datetime
+    >>> noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    >>> Segment(noon, noon + timedelta(minutes=3), "Build", 3).bucket_count
+    3
+    """
 
     start_ts: datetime
     end_ts: datetime
@@ -44,17 +50,30 @@ class Segment:
 
 
 def check_window(window: int) -> int:
-    """Half of an odd smoothing window: the neighbours on each side. Raises ValueError for an even one."""
+    """Return half of an odd smoothing window: the neighbours on each side. Raises ValueError for an even one."""
     if window < 1 or window % 2 == 0:
         raise ValueError(f"the smoothing window must be odd and at least 1, not {window}")
     return window // 2
 
 
 def rolling_majority(labels: Sequence[str], window: int = DEFAULT_SMOOTH_WINDOW) -> list[str]:
-    """The most common label of each centred window, over labels of contiguous buckets.
+    """Smooth labels of contiguous buckets by the majority of a centred window.
 
-    The window is shortened at the ends. A label as common as the winner stays; among others as common the first
-    seen in the window wins. Raises ValueError for an even window.
+    The window is shorter at the ends. A bucket keeps its label when that label ties for the majority; among other ties
+    the label that comes first in the window wins.
+
+    Args:
+        labels: N labels in order of time.
+        window: an odd number of buckets.
+
+    Returns:
+        N smoothed labels.
+
+    Raises:
+        ValueError: the window is even or below 1.
+
+    >>> rolling_majority(["Build", "Write", "Build", "Build"])
+    ['Build', 'Build', 'Build', 'Build']
     """
     half = check_window(window)
     if len(labels) < _ARRAYS_FROM:
@@ -80,10 +99,10 @@ def _majority_loop(labels: Sequence[str], half: int) -> list[str]:
 
 
 def majority_codes(codes: IntArray, run_of: IntArray, window: int) -> IntArray:
-    """`rolling_majority` over arrays, never across a change of run.
+    """Apply `rolling_majority` to arrays, within each contiguous run.
 
-    `codes`: (N,) label numbers from 0; `run_of`: (N,) non-decreasing numbers of contiguous runs. Time and memory
-    are O(N × distinct labels) + O(N × window).
+    `codes`: (N,) label numbers from 0; `run_of`: (N,) non-decreasing run numbers. Time and memory are
+    O(N × distinct labels) + O(N × window).
     """
     half = check_window(window)
     n = len(codes)
@@ -116,7 +135,7 @@ def _window_bounds(run_of: IntArray, half: int) -> tuple[IntArray, IntArray]:
 
 
 def _window_counts(codes: IntArray, low: IntArray, high: IntArray) -> npt.NDArray[np.int32]:
-    """(labels, N): how often each label occurs in [low, high] of each position."""
+    """(labels, N): count each label in [low, high] of each position."""
     kinds = int(codes.max()) + 1
     counts = np.empty((kinds, len(codes)), dtype=np.int32)
     seen = np.zeros(len(codes) + 1, dtype=np.int32)
@@ -127,7 +146,7 @@ def _window_counts(codes: IntArray, low: IntArray, high: IntArray) -> npt.NDArra
 
 
 def run_starts(starts_us: IntArray, bucket_seconds: int) -> npt.NDArray[np.bool_]:
-    """(N,) True where a bucket does not follow the one before without a gap."""
+    """(N,) True where a bucket does not directly follow the previous one."""
     fresh = np.ones(len(starts_us), dtype=np.bool_)
     fresh[1:] = np.diff(starts_us) != bucket_seconds * 1_000_000
     return fresh
@@ -136,9 +155,15 @@ def run_starts(starts_us: IntArray, bucket_seconds: int) -> npt.NDArray[np.bool_
 def segmentize(
     bucket_starts: Sequence[datetime], labels: Sequence[str], bucket_seconds: int = DEFAULT_BUCKET_SECONDS
 ) -> list[Segment]:
-    """Runs of one label over contiguous buckets, in order; `bucket_starts`: one per label.
+    """Group contiguous buckets of one label into segments.
 
-    `bucket_count × bucket_seconds` is each segment's length. Raises ValueError when the lengths differ.
+    Args:
+        bucket_starts: N aware starts in order of time.
+        labels: N labels.
+        bucket_seconds: length of a bucket in seconds; a segment lasts `bucket_count × bucket_seconds`.
+
+    Raises:
+        ValueError: the lengths differ.
     """
     step = timedelta(seconds=bucket_seconds)
     segments: list[Segment] = []
@@ -162,13 +187,17 @@ def merge_short_segments(
     *,
     min_duration_seconds: float = MIN_BLOCK_DURATION_SECONDS,
 ) -> list[Segment]:
-    """Hysteresis: segments shorter than `min_duration_seconds` join a neighbour, never across a gap.
+    """Merge each short segment into a neighbour (hysteresis), never across a gap. O(number of segments).
 
-    A segment lasts `bucket_count × bucket_seconds`.
+    The leftmost short segment that can move merges first, until none can. It merges into the previous segment when both
+    have one label, else into the next when both have one label, else into the longer neighbour (tie: the earlier). The
+    last segment of a contiguous run merges into the previous one; the first one merges only into a next one of its
+    label.
 
-    Again and again the leftmost short segment that can move joins the previous one if that has its label, else the
-    next if that has its label, else the longer neighbour (tie: the earlier); the last of a contiguous run joins the
-    one before; the first moves only into a same-label next one. O(number of segments).
+    Args:
+        segments: segments in order of time.
+        bucket_seconds: length of a bucket in seconds; a segment lasts `bucket_count × bucket_seconds`.
+        min_duration_seconds: segments shorter than this are short.
     """
     merged: list[Segment] = []
     fewest = math.ceil(min_duration_seconds / bucket_seconds)
@@ -196,9 +225,9 @@ Joined = tuple[int, int, _Label]
 
 
 def merge_short(labels: Sequence[_Label], lengths: Sequence[int], min_length: int) -> list[Joined[_Label]]:
-    """`merge_short_segments` of one contiguous run, in plain numbers: what was joined, in order.
+    """Apply `merge_short_segments` to one contiguous run in plain numbers; returns the merged runs in order.
 
-    Left of the current segment nothing can move, so a merge steps back at most one.
+    No segment left of the current one can move, so a merge steps back at most one.
     """
     left: list[tuple[int, int, _Label, int]] = []
     right = [(i, i, labels[i], lengths[i]) for i in range(len(labels) - 1, -1, -1)]
@@ -222,7 +251,7 @@ def merge_short(labels: Sequence[_Label], lengths: Sequence[int], min_length: in
 
 
 def _joins_previous(label: Any, previous: tuple[Any, ...] | None, following: tuple[Any, ...] | None) -> bool:
-    """A same-label previous one, else no same-label next one and the previous at least as long."""
+    """Whether the previous segment has this label, or, when the next one has not, is at least as long as the next."""
     if previous is None:
         return False
     if following is None or previous[2] == label:
@@ -231,7 +260,7 @@ def _joins_previous(label: Any, previous: tuple[Any, ...] | None, following: tup
 
 
 def flap_rate(labels: Sequence[str]) -> float:
-    """Changes of label divided by buckets, unrounded; 0.0 without labels."""
+    """Return label changes per bucket, from 0 to 1, unrounded; 0.0 without labels."""
     if not labels:
         return 0.0
     return sum(a != b for a, b in pairwise(labels)) / len(labels)

@@ -118,7 +118,7 @@ class TaxonomyAdvanced(_Part):
 
 
 class TaxonomyConfig(_Part):
-    """A whole taxonomy file, in the file's sections. Raises TaxonomyError, whose `key` names what is wrong.
+    """A taxonomy file, field by section. Raises TaxonomyError, whose `key` names the mistake.
 
     >>> TaxonomyConfig(buckets=[TaxonomyBucket(name="Code", core_labels=["Build", "Debug"])]).mixed_label_name
     'Mixed/Unknown'
@@ -146,32 +146,32 @@ class TaxonomyConfig(_Part):
 
     @property
     def mixed_label_name(self) -> str:
-        """What a minute is called that the model is not sure of."""
+        """The name of a rejected minute."""
         return self.reject.mixed_label_name
 
     @property
     def include_rejected_in_reports(self) -> bool:
-        """Whether reports count such minutes."""
+        """Whether reports count rejected minutes."""
         return self.reject.include_rejected_in_reports
 
     @property
     def probability_aggregation(self) -> Literal["sum", "max"]:
-        """A bucket's probability: the sum of its labels', or the largest of them."""
+        """How a bucket's probability follows from its labels': their sum, or their maximum."""
         return self.advanced.probability_aggregation
 
     @property
     def min_confidence_for_mapping(self) -> float:
-        """Below this probability no bucket is named."""
+        """The bucket probability below which a minute gets the mixed name."""
         return self.advanced.min_confidence_for_mapping
 
     @property
     def reweight_core_labels(self) -> dict[str, float]:
-        """How much a core label counts, 1.0 where it is not named."""
+        """The weight of each core label; 1.0 for a label that is not named."""
         return self.advanced.reweight_core_labels
 
     @property
     def digest(self) -> str:
-        """64 hex digits over the content: equal for files that say the same."""
+        """64 hex digits over the content: equal for files with equal content."""
         # one flat object, as before the sections were fields: records name taxonomies by this
         flat: dict[str, Any] = self.model_dump()
         flat |= flat.pop("reject") | flat.pop("advanced")
@@ -179,7 +179,7 @@ class TaxonomyConfig(_Part):
 
 
 def default_taxonomy() -> TaxonomyConfig:
-    """One bucket per core label, named like it."""
+    """Return the taxonomy with one bucket per core label, under the label's name."""
     buckets = [
         TaxonomyBucket(name=label, core_labels=[label], color=color)
         for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)

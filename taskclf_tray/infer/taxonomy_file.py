@@ -32,7 +32,7 @@ _NEXT_STEP: Final = "Correct the file and save it again."
 
 
 def load_taxonomy(path: Path) -> TaxonomyConfig:
-    """Read a taxonomy file. Raises TaxonomyError (with `line` and `key` where known) for anything wrong with it."""
+    """Read a taxonomy file. Raises TaxonomyError, with `line` and `key` of the mistake where they are known."""
     try:
         text = read_bounded(path, MAX_FILE_BYTES).decode("utf-8-sig")
     except BadJsonError as error:
@@ -43,7 +43,7 @@ def load_taxonomy(path: Path) -> TaxonomyConfig:
 
 
 def parse_taxonomy(text: str, *, source: str = "file") -> TaxonomyConfig:
-    """The taxonomy in YAML text; `source` names it in errors. Raises TaxonomyError as `load_taxonomy` does."""
+    """Parse the taxonomy in a YAML text; `source` names it in errors. Raises TaxonomyError as `load_taxonomy` does."""
     try:
         document = parse_plain_yaml(text)
     except PlainYamlError as error:
@@ -62,7 +62,7 @@ def _refused(source: str, what: str, key: str | None, line: int | None) -> Taxon
 
 
 def save_taxonomy(config: TaxonomyConfig, path: Path) -> Path:
-    """Write a taxonomy so that `load_taxonomy` gives an equal one; the file appears whole. Returns `path`."""
+    """Write a taxonomy atomically, so that `load_taxonomy` gives an equal one. Returns `path`. Raises OSError."""
     text = yaml.safe_dump(config.model_dump(), sort_keys=False, allow_unicode=True)
     write_text_atomic(path, text)
     return path

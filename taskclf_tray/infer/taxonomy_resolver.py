@@ -25,17 +25,22 @@ _ROUNDING: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class TaxonomyResult:
-    """The mapped label, and each bucket's probability in file order (sums to 1)."""
+    """The mapped label, and the probability of each bucket in file order (sums to 1)."""
 
     mapped_label: str
     mapped_probs: dict[str, float]
 
 
 class TaxonomyResolver:
-    """Maps smoothed labels and calibrated probabilities by one taxonomy.
+    """Maps smoothed labels and calibrated probabilities to the buckets of one taxonomy.
 
-    `bucket_names`: the person's buckets in file order, then `Other` when a core label is in none of them (a
-    bucket of that name takes those labels instead).
+    `bucket_names`: the person's buckets in file order, then `Other` when a core label is in none of them (a bucket of
+    that name takes those labels instead).
+
+    >>> from taskclf_tray.infer.taxonomy_config import TaxonomyBucket
+    >>> resolver = TaxonomyResolver(TaxonomyConfig(buckets=[TaxonomyBucket(name="Code", core_labels=["Build"])]))
+    >>> resolver.resolve(1, [0, 1, 0, 0, 0, 0, 0, 0])
+    TaxonomyResult(mapped_label='Code', mapped_probs={'Code': 1.0, 'Other': 0.0})
     """
 
     def __init__(self, config: TaxonomyConfig) -> None:
@@ -59,9 +64,12 @@ class TaxonomyResolver:
     def resolve(
         self, core_label_id: int, core_probs: Sequence[float] | FloatArray, *, is_rejected: bool = False
     ) -> TaxonomyResult:
-        """One bucket that is not smoothed: its core label and the eight calibrated probabilities in label order.
+        """Map one unsmoothed bucket.
 
-        A rejected one has the mixed name, and its probabilities all the same.
+        Args:
+            core_label_id: number of the core label in label order.
+            core_probs: eight calibrated probabilities in label order.
+            is_rejected: a rejected bucket gets the mixed name; its probabilities are mapped all the same.
         """
         label = MIXED_UNKNOWN if is_rejected else LABEL_SET_V1[core_label_id]
         probs = [float(p) for p in core_probs]
@@ -75,7 +83,13 @@ class TaxonomyResolver:
         *,
         is_rejected: Sequence[bool] | npt.NDArray[np.bool_] | None = None,
     ) -> list[TaxonomyResult]:
-        """`resolve` of many: N label ids and (N, 8) probabilities."""
+        """Map N unsmoothed buckets as `resolve` does.
+
+        Args:
+            core_label_ids: N numbers of core labels.
+            core_probs: (N, 8) calibrated probabilities.
+            is_rejected: N flags; None rejects nothing.
+        """
         rejected = [False] * len(core_label_ids) if is_rejected is None else [bool(one) for one in is_rejected]
         lines = zip(core_label_ids, np.asarray(core_probs).tolist(), rejected, strict=True)
         return [self.resolve(int(label), probs, is_rejected=bad) for label, probs, bad in lines]

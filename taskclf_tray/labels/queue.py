@@ -1,7 +1,7 @@
-"""The queue of blocks that want the person's label: one store, one entry per block, skipped stays skipped.
+"""The labelling queue: one store, one entry per block, skipped entries stay skipped.
 
-Every change is one transaction of SQLite, so any number of processes may work on one file. The key of an entry is
-(user_id, start): the same block again updates what waits, and never re-opens what was labelled or skipped.
+Every change is one SQLite transaction, so any number of processes may share the file. The key of an entry is
+(user_id, start): queueing a block again updates its pending entry, and never re-opens a labelled or skipped one.
 """
 
 from __future__ import annotations
@@ -38,11 +38,21 @@ def _utc_now() -> datetime:
 
 
 class ActiveLabelingQueue:
-    """The queue in the SQLite store at `queue_path`; owned by one thread, shared by any number of processes.
+    """The queue in the SQLite store at `queue_path`; one thread owns the object, any number of processes share the
+    file.
 
-    A path that ends in `.json` is the list other programs share: the store is then `<queue_path>.sqlite3` beside it,
-    what they add to the list or close there is seen at the next call, and the entries here appear in it. Every method
+    A `queue_path` that ends in `.json` is a list shared with other programs: its store is `<queue_path>.sqlite3` beside
+    it. Each call reads what other programs added or closed in the list, and writes new entries into it. Every method
     raises StoreError when the store fails.
+
+    >>> import tempfile
+    >>> noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    >>> row = {"user_id": "me", "bucket_start_ts": noon, "confidence": 0.4, "predicted_label": "Build"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     queue = ActiveLabelingQueue(Path(folder, "queue.sqlite3"))
+    ...     queue.enqueue_low_confidence([row]), queue.get_pending()[0].confidence
+    ...     queue.close()
+    (1, 0.4)
     """
 
     def __init__(
@@ -53,7 +63,18 @@ class ActiveLabelingQueue:
         time_zone: Callable[[], str] = local_zone_name,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """Open or create. Raises LabelError for a file that is no queue, StoreError."""
+        """Open or create the queue.
+
+        Args:
+            queue_path: the store, or a shared `.json` list.
+            max_asks_per_day: new entries of low confidence and audit per local day.
+            time_zone: returns the name of the local zone.
+            now: returns the aware current time.
+
+        Raises:
+            LabelError: the file is not a queue.
+            StoreError: the store cannot be opened.
+        """
         store_path, list_path = find_store(Path(queue_path))
         database = Database(store_path)
         queue_list = None if list_path is None else QueueList(list_path, database)
@@ -74,7 +95,7 @@ class ActiveLabelingQueue:
         time_zone: Callable[[], str] = local_zone_name,
         now: Callable[[], datetime] = _utc_now,
     ) -> ActiveLabelingQueue:
-        """The queue in an open database; `close` leaves that open."""
+        """Return the queue in an open database; `close` leaves the database open."""
         queue = cls.__new__(cls)
         queue._begin(database, max_asks_per_day, time_zone, now, owns_database=False)
         return queue
@@ -97,32 +118,46 @@ class ActiveLabelingQueue:
         self._list = queue_list
 
     def close(self) -> None:
-        """Close the store, unless it was lent."""
+        """Close the store, unless the caller opened it."""
         if self._owns_database:
             self._database.close()
 
     # -- queueing ---------------------------------------------------------------------------------------------
 
     def enqueue_low_confidence(self, df: Predictions, threshold: float = DEFAULT_ASK_THRESHOLD) -> int:
-        """Queue the blocks that hold a row strictly below the threshold; how many entries are new.
+        """Queue the blocks that hold a row strictly below the threshold, the least confident first.
 
-        `df`: a DataFrame, or records, with user_id, bucket_start_ts, confidence and predicted_label. Contiguous rows
-        of one user and predicted label are one block. At most `max_asks_per_day` a local day go in, the least
-        confident first. Raises LabelError.
+        Args:
+            df: a DataFrame, or records, with user_id, bucket_start_ts, confidence and predicted_label. Contiguous rows
+                of one user and predicted label are one block.
+            threshold: from 0 to 1.
+
+        Returns:
+            The number of new entries, at most `max_asks_per_day` per local day.
+
+        Raises:
+            LabelError: a record is incomplete or invalid.
         """
         blocks = join_rows(to_rows(df))
         return self._enqueue([block for block in blocks if _confidence(block) < threshold], "low_confidence")
 
     def enqueue_drift(self, buckets: Predictions, limit: int = DEFAULT_DRIFT_LABEL_LIMIT) -> int:
-        """Queue the `limit` least confident rows, contiguous ones as one block; how many entries are new.
+        """Queue the `limit` least confident buckets, contiguous ones as one block, outside the daily limit.
 
-        `buckets`: records with user_id, bucket_start_ts and bucket_end_ts; those without a confidence come last. They
-        do not count against the day's limit. Raises LabelError.
+        Args:
+            buckets: records with user_id, bucket_start_ts and bucket_end_ts; those without a confidence come last.
+            limit: number of buckets.
+
+        Returns:
+            The number of new entries.
+
+        Raises:
+            LabelError: a record is incomplete or invalid.
         """
         return self.enqueue_drifted_rows(to_rows(buckets, has_confidence=False), limit)
 
     def enqueue_drifted_rows(self, rows: Iterable[QueueRow], limit: int = DEFAULT_DRIFT_LABEL_LIMIT) -> int:
-        """The same for rows that were read already."""
+        """Queue rows that are already parsed, as `enqueue_drift` does."""
         least = sorted(rows, key=lambda row: row.urgency)[: max(0, limit)]
         return self._enqueue(join_rows(sorted(least, key=lambda row: (row.user_id, row.start_us))), "drift")
 
@@ -135,7 +170,7 @@ class ActiveLabelingQueue:
         zone: str,
         reason: RequestReason = "low_confidence",
     ) -> list[LabelRequest]:
-        """Queue closed blocks of at least 5 min that the model decided, and that are low when that is the reason.
+        """Queue the closed blocks of at least 5 min that the model decided; for `low_confidence` only the low ones.
 
         Returns the entries that are new or changed.
         """
@@ -149,7 +184,7 @@ class ActiveLabelingQueue:
     def enqueue_gap(
         self, user_id: str, start: datetime, end: datetime, *, at: datetime, zone: str
     ) -> LabelRequest | None:
-        """Queue the question for time away; None when it was labelled, skipped or queued already.
+        """Queue time away from the computer; None when it is already labelled, skipped or queued.
 
         Raises ValueError when `end` is not after `start`.
         """
@@ -160,9 +195,10 @@ class ActiveLabelingQueue:
         return next(iter(new + changed), None)
 
     def withdraw_missing(self, user_id: str, start_us: int, end_us: int, kept_starts: Collection[int]) -> int:
-        """Forget what waits for low confidence or as an audit, begins in [start_us, end_us) and is no block any more.
+        """Remove pending entries that begin in [start_us, end_us) and whose block no longer exists.
 
-        `kept_starts`: where the blocks begin that still are. Returns how many went.
+        Only low-confidence and audit entries are removed. `kept_starts`: the starts of the blocks that exist. Returns
+        the number of removed entries.
         """
         with self._database.transaction():
             waiting = self._database.requests.beginning(user_id, start_us, end_us)
@@ -176,15 +212,28 @@ class ActiveLabelingQueue:
     # -- reading and answering --------------------------------------------------------------------------------
 
     def get_pending(self, limit: int | None = None, user_id: str | None = None) -> list[LabelRequest]:
-        """What waits, the least confident first; entries without a confidence last, equal ones oldest first."""
+        """List the pending entries, the least confident first; entries without a confidence last, ties oldest first.
+
+        Args:
+            limit: maximum number of entries.
+            user_id: only entries of this user.
+        """
         self._pull()
         with self._database.reading():
             return [from_record(record) for record in self._database.requests.most_urgent(user_id, limit)]
 
     def mark_done(self, request_id: str, status: str = "labeled") -> LabelRequest | None:
-        """Close an entry as `labeled` or `skipped`, for good; None when it is unknown or closed already.
+        """Close an entry for good.
 
-        Raises ValueError for another status.
+        Args:
+            request_id: the id of the entry.
+            status: `labeled` or `skipped`.
+
+        Returns:
+            The closed entry; None when it is unknown or already closed.
+
+        Raises:
+            ValueError: another status.
         """
         if status not in ("labeled", "skipped"):
             raise ValueError(f"a request is closed as 'labeled' or 'skipped', not {status!r}")
@@ -223,7 +272,7 @@ class ActiveLabelingQueue:
     def _offer(
         self, rows: Iterable[QueueRow], reason: RequestReason, at: datetime, zone: str
     ) -> tuple[list[LabelRequest], list[LabelRequest]]:
-        """Put in what is not there while the day has room, the least confident first; the (new, changed) entries."""
+        """Add missing entries while the day has room, the least confident first. Returns the (new, changed) entries."""
         requests = self._database.requests
         day = local_date(at, zone).isoformat()
         room: dict[str, float] = {}
@@ -246,16 +295,16 @@ class ActiveLabelingQueue:
         return [from_record(record) for record in new], [from_record(record) for record in changed]
 
     def _room(self, user_id: str, day: str, reason: RequestReason) -> float:
-        """How many more entries the day takes."""
+        """Return how many more entries fit into the day."""
         if reason not in _COUNTED:
             return math.inf
         return self._max_asks_per_day - self._database.requests.count_on(user_id, day)
 
     def _is_dealt_with(self, row: QueueRow, reason: RequestReason) -> bool:
-        """Whether the person labelled all of it, or most of it was in an entry that is closed.
+        """Whether the person labelled the whole row, or closed entries cover most of it.
 
-        A revision may move a block's start by a minute: what was skipped is not asked again under another key. A
-        drifted minute inside a block that waits is no question of its own.
+        A revision may move the start of a block by a minute, so a skipped block must not return under another key.
+        Drifted buckets inside a pending block need no entry of their own.
         """
         start, end = row.start_us, row.end_us
         spans = self._database.labels.between(row.user_id, start, end)
@@ -291,9 +340,10 @@ def _new_record(row: QueueRow, reason: RequestReason, at: datetime, day: str) ->
 
 
 def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> RequestRecord:
-    """The entry after a revision of its block: a closed one stays, and so does one that asks something else.
+    """Return the entry after a revision of its block.
 
-    Time away is no block that is revised, and drift adds nothing to a block that waits already.
+    Closed entries, and entries with another kind of reason, stay as they are. A gap is not a revised block, and drift
+    adds nothing to a pending block.
     """
     is_other = reason != known.reason and (reason == "drift" or "gap" in (reason, known.reason))
     if known.status != "pending" or is_other:

@@ -1,4 +1,4 @@
-"""One question that waits for the person, as everyone but the store sees it."""
+"""A request for a label, with aware times."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestSta
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest(Model):
-    """A block that wants a label (contract, section 14); (user_id, bucket_start_ts) is its key.
+    """A block in the queue for a label (contract, section 14); (user_id, bucket_start_ts) is its key.
 
-    `confidence` is the block's lowest minute's, None for a gap. `predicted_label` and `second_label` are the
-    likeliest answers.
+    `confidence` is the lowest of the block's buckets, None for a gap. `predicted_label` and `second_label` are the two
+    most probable labels.
+
+    >>> from datetime import UTC, datetime
+    >>> noon, later = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 5, 12, 10, tzinfo=UTC)
+    >>> LabelRequest("r1", "me", noon, later, "low_confidence", 0.41, "Build", noon).status
+    'pending'
     """
 
     request_id: str
@@ -31,7 +36,7 @@ class LabelRequest(Model):
 
 
 def from_record(record: RequestRecord) -> LabelRequest:
-    """The stored entry with its times."""
+    """Convert a stored record into a request."""
     return LabelRequest(
         record.request_id,
         record.user_id,
@@ -47,7 +52,7 @@ def from_record(record: RequestRecord) -> LabelRequest:
 
 
 def to_record(request: LabelRequest, local_day: str) -> RequestRecord:
-    """The entry as stored; `local_day` (ISO) is the day on the person's calendar it was queued on."""
+    """Convert a request into a record; `local_day` (ISO) is the calendar day of the queueing."""
     return RequestRecord(
         request.request_id,
         request.user_id,

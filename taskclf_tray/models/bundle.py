@@ -131,10 +131,19 @@ def check_compatible(run_dir: Path, metadata: ModelMetadata, *, schema: bool = T
 def load_model_bundle(
     run_dir: Path, *, validate_schema: bool = True, validate_labels: bool = True
 ) -> tuple[Forest, ModelMetadata, CatEncoders]:
-    """Read a bundle: (model, metadata, vocabularies).
+    """Read a bundle.
 
-    The model file is compared with the recorded SHA-256 where there is one; `Forest.verified` tells.
-    Raises ModelFormatError, ModelIncompatibleError.
+    Args:
+        run_dir: the folder of the bundle.
+        validate_schema: check the feature schema and its hash.
+        validate_labels: check that the labels are the eight core labels.
+
+    Returns:
+        (model, metadata, categorical encoders). `Forest.verified` tells whether the recorded SHA-256 was compared.
+
+    Raises:
+        ModelFormatError: a file is missing, damaged or in an unknown format.
+        ModelIncompatibleError: the bundle belongs to another schema or label set.
     """
     from taskclf_tray.infer.forest import Forest  # numpy: 0.1 s of the start of commands that only read metadata
 
@@ -192,12 +201,23 @@ def save_model_bundle(
     base_dir: Path,
     cat_encoders: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a bundle into `base_dir` and return its directory.
+    """Write a new bundle into `base_dir`, under a hidden name until it is complete.
 
-    `model`: LightGBM text, or anything with `model_to_string()`. `confusion_df`: anything with `to_csv()` (a
-    DataFrame), or rows of counts in the order of `metadata.label_set`. `cat_encoders`: column → list of texts, or an
-    object with `classes_`. The SHA-256 of the model is recorded, and the time of creation where it is missing.
-    The directory is written beside under a hidden name and renamed in. Raises OSError, ValueError, HomeBusyError.
+    Args:
+        model: LightGBM text, or an object with `model_to_string()`.
+        metadata: the metadata; the model's SHA-256 and, when missing, the time of creation are filled in.
+        metrics: the content of metrics.json.
+        confusion_df: a DataFrame, or rows of counts in the order of `metadata.label_set`.
+        base_dir: the folder of the bundles.
+        cat_encoders: by column, the texts or an object with `classes_`.
+
+    Returns:
+        The folder of the bundle.
+
+    Raises:
+        ValueError: a value cannot be written as JSON.
+        HomeBusyError: another program holds the lock of the home.
+        OSError: a file cannot be written.
     """
     text = (model if isinstance(model, str) else str(model.model_to_string())).encode()
     made = metadata.created_at or datetime.now(UTC).isoformat()

@@ -1,4 +1,4 @@
-"""`metadata.json` of a model bundle: what was trained, on what, for which rows."""
+"""`metadata.json` of a model bundle: how the model was trained, on which data, for which feature schema."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ _SHARE: Final = "a number from 0 to 1, or null"
 
 
 class ModelMetadata(FileModel):
-    """The keys of `metadata.json`; unknown ones are kept in `model_extra`, in their order.
+    """The keys of `metadata.json`; `model_extra` keeps unknown keys in their order.
 
     Raises ValueError for a value of a wrong type or out of range.
+
+    >>> metadata = ModelMetadata(schema_version="v3", schema_hash="1a2b", label_set=("Build", "Write"))
+    >>> metadata.data_provenance
+    'real'
     """
 
     model_config = ConfigDict(extra="allow")

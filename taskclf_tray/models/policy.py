@@ -55,7 +55,7 @@ _FOLDER: Final = "the path of a folder, relative to the folder that holds models
 
 
 class InferencePolicy(FileModel):
-    """One policy. Keys beyond the fields are kept in `model_extra`, in their order.
+    """One inference policy. `model_extra` keeps unknown keys in their order.
 
     `model_dir` and `calibrator_store_dir` are relative to the home (the parent of models/), with `/`.
     Raises PolicyValidationError for a value of a wrong type or out of range.
@@ -144,9 +144,23 @@ def build_inference_policy(
     source: str = "manual",
     transitions: Transitions | None = None,
 ) -> InferencePolicy:
-    """A policy made now, with the `transitions` learnt, if any. Raises PolicyValidationError for wrong values.
+    """Build a policy with the current time.
 
-    `git_commit` says "unknown": an installed program has no repository to ask.
+    Args:
+        model_dir: the bundle, relative to the home.
+        model_schema_hash: `schema_hash` of the bundle's metadata.json.
+        model_label_set: `label_set` of the bundle's metadata.json.
+        reject_threshold: from 0 to 1.
+        calibrator_store_dir: the store, relative to the home.
+        calibration_method: the store's method, `temperature` or `isotonic`.
+        source: what made the policy.
+        transitions: the learnt transitions between labels, if any.
+
+    Returns:
+        The policy; its `git_commit` is "unknown", because an installed program has no repository.
+
+    Raises:
+        PolicyValidationError: a value has a wrong type or is out of range.
     """
     values = {
         "model_dir": model_dir,
@@ -169,7 +183,15 @@ def policy_path(models_dir: Path) -> Path:
 
 
 def save_inference_policy(policy: InferencePolicy, models_dir: Path) -> Path:
-    """Replace the policy file as a whole, under the home's lock; return its path. Raises OSError, HomeBusyError."""
+    """Replace the policy file atomically, under the home's lock.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        HomeBusyError: another program holds the lock of the home.
+        OSError: the file cannot be written.
+    """
     path = policy_path(models_dir)
     with home_lock(Path(models_dir).parent):
         write_text_atomic(path, json_text(policy.model_dump()))
@@ -223,7 +245,7 @@ def _refused(mistake: Mistake, text: str | bytes) -> PolicyValidationError:
 
 
 def load_inference_policy(models_dir: Path) -> InferencePolicy | None:
-    """The policy of these models; None when it is missing or invalid, and then the log says why."""
+    """Load the policy of these models; None when it is missing or invalid, with the reason in the log."""
     try:
         return read_inference_policy(models_dir)
     except PolicyValidationError as error:
@@ -233,7 +255,7 @@ def load_inference_policy(models_dir: Path) -> InferencePolicy | None:
 
 
 def remove_inference_policy(models_dir: Path) -> bool:
-    """Remove the policy file; whether there was one. Raises OSError, HomeBusyError."""
+    """Remove the policy file. Returns whether there was one. Raises OSError, HomeBusyError."""
     path = policy_path(models_dir)
     if not path.is_symlink() and not path.exists():
         return False
@@ -247,7 +269,11 @@ def remove_inference_policy(models_dir: Path) -> bool:
 
 
 def validate_policy(policy: InferencePolicy, models_dir: Path) -> None:
-    """Raise PolicyValidationError unless what the policy names is in the home and fits (contract, section 10)."""
+    """Check that what the policy names is in the home and fits together (contract, section 10).
+
+    Raises:
+        PolicyValidationError: the first mismatch.
+    """
     for problem in _disk_problems(policy.model_dump(), models_dir):
         raise problem
 
@@ -285,14 +311,15 @@ def _disk_problems(
 
 
 def render_default_inference_policy_template_json() -> str:
-    """The text of `configs/inference_policy.template.json`, always the same bytes."""
+    """Render the text of `configs/inference_policy.template.json`; the bytes are always the same."""
     return json_text(_template(_TEMPLATE_CREATED_AT, "", "template", "<TASKCLF_HOME>").model_dump())
 
 
 def write_inference_policy_starter_template(models_dir: Path) -> Path:
-    """Put a policy with placeholders where a person can fill it in; an existing file is left as it is.
+    """Write a policy with placeholders for a person to fill in; an existing file stays as it is.
 
-    The placeholders fail `validate_policy`, so nothing is served by it before it is filled in.
+    `validate_policy` refuses the placeholders, so the policy serves nothing before they are filled in. Returns the
+    path. Raises OSError, HomeBusyError.
     """
     path = policy_path(models_dir)
     with home_lock(Path(models_dir).parent):

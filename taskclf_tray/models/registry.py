@@ -61,7 +61,11 @@ class BundleInfo:
 
 
 class ActivePointer(FileModel):
-    """`active.json`; `model_dir` is relative to the home. Keys beyond the fields are kept in `model_extra`."""
+    """The content of `active.json`; `model_dir` is relative to the home. `model_extra` keeps unknown keys.
+
+    >>> ActivePointer(model_dir="models/run-1", selected_at="2026-01-05T12:00:00+00:00").policy_version
+    1
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -85,9 +89,11 @@ def bundle_info(run_dir: Path) -> BundleInfo:
 
 
 def list_bundles(models_dir: Path, *, is_thorough: bool = False) -> list[BundleInfo]:
-    """All bundles: those that can be served first, best first; then the others by name.
+    """List all bundles: those that can be served first, best first; then the others by name.
 
-    `is_thorough`: load each as for serving (0.1 s and more), which alone finds damage inside the trees.
+    Args:
+        models_dir: the folder of the bundles.
+        is_thorough: load each bundle as for serving (0.1 s and more each), which also finds damage inside the trees.
     """
     models_dir = Path(models_dir)
     if not models_dir.is_dir():
@@ -149,7 +155,7 @@ def _rank(info: BundleInfo) -> tuple[bool, int, float, float, float, str]:
 
 
 def read_active(models_dir: Path) -> ActivePointer | None:
-    """The active pointer; None when there is none. Raises ModelFormatError for a damaged file."""
+    """Read the active pointer; None when there is none. Raises ModelFormatError for a damaged file."""
     path = Path(models_dir) / ACTIVE_FILE
     if not path.exists() and not path.is_symlink():
         return None

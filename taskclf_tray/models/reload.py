@@ -140,10 +140,15 @@ class _Reloader(ABC):
 
 
 class InferencePolicyReloader(_Reloader):
-    """Watches the policy, or active.json while there is no policy.
+    """Watches the inference policy, or active.json while there is no policy.
 
-    A policy that is wrong never falls through to the active or best model here: the old config stays. A policy that
-    was removed does.
+    An invalid policy never falls back to the active or the best model: the previous config stays in force. A policy
+    that was removed does fall back.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     InferencePolicyReloader(Path(home, "models")).check_reload() is None  # nothing has changed
+    True
     """
 
     def _watched(self) -> tuple[Path, ...]:
@@ -157,9 +162,14 @@ class InferencePolicyReloader(_Reloader):
 
 
 class ActiveModelReloader:
-    """Watches active.json alone: whether a policy serves another model is not its business.
+    """Watches active.json alone and ignores any policy.
 
-    `last_problem`: why the pointer as it is now is not followed, None when it is.
+    `last_problem`: why the current pointer is not followed, None when it is.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     ActiveModelReloader(Path(home, "models")).check_reload() is None  # nothing has changed
+    True
     """
 
     def __init__(

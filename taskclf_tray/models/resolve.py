@@ -52,7 +52,11 @@ _OTHER_MODEL_STEP: Final = "Train a model or copy one into the models folder of 
 
 
 class ModelResolutionError(TaskclfError):
-    """No model can be served; `report.excluded` has every excluded bundle with its reason, `str()` spells it out."""
+    """No model can be served; `report.excluded` lists each excluded bundle with its reason, and `str()` spells it out.
+
+    >>> print(ModelResolutionError("There is no model.", next_step="Train one."))
+    There is no model. Train one.
+    """
 
     def __init__(self, message: str, report: SelectionReport | None = None, *, next_step: str | None = None) -> None:
         has_excluded = report is not None and bool(report.excluded)
@@ -68,12 +72,18 @@ class ModelResolutionError(TaskclfError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResolvedInferenceConfig:
-    """Everything stages 2–6 need, built as a whole; immutable.
+    """Everything that stages 2–6 need, built as a whole; immutable.
 
-    `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. `config_digest` is equal for two configs
-    exactly when they answer alike. `warnings`: what stood in the way of an earlier step. `calibrator` changes nothing
-    unless one was named explicitly; a store goes before it. `transitions`: those the policy holds; whether they are
-    used is the person's choice.
+    `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. Two configs predict alike exactly when
+    their `config_digest` is equal. `warnings` lists the problems of the sources that were tried first. `calibrator` is
+    the identity unless one was named explicitly, and a store takes precedence over it. `transitions` are those of the
+    policy; the person chooses whether they are used.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     config = resolve_inference_config(Path(home, "models"), with_starter=True)
+    >>> config.origin
+    'starter'
     """
 
     model: Forest
@@ -115,12 +125,19 @@ def resolve_inference_config(
     parts: BundleCache = READ_ANEW,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
-    """What to serve from these models; `parts` may have read some of it before.
+    """Resolve what to serve: the explicit model, the policy, the active bundle, or the best one (contract, section 10).
 
-    `with_starter`: where the models folder holds no bundle at all, the starter model is served from the package.
+    Args:
+        models_dir: the folder of the bundles; its parent is the home.
+        model_dir_override: the bundle to serve: a path, a path relative to the home, or a name.
+        reject_threshold_override: from 0 to 1, in place of the policy's.
+        calibrator_store_override: folder of the store to use.
+        calibrator_path_override: one calibrator file for all users.
+        parts: a cache of bundles and stores.
+        with_starter: serve the starter model of the package when `models_dir` holds no bundle at all.
 
     Raises:
-        ModelResolutionError: nothing, or not the explicit model, can be served; or a threshold out of [0, 1].
+        ModelResolutionError: no model, or not the explicit one, can be served; or the threshold is out of [0, 1].
         CalibratorError: the explicit store or calibrator cannot be read.
     """
     models_dir = Path(models_dir)
@@ -340,9 +357,18 @@ def found_model(model_dir: Path, models_dir: Path) -> Path:
 def resolve_model_dir(
     model_dir: Path | str | None, models_dir: Path, policy: SelectionPolicy | InferencePolicy | None = None
 ) -> Path:
-    """The bundle directory alone: explicit, that of an inference policy given, the active or the best.
+    """Resolve the bundle directory alone.
 
-    A selection policy says how the best is found. Raises ModelResolutionError.
+    Args:
+        model_dir: the explicit model: a path, a path relative to the home, or a name.
+        models_dir: the folder of the bundles; its parent is the home.
+        policy: the inference policy to follow, or the ranking of bundles.
+
+    Returns:
+        The folder of the explicit model, else the policy's, else the active one, else the best.
+
+    Raises:
+        ModelResolutionError: there is no such model, or none can be served.
     """
     models_dir = Path(models_dir)
     if model_dir is not None:

@@ -1,7 +1,7 @@
-"""What is chosen where no policy says so: which bundle, with the reason for every one left out, and its calibrators.
+"""Selection without a policy: the bundle to serve, the reason for each excluded bundle, and the bundle's calibrators.
 
-The active pointer or the ranking chooses the bundle. A calibrator store belongs to it by what the store says, never by
-a guess.
+The active pointer or the ranking selects the bundle. A calibrator store belongs to a bundle only if its `store.json`
+says so.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class SelectionPolicy(Model):
-    """How bundles are ranked; there is one way so far (contract, section 9)."""
+    """The version of the ranking of bundles; 1 is the only one (contract, section 9). Raises ValueError for another.
+
+    >>> SelectionPolicy().version
+    1
+    """
 
     version: int = 1
 
@@ -46,7 +50,7 @@ class SelectionPolicy(Model):
 
 @dataclass(frozen=True, slots=True)
 class ExclusionRecord(Model):
-    """A bundle that was considered and cannot be served."""
+    """A bundle that cannot be served, with the reason."""
 
     model_id: str
     reason: str
@@ -55,7 +59,11 @@ class ExclusionRecord(Model):
 
 @dataclass(frozen=True, slots=True)
 class SelectionReport:
-    """The bundles that can be served, best first, and those that cannot with the reason."""
+    """The bundles that can be served, best first, and the excluded ones with their reasons.
+
+    >>> SelectionReport(excluded=[ExclusionRecord("run-1", "metrics.json is missing")]).best is None
+    True
+    """
 
     ranked: list[BundleInfo] = field(default_factory=list)
     excluded: list[ExclusionRecord] = field(default_factory=list)
@@ -70,9 +78,14 @@ class SelectionReport:
 def resolve_active_model(
     models_dir: Path, policy: SelectionPolicy | None = None
 ) -> tuple[BundleInfo | None, SelectionReport | None]:
-    """(the bundle active.json names, None); without a usable pointer (the best bundle or None, the report).
+    """Find the bundle that active.json names, or else the best one. Writes nothing, even when the pointer is damaged.
 
-    Writes nothing, also where the pointer is of no use.
+    Args:
+        models_dir: the folder of the bundles.
+        policy: the ranking.
+
+    Returns:
+        (the active bundle, None); without a usable pointer (the best bundle or None, the report).
     """
     models_dir = Path(models_dir)
     try:
@@ -101,10 +114,18 @@ def write_active_atomic(
     policy: SelectionPolicy | None = None,
     reason: str | Mapping[str, Any] | None = None,
 ) -> ActivePointer:
-    """Point active.json at the bundle, in one step, and append the switch to the history.
+    """Point active.json at the bundle atomically, and append the switch to the history.
 
-    `reason`: a note, kept beside the bundle's scores. Raises ModelFormatError for a bundle outside the home, OSError,
-    HomeBusyError.
+    Args:
+        models_dir: the folder of the bundles.
+        bundle: the bundle to serve.
+        policy: the ranking, which is only checked.
+        reason: a note, stored beside the bundle's scores; or the whole reason as an object.
+
+    Raises:
+        ModelFormatError: the bundle lies outside the home.
+        HomeBusyError: another program holds the lock of the home.
+        OSError: the file cannot be written.
     """
     if policy is not None:
         SelectionPolicy(policy.version)
@@ -122,17 +143,17 @@ class _Store:
 
 
 def find_bound_calibrator_store(home: Path, bundle: BundleInfo) -> Path | None:
-    """The directory of the store the bundle is served with, None for none: the first of `bound_calibrator_stores`."""
+    """Return the folder of the store that the bundle is served with: the first bound one, or None."""
     if bundle.metadata is None:
         return None
     return next(iter(bound_calibrator_stores(home, bundle.name, bundle.metadata.schema_hash)), None)
 
 
 def bound_calibrator_stores(home: Path, bundle_id: str, schema_hash: str) -> list[Path]:
-    """All stores under `artifacts/` that are bound to the bundle, the one to use first (contract, section 10).
+    """List the stores under `artifacts/` that are bound to the bundle, the preferred one first (contract, section 10).
 
-    Bound: `store.json` names exactly this bundle; or it names no bundle and this schema hash. A store that names the
-    bundle comes before one that names only the schema; then the newest; then the first path.
+    A store is bound when `store.json` names this bundle, or names no bundle but this schema hash. Stores that name the
+    bundle come before those that name only the schema; then the newest first, then by path.
     """
     stores = [store for store in _stores(Path(home) / "artifacts") if _is_bound(store, bundle_id, schema_hash)]
     stores.sort(key=lambda store: store.path.as_posix())
@@ -156,7 +177,7 @@ def _stores(artifacts: Path) -> Iterator[_Store]:
 
 
 def _read(folder: Path) -> _Store | None:
-    """None for a file that binds to nothing we can read: an unbound store is never used."""
+    """Read a store's head; None for an unreadable one, because an unbound store is never used."""
     try:
         data = read_json_object(folder / "store.json")
     except BadJsonError:
@@ -178,9 +199,11 @@ def _time(value: object) -> datetime:
 
 
 def inspect_bundle(home: Path, run_dir: Path) -> dict[str, Any]:
-    """Load the bundle as for serving; what is known, and `problem`: why it cannot be served. Never raises.
+    """Load the bundle as for serving and describe it;
 
-    `bound_calibrator_stores`: those made for it, the one it is served with first; relative to the home.
+    `problem` holds the reason when it cannot be served. Never raises.
+
+    `bound_calibrator_stores`: the stores bound to the bundle relative to the home, the served one first.
     """
     metadata, problem = None, None
     forest: Forest | None = None

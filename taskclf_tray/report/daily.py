@@ -1,7 +1,7 @@
-"""The report of one local day, a pure function of its buckets and of what the person said (contract, section 11).
+"""The report of one local day, a pure function of its buckets and the person's labels (contract, section 11).
 
-Time is added up from each bucket's covered seconds, never from merged segments, in whole microseconds, so that the
-parts give the total exactly. Inside a label of the person a second counts for that label, else for the prediction.
+Time is the sum of the buckets' covered seconds, never of merged segments. The sum runs in whole microseconds, so the
+labels add up to the total exactly. Within a labelled span each second counts for that label, else for the prediction.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from taskclf_tray.system.local_zone import local_zone_name
 
 @dataclass(frozen=True, slots=True)
 class FocusBlock:
-    """A stretch of one kind of work without a gap; short segments are not merged into it."""
+    """An uninterrupted run of one label; short segments are not merged into it."""
 
     label: str
     start_ts: datetime
@@ -48,16 +48,16 @@ class FocusBlock:
 
 @dataclass(frozen=True, slots=True)
 class DailyReport:
-    """One day in numbers.
+    """The totals of one day.
 
-    `core_label_seconds` and `ui_label_seconds` (what the person sees) each add up to `covered_seconds`, less
-    `rejected_seconds` unless `is_rejected_included`. Rejected is what the person sees under the mixed name; what they
-    labelled never is. `labelled_seconds` is the covered time they labelled; labelled time without buckets is no
-    covered time and stands apart, in `labelled_away_seconds` by core label.
+    `core_label_seconds` and `ui_label_seconds` (the labels on screen) each add up to `covered_seconds`, less
+    `rejected_seconds` unless `is_rejected_included`. Rejected time is shown under the mixed name; labelled time is
+    never rejected. `labelled_seconds` is the covered time with a label of the person. Labelled time without buckets is
+    not covered time; `labelled_away_seconds` holds it by core label.
 
-    `context_switches` and `longest_focus` are about the person's day, so their labels count: a switch is a change of
-    core label without a gap. The flap rates are about the model, so they do not: changes of label divided by the
-    buckets, before (`raw`) and after smoothing.
+    `context_switches` and `longest_focus` describe the person's day, so labels of the person count: a switch is a
+    change of core label without a gap. The flap rates describe the model, so labels of the person do not count: label
+    changes per bucket before (`raw`) and after smoothing.
     """
 
     date: date
@@ -99,8 +99,10 @@ class DailyReport:
 
 
 def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyReport:
-    """The report of a day. `taxonomy`: the one in force now; it names the person's labels, and says whether rejected
-    time counts among the labels."""
+    """Build the report of a day.
+
+    `taxonomy` is the current one: it names the labels, and decides whether rejected time counts.
+    """
     parts = bucket_parts(day.records, day.spans, taxonomy, day.shown)
     includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
     shown = parts if includes_rejected else [part for part in parts if not part.is_mixed]
@@ -134,10 +136,17 @@ def build_daily_report(
     smoothed_labels: Sequence[str] | None = None,
     time_zone: str | None = None,
 ) -> DailyReport:
-    """The report of a day of which only segments are known, such as those of an `OnlinePredictor`.
+    """Build the report of a day from segments alone, such as those of an `OnlinePredictor`.
 
-    The day is the local one on which the first segment begins; `time_zone`: where, by default this machine's. Flap
-    rates are those of the labels given, before and after smoothing. Raises ValueError without a segment.
+    Args:
+        segments: at least one segment; the day is the local one on which the first segment begins.
+        bucket_seconds: length of a bucket in seconds.
+        raw_labels: labels before smoothing, for the flap rate.
+        smoothed_labels: labels after smoothing, for the flap rate.
+        time_zone: IANA name; this machine's by default.
+
+    Raises:
+        ValueError: there is no segment.
     """
     if not segments:
         raise ValueError("there is no segment to report")
@@ -174,13 +183,13 @@ def _focus_of(segments: Sequence[Segment], zone_name: str, bucket_seconds: int) 
 
 
 def in_seconds(totals_us: Mapping[str, int]) -> dict[str, float]:
-    """Most first; of equal ones the first in the alphabet."""
+    """Convert totals to seconds, largest first, ties in alphabetical order."""
     ordered = sorted(totals_us.items(), key=lambda item: (-item[1], item[0]))
     return {label: total_us / US_PER_SECOND for label, total_us in ordered}
 
 
 def longest(blocks: Iterable[FocusBlock]) -> FocusBlock | None:
-    """The one with the most covered time, of equal ones the first."""
+    """Return the block with the most covered time, the first of equal ones."""
     return max(blocks, key=lambda block: block.covered_seconds, default=None)
 
 
@@ -200,7 +209,7 @@ def _is_switch(before: BucketPart, after: BucketPart) -> bool:
 
 
 def _longest_focus(stretches: Iterable[Sequence[BucketPart]]) -> FocusBlock | None:
-    """Breaks are no work, and what nobody knows is none either."""
+    """Find the longest focus; breaks and rejected time are not focus."""
     return longest(
         FocusBlock(
             run[0].core_label, from_us(run[0].start_us), from_us(run[-1].end_us), run[0].time_zone, _seconds(run)
@@ -211,6 +220,6 @@ def _longest_focus(stretches: Iterable[Sequence[BucketPart]]) -> FocusBlock | No
 
 
 def export_report_json(report: DailyReport, path: Path) -> Path:
-    """Write the report as JSON, whole or not at all. Returns `path`. Raises OSError."""
+    """Write the report as JSON atomically. Returns `path`. Raises OSError."""
     write_json_atomic(Path(path), report.to_dict())
     return Path(path)

@@ -1,8 +1,8 @@
 """ActivityWatch over its REST API: reads, never writes.
 
-The app reads an `ActivityWatchSource`; the inference documents' loop makes single calls. Each of these opens a
-connection of its own, and raises AWConnectionError, AWTimeoutError, AWNotFoundError, AWAuthError, AWProtocolError, and
-ConfigError for an address that is none.
+The app reads an `ActivityWatchSource`; the loop of the inference documents makes single calls. Each of the functions
+opens its own connection, and raises AWConnectionError, AWTimeoutError, AWNotFoundError, AWAuthError, AWProtocolError,
+and ConfigError for an invalid address.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def _without_remainders(events: list[RawEvent], start: datetime) -> list[RawEven
 
 
 def find_window_bucket_id(aw_host: str) -> str:
-    """The bucket with the windows of the machine in use. Raises AWNotFoundError when there is none."""
+    """Find the bucket of window events of the machine in use. Raises AWNotFoundError when there is none."""
     found = _find(aw_host, Stream.WINDOW)
     if found is None:
         raise AWNotFoundError(
@@ -281,19 +281,47 @@ def find_window_bucket_id(aw_host: str) -> str:
 
 
 def find_input_bucket_id(aw_host: str) -> str | None:
-    """The bucket with keyboard and mouse of the machine in use; None when there is none."""
+    """Find the bucket of input events of the machine in use; None when there is none."""
     return _find(aw_host, Stream.INPUT)
 
 
 def fetch_aw_events(aw_host: str, bucket_id: str, start: datetime, end: datetime, *, title_salt: str) -> list[AWEvent]:
-    """Cleaned window events of [start, end), in order of time; `title_salt` is the install's title secret."""
+    """Fetch cleaned window events.
+
+    Args:
+        aw_host: the address of the server.
+        bucket_id: the bucket.
+        start: aware start of the interval.
+        end: aware end, exclusive.
+        title_salt: the title secret of this installation, 64 hex characters.
+
+    Returns:
+        Events of [start, end) in order of time.
+
+    Raises:
+        IdentityError: the secret is not valid.
+        SourceError: the server cannot be read (see above).
+    """
     normaliser = Normaliser(title_salt)
     raw = {Stream.WINDOW: _request(aw_host, bucket_id, start, end)}
     return list(normaliser.events(as_utc(start), as_utc(end), raw).window)
 
 
 def fetch_aw_input_events(aw_host: str, bucket_id: str, start: datetime, end: datetime) -> list[AWInputEvent]:
-    """Keyboard and mouse counts of [start, end), in order of time."""
+    """Fetch keyboard and mouse counts.
+
+    Args:
+        aw_host: the address of the server.
+        bucket_id: the bucket.
+        start: aware start of the interval.
+        end: aware end, exclusive.
+
+    Returns:
+        Events of [start, end) in order of time.
+
+    Raises:
+        SourceError: the server cannot be read (see above).
+    """
     raw = {Stream.INPUT: _request(aw_host, bucket_id, start, end)}
     return list(Normaliser(_NO_TITLES).events(as_utc(start), as_utc(end), raw).input)
 
