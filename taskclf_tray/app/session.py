@@ -261,7 +261,7 @@ class Session:
         answer = WindowPrediction.unpack(json.loads(found[0].prediction))
         resolver = None if self.serving.config is None else self.serving.config.resolver
         name, probs = map_label(resolver, answer.smoothed_label_name, answer.raw_label, answer.core_probs)
-        return dataclasses.replace(answer, mapped_label_name=name, mapped_probs=probs)
+        return answer.model_copy(update={"mapped_label_name": name, "mapped_probs": probs})
 
     def recorded_block(self) -> datetime | None:
         """Where the current block begins by the record alone, while nothing fresh comes. Raises StoreError."""

@@ -18,24 +18,21 @@ from taskclf_tray.core.defaults import (
     DEFAULT_REJECT_INCREASE_THRESHOLD,
     MIXED_UNKNOWN,
 )
-from taskclf_tray.core.models import Model
 
 _DECIMALS: Final = 9
 """Shares are compared to so many decimals: 0.3 − 0.2 is a little less than 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureDriftResult(Model):
+class FeatureDriftResult:
     """Drift of one numeric feature.
-
     Attributes:
         feature: the column.
         psi: population stability index, at least 0.
         ks_statistic: two-sample Kolmogorov–Smirnov distance, from 0 to 1.
         ks_p_value: p-value of that distance when rows are independent.
         is_drifted: whether the PSI, or the distance with its p-value, passes its threshold.
-
-    >>> FeatureDriftResult("keys_per_min", 0.31, 0.24, 0.001, True).model_dump()["psi"]
+    >>> FeatureDriftResult("keys_per_min", 0.31, 0.24, 0.001, True).psi
     0.31
     """
 
@@ -47,9 +44,8 @@ class FeatureDriftResult(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureDriftReport(Model):
+class FeatureDriftReport:
     """Drift of every compared feature, and the names of the features that drifted.
-
     >>> result = FeatureDriftResult("keys_per_min", 0.31, 0.24, 0.001, True)
     >>> FeatureDriftReport([result], ["keys_per_min"]).flagged_features
     ['keys_per_min']
@@ -60,9 +56,8 @@ class FeatureDriftReport(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class RejectRateDrift(Model):
+class RejectRateDrift:
     """Reject rates of the reference and the current window, from 0 to 1, and their difference.
-
     >>> detect_reject_rate_increase(["Build"] * 4, ["Build"] * 3 + ["Mixed/Unknown"]).increase
     0.25
     """
@@ -74,9 +69,8 @@ class RejectRateDrift(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class EntropyDrift(Model):
+class EntropyDrift:
     """Mean entropies of two windows in nats, and the current one divided by the reference's.
-
     >>> detect_entropy_spike([[0.9, 0.1]], [[0.5, 0.5]]).is_flagged
     True
     """
@@ -88,9 +82,8 @@ class EntropyDrift(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class ClassShiftResult(Model):
+class ClassShiftResult:
     """Label distributions of two windows, the largest change, and the labels that changed by more than the threshold.
-
     >>> shift = detect_class_shift(["Build"] * 8 + ["Write"] * 2, ["Build"] * 5 + ["Write"] * 5)
     >>> shift.max_shift, shift.shifted_classes
     (0.3, ['Build', 'Write'])

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from taskclf_tray.core.atomic import append_line
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.drift_measures import mean_entropy, shares
 from taskclf_tray.core.frames import as_numbers, column_of, has_column, starts_us
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.time import from_us
 
@@ -29,9 +28,10 @@ _MEASURED: Final = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ConfidenceStats(Model):
+class ConfidenceStats(BaseModel):
     """Statistics of the confidences that are finite."""
+
+    model_config = ConfigDict(frozen=True)
 
     mean: float
     median: float
@@ -40,8 +40,7 @@ class ConfidenceStats(Model):
     std: float
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetrySnapshot(Model):
+class TelemetrySnapshot(BaseModel):
     """Statistics of a set of feature rows and their predictions.
 
     Attributes:
@@ -61,16 +60,18 @@ class TelemetrySnapshot(Model):
     0.5
     """
 
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
     timestamp: datetime
     total_windows: int
     user_id: str | None = None
     window_start: datetime | None = None
     window_end: datetime | None = None
-    feature_missingness: dict[str, float] = field(default_factory=dict)
+    feature_missingness: dict[str, float] = {}
     confidence_stats: ConfidenceStats | None = None
     reject_rate: float = 0.0
     mean_entropy: float = 0.0
-    class_distribution: dict[str, float] = field(default_factory=dict)
+    class_distribution: dict[str, float] = {}
     schema_version: str = f"features_{NEWEST_SCHEMA}"
 
 
@@ -143,8 +144,9 @@ def _confidence_stats(confidences: Any) -> ConfidenceStats | None:
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return None
-    figures = (values.mean(), *np.quantile(values, [0.5, 0.05, 0.95]), values.std())
-    return ConfidenceStats(*(round(float(figure), _DECIMALS) for figure in figures))
+    median, p5, p95 = np.quantile(values, [0.5, 0.05, 0.95])
+    figures = {"mean": values.mean(), "median": median, "p5": p5, "p95": p95, "std": values.std()}
+    return ConfidenceStats(**{name: round(float(figure), _DECIMALS) for name, figure in figures.items()})
 
 
 class TelemetryStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,6 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from taskclf_tray.core.intervals import Interval
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.schema import SCHEMAS, SKETCH_BINS
 from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
 
@@ -135,7 +135,7 @@ class SourceEvents:
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureRow(Model):
+class FeatureRow:
     """One bucket's features: always schema v3, a superset of v1 and v2 (contract, section 4); None is missing.
 
     Sketches are sparse; `as_dict` spells a row out in a schema's columns, and so does `model_dump`, with the fields
@@ -219,12 +219,26 @@ class FeatureRow(Model):
         """The bucket's length."""
         return (self.bucket_end_ts - self.bucket_start_ts) // timedelta(seconds=1)
 
-    def _dump_values(self) -> dict[str, Any]:
+    def model_dump(self) -> dict[str, Any]:
+        """The columns of the row's schema, and the fields beside it."""
         return self.as_dict(self.schema_version) | {name: getattr(self, name) for name in _BESIDE}
 
+    def model_dump_json(self) -> str:
+        """`model_dump` as JSON, times in ISO 8601."""
+        return json.dumps(self.model_dump(), default=datetime.isoformat)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> FeatureRow:
+        """The row with some fields replaced."""
+        return dataclasses.replace(self, **(update or {}))
+
     @classmethod
-    def _from_mapping(cls, values: Mapping[str, Any]) -> FeatureRow:
-        """From columns of any schema version; what a schema lacks is missing, as in its own rows."""
+    def model_validate(cls, values: FeatureRow | Mapping[str, Any]) -> FeatureRow:
+        """The row of columns of any schema version; what a schema lacks is missing, as in its own rows.
+
+        Raises ValueError for a row without its times.
+        """
+        if isinstance(values, FeatureRow):
+            return values
         present = {name: value for name, value in values.items() if not _is_nan(value)}
         known: dict[str, Any] = {**_WHERE_A_SCHEMA_LACKS_IT, **dict.fromkeys(_MAY_BE_MISSING), **present}
         known.setdefault("device_id", "")
@@ -320,7 +334,7 @@ def _is_nan(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSpan(Model):
+class LabelSpan:
     """Somebody's word about [start_ts, end_ts): a core label, and where it came from."""
 
     start_ts: datetime

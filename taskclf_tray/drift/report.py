@@ -10,9 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.drift_measures import ClassShiftResult, EntropyDrift, FeatureDriftReport, RejectRateDrift
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.telemetry import TelemetrySnapshot
 
 __all__ = [
@@ -47,8 +48,7 @@ class DriftTrigger(StrEnum):
     class_shift = "class_shift"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftAlert(Model):
+class DriftAlert(BaseModel):
     """One change found by a drift check.
 
     Attributes:
@@ -71,11 +71,13 @@ class DriftAlert(Model):
     'warning'
     """
 
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
     trigger: DriftTrigger
-    details: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
     severity: Severity
-    affected_user_ids: list[str] = field(default_factory=list)
-    affected_features: list[str] = field(default_factory=list)
+    affected_user_ids: list[str] = []
+    affected_features: list[str] = []
     timestamp: datetime
     effect: float = 0.0
     threshold: float = 0.0
@@ -86,7 +88,7 @@ class DriftAlert(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureDrift(Model):
+class FeatureDrift:
     """One numeric feature of one user, the whole current window against the reference; None where it is not known.
 
     `ks_p_value` takes all rows as independent and decides nothing.
@@ -101,7 +103,7 @@ class FeatureDrift(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class UserDrift(Model):
+class UserDrift:
     """The compared days of one user, and the figures. `too_little_data`: why there can be no alert, else None."""
 
     user_id: str
@@ -119,8 +121,7 @@ class UserDrift(Model):
     current_mean_confidence: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriftReport(Model):
+class DriftReport(BaseModel):
     """The result of one drift check: the alerts of all users, the most informative first.
 
     `feature_report`, `reject_rate_drift`, `entropy_drift` and `class_shift` hold the figures of all compared rows
@@ -134,20 +135,23 @@ class DriftReport(Model):
     True
     """
 
-    alerts: list[DriftAlert] = field(default_factory=list)
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    alerts: list[DriftAlert] = []
     feature_report: FeatureDriftReport | None = None
     reject_rate_drift: RejectRateDrift | None = None
     entropy_drift: EntropyDrift | None = None
     class_shift: ClassShiftResult | None = None
     telemetry_snapshot: TelemetrySnapshot | None = None
     summary: str = ""
-    any_critical: bool = False
+    any_critical: bool = Field(default=False, validate_default=True)
     timestamp: datetime | None = None
-    users: list[UserDrift] = field(default_factory=list)
+    users: list[UserDrift] = []
 
-    def __post_init__(self) -> None:
-        if any(alert.severity == "critical" for alert in self.alerts):
-            object.__setattr__(self, "any_critical", True)
+    @field_validator("any_critical")
+    @classmethod
+    def _any_critical(cls, is_critical: bool, found: ValidationInfo) -> bool:
+        return is_critical or any(alert.severity == "critical" for alert in found.data.get("alerts", ()))
 
     @property
     def headline(self) -> DriftAlert | None:
@@ -168,7 +172,7 @@ def write_drift_report(report: DriftReport, path: Path) -> Path:
     Raises:
         OSError: the file cannot be written.
     """
-    write_json_atomic(Path(path), _plain(report.model_dump()))
+    write_json_atomic(Path(path), _plain(report.model_dump(warnings=False)))
     return path
 
 

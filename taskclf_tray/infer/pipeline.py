@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
 from typing import Any, Final, Protocol
@@ -295,18 +295,18 @@ def redecide(
         is_rejected = False
     raw = MIXED_UNKNOWN if is_rejected else LABEL_SET_V1[label_id]
     mapped_name, mapped_probs = map_label(resolver, raw, raw, probs)
-    return replace(
-        prediction,
-        core_label_id=label_id,
-        core_label_name=LABEL_SET_V1[label_id],
-        core_probs=probs,
-        confidence=confidence,
-        is_rejected=is_rejected,
-        mapped_label_name=mapped_name,
-        mapped_probs=mapped_probs,
-        smoothed_label_name=raw,
-        decided_by=decided_by,
-    )
+    changes = {
+        "core_label_id": label_id,
+        "core_label_name": LABEL_SET_V1[label_id],
+        "core_probs": probs,
+        "confidence": confidence,
+        "is_rejected": is_rejected,
+        "mapped_label_name": mapped_name,
+        "mapped_probs": mapped_probs,
+        "smoothed_label_name": raw,
+        "decided_by": decided_by,
+    }
+    return prediction.model_copy(update=changes)
 
 
 def context_buckets(smooth_window: int) -> int:
@@ -348,4 +348,5 @@ def _finished(prediction: WindowPrediction, smoothed: str, resolver: TaxonomyRes
     same = (prediction.smoothed_label_name, prediction.mapped_label_name, prediction.mapped_probs)
     if same == (smoothed, mapped_name, mapped_probs):
         return prediction
-    return replace(prediction, smoothed_label_name=smoothed, mapped_label_name=mapped_name, mapped_probs=mapped_probs)
+    changes = {"smoothed_label_name": smoothed, "mapped_label_name": mapped_name, "mapped_probs": mapped_probs}
+    return prediction.model_copy(update=changes)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_VERSION, DecidedBy
 
 OUTPUT_DECIMALS: Final = 6
-_NOT_GIVEN: Final = datetime.min.replace(tzinfo=UTC)
+_BUCKET: Final = timedelta(seconds=DEFAULT_BUCKET_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
-class WindowPrediction(Model):
+def _raw_label(values: dict[str, Any]) -> str:
+    return MIXED_UNKNOWN if values["is_rejected"] else str(values["core_label_name"])
+
+
+class WindowPrediction(BaseModel):
     """The prediction of one bucket (contract, sections 6–8 and 14).
 
     `core_label_*`, `confidence` and `is_rejected` describe stage 6, before smoothing; the core label is the most
@@ -27,12 +29,24 @@ class WindowPrediction(Model):
     take, when omitted, the values of a single unsmoothed bucket that the model decided.
 
     >>> from datetime import UTC, datetime
-    >>> probs = [0.05, 0.6, 0.05, 0.1, 0.05, 0.05, 0.05, 0.05]
-    >>> start = datetime(2026, 1, 5, 12, tzinfo=UTC)
-    >>> prediction = WindowPrediction("me", start, 1, "Build", probs, 0.6, False, "Code", {"Code": 1.0}, "m", "v3")
+    >>> prediction = WindowPrediction(
+    ...     user_id="me",
+    ...     bucket_start_ts=datetime(2026, 1, 5, 12, tzinfo=UTC),
+    ...     core_label_id=1,
+    ...     core_label_name="Build",
+    ...     core_probs=[0.05, 0.6, 0.05, 0.1, 0.05, 0.05, 0.05, 0.05],
+    ...     confidence=0.6,
+    ...     is_rejected=False,
+    ...     mapped_label_name="Code",
+    ...     mapped_probs={"Code": 1.0},
+    ...     model_version="m",
+    ...     schema_version="v3",
+    ... )
     >>> prediction.ui_label, prediction.raw_label, prediction.bucket_end_ts.minute
     ('Code', 'Build', 1)
     """
+
+    model_config = ConfigDict(frozen=True)
 
     user_id: str
     bucket_start_ts: datetime
@@ -48,32 +62,14 @@ class WindowPrediction(Model):
     model_version: str
     schema_version: str
     label_version: str = LABEL_VERSION
-    smoothed_label_name: str = ""
+    smoothed_label_name: str = Field(default_factory=_raw_label)
     decided_by: DecidedBy = "model"
     config_id: str = ""
-    bucket_end_ts: datetime = _NOT_GIVEN
-    model_probs: list[float] = field(default_factory=list)
+    bucket_end_ts: datetime = Field(default_factory=lambda values: values["bucket_start_ts"] + _BUCKET)
+    model_probs: list[float] = Field(default_factory=lambda values: list(values["core_probs"]))
     """The model's own calibrated answer, kept beside a bucket that the idle rule or `no_window` decided."""
     reject_threshold: float | None = None
     """The threshold that held for this row and user, None when nothing is rejected."""
-
-    def __post_init__(self) -> None:
-        for name in _PROBABILITIES:
-            if not isinstance(getattr(self, name), list):
-                object.__setattr__(self, name, [float(p) for p in getattr(self, name)])
-        given: object = self.mapped_label_name  # None in records of earlier versions, where there was no taxonomy
-        if self.smoothed_label_name and given is not None and self.model_probs and self.bucket_end_ts != _NOT_GIVEN:
-            return
-        smoothed = self.smoothed_label_name or self.raw_label
-        values = {
-            "smoothed_label_name": smoothed,
-            "mapped_label_name": smoothed if given is None else given,
-            "model_probs": self.model_probs or list(self.core_probs),
-        }
-        if self.bucket_end_ts == _NOT_GIVEN:
-            values["bucket_end_ts"] = self.bucket_start_ts + timedelta(seconds=DEFAULT_BUCKET_SECONDS)
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
 
     @property
     def raw_label(self) -> str:
@@ -111,11 +107,11 @@ class WindowPrediction(Model):
         fields: dict[str, Any] = dict(zip(PREDICTION_FIELDS, values, strict=True))
         for name in _TIMES:
             fields[name] = from_us(fields[name])
-        for name in _PROBABILITIES:
-            fields[name] = list(fields[name])
+        if fields["mapped_label_name"] is None:  # as earlier versions recorded it where there was no taxonomy
+            fields["mapped_label_name"] = fields["smoothed_label_name"]
         return cls(**fields)
 
 
-PREDICTION_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(WindowPrediction))
+PREDICTION_FIELDS: Final[tuple[str, ...]] = tuple(WindowPrediction.model_fields)
 _TIMES: Final = ("bucket_start_ts", "bucket_end_ts")
 _PROBABILITIES: Final = ("core_probs", "model_probs")

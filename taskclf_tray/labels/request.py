@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRequest(Model):
+class LabelRequest:
     """A block in the queue for a label (contract, section 14); (user_id, bucket_start_ts) is its key.
 
     `confidence` is the lowest of the block's buckets, None for a gap. `predicted_label` and `second_label` are the two

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskclf_tray.core.errors import ModelError
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.strict_json import BadJsonError, read_json_object
 from taskclf_tray.core.time import parse_time
 from taskclf_tray.models.bundle import METRICS_FILE, bundle_problem, load_model_bundle, read_metadata
@@ -34,9 +33,8 @@ _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class SelectionPolicy(Model):
+class SelectionPolicy:
     """The version of the ranking of bundles; 1 is the only one (contract, section 9). Raises ValueError for another.
-
     >>> SelectionPolicy().version
     1
     """
@@ -49,7 +47,7 @@ class SelectionPolicy(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class ExclusionRecord(Model):
+class ExclusionRecord:
     """A bundle that cannot be served, with the reason."""
 
     model_id: str

@@ -281,7 +281,7 @@ def test_a_desktop_whose_windows_have_no_names_is_told_once(rig: Rig) -> None:
     until(lambda: is_live(rig) and rig.watcher.steps, "a record")
     runtime.stop()
     (step, *_) = rig.watcher.steps
-    nameless = dataclasses.replace(step.finalised[0], decided_by="no_window")
+    nameless = step.finalised[0].model_copy(update={"decided_by": "no_window"})
     for count, told in ((15, 0), (1, 1), (30, 1)):
         runtime._nameless.look((step.finalised[0],) * 15 if told == 0 else ())
         runtime._nameless.look((nameless,) * count)

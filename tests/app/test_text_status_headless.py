@@ -111,9 +111,12 @@ def test_the_core_label_shown_belongs_to_the_category_shown() -> None:
         core_label_id=2, core_label_name="Communicate", core_probs=probs, confidence=0.4, mapped_label_name="Making"
     )
     assert shown_core_label(answer, taxonomy) == ("Build", 0.3)
-    assert shown_core_label(dataclasses.replace(answer, mapped_label_name="Talking"), taxonomy) == ("Communicate", 0.4)
-    assert shown_core_label(dataclasses.replace(answer, mapped_label_name="Other"), taxonomy) == ("Communicate", 0.4)
-    smoothed = dataclasses.replace(answer, mapped_label_name=None, smoothed_label_name="Build")
+    assert shown_core_label(answer.model_copy(update={"mapped_label_name": "Talking"}), taxonomy) == (
+        "Communicate",
+        0.4,
+    )
+    assert shown_core_label(answer.model_copy(update={"mapped_label_name": "Other"}), taxonomy) == ("Communicate", 0.4)
+    smoothed = answer.model_copy(update={"mapped_label_name": "Build", "smoothed_label_name": "Build"})
     assert shown_core_label(smoothed, None) == ("Build", 0.3)
 
 

@@ -102,7 +102,7 @@ class Worker:
 
 def _moved(record: BucketRecord, start: datetime) -> BucketRecord:
     answer = WindowPrediction.unpack(json.loads(record.prediction))
-    answer = dataclasses.replace(answer, bucket_start_ts=start, bucket_end_ts=start + _MINUTE)
+    answer = answer.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": start + _MINUTE})
     return dataclasses.replace(
         record,
         start_us=to_us(start),

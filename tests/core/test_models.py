@@ -1,17 +1,13 @@
-"""The four methods of a model do what pydantic's do, and its values are plain."""
+"""The public models survive JSON, and fill in what holds by default."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from taskclf_tray.core.models import Model
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.drift.report import DriftAlert, DriftReport, DriftTrigger
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -21,85 +17,6 @@ from taskclf_tray.models.registry import ActivePointer
 from tests.support.sample_rows import golden_frame, golden_rows
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-class Colour(StrEnum):
-    RED = "red"
-
-
-@dataclass(frozen=True, slots=True)
-class Part(Model):
-    name: str
-    share: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Whole(Model):
-    at: datetime
-    kind: Literal["a", "b"] = "a"
-    colour: Colour = Colour.RED
-    parts: list[Part] = field(default_factory=list)
-    numbers: dict[str, float] = field(default_factory=dict)
-    day: date | None = None
-    pair: tuple[float, ...] = ()
-    path: Path | None = None
-    is_on: bool = False
-    count: int = 0
-
-
-WHOLE = Whole(
-    NINE, "b", parts=[Part("x")], numbers={"n": 1.0}, day=date(2026, 3, 2), pair=(1.0, 2.0), path=Path("p"), count=3
-)
-
-
-def test_a_dump_is_plain_and_comes_back() -> None:
-    dumped = WHOLE.model_dump()
-    assert dumped["parts"] == [{"name": "x", "share": 0.5}]
-    assert (dumped["at"], dumped["pair"]) == (NINE, (1.0, 2.0))
-    assert Whole.model_validate(dumped) == WHOLE
-    text = WHOLE.model_dump_json()
-    assert json.loads(text)["at"] == "2026-03-02T09:00:00Z"
-    assert '"parts":[{"name":"x","share":0.5}]' in text
-    assert Whole.model_validate(json.loads(text)) == Whole.model_validate_json(text) == WHOLE
-    assert WHOLE.model_dump_json(indent=2, include={"count", "kind"}) == '{\n  "kind": "b",\n  "count": 3\n}'
-    assert WHOLE.model_dump(mode="json", exclude={"parts"})["path"] == "p"
-    assert "day" not in Whole(NINE).model_dump(exclude_none=True)
-
-
-def test_a_copy_is_another_object() -> None:
-    other = WHOLE.model_copy(update={"count": 9})
-    assert (other.count, WHOLE.count, other.parts) == (9, 3, WHOLE.parts)
-    deep = WHOLE.model_copy(deep=True)
-    deep.parts.append(Part("y"))
-    assert len(WHOLE.parts) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        ({"at": "soon"}, "at: "),
-        ({"at": 7}, "at: it is 7, not a datetime"),
-        ({"kind": "c"}, "kind: it is the text 'c', not a or b"),
-        ({"colour": "blue"}, "colour: "),
-        ({"parts": {}}, "parts: it is an object, not a list"),
-        ({"parts": [{"share": 1}]}, "parts: name is missing"),
-        ({"numbers": {"n": "x"}}, "numbers: it is the text 'x', not a float"),
-        ({"is_on": 1}, "is_on: "),
-        ({"count": True}, "count: "),
-        ({"count": 1.5}, "count: "),
-    ],
-)
-def test_what_does_not_fit_is_named(change: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValueError, match=f"^{what}"):
-        Whole.model_validate({"at": NINE, **change})
-
-
-def test_keys_that_are_no_field_are_ignored_and_a_missing_one_is_named() -> None:
-    assert Whole.model_validate({"at": "2026-03-02T10:00:00+01:00", "more": 1}) == Whole(NINE)
-    with pytest.raises(ValueError, match="at is missing"):
-        Whole.model_validate({})
-    with pytest.raises(ValueError, match="Whole is made of an object"):
-        Whole.model_validate([])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -254,7 +254,7 @@ def test_a_day_is_the_persons_day() -> None:
 
 def test_the_same_input_gives_the_same_report(reference: Week, current: Week) -> None:
     moved = _changed(current, app_id="blender")
-    assert asdict(_check(reference, moved)) == asdict(_check(reference, moved))
+    assert _check(reference, moved).model_dump() == _check(reference, moved).model_dump()
     order = np.random.default_rng(1).permutation(len(moved.frame))
     shuffled = replace(
         moved,
@@ -263,8 +263,8 @@ def test_the_same_input_gives_the_same_report(reference: Week, current: Week) ->
         probs=moved.probs[order],
         confidences=moved.confidences[order],
     )
-    assert [asdict(a) for a in _check(reference, shuffled).alerts] == [
-        asdict(a) for a in _check(reference, moved).alerts
+    assert [a.model_dump() for a in _check(reference, shuffled).alerts] == [
+        a.model_dump() for a in _check(reference, moved).alerts
     ]
 
 

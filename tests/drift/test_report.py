@@ -105,7 +105,7 @@ def test_the_file_holds_all_of_it(report: DriftReport, tmp_path: Path) -> None:
 def test_a_report_that_cannot_be_written_leaves_the_old_one(report: DriftReport, tmp_path: Path) -> None:
     path = tmp_path / "drift.json"
     path.write_text("old")
-    broken = replace(report, users=(replace(report.users[0], user_id=object()),))  # type: ignore[arg-type]
+    broken = report.model_copy(update={"users": [replace(report.users[0], user_id=object())]})  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         write_drift_report(broken, path)
     assert path.read_text() == "old"

@@ -6,7 +6,6 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -253,7 +252,7 @@ def test_a_model_with_another_answer_is_refused() -> None:
 def test_even_windows_are_refused() -> None:
     with pytest.raises(ValueError, match="odd"):
         config_of(smooth_window=4)
-    assert replace(decide_rows(config_of(), [told_row(0, "Build")])[0]).smoothed_label_name == "Build"
+    assert decide_rows(config_of(), [told_row(0, "Build")])[0].model_copy().smoothed_label_name == "Build"
 
 
 def test_the_live_path_loads_nothing_heavy() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,12 +118,12 @@ def test_the_least_sure_blocks_since_it_began_and_no_short_ones() -> None:
     alert = DriftAlert(
         trigger=DriftTrigger.feature_psi, severity="warning", affected_user_ids=[USER], since=MONDAY + DAY, timestamp=AT
     )
-    report = replace(NOTHING, alerts=[alert])
+    report = NOTHING.model_copy(update={"alerts": [alert]})
     short = [bucket(MONDAY + 3 * DAY, 15, minute, confidence=0.1) for minute in range(4)]
     records = [*hour(MONDAY, 0.2), *hour(MONDAY + DAY, 0.6), *hour(MONDAY + 2 * DAY, 0.4), *short]
     blocks = least_sure(records, report, 3)
     assert [block.confidence for block in blocks] == [0.4, 0.4, 0.6]
     assert all(block.end_us - block.start_us == 1_800_000_000 for block in blocks)
-    unknown = replace(report, alerts=(replace(alert, since=None),))
+    unknown = report.model_copy(update={"alerts": [alert.model_copy(update={"since": None})]})
     assert [block.confidence for block in least_sure(records, unknown, 50)] == [0.2, 0.2, 0.4, 0.4, 0.6, 0.6]
     assert least_sure(records, report, 0) == []

@@ -278,7 +278,7 @@ def test_a_past_that_was_rewritten_is_read_again(database: Database) -> None:
     for record in database.buckets.between(USER, 0, to_us(tail[0].bucket_start_ts))[-6:-3]:
         old = WindowPrediction.unpack(json.loads(record.prediction))
         assert old.decided_by == "model"
-        new = dataclasses.replace(old, core_probs=old.core_probs[::-1], is_rejected=False)
+        new = old.model_copy(update={"core_probs": old.core_probs[::-1], "is_rejected": False})
         turned.append(dataclasses.replace(record, prediction=json.dumps(new.pack(), separators=(",", ":"))))
     with database.transaction():
         database.buckets.put(turned)

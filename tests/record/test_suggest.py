@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from datetime import datetime, timedelta
@@ -118,7 +117,7 @@ def minute(at: int, core: str, *, ui: str | None = None, share: float = 0.72) ->
         core_probs=probs,
         confidence=share,
         is_rejected=False,
-        mapped_label_name=ui,
+        mapped_label_name=ui or core,
         mapped_probs={ui: 1.0} if ui else {},
         model_version="m",
         schema_version="v3",
@@ -189,8 +188,8 @@ def test_the_confidence_is_of_the_core_labels_behind_the_category(home: HomePath
             minute(1, "Debug", ui="Deep Work", share=0.6),
             minute(2, "Meet", ui="Meetings", share=0.99),
             # smoothing brought Write in: its own probability counts, not the model's answer's
-            dataclasses.replace(minute(3, "Build", ui="Deep Work", share=0.65), smoothed_label_name="Write"),
-            dataclasses.replace(minute(9, "Build", ui=MIXED_UNKNOWN, share=0.4), smoothed_label_name=MIXED_UNKNOWN),
+            minute(3, "Build", ui="Deep Work", share=0.65).model_copy(update={"smoothed_label_name": "Write"}),
+            minute(9, "Build", ui=MIXED_UNKNOWN, share=0.4).model_copy(update={"smoothed_label_name": MIXED_UNKNOWN}),
         ],
     )
     suggester = _LabelSuggester.from_policy(home.models)

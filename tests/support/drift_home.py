@@ -72,7 +72,7 @@ def _moved(record: BucketRecord, shift: timedelta, change: Change) -> BucketReco
     row, said = unpack_row(record.feature_row), WindowPrediction.unpack(json.loads(record.prediction))
     start, end = row.bucket_start_ts + shift, row.bucket_end_ts + shift
     row = change(dataclasses.replace(row, bucket_start_ts=start, bucket_end_ts=end, day_of_week=start.weekday()))
-    said = dataclasses.replace(said, bucket_start_ts=start, bucket_end_ts=end)
+    said = said.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": end})
     return dataclasses.replace(
         record,
         start_us=to_us(start),

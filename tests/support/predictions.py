@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import timedelta
 
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -31,4 +30,4 @@ def prediction(**changes: object) -> WindowPrediction:
         bucket_end_ts=START + timedelta(minutes=1),
         model_probs=PROBS,
     )
-    return dataclasses.replace(answer, **changes)  # type: ignore[arg-type]
+    return answer.model_copy(update=changes)
