@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.cli.main import build_parser
-from taskclf_tray.core.config import Config
-from taskclf_tray.core.config_keys import KEYS
+from taskclf_tray.core.config import WITHOUT_EFFECT, Config
+from taskclf_tray.core.person_files import remedy_of
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 PROGRAM: Final = "taskclf-tray"
@@ -78,16 +78,21 @@ def option_table(parts: list[tuple[str, argparse.ArgumentParser]], only: Iterabl
 def settings_table() -> str:
     """One row for each key that is read: default as TOML, meaning, allowed values."""
     rows = [
-        (f"`{name}`", f"`{_toml(getattr(Config(), name))}`", key.comment, key.expected)
-        for name, key in KEYS.items()
-        if not key.without_effect
+        (
+            f"`{name}`",
+            f"`{_toml(field.default)}`",
+            field.description or "",
+            remedy_of(Config, name).removeprefix("write "),
+        )
+        for name, field in Config.model_fields.items()
+        if name not in WITHOUT_EFFECT
     ]
     return _table(("key", "default", "meaning", "allowed"), rows)
 
 
 def unused_table() -> str:
     """One row for each key that is accepted and has no effect, with the reason."""
-    rows = [(f"`{name}`", key.without_effect) for name, key in KEYS.items() if key.without_effect]
+    rows = [(f"`{name}`", why) for name, why in WITHOUT_EFFECT.items()]
     return _table(("key", "why it has no effect"), rows)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import sys
@@ -94,7 +93,7 @@ def check_everything(
         return [CheckResult("Home", "failed", error.title, error.next_step)]
     config, problems = load_config(paths.config)
     if aw_host is not None:
-        config = dataclasses.replace(config, aw_host=aw_host)
+        config = config.model_copy(update={"aw_host": aw_host})
     findings = [first]
     findings += [CheckResult("Settings", "failed", str(p), f"Correct {paths.config}.") for p in problems]
     findings += [CheckResult("Settings", "note", str(idle)) for idle in settings_without_effect(paths.config)]

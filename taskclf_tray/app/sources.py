@@ -20,7 +20,6 @@ from taskclf_tray.app import text
 from taskclf_tray.app.serving import Message, Overrides
 from taskclf_tray.app.session import Session
 from taskclf_tray.core.config import Config, ConfigProblem, load_config, require_exclusions, settings_without_effect
-from taskclf_tray.core.config_keys import KEYS
 from taskclf_tray.core.errors import ConfigError, StoreError
 from taskclf_tray.core.time import local_date
 from taskclf_tray.core.types import CoreLabel, SourceEvents
@@ -140,12 +139,12 @@ class SourceSwitch:
         config, problems = load_config(self._paths.config, None if blocked else self._config)
         self._blocked = blocking(problems)
         if self._aw_host is not None:
-            config = dataclasses.replace(config, aw_host=self._aw_host)
+            config = config.model_copy(update={"aw_host": self._aw_host})
         told = [str(problem) for problem in problems if not problem.hides_exclusions]
         self._news = [text.settings_wrong(told)] if told else []
         old, self._config = self._config, config
         old_idle, self._idle_keys = self._idle_keys, _idle_keys(self._paths.config)
-        changed = [name for name in KEYS if getattr(config, name) != getattr(old, name)]
+        changed = [name for name in Config.model_fields if getattr(config, name) != getattr(old, name)]
         idle = [why for name, why in self._idle_keys.items() if name in changed or name not in old_idle]
         if (changed or idle) and self._blocked is None:
             self._news.append(text.settings_applied(changed, idle))

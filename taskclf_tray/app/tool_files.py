@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from taskclf_tray.app import text
-from taskclf_tray.core.config import Config, load_config, setting_line
-from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
+from taskclf_tray.core.config import WITHOUT_EFFECT, Config, load_config, setting_line
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.queue_file import read_queue_file
@@ -101,7 +100,7 @@ def _settings(paths: HomePaths, config: Config) -> ToolFile | None:
 def different_settings(path: Path, config: Config) -> list[str]:
     """The lines `key = value` of a config file that mean something here and are not so already."""
     theirs, default = load_config(path)[0], Config()
-    names = [name for name in KEYS if name not in WITHOUT_EFFECT]
+    names = [name for name in Config.model_fields if name not in WITHOUT_EFFECT]
     return [
         setting_line(name, getattr(theirs, name))
         for name in names

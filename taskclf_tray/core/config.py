@@ -10,51 +10,169 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
 
 from taskclf_tray.core import defaults
 from taskclf_tray.core.atomic import write_text_atomic
-from taskclf_tray.core.config_keys import EXCLUSION_KEYS, KEYS, UNUSED_KEYS, WITHOUT_EFFECT, ConfigKey
 from taskclf_tray.core.errors import ConfigError
+from taskclf_tray.core.person_files import Flag, Number, Whole, about, line_of, remedy_of, salvaged, where
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_CONFIG_BYTES: Final = 1_000_000
 _MAX_DEPTH: Final = 20
+_TIME_SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+_TRUTH: Final = "true or false"
 
 Source = Literal["auto", "activitywatch", "simulated", "builtin"]
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Every setting with its type and default; what each means is said in `config_keys.KEYS`."""
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port_is_right = parts.port != 0
+    except ValueError:
+        return False
+    bare = not (parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bare and port_is_right
 
-    username: str = "default-user"
-    notifications_enabled: bool = True
-    privacy_notifications: bool = True
-    source: Source = "auto"
-    aw_host: str = defaults.DEFAULT_AW_HOST
-    aw_api_key: str = field(default="", repr=False)
-    aw_timeout_seconds: float = defaults.DEFAULT_AW_TIMEOUT_SECONDS
-    poll_seconds: int = defaults.DEFAULT_POLL_SECONDS
-    exclude_apps: tuple[str, ...] = ()
-    exclude_title_patterns: tuple[str, ...] = field(default=(), repr=False)
-    transition_minutes: float = defaults.DEFAULT_TRANSITION_MINUTES
-    idle_transition_minutes: float = defaults.DEFAULT_IDLE_TRANSITION_MINUTES
-    gap_fill_escalation_minutes: int = 480
-    smooth_window: int = defaults.DEFAULT_SMOOTH_WINDOW
-    smoother: SmootherChoice = DEFAULT_SMOOTHER
-    asks_per_day: int = defaults.DEFAULT_ASKS_PER_DAY
-    ask_spacing_minutes: int = 60
-    quiet_hours: tuple[str, ...] = ()
-    target_accuracy: float = 0.90
-    ui_port: int = 0
-    retention_days: int = 400
-    autostart: bool = False
+
+def _is_app(text: str) -> bool:
+    return bool(text.strip())
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return bool(text)
+
+
+_Key = Annotated[str, where(lambda text: text.isascii() and (text.isprintable() or not text))]
+_TimeSpan = Annotated[str, where(lambda text: _TIME_SPAN.fullmatch(text) is not None)]
+_Odd = Annotated[Whole, where(lambda number: number % 2 == 1)]
+
+
+def _number(comment: str, default: float, low: float, high: float) -> Any:
+    return about(comment, expected=f"a number from {low:g} to {high:g}", default=default, ge=low, le=high)
+
+
+def _whole(comment: str, default: int, low: int, high: int, kind: str = "a whole number") -> Any:
+    return about(comment, expected=f"{kind} from {low} to {high}", default=default, ge=low, le=high)
+
+
+class Config(BaseModel):
+    """Every setting: type, default, comment, and what may be written.
+
+    >>> Config(asks_per_day=2).model_copy(update={"source": "builtin"}).source
+    'builtin'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    username: str = about("A name for reports.", expected="a text", default="default-user")
+    notifications_enabled: Flag = about("false: no notification is ever shown.", expected=_TRUTH, default=True)
+    privacy_notifications: Flag = about("true: notifications name no app.", expected=_TRUTH, default=True)
+    source: Source = about(
+        'Where activity comes from: "auto", "activitywatch", "builtin" or "simulated".',
+        expected="auto, activitywatch, builtin or simulated",
+        default="auto",
+    )
+    aw_host: Annotated[str, where(_is_web_address)] = about(
+        "The address of the ActivityWatch server.",
+        expected="an address such as http://localhost:5600",
+        default=defaults.DEFAULT_AW_HOST,
+    )
+    aw_api_key: _Key = about(
+        "The key of the ActivityWatch server, where it asks for one.",
+        expected="a text of printable characters",
+        default="",
+        repr=False,
+    )
+    aw_timeout_seconds: Number = _number(
+        "Seconds to wait for an answer of ActivityWatch.", defaults.DEFAULT_AW_TIMEOUT_SECONDS, 0.1, 300
+    )
+    poll_seconds: Whole = _whole(
+        "Seconds between two finished looks at the source.", defaults.DEFAULT_POLL_SECONDS, 1, 3600
+    )
+    exclude_apps: tuple[Annotated[str, where(_is_app)], ...] = about(
+        'Apps that are never recorded, for example ["keepassxc"].',
+        expected="a list of app names in quotation marks",
+        default=(),
+    )
+    exclude_title_patterns: tuple[Annotated[str, where(_is_pattern)], ...] = about(
+        "Regular expressions: a window whose title matches one is never recorded.",
+        expected="a list of regular expressions in quotation marks",
+        default=(),
+        repr=False,
+    )
+    transition_minutes: Number = _number(
+        "Minutes a new app must stay in front to count as a change of work.",
+        defaults.DEFAULT_TRANSITION_MINUTES,
+        0,
+        240,
+    )
+    idle_transition_minutes: Number = _number(
+        "The same for being away.", defaults.DEFAULT_IDLE_TRANSITION_MINUTES, 0, 240
+    )
+    gap_fill_escalation_minutes: Whole = _whole(
+        "Minutes without a label before the icon asks for attention.", 480, 1, 10080
+    )
+    smooth_window: _Odd = _whole(
+        "Minutes a label is smoothed over, an odd number; 1 is not at all.",
+        defaults.DEFAULT_SMOOTH_WINDOW,
+        1,
+        15,
+        "an odd number",
+    )
+    smoother: SmootherChoice = about(
+        'How labels follow their neighbours: "majority", "hmm" (waits 5 minutes), or "learnt" (hmm once there is one).',
+        expected="learnt, majority or hmm",
+        default=DEFAULT_SMOOTHER,
+    )
+    asks_per_day: Whole = _whole("Questions a day at most; 0 is never.", defaults.DEFAULT_ASKS_PER_DAY, 0, 6)
+    ask_spacing_minutes: Whole = _whole("Minutes between two questions at least.", 60, 5, 1440)
+    quiet_hours: tuple[_TimeSpan, ...] = about(
+        'Local times without questions, for example ["22:00-07:00"].',
+        expected='a list of times such as "22:00-07:00"',
+        default=(),
+    )
+    target_accuracy: Number = _number(
+        "The share of shown labels that should be right after training.", 0.90, 0.5, 0.999
+    )
+    ui_port: Whole = _whole("The dashboard's port; 0 takes a free one.", 0, 0, 65535)
+    retention_days: Whole = _whole("Days the record of minutes is kept; labels are kept for ever.", 400, 1, 36500)
+    autostart: Flag = about("true: start when you log in.", expected=_TRUTH, default=False)
+
+
+WITHOUT_EFFECT: Final = {
+    "username": "no report names anybody",
+    "poll_seconds": "the source is asked every 5 seconds, and every 10 while you are away",
+    "transition_minutes": "a change of work shows in the labels of the minutes",
+    "idle_transition_minutes": "being away is five minutes without a key or a click",
+    "gap_fill_escalation_minutes": "the icon does not ask for labels",
+    "ui_port": "there is no dashboard",
+    "retention_days": "nothing is deleted by its age",
+    "autostart": "the app does not start itself",
+}
+"""Settings that are checked and kept, for the taskclf tool and for what this program does not do yet; and why."""
+UNUSED_KEYS: Final = {
+    "title_salt": "titles are hashed with the secret in data/processed/.title_secret",
+    "suggestion_banner_ttl_seconds": "there is no banner",
+    "auto_save_suggestion_min_confidence": "no suggestion is saved without your answer",
+    "user_id": "the user id is in data/processed/.user_id",
+}
+"""Keys of the taskclf tool without a place here, and why."""
+_EXCLUSIONS: Final[dict[str, Callable[[str], bool]]] = {"exclude_apps": _is_app, "exclude_title_patterns": _is_pattern}
+"""Settings that a mistake in the file must never narrow, and what an entry must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +214,20 @@ def load_config(path: Path, previous: Config | None = None) -> tuple[Config, lis
         return previous or Config(), [
             ConfigProblem(f"{error}; {stays}", line=error.line, hides_exclusions=previous is None)
         ]
-    reader = _Reader(text, previous)
+    own = {name: value for name, value in values.items() if name in Config.model_fields and name not in _EXCLUSIONS}
+    config, mistakes = salvaged(Config, own, {} if previous is None else dict(previous))
+    problems = [ConfigProblem(f"{one}; {_stays(previous)}.", one.key, line_of(one.key, text)) for one in mistakes]
+    excluded = _Exclusions(text, previous)
     for name, value in values.items():
-        reader.take(name, value)
-    return Config(**reader.good), reader.problems
+        if name not in own:
+            excluded.take(name, value)
+    problems += excluded.problems
+    problems.sort(key=lambda problem: problem.line or 0)
+    return config.model_copy(update=excluded.good), problems
+
+
+def _stays(previous: Config | None) -> str:
+    return "the default is used instead" if previous is None else "the value in use stays"
 
 
 def require_exclusions(problems: Sequence[ConfigProblem]) -> None:
@@ -118,76 +246,67 @@ def settings_without_effect(path: Path) -> list[ConfigProblem]:
         text, values = _parsed(path)
     except _UnreadableError:
         return []
-    reasons = {**UNUSED_KEYS, **{name: key.without_effect for name, key in KEYS.items() if key.without_effect}}
+    reasons = UNUSED_KEYS | WITHOUT_EFFECT
     return [
-        ConfigProblem(f"{name} has no effect in this version: {reasons[name]}.", name, _line_of(name, text))
+        ConfigProblem(f"{name} has no effect in this version: {reasons[name]}.", name, line_of(name, text))
         for name in values
         if name in reasons
     ]
 
 
-class _Reader:
-    """Takes in one key after the other: `good` values, and `problems`."""
+class _Exclusions:
+    """Takes in the keys that are no setting by themselves, one after the other: `good` values, and `problems`."""
 
     def __init__(self, text: str, previous: Config | None) -> None:
         self._text = text
         self._previous = previous
-        self._stays = "the default is used instead" if previous is None else "the value in use stays"
-        self.good: dict[str, Any] = {}
+        self.good: dict[str, tuple[str, ...]] = {}
         self.problems: list[ConfigProblem] = []
 
     def take(self, name: str, value: object) -> None:
-        line = _line_of(name, self._text)
-        key = KEYS.get(name)
-        if key is None:
-            self._take_unknown(name, value, line)
-        elif name in EXCLUSION_KEYS:
-            self._take_exclusions(name, key, value, line)
-        elif key.holds(value):
-            self.good[name] = key.convert(value)
+        line = line_of(name, self._text)
+        if name in _EXCLUSIONS:
+            self._take_exclusions(name, value, line)
         else:
-            self._keep(name)
-            self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {self._stays}.", name, line))
+            self._take_unknown(name, value, line)
 
-    def _keep(self, name: str) -> None:
-        if self._previous is not None:
-            self.good[name] = getattr(self._previous, name)
-
-    def _take_exclusions(self, name: str, key: ConfigKey, value: object, line: int | None) -> None:
+    def _take_exclusions(self, name: str, value: object, line: int | None) -> None:
         """Of a list only the wrong entries are left out; anything but a list of texts leaves all unknown."""
+        remedy = remedy_of(Config, name)
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            self._keep(name)
             is_hidden = self._previous is None
-            stays = "nothing is recorded until it is corrected" if is_hidden else self._stays
-            message = f"{name} must be {key.expected}; {stays}."
+            if self._previous is not None:
+                self.good[name] = getattr(self._previous, name)
+            stays = "nothing is recorded until it is corrected" if is_hidden else _stays(self._previous)
+            message = f"{name} is no list of texts: {remedy}; {stays}."
             self.problems.append(ConfigProblem(message, name, line, hides_exclusions=is_hidden))
             return
-        good = [entry for entry in value if key.holds([entry])]
-        bad = [entry for entry in value if not key.holds([entry])]
+        good = [entry for entry in value if _EXCLUSIONS[name](entry)]
+        bad = [entry for entry in value if not _EXCLUSIONS[name](entry)]
         before = getattr(self._previous, name, ()) if bad else ()  # one of them may be what is meant
         self.good[name] = tuple(dict.fromkeys((*self.good.get(name, ()), *good, *before)))
         what_counts = "the others count" if self._previous is None else "the others and those in use count"
         for entry in bad:
             which = f"{json.dumps(entry[:60], ensure_ascii=False)} is left out, {what_counts}"
-            self.problems.append(ConfigProblem(f"{name} must be {key.expected}; {which}.", name, line))
+            self.problems.append(ConfigProblem(f"{name} has a wrong entry: {remedy}; {which}.", name, line))
 
     def _take_unknown(self, name: str, value: object, line: int | None) -> None:
         if name in UNUSED_KEYS:
             return
         shown = name[:60]
-        meant = next(iter(get_close_matches(name.lower(), EXCLUSION_KEYS, 1, 0.7)), None)
+        meant = next(iter(get_close_matches(name.lower(), _EXCLUSIONS, 1, 0.7)), None)
         if meant is not None:
             message = f"{shown!r} is no setting; it counts as {meant} until you correct its name."
             self.problems.append(ConfigProblem(message, shown, line))
-            self._take_exclusions(meant, KEYS[meant], value, line)
+            self._take_exclusions(meant, value, line)
             return
         self.problems.append(
             ConfigProblem(f"{shown!r} is no setting; remove the line or correct its name.", shown, line)
         )
         for inner, found in _exclusions_in(value):
             message = f"{inner} stands under [{shown}]; it counts, but belongs at the top of the file."
-            self.problems.append(ConfigProblem(message, inner, _line_of(inner, self._text)))
-            self._take_exclusions(inner, KEYS[inner], found, _line_of(inner, self._text))
+            self.problems.append(ConfigProblem(message, inner, line_of(inner, self._text)))
+            self._take_exclusions(inner, found, line_of(inner, self._text))
 
 
 def _exclusions_in(value: object, depth: int = 0) -> Iterator[tuple[str, object]]:
@@ -199,7 +318,7 @@ def _exclusions_in(value: object, depth: int = 0) -> Iterator[tuple[str, object]
             yield from _exclusions_in(item, depth + 1)
     if isinstance(value, dict):
         for name, inner in value.items():
-            if name in EXCLUSION_KEYS:
+            if name in _EXCLUSIONS:
                 yield name, inner
             else:
                 yield from _exclusions_in(inner, depth + 1)
@@ -234,12 +353,6 @@ def _error_line(message: str, text: str) -> int:
     return int(found[1]) if found else text.count("\n") + 1
 
 
-def _line_of(name: str, text: str) -> int | None:
-    """The first line that sets the key or opens its table; None when it is written in a way we do not search for."""
-    pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}[\"']?\s*[=.\]]")
-    return next((number for number, line in enumerate(text.split("\n"), 1) if pattern.match(line)), None)
-
-
 def render_default_config(values: Mapping[str, Any] | None = None) -> str:
     """A `config.toml` with every key that has an effect, its comment and its default, or the value given for it.
 
@@ -247,11 +360,12 @@ def render_default_config(values: Mapping[str, Any] | None = None) -> str:
     """
     config, default = Config(**(values or {})), Config()
     parts = ["# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.\n"]
-    for name, key in KEYS.items():
-        if name in WITHOUT_EFFECT and getattr(config, name) == getattr(default, name):
+    for name, field in Config.model_fields.items():
+        why = WITHOUT_EFFECT.get(name)
+        if why is not None and getattr(config, name) == getattr(default, name):
             continue
-        idle = f" It has no effect in this version: {key.without_effect}." if key.without_effect else ""
-        parts.append(f"# {key.comment}{idle}\n{setting_line(name, getattr(config, name))}\n")
+        idle = "" if why is None else f" It has no effect in this version: {why}."
+        parts.append(f"# {field.description}{idle}\n{setting_line(name, getattr(config, name))}\n")
     return "\n".join(parts)
 
 
@@ -276,6 +390,6 @@ def ensure_config(path: Path, adopt_from: Path | None = None) -> bool:
     if path.exists() or path.is_symlink():
         return False
     adopted = load_config(adopt_from)[0] if adopt_from is not None else Config()
-    values = {item.name: getattr(adopted, item.name) for item in fields(Config) if item.name != "ui_port"}
-    write_text_atomic(path, render_default_config(values), 0o600)  # it may hold a server's key
+    values = render_default_config(adopted.model_dump(exclude={"ui_port"}))
+    write_text_atomic(path, values, 0o600)  # it may hold a server's key
     return True

@@ -138,7 +138,7 @@ def checked(model: type[M], values: Mapping[str, Any], required: Iterable[str] =
 
     `required`: keys a file must have although the model has a default for them.
     """
-    absent = [Mistake((name,), name, _MISSING, _remedy(model.model_fields[name])) for name in required]
+    absent = [Mistake((name,), name, _MISSING, remedy_of(model, name)) for name in required]
     mistakes = [mistake for mistake in absent if mistake.key not in values]
     try:
         answer = model.model_validate(values, context=_COLLECT)
@@ -187,7 +187,9 @@ def _mistake(
     if kind == "extra_forbidden":
         return Mistake(path, dotted(path), "is not known", f"known are {', '.join(holder.model_fields)}")
     problem = str(context.get("error", context.get("problem", ""))) or ("is empty" if kind in _EMPTY else "")
-    if is_name:
+    if field is not None and not field.repr:
+        problem = "cannot be used"  # what repr hides is not shown
+    elif is_name:
         problem = f"has the entry {shorten(path[-1])}" + (f", {problem}" if problem else "")
     elif not problem and depth < len(path):
         entry = path[-1]
@@ -215,6 +217,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((inner for inner in map(_model_in, get_args(annotation)) if inner is not None), None)
+
+
+def remedy_of(model: type[BaseModel], name: str) -> str:
+    """What a mistake in a field is answered with."""
+    return _remedy(model.model_fields[name])
 
 
 def _remedy(field: FieldInfo | None) -> str:

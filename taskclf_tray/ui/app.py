@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Callable
@@ -90,7 +89,7 @@ def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str], Conf
     for problem in problems:
         log.warning("%s", problem)
         _say(problem)
-    config = config if options.aw_host is None else dataclasses.replace(config, aw_host=options.aw_host)
+    config = config if options.aw_host is None else config.model_copy(update={"aw_host": options.aw_host})
     return config, problems, blocking(found)
 
 

@@ -194,7 +194,7 @@ def test_apps_are_named_only_when_notifications_may(rig: Rig) -> None:
 
 
 def test_an_app_is_named_when_privacy_is_off(rig: Rig) -> None:
-    rig.config = dataclasses.replace(rig.config, privacy_notifications=False)
+    rig.config = rig.config.model_copy(update={"privacy_notifications": False})
     with rig.running() as runtime:
         assert "Mostly in" in question(rig, runtime).body
 

@@ -53,7 +53,7 @@ def doubtful(folder: Path, *, is_private: bool) -> Rig:
     """The second day of somebody under attack whose model is never sure."""
     rig = Rig(folder, overrides=DOUBTFUL)
     rig.source = HostileSource(rig.clock)
-    rig.config = dataclasses.replace(rig.config, privacy_notifications=is_private)
+    rig.config = rig.config.model_copy(update={"privacy_notifications": is_private})
     database = Database(rig.paths.database)
     yesterday = START.date() - timedelta(days=1)
     update_asking(database, USER, lambda state: dataclasses.replace(state, first_day=yesterday))

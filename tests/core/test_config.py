@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from taskclf_tray.core.config import (
+    WITHOUT_EFFECT,
     Config,
     ConfigProblem,
     ensure_config,
@@ -16,8 +16,8 @@ from taskclf_tray.core.config import (
     render_default_config,
     require_exclusions,
 )
-from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
 from taskclf_tray.core.errors import ConfigError
+from taskclf_tray.core.person_files import remedy_of
 
 
 def _load(tmp_path: Path, text: str | bytes) -> tuple[Config, list[ConfigProblem]]:
@@ -28,8 +28,7 @@ def _load(tmp_path: Path, text: str | bytes) -> tuple[Config, list[ConfigProblem
 
 def test_default_file_holds_every_key_with_an_effect_a_comment_and_the_default(tmp_path: Path) -> None:
     text = render_default_config()
-    names = [field.name for field in dataclasses.fields(Config)]
-    assert names == list(KEYS)
+    names = list(Config.model_fields)
     assert list(tomllib.loads(text)) == [name for name in names if name not in WITHOUT_EFFECT]
     assert _load(tmp_path, text) == (Config(), [])
     lines = text.splitlines()
@@ -116,7 +115,7 @@ def test_wrong_value_costs_its_own_key_and_is_named_with_its_line(tmp_path: Path
     other = "retention_days = 7" if key != "retention_days" else "asks_per_day = 2"
     config, problems = _load(tmp_path, f"# comment\n{other}\n\n{key} = {value}\n")
     assert [(problem.key, problem.line) for problem in problems] == [(key, 4)]
-    assert KEYS[key].expected in str(problems[0])
+    assert remedy_of(Config, key) in str(problems[0])
     assert getattr(config, key) == getattr(Config(), key)
     assert config in (Config(retention_days=7), Config(asks_per_day=2))
 

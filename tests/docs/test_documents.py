@@ -11,8 +11,7 @@ import pytest
 
 from taskclf_tray.app import text
 from taskclf_tray.cli.main import build_parser
-from taskclf_tray.core.config import Config
-from taskclf_tray.core.config_keys import KEYS, WITHOUT_EFFECT
+from taskclf_tray.core.config import WITHOUT_EFFECT, Config
 from tests.support.documents import ROOT, load
 
 DOCUMENTS = (
@@ -115,10 +114,10 @@ def test_settings_and_their_defaults() -> None:
     import tomllib
 
     rows = re.findall(r"^\| `([a-z_]+)` \| `([^`]*)` \|", read("docs/settings.md"), re.MULTILINE)
-    assert {key for key, _ in rows} == set(KEYS) - WITHOUT_EFFECT
+    assert {key for key, _ in rows} == set(Config.model_fields) - set(WITHOUT_EFFECT)
     for key, default in rows:
         value = getattr(Config(), key)
-        assert key in KEYS
+        assert key in Config.model_fields
         assert tomllib.loads(f"x = {default}")["x"] == (list(value) if isinstance(value, tuple) else value)
 
 
