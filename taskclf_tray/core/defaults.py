@@ -64,5 +64,11 @@ HIGH_WATER_LEAD_SECONDS: Final = 300
 LABEL_COPY_FILE: Final = "labels.csv"
 """The copy of the person's labels, beside the record."""
 
+POLICY_FILE: Final = "inference_policy.json"
+"""Which model is served, in the folder `models` of a home."""
+
+METADATA_FILE: Final = "metadata.json"
+"""What a model was trained on, in its bundle."""
+
 RECORD_FILE: Final = "tray.db"
 """The record, in the folder `tray` of a home."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.time import US_PER_SECOND, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.prediction import WindowPrediction
+
+if TYPE_CHECKING:
+    from taskclf_tray.infer.prediction import WindowPrediction  # pydantic would make `labels now` half as slow again
 
 MAX_BLOCK_SECONDS: Final = 1800
 MIN_BLOCK_SECONDS: Final = 300

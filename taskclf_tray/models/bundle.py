@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.core.atomic import json_text, sync_directory, write_new_file
+from taskclf_tray.core.defaults import METADATA_FILE
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.model_text import WINDOWS_LINE_ENDS, look_at
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 MODEL_FILE: Final = "model.txt"
-METADATA_FILE: Final = "metadata.json"
 METRICS_FILE: Final = "metrics.json"
 ENCODERS_FILE: Final = "categorical_encoders.json"
 CONFUSION_FILE: Final = "confusion_matrix.csv"

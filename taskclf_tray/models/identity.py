@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
-from taskclf_tray.core.errors import IdentityError, ModelError, is_full_disk
+from taskclf_tray.core.defaults import METADATA_FILE, POLICY_FILE
+from taskclf_tray.core.errors import IdentityError, is_full_disk
 from taskclf_tray.core.filelocks import HomeBusyError, home_lock
-from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
-from taskclf_tray.models.bundle import METADATA_FILE, read_metadata
-from taskclf_tray.models.policy import policy_path
+from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded, read_json_object
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ def _depends_on_secret(home: Path) -> str | None:
     for run_dir in sorted(models.glob("*")) if models.is_dir() else ():
         if (run_dir / METADATA_FILE).exists() and not run_dir.name.startswith(".") and not _is_synthetic(run_dir):
             return f"the model {run_dir.name}"
-    if policy_path(models).exists() and not _policy_is_synthetic(home):
+    if (models / POLICY_FILE).exists() and not _policy_is_synthetic(home):
         return "an inference policy"
     if any(_folder(home).glob("features_*")):
         return "feature files"
@@ -153,14 +152,14 @@ def _depends_on_secret(home: Path) -> str | None:
 
 def _is_synthetic(run_dir: Path) -> bool:
     try:
-        return read_metadata(run_dir).data_provenance == "synthetic"
-    except ModelError:
+        return read_json_object(run_dir / METADATA_FILE).get("data_provenance") == "synthetic"
+    except BadJsonError:
         return False
 
 
 def _policy_is_synthetic(home: Path) -> bool:
     try:
-        policy = parse_json_object(read_bounded(policy_path(home / "models"), 1_000_000))
+        policy = read_json_object(home / "models" / POLICY_FILE)
     except BadJsonError:
         return False
     model_dir = policy.get("model_dir")

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict
 
 from taskclf_tray.core.atomic import json_text, sync_directory, write_text_atomic
-from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD, POLICY_FILE
 from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.person_files import FileModel, Mistake, Share, TimeText, about, checked, is_none, line_of, where
@@ -27,7 +27,6 @@ from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, store
 
 _log = logging.getLogger(__name__)
 
-POLICY_FILE: Final = "inference_policy.json"
 POLICY_VERSION: Final = "v1"
 MAX_POLICY_BYTES: Final = 1_000_000
 

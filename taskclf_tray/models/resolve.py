@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD, POLICY_FILE
 from taskclf_tray.core.errors import CalibratorError, ModelError, PolicyValidationError, TaskclfError
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.smoothing import Transitions
@@ -26,7 +26,6 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, starter_bundle
 from taskclf_tray.models.bundle_cache import READ_ANEW, BundleCache
 from taskclf_tray.models.policy import (
-    POLICY_FILE,
     InferencePolicy,
     policy_path,
     policy_problems,

@@ -12,11 +12,10 @@ from typing import Final
 import platformdirs
 
 from taskclf_tray.core.atomic import write_new_file
-from taskclf_tray.core.defaults import LABEL_COPY_FILE, RECORD_FILE
+from taskclf_tray.core.defaults import LABEL_COPY_FILE, POLICY_FILE, RECORD_FILE
 from taskclf_tray.core.errors import TaskclfError, is_full_disk
 from taskclf_tray.core.private_files import foreign_owner, make_private_folder
 from taskclf_tray.models.identity import user_id_path
-from taskclf_tray.models.policy import POLICY_FILE
 
 HOME_VARIABLE: Final = "TASKCLF_HOME"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.app_process import AppProcess, running_app
 
-BUDGET_KIB = 60 * 1024
+BUDGET_KIB = 80 * 1024
 GROWTH_KIB = 1024
 
 

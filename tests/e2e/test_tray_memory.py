@@ -13,7 +13,7 @@ from tests.support.dbus_bus import PrivateBus
 from tests.support.processes import python_child, wait_until
 from tests.support.sni_driver import TrayClient
 
-LIMIT_MIB = 80
+LIMIT_MIB = 95
 NEVER_LOADED = ("lightgbm", "pandas", "sklearn", "scikit_learn", "pyarrow", "/scipy/", "numpy/random", "matplotlib")
 
 
