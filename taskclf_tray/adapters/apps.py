@@ -1,8 +1,8 @@
-"""What a program's reported name means: its id, its category, and three flags (contract, section 3).
+"""Programs by their reported name: id, category and three flags (contract, section 3).
 
 Watchers report WM_CLASS (Linux), the exe name (Windows) or the display name (macOS). The contract's table is
-`data/app_registry.csv`, unchanged; `data/app_registry_extra.csv` adds the common programs of the three systems. What no
-table knows has, on a Linux desktop, the category of its .desktop file (Desktop Entry Specification 1.5 and Desktop Menu
+`data/app_registry.csv`, unchanged; `data/app_registry_extra.csv` adds the common programs of the three systems. On a
+Linux desktop, other programs get the category of their .desktop file (Desktop Entry Specification 1.5 and Desktop Menu
 Specification 1.1, freedesktop.org).
 """
 
@@ -91,7 +91,7 @@ _LAUNCHERS: Final = frozenset({"env", "sh", "bash", "python", "python3", "java",
 
 @dataclass(frozen=True, slots=True)
 class AppInfo:
-    """A program: what features see of it."""
+    """The properties of a program that features use."""
 
     app_id: str
     app_category: str = "other"
@@ -104,10 +104,10 @@ class AppInfo:
 
 
 class AppRegistry:
-    """Looks names up, never fails, and answers the same name the same way for as long as it lives.
+    """Looks up reported names; never fails, and gives one name the same result for its whole life.
 
-    `installed` gives categories of programs the tables do not know, by lower-case name; it is asked once, at the
-    first unknown name, because reading every .desktop file takes a moment.
+    `installed` returns categories of installed programs by lower-case name. It is called once, at the first unknown
+    name, because reading every .desktop file takes a moment.
     """
 
     def __init__(self, table: Mapping[str, AppInfo], installed: Callable[[], Mapping[str, str]] | None = None) -> None:
@@ -119,13 +119,13 @@ class AppRegistry:
     @classmethod
     @functools.cache
     def default(cls) -> AppRegistry:
-        """The two shipped tables, and on Linux the installed .desktop files."""
+        """Return the registry of the two shipped tables and, on Linux, the installed .desktop files."""
         table = dict(_rows("app_registry_extra.csv"))
         table.update(_rows("app_registry.csv"))  # the contract's rows win
         return cls(table, installed_categories if sys.platform.startswith("linux") else None)
 
     def lookup(self, name: str) -> AppInfo:
-        """The program reported as `name`: case and outer spaces do not matter, nor does a trailing `.exe`."""
+        """Return the program for a reported name, ignoring case, outer spaces and a trailing `.exe`."""
         key = clean_name(name)
         known = self._known.get(key)
         if known is None:
@@ -135,11 +135,11 @@ class AppRegistry:
         return known
 
     def named(self) -> Iterable[tuple[str, AppInfo]]:
-        """Every reported name of the tables with its program."""
+        """Return every reported name of the tables with its program."""
         return self._table.items()
 
     def common_name(self, app_id: str) -> str | None:
-        """What a known program is called: of its reported names one that is in its id. None for an unknown id."""
+        """Return a reported name for a known app id, preferably one contained in the id; None for an unknown id."""
         names = [name for name, info in self._table.items() if info.app_id == app_id]
         alike = [name for name in names if "." not in name and name.replace(" ", "") in app_id.lower()]
         return max(alike, key=lambda name: (len(name), name)) if alike else min(names, key=len, default=None)
@@ -159,7 +159,7 @@ class AppRegistry:
 
 
 def clean_name(name: str) -> str:
-    """Lower case, stripped, and safe to store and show: no control, format or surrogate characters, ≤ 128 long."""
+    """Clean a name for storage and display: lower case, stripped, no control or format characters, ≤ 128 long."""
     cut = name[: 4 * MAX_NAME_CHARACTERS]
     if cut.isascii() and cut.isprintable():  # nearly every name; a look at each character takes ten times as long
         return cut.strip().lower()[:MAX_NAME_CHARACTERS]
@@ -168,7 +168,7 @@ def clean_name(name: str) -> str:
 
 
 def is_nameless(app: str, title: str) -> bool:
-    """Whether a watcher says in these words that no window has the focus: nothing, or `unknown`, in both."""
+    """Whether a watcher reports that no window has the focus: app and title are both empty or `unknown`."""
     return clean_name(app) in _NAMELESS and clean_name(title) in _NAMELESS
 
 
@@ -202,9 +202,9 @@ def _info(app_id: str, category: str) -> AppInfo:
 
 
 def shown_app(app_id: str) -> str | None:
-    """What a person calls the app: the reported name of an unknown one, else the last part of the id.
+    """Return the name of an app for people: the reported name of an unknown app, else the last part of the id.
 
-    None for a name without a letter or digit, which would leave a hole in the sentence, and for what no window named.
+    None for a name without a letter or digit, which would leave a hole in the sentence, and for `unknown`.
     """
     name = app_id.removeprefix(UNKNOWN_APP)
     name = name if name != app_id else app_id.rpartition(".")[2]
@@ -212,9 +212,9 @@ def shown_app(app_id: str) -> str | None:
 
 
 def installed_categories(directories: Sequence[Path] | None = None) -> dict[str, str]:
-    """Lower-case program name → category, over the names a window may report; an unreadable file is passed over.
+    """Map lower-case program names to categories, from the .desktop files; unreadable files are skipped.
 
-    Names: StartupWMClass before the file's name before the command before the display name.
+    Precedence: StartupWMClass, then the file's name, then the command, then the display name.
     """
     where = application_directories() if directories is None else directories
     entries = [entry for path in islice(_desktop_files(where), MAX_DESKTOP_FILES) if (entry := _desktop_entry(path))]
@@ -227,7 +227,7 @@ def installed_categories(directories: Sequence[Path] | None = None) -> dict[str,
 
 
 def application_directories(environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Where .desktop files are (XDG Base Directory Specification, and the exports of Flatpak and Snap)."""
+    """List the folders of .desktop files (XDG Base Directory Specification, and the exports of Flatpak and Snap)."""
     home = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
     shared = environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
     roots = [home, f"{home}/flatpak/exports/share", *shared.split(":")]
@@ -245,7 +245,7 @@ def _desktop_files(directories: Sequence[Path]) -> Iterator[Path]:
 
 
 def _desktop_entry(path: Path) -> tuple[tuple[str, str, str, str], str] | None:
-    """(names by rank, category) of one file; None when it names no category we know."""
+    """Return (names by rank, category) of a file; None when no category of it is known."""
     try:
         with open_regular(path) as file:
             text = file.read(MAX_DESKTOP_FILE_BYTES).decode("utf-8", "replace")

@@ -1,6 +1,6 @@
-"""A bucket as ActivityWatch's `buckets/` and its exports describe it, and as it may be shown.
+"""Parsing and display of buckets, as ActivityWatch's `buckets/` and its exports describe them.
 
-Names of buckets and machines are hostile input: `shown_name` and `states` make them safe.
+Names of buckets and machines are hostile input: `shown_name` and `states` sanitise them.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ MAX_SHOWN_CHARACTERS: Final = 80
 
 
 def parse_bucket(bucket_id: str, item: object) -> Bucket | None:
-    """The bucket of an entry of `buckets/` or of an export, of whatever type; None when it is damaged.
+    """Parse an entry of `buckets/` or of an export, of any type; None when it is damaged.
 
-    `last_updated` is there in Python's server for a bucket with events, and null in aw-server-rust, which has
-    `metadata` with `start` and `end` instead.
+    Python's server sets `last_updated` for a bucket with events; in aw-server-rust it is null, and `metadata` has
+    `start` and `end` instead.
     """
     if not isinstance(item, Mapping):
         return None
@@ -57,12 +57,14 @@ def parse_bucket(bucket_id: str, item: object) -> Bucket | None:
 
 
 def is_phone_event(event: RawEvent) -> bool:
-    """Whether a window event has what only a phone's watcher says."""
+    """Whether a window event has keys that only a phone's watcher writes."""
     return "package" in event.data or "classname" in event.data
 
 
 def _watcher(name: str) -> str:
-    """A watcher's own name; what follows the first underscore is a host's, and may say anything."""
+    """Return the watcher's own name: the text before the first underscore, because the host's name after it is
+    arbitrary.
+    """
     return name[:_LONGEST].lower().partition("_")[0]
 
 
@@ -84,7 +86,10 @@ def _moment(item: Mapping[str, Any], key: str) -> int | None:
 
 
 def states(selection: Selection, used_until: Mapping[str, int] | None = None) -> tuple[BucketState, ...]:
-    """Every bucket as it may be shown: those that are read first, of these the one used last. `used_until`: by id."""
+    """Describe every bucket for display: those that are read first, the one used last first.
+
+    `used_until`: by bucket id.
+    """
     found = [
         (bucket, _state(bucket, shown_name(machine.names[0]), machine))
         for machine in selection.machines
@@ -101,7 +106,7 @@ def states(selection: Selection, used_until: Mapping[str, int] | None = None) ->
 
 
 def shown_name(name: str) -> str:
-    """A bucket's id or a host's name, safe to show and not too long."""
+    """Sanitise and shorten a bucket's id or a host's name for display."""
     return plain_text(name, MAX_SHOWN_CHARACTERS) or "?"
 
 

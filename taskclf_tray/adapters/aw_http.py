@@ -1,9 +1,9 @@
-"""GET requests to an ActivityWatch server, and every way they fail as one of our errors.
+"""GET requests to an ActivityWatch server, with every failure mapped to an error of this program.
 
-Own client instead of aw-client: that one has no timeouts, so a stopped server hangs it for ever (measured).
+aw-client is not used: it has no timeouts, so a stopped server would block it for ever (measured).
 
-Any local user may listen on a free port, so an address alone does not tell whose server answers there. The kernel does
-(Linux): its table `/proc/net/tcp` has a row per socket: local address, remote address, state, and the owner's user id
+Any local user may listen on a free port, so the address alone does not identify the server. On Linux the kernel does:
+`/proc/net/tcp` has one row per socket with the local address, the remote address, the state, and the owner's user id
 (proc(5)).
 """
 
@@ -60,16 +60,23 @@ Address = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]
 
 
 class _ServerFailureError(AWProtocolError):
-    """A 5xx answer: may be better a moment later."""
+    """A 5xx response, which may be gone a moment later."""
 
 
 class AWClient:
-    """Asks one server. Refused connections and 5xx are tried three times, all within `timeout_seconds`.
+    """Sends requests to one server. Refused connections and 5xx are tried three times, all within `timeout_seconds`.
 
-    `host`: an http or https address without a path. `api_key`: sent as `Authorization: Bearer`; without one, the key in
-    the configuration file of the server on this computer, if the address is that server's. On Linux a server on this
-    computer must belong to the person or to root. Proxies and .netrc are ignored: a local server needs neither, and
-    titles must take no detour; no redirect is followed. Raises ConfigError for an address that is none.
+    Proxies and .netrc are ignored and redirects are not followed, so that titles take no detour.
+
+    Args:
+        host: an http or https address without a path. On Linux a server on this computer must belong to the person or
+            root.
+        api_key: sent as `Authorization: Bearer`; by default the key in the configuration of the server on this
+            computer, when `host` is that server's address.
+        timeout_seconds: limit for a request with its retries.
+
+    Raises:
+        ConfigError: `host` is not such an address.
     """
 
     def __init__(self, host: str, *, api_key: str | None = None, timeout_seconds: float = 10.0) -> None:
@@ -90,8 +97,10 @@ class AWClient:
         return f"AWClient({self.base_url!r})"
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """The JSON at `/api/0/<path>`, within `timeout_seconds`. Raises AWConnectionError, AWTimeoutError,
-        AWNotFoundError, AWAuthError, AWForeignServerError or AWProtocolError."""
+        """Return the JSON at `/api/0/<path>` within `timeout_seconds`.
+
+        Raises AWConnectionError, AWTimeoutError, AWNotFoundError, AWAuthError, AWForeignServerError or AWProtocolError.
+        """
         self._deadline.begin(self._timeout_seconds)
         for pause in _pauses():
             try:
@@ -103,16 +112,16 @@ class AWClient:
         raise AssertionError("the last pause is None")
 
     def interrupt(self) -> None:
-        """Let the request under way, and every later one, end within a second; from any thread."""
+        """Make the current request and every later one end within a second; callable from any thread."""
         self._deadline.interrupt()
 
     def keep_going(self) -> None:
-        """Raise AWTimeoutError once `interrupt` was called: for what takes long over an answer."""
+        """Raise AWTimeoutError once `interrupt` was called; for long work on a response."""
         if self._deadline.is_interrupted:
             raise self._too_slow()
 
     def close(self) -> None:
-        """Close kept connections."""
+        """Close the kept connections."""
         self._session.close()
 
     def _once(self, path: str, params: Mapping[str, str] | None) -> Any:
@@ -140,7 +149,7 @@ class AWClient:
         return value
 
     def _check_owner(self, connection: socket.socket) -> None:
-        """Refuse the server of another user of this computer before anything is sent to it."""
+        """Refuse a server of another user of this computer before anything is sent."""
         owner, user = server_owner(connection), own_user()
         if owner is not None and owner not in (0, user):
             raise AWForeignServerError(
@@ -176,7 +185,10 @@ class AWClient:
 
 
 def checked_host(host: str) -> str:
-    """The address without a slash at its end. Raises ConfigError when it is no http or https address of a server."""
+    """Return the address without a trailing slash.
+
+    Raises ConfigError unless it is the http or https address of a server.
+    """
     try:
         parts = urlsplit(host.strip())
         is_good = (
@@ -197,7 +209,7 @@ def checked_host(host: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the address never leaves this machine."""
+    """Whether the address stays on this machine."""
     name = urlsplit(url).hostname or ""
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -208,10 +220,10 @@ def is_loopback(url: str) -> bool:
 
 
 def configured_key(base_url: str, folder: Path | None = None) -> str | None:
-    """The key in aw-server-rust's own configuration (`[auth] api_key`), for that server's own address alone.
+    """Return the key in the configuration of aw-server-rust (`[auth] api_key`), for that server's own address only.
 
     `folder`: where the configuration is. None when the address is not on this computer, has another port than the
-    configured one (5600, with `--testing` 5666), or when there is no key to read.
+    configured one (5600, with `--testing` 5666), or when no key is readable.
     """
     if not is_loopback(base_url):
         return None
@@ -235,7 +247,9 @@ def _key_in(section: object) -> str | None:
 
 
 def _pauses() -> list[float | None]:
-    """Seconds to wait after each try that failed; None after the last. Random, so that clients do not keep step."""
+    """Return the seconds to wait after each failed try, None after the last; random, so that clients do not
+    synchronise.
+    """
     waits = (_FIRST_PAUSE_SECONDS * 2**k * random.uniform(0.5, 1.5) for k in range(MAX_ATTEMPTS - 1))  # noqa: S311
     return [*waits, None]
 
@@ -283,9 +297,9 @@ class _Row(NamedTuple):
 
 
 def server_owner(connection: socket.socket) -> int | None:
-    """User id of the server at the other end of a connection within this computer; None when it cannot be told.
+    """Return the user id of the server behind a connection within this computer; None when it cannot be determined.
 
-    The listening socket tells it; where that is closed by now, the accepted one.
+    The listening socket has it; when that one is closed, the accepted one.
     """
     if sys.platform != "linux":
         return None
@@ -312,7 +326,7 @@ def _listens_for(
 
 
 def _rows(table: Path, local_port: int) -> Iterator[_Row]:
-    """The sockets at a local port; a busy machine has thousands of others, which are not parsed."""
+    """Yield the sockets at a local port; a busy machine has thousands of others, which are not parsed."""
     try:
         with table.open("rb") as file:
             content = file.read(_MAX_TABLE_BYTES)
@@ -324,7 +338,7 @@ def _rows(table: Path, local_port: int) -> Iterator[_Row]:
 
 
 def _endpoint(text: str) -> Address:
-    """`0100007F:15E0`: the address in words of 32 bits, each in this machine's byte order; then the port."""
+    """Parse `0100007F:15E0`: the address in words of 32 bits, each in this machine's byte order; then the port."""
     digits, port = text.split(":")
     words = [int(digits[k : k + 8], 16).to_bytes(4, sys.byteorder) for k in range(0, len(digits), 8)]
     return _plain(ipaddress.ip_address(b"".join(words))), int(port, 16)
@@ -335,6 +349,6 @@ def _address(name: tuple[str, int]) -> Address:
 
 
 def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An IPv4 address written as an IPv6 one as itself."""
+    """Return an IPv4 address for one that is mapped into IPv6."""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped

@@ -1,4 +1,4 @@
-"""What an ActivityWatch server has: its buckets, sorted into machines, listed again at most once a minute."""
+"""The buckets of an ActivityWatch server, sorted into machines and listed at most once a minute."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DORMANT_US: Final = 7 * 86_400_000_000
 
 
 class BucketListing:
-    """The buckets of one server. `hostname`: read the machine of this name alone. Used by one thread.
+    """The buckets of one server. `hostname`: read only the machine of this name. Used by one thread.
 
-    Where the server does not say when a bucket's newest event ended (neither `last_updated` nor `metadata.end`), it is
-    asked for that event, once a minute at most. Methods that ask raise SourceError.
+    When the server does not report the end of a bucket's newest event (neither `last_updated` nor `metadata.end`), the
+    event itself is requested, at most once a minute. Methods that send requests raise SourceError.
     """
 
     def __init__(self, client: AWClient, *, hostname: str | None, clock: Callable[[], float]) -> None:
@@ -51,12 +51,15 @@ class BucketListing:
 
     @property
     def own_host(self) -> str:
-        """The name of the machine the server runs on."""
+        """Name of the machine that the server runs on."""
         return self._own[0]
 
     def selection(self) -> Selection:
-        """What is read; listed again when the last listing is a minute old or has no windows: at login the server is
-        there before its watchers."""
+        """Return the buckets to read.
+
+        The listing is renewed when it is a minute old or has no windows: at login the server starts before its
+        watchers.
+        """
         now = self._clock()
         is_fresh = self._listed_at is not None and 0 <= now - self._listed_at < BUCKETS_FRESH_SECONDS
         if not is_fresh or not self._selection.has(Stream.WINDOW):
@@ -68,27 +71,27 @@ class BucketListing:
         return self._selection
 
     def states(self) -> tuple[BucketState, ...]:
-        """Every bucket of the last listing."""
+        """Return every bucket of the last listing for display."""
         if self._states is None:
             self._states = states(self._selection, self._used_until)
         return self._states
 
     def forget(self) -> None:
-        """List again next time."""
+        """Drop the listing, so that the next use renews it."""
         self._listed_at = None
 
     def refuse(self, bucket: Bucket) -> None:
-        """The server does not give what it lists: do without it for a while."""
+        """Leave a bucket out for a while, because the server lists it without giving its events."""
         self._refused[bucket.bucket_id] = self._clock()
         self._select()
 
     def is_phones(self, bucket: Bucket) -> None:
-        """Its events are those of a phone."""
+        """Note that a bucket has the events of a phone."""
         self._phones.add(bucket.bucket_id)
         self._select()
 
     def note_use(self, bucket: Bucket, until_us: int) -> None:
-        """A bucket of away time says that somebody was there until then."""
+        """Note until when the away watcher of a bucket saw the person."""
         if until_us > self._used_until.get(bucket.bucket_id, 0):
             self._used_until[bucket.bucket_id] = until_us
             self._states = None
@@ -110,7 +113,7 @@ class BucketListing:
     # -- asking -----------------------------------------------------------------------------------------------
 
     def _listing(self) -> tuple[tuple[str, str], Mapping[str, Any]]:
-        """Name and device id of the server's machine, and all buckets."""
+        """Request the name and device id of the server's machine, and all buckets."""
         info = self._table("info")
         hostname, device = info.get("hostname"), info.get("device_id")
         if not isinstance(hostname, str):
@@ -130,7 +133,10 @@ class BucketListing:
         return answer
 
     def _dated(self, buckets: list[Bucket], now: float) -> Iterator[Bucket]:
-        """The buckets with the end of their newest event. A server that says it of one says it of all with events."""
+        """Yield the buckets with the end of their newest event.
+
+        A server that reports it for one reports it for all with events.
+        """
         is_told = any(bucket.last_us is not None for bucket in buckets)
         for bucket in buckets:
             if is_told or bucket.stream is None or bucket.is_copy or not is_askable(bucket.bucket_id):
@@ -157,18 +163,20 @@ class BucketListing:
 
 
 def events_path(bucket: Bucket) -> str:
-    """Where a bucket's events are."""
+    """Return the path of a bucket's events."""
     return f"buckets/{quote(bucket.bucket_id, safe='')}/events"
 
 
 def reaches(bucket: Bucket, start_us: int) -> bool:
-    """Whether a bucket may have events from `start_us` on; one without any so far may get its first."""
+    """Whether a bucket may have events from `start_us` on; an empty bucket may get its first."""
     return bucket.last_us is None or bucket.last_us + LATE_US >= start_us
 
 
 def may_wake(bucket: Bucket, machine: Machine, newest_us: int) -> bool:
-    """Whether events may come again: the newest of its machine's buckets of a stream, with an event in the week before
-    `newest_us`."""
+    """Whether a bucket may get events again.
+
+    It must be the newest bucket of its machine and stream, with an event in the week before `newest_us`.
+    """
     assert bucket.stream is not None
     return bucket is machine.of(bucket.stream)[0] and bucket.span_us[1] >= newest_us - DORMANT_US
 
@@ -179,7 +187,7 @@ def is_used_lately(machine: Machine, newest_us: int) -> bool:
 
 
 def strange_answer() -> AWProtocolError:
-    """What is said of an answer in another shape."""
+    """Return the error for a response of an unexpected shape."""
     return AWProtocolError(
         "The ActivityWatch server's answer has a shape it should not have.",
         "Check aw_host in config.toml, and the server's version.",

@@ -1,4 +1,4 @@
-"""The seam of every activity source."""
+"""The interface of activity sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskclf_tray.core.types import SourceEvents
 
 
 class Stream(StrEnum):
-    """The four kinds of events a source may have; only `WINDOW` is always there."""
+    """The four kinds of events of a source; only `WINDOW` is always present."""
 
     WINDOW = "currentwindow"
     AWAY = "afkstatus"
@@ -21,7 +21,7 @@ class Stream(StrEnum):
 
 
 class Unread(StrEnum):
-    """Why a bucket is not read."""
+    """The reason why a bucket is not read."""
 
     OTHER_TYPE = "other_type"
     """It holds nothing that is used here (editors, stopwatches)."""
@@ -40,12 +40,18 @@ class Unread(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """A bucket of a source, and whether it is read. The texts are safe to show.
+    """A bucket of a source for display, and whether it is read.
 
-    `kind`: its type as the source names it; `machine`: the newest name of the machine it is counted to, empty for one
-    that goes with whichever machine is in use. `is_newest`: whether no other bucket of its machine and stream goes on
-    later. `used_until`: of away time, until when somebody was there as far as was read. `unread`: why it is not read,
-    None when it is.
+    Attributes:
+        bucket_id: the id.
+        kind: its type as the source names it.
+        stream: its stream; None for a type that is not used.
+        hostname: the host that it names.
+        newest: end of the newest event.
+        machine: newest name of its machine; empty for a bucket that goes with whichever machine is in use.
+        is_newest: whether no other bucket of its machine and stream ends later.
+        used_until: for away time, until when the person was seen.
+        unread: the reason why it is not read; None when it is.
     """
 
     bucket_id: str
@@ -61,9 +67,9 @@ class BucketState:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """What a source can say about itself; `detail` is a sentence for the person, free of titles.
+    """The state of a source.
 
-    `buckets`: every bucket the source lists, read or not.
+    `detail` is a sentence for the person, free of titles; `buckets` lists read and unread ones.
     """
 
     name: str
@@ -75,38 +81,38 @@ class SourceStatus:
 
 
 def always() -> None:
-    """What work calls that nothing can end before it is done."""
+    """Do nothing: the default for callbacks that may interrupt long work."""
 
 
 class ActivitySource(ABC):
-    """Reads cleaned events of any past time; every implementation passes `tests/support/source_contract.py`."""
+    """A source of cleaned events of any past time; every implementation passes `tests/support/source_contract.py`."""
 
     name: ClassVar[str]
     is_closed: ClassVar[bool] = False
     """Whether no event can come any more (an export file): such a source's buckets settle at once."""
 
     def now(self) -> datetime:
-        """The source's own clock: the wall clock, or the clock of a simulated person."""
+        """Return the source's own clock: the wall clock, or that of a simulated person."""
         return datetime.now(UTC)
 
     @abstractmethod
     def read(self, start: datetime, end: datetime) -> SourceEvents:
-        """Everything known of [start, end), clipped to it and cleaned; nothing outside is asked for.
+        """Read the events of [start, end), clipped and cleaned; nothing outside is requested.
 
-        Raises SourceError. Asking twice, or in pieces, gives the same events (the newest may have grown).
+        Reading again, or in parts, gives the same events (the newest may have grown). Raises SourceError.
         """
 
     @abstractmethod
     def status(self) -> SourceStatus:
-        """Whether the source answers, and what it has. Never raises SourceError."""
+        """Report whether the source is reachable, and what it has. Never raises SourceError."""
 
     def interrupt(self) -> None:  # noqa: B027 - most sources never wait
-        """Let a read under way end soon, with SourceError: the program stops. May be called by any thread."""
+        """Make a running read end soon with SourceError, because the program stops; callable from any thread."""
 
     def buckets(self) -> tuple[BucketState, ...]:
-        """What the last read knew of the source's buckets; asks for nothing. Empty for a source without buckets."""
+        """Return the buckets known from the last read, without a request; empty for a source without buckets."""
         return ()
 
     def close(self) -> None:
-        """Free what the source holds; it is not used afterwards."""
+        """Release the resources of the source, which is not used afterwards."""
         return

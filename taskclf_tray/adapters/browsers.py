@@ -1,8 +1,7 @@
-"""Which browser a tab bucket belongs to, and whose tabs count while a browser is in front.
+"""The browser behind a tab bucket, and the tabs that count while a browser is in front.
 
-Every browser with the web watcher writes into a bucket of its own, also while another program is in front, so a tab
-says something only while its browser is the one in front. The names are those of aw-watcher-web's bucket ids and of
-aw-webui's own queries.
+Every browser with the web watcher writes to its own bucket, even while another program is in front, so a tab counts
+only while its browser is in front. The names are those of aw-watcher-web's bucket ids and of aw-webui's own queries.
 """
 
 from __future__ import annotations
@@ -66,15 +65,15 @@ judged by the same events whatever the polls are cut at."""
 
 
 def browser_of_app(app_id: str) -> str:
-    """The name of a known program that is a browser; of another one its app id, which no bucket bears."""
+    """Return the name of a known browser by app id; for another program its app id, which no bucket has."""
     return _OF_APP_ID.get(app_id, app_id)
 
 
 def browser_of_bucket(bucket_id: str, hostname: str = "", client: str = "", named: object = None) -> str:
-    """The browser a tab bucket belongs to, empty when nothing says it.
+    """Return the browser of a tab bucket, empty when unknown.
 
-    `named`: what the bucket's own data say. Else the id says it (`aw-watcher-web-firefox_laptop`; the host's name at
-    its end may hold any word), else the client.
+    `named`: the name in the bucket's data, which comes first. Then the id (`aw-watcher-web-firefox_laptop`, without the
+    host's name, which may hold any word), then the client.
     """
     own = bucket_id[:_LONGEST_ID].lower().removesuffix(f"_{hostname.lower()}")
     for text in (named if isinstance(named, str) else "", own, client):
@@ -89,12 +88,12 @@ def _names_in(text: str) -> Iterator[str]:
 
 
 def passes_as(browser: str) -> str:
-    """The browser whose user agent `browser` sends, empty when it sends its own."""
+    """Return the browser whose user agent `browser` sends; empty when it sends its own."""
     return _REPORTS_AS.get(browser, "")
 
 
 def minutes_near(events: Iterable[RawEvent]) -> list[Interval]:
-    """The whole minutes that an event touches, or that begin less than `RECENT_US` after one has ended."""
+    """Return the whole minutes that an event touches, or that begin less than `RECENT_US` after an event ends."""
     return union(
         (event.start_us // MINUTE_US * MINUTE_US, -(-(event.end_us + RECENT_US) // MINUTE_US) * MINUTE_US)
         for event in events
@@ -104,11 +103,11 @@ def minutes_near(events: Iterable[RawEvent]) -> list[Interval]:
 def tabs_in_front(
     tabs: Sequence[RawEvent], windows: Sequence[RawEvent], browser_of: Callable[[RawEvent], str]
 ) -> list[RawEvent]:
-    """The tab events in order of time, without the time in which the tabs of another browser count.
+    """Return the tab events in order of time, without the time in which the tabs of another browser count.
 
-    `browser_of`: the browser of a window event, empty for another program. While a browser is in front, its own tabs
-    count; where it reports none about that minute, those of the browser it passes itself off as; where there are none
-    of these either, those of which nobody knows the browser. Time without a browser in front is left as it is.
+    While a browser is in front, its own tabs count. Without a tab near that minute, those of the browser that it passes
+    as count; without these, those of an unknown browser. Time without a browser in front stays unchanged.
+    `browser_of`: the browser of a window event, empty for another program.
     """
     names = {tab.browser for tab in tabs}
     if names <= {""}:
@@ -134,7 +133,7 @@ def _in_time(tab: RawEvent) -> tuple[int, int]:
 def _without_voice(
     name: str, browser: str, other: str, front: list[Interval], own: list[Interval], foreign: list[Interval]
 ) -> list[Interval]:
-    """When `browser` is in front and the tabs of `name` do not count."""
+    """Return when `browser` is in front and the tabs of `name` do not count."""
     if name == browser:
         return []
     if name == "":
@@ -143,7 +142,7 @@ def _without_voice(
 
 
 def _fronts(windows: Sequence[RawEvent], browser_of: Callable[[RawEvent], str]) -> dict[str, list[Interval]]:
-    """When each browser was in front."""
+    """Return when each browser was in front."""
     named = [(event, browser_of(event)) for event in windows]
     browsing = [(event, name) for event, name in named if name]
     spans = [(event.start_us, event.end_us, event.event_id) for event, _ in browsing]

@@ -1,8 +1,8 @@
-"""Which windows a person may listen to without touching anything: programs for calls, and pages for calls.
+"""Windows of calls, where a person may listen without input: programs for calls, and pages for calls.
 
-Every program of the category `meeting` is one. A chat program is one when people call each other in it, and so is a
-page of a browser whose title names a service for calls; a program that no table knows is judged by its titles, too.
-Titles are looked at in memory, in linear time, and only the answer is kept.
+Every program of the category `meeting` is one. So is a chat program with calls, and a browser page whose title names a
+service for calls; a program that no table knows is judged by its titles too. Titles are matched in memory, in linear
+time, and only the result is kept.
 """
 
 from __future__ import annotations
@@ -133,12 +133,12 @@ _DECORATION: Final = (
 
 
 def is_call_program(app_id: str, app_category: str) -> bool:
-    """Whether people call each other in this program, whatever it shows."""
+    """Whether a program is for calls, whatever its title."""
     return app_category == MEETING_CATEGORY or app_id in CALL_APP_IDS
 
 
 def is_call_title(title: str) -> bool:
-    """Whether a window's title names a service for calls, in one of the parts that dashes and bars separate.
+    """Whether a part of the title, separated by dashes or bars, names a service for calls.
 
     >>> is_call_title("Meet - abc-defg-hij - Google Chrome"), is_call_title("Meet the team - Acme")
     (True, False)

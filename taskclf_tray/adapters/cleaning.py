@@ -1,4 +1,4 @@
-"""Cleaning of raw events, one pure function a step, in whole microseconds (contract, section 3)."""
+"""Cleaning of raw events: one pure function per step, in whole microseconds (contract, section 3)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _END: Final = itemgetter(1)
 
 
 def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
-    """Whole events, in order of (start, id): pieces of one event, cut at the borders of requests, are joined.
+    """Join the parts of events that were cut at the borders of requests, in order of (start, id).
 
-    Pieces have one id and equal data, and overlap or touch. Events equal but for the id are one: the lowest id stays.
+    Parts have one id and equal data, and overlap or touch. Of events that differ only in the id, the lowest id stays.
     """
     whole: list[RawEvent] = []
     last_of_id: dict[int, int] = {}
@@ -45,13 +45,13 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
 
 
 def _digest(event: RawEvent) -> bytes:
-    """Names what an event says: of many events of one moment none is compared with each other one."""
+    """Digest the data of an event, so that many events of one moment need no pairwise comparison."""
     said = repr(sorted(event.data.items())).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:
-    """What lies in [start, end); remainders of ≤ 1 ms go, events that really have no length stay. Keeps the order."""
+    """Clip events to [start, end) in their order; remainders of ≤ 1 ms go, real events without length stay."""
     kept = []
     for event in events:
         begin, end = max(event.start_us, start_us), min(event.end_us, end_us)
@@ -66,9 +66,9 @@ def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEven
 
 
 def fill_gaps(events: Sequence[RawEvent], longest_us: int) -> list[RawEvent]:
-    """Holes of at most `longest_us` between events go to the event before: watchers leave one at every switch.
+    """Give gaps of at most `longest_us` to the event before: watchers leave one at every switch.
 
-    `events` in order of start. The event before is the one that ends last, of several the one that began last. Nothing
+    `events`: in order of start. The event before is the one that ends last, of several the one that began last. Nothing
     is added before the first or after the last event.
     """
     filled = list(events)
@@ -84,9 +84,9 @@ def fill_gaps(events: Sequence[RawEvent], longest_us: int) -> list[RawEvent]:
 def remove_excluded(
     events: Sequence[RawEvent], is_excluded: Callable[[RawEvent], bool]
 ) -> tuple[list[RawEvent], list[Interval]]:
-    """The events without the excluded ones, and the time that was theirs: nobody else gets it.
+    """Remove the excluded events; returns the other events, and the removed time, which no other event gets.
 
-    Where an excluded event won (`core.intervals.flatten`) the events under it are cut to the pieces they won
+    Where an excluded event wins (`core.intervals.flatten`), the events under it are cut to the intervals that they win
     themselves. All in order of start.
     """
     excluded = [is_excluded(event) for event in events]
@@ -104,7 +104,7 @@ def remove_excluded(
 
 
 def subtract_intervals(events: Sequence[RawEvent], holes: Sequence[Interval]) -> list[RawEvent]:
-    """The events without the time of the holes."""
+    """Cut the holes out of the events."""
     if not holes:
         return list(events)
     cut: list[RawEvent] = []
@@ -119,6 +119,6 @@ def subtract_intervals(events: Sequence[RawEvent], holes: Sequence[Interval]) ->
 
 
 def _overlaps(event: RawEvent, holes: Sequence[Interval]) -> bool:
-    """Whether the event shares time with a hole; one without length does when it lies inside."""
+    """Whether the event overlaps a hole; an event without length does when it lies inside."""
     at = bisect_right(holes, event.start_us, key=_END)
     return at < len(holes) and holes[at][0] < event.end_us

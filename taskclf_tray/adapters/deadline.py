@@ -55,36 +55,37 @@ else:
 
 
 class Deadline:
-    """A moment on the monotonic clock, moved before each request. `interrupt` may be called by any thread."""
+    """A moment on the monotonic clock, moved before each request. Any thread may call `interrupt`."""
 
     def __init__(self) -> None:
         self.at = 0.0
         self.is_interrupted = False
 
     def interrupt(self) -> None:
-        """Let this and every later request end at once: the program stops."""
+        """Make this request and every later one end at once, because the program stops."""
         self.is_interrupted = True
 
     def begin(self, seconds: float) -> None:
-        """From now on this long."""
+        """Set the deadline this many seconds from now."""
         self.at = time.monotonic() + seconds
 
     @property
     def left_seconds(self) -> float:
-        """What is left of it; never zero or less, which sockets would misread."""
+        """Seconds until the deadline; at least 0.001, because sockets misread zero."""
         return max(0.001, self.at - time.monotonic())
 
     @property
     def is_over(self) -> bool:
-        """Whether it has passed."""
+        """Whether the deadline has passed, or `interrupt` was called."""
         return self.is_interrupted or time.monotonic() >= self.at
 
 
 class DeadlineAdapter(requests.adapters.HTTPAdapter):
-    """Mounted for http and https, it ends every read at the deadline. No retries of its own.
+    """An adapter for http and https that ends every read at the deadline and never retries.
 
-    `check`: called with each new connection before anything is sent; what it raises ends the request. `localhost` is
-    127.0.0.1 first: ActivityWatch listens there only, while many systems name ::1 first, where anybody could listen.
+    `check`: called with each new connection before anything is sent; its exception ends the request. `localhost` is
+    127.0.0.1 first: ActivityWatch listens only there, while many systems resolve ::1 first, where any user could
+    listen.
     """
 
     def __init__(self, deadline: Deadline, check: Callable[[socket.socket], None] | None = None) -> None:
@@ -142,7 +143,7 @@ def _checked(plain: socket.socket, check: Callable[[socket.socket], None] | None
 
 
 def _context(deadline: Deadline) -> ssl.SSLContext:
-    """The usual context, whose sockets end every read at the deadline."""
+    """Return the default context with sockets that end every read at the deadline."""
 
     class Socket(ssl.SSLSocket):
         def recv_into(
@@ -156,7 +157,7 @@ def _context(deadline: Deadline) -> ssl.SSLContext:
 
 
 def _by_deadline(connection: socket.socket, deadline: Deadline, receive: Callable[[], int]) -> int:
-    """Receive something, waiting in steps so that an interrupt is seen. Raises TimeoutError at the deadline."""
+    """Receive in short waits, so that an interrupt is noticed. Raises TimeoutError at the deadline."""
     while not deadline.is_over:
         connection.settimeout(min(_STEP_SECONDS, deadline.left_seconds))
         try:

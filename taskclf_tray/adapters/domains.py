@@ -1,9 +1,9 @@
-"""What kind of site a browser tab shows. Only the category leaves this file, never the URL (contract, section 3).
+"""The category of the site in a browser tab. The URL never leaves this file, only its category (contract, section 3).
 
-The rule is "full host first, then the registered domain by the public-suffix list". That list costs 20 MiB of
-memory to hold, and the table needs almost nothing of it: its entries of two labels (`github.com`) are registered
-domains and no suffix rule lies below one, its longer entries (`docs.python.org`) are hosts. So a host's registered
-domain is in the table exactly when its last two labels are an entry. A test proves this against the whole list.
+The rule is "full host first, then the registered domain by the public-suffix list". That list takes 20 MiB of memory,
+and the table needs almost nothing of it: its entries of two labels (`github.com`) are registered domains without a
+suffix rule below them, and its longer entries (`docs.python.org`) are hosts. So a host's registered domain is in the
+table exactly when its last two labels are an entry. A test proves this against the whole list.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _WEB_SCHEMES: Final = frozenset({"http", "https"})
 
 
 def domain_category(url: str | None, *, is_browser: bool) -> str:
-    """The category of the site at `url`, the tab in front of a window of a program that is a browser or not.
+    """Return the category of a site.
 
-    Not a browser: `non_browser`. A browser without a tab event (`url` None): `unknown`. Else the table's word for the
-    full host, else for the registered domain; `other` for what it does not know, files and addresses among them.
+    `non_browser` outside a browser; `unknown` for a browser without a tab event (`url` None). Otherwise the table's
+    category of the full host, else of the registered domain; `other` for unknown sites, files and IP addresses.
     """
     if not is_browser:
         return "non_browser"
@@ -38,7 +38,7 @@ def domain_category(url: str | None, *, is_browser: bool) -> str:
 
 
 def _host(url: str) -> str:
-    """The host of a web address, lower case and without a last dot; empty when there is none."""
+    """Return the host of a web address, lower case without a trailing dot; empty when there is none."""
     try:
         parts = urlsplit(url[:MAX_URL_CHARACTERS].strip())
         host = parts.hostname or ""

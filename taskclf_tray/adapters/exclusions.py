@@ -1,7 +1,7 @@
-"""What the person never wants recorded: programs by any of their names, and windows by patterns on their titles.
+"""The person's exclusions: programs by any of their names, and windows by patterns on their titles.
 
-In doubt something is excluded: an entry covers every name of the same program, and a pattern that cannot decide about a
-title in time counts as matching.
+Doubtful cases are excluded: an entry covers every name of the same program, and a pattern that exceeds its time on a
+title counts as a match.
 """
 
 from __future__ import annotations
@@ -33,10 +33,15 @@ _REMEMBERED: Final = 1024
 class Exclusions:
     """Decides about programs and titles; its repr shows neither. Used by one thread.
 
-    `apps`: a program's name in any spelling, a reported name or an id. An entry covers what the registry files under
-    the same program, and every name with the entry's words in a row: `KeePassXC` covers `org.keepassxc.KeePassXC`,
-    `KeePassXC.exe` and `keepassxc-bin`. `patterns`: regular expressions, searched for without regard to case.
-    Raises ConfigError for a pattern that is none.
+    Args:
+        registry: finds the program of an entry.
+        apps: names in any spelling, reported names or ids. An entry covers the names that the registry files under the
+            same program, and every name that contains the entry's words in a row: `KeePassXC` covers
+            `org.keepassxc.KeePassXC`, `KeePassXC.exe` and `keepassxc-bin`.
+        patterns: regular expressions, searched without regard to case.
+
+    Raises:
+        ConfigError: a pattern is not a regular expression.
     """
 
     def __init__(self, registry: AppRegistry, apps: Sequence[str] = (), patterns: Sequence[str] = ()) -> None:
@@ -52,11 +57,11 @@ class Exclusions:
         return "Exclusions()"
 
     def begin_read(self) -> None:
-        """Start the time limit of a read."""
+        """Restart the time limit for a read."""
         self._spent_seconds, self.undecided = 0.0, 0
 
     def has_title(self, title: str) -> bool:
-        """Whether a pattern matches the title, or cannot decide about it in time."""
+        """Whether a pattern matches the title, or exceeds its time on it."""
         return any(self._matches(pattern, title[:MAX_MATCHED_CHARACTERS]) for pattern in self._patterns)
 
     def _has_app(self, name: str) -> bool:
@@ -76,7 +81,7 @@ class Exclusions:
 
 
 def app_ids_of(registry: AppRegistry, entry: str) -> frozenset[str]:
-    """Ids of the known programs that an entry of `exclude_apps` covers."""
+    """Return the ids of the known programs that an entry of `exclude_apps` covers."""
     words = _words_of(entry)
     if not words:
         return frozenset()
@@ -89,7 +94,7 @@ def app_ids_of(registry: AppRegistry, entry: str) -> frozenset[str]:
 
 
 def names_covered(registry: AppRegistry, entry: str) -> list[str]:
-    """The reported names of known programs that an entry covers, in order; empty when it is no known program."""
+    """Return the sorted reported names of known programs that an entry covers; empty for an unknown program."""
     ids = app_ids_of(registry, entry)
     return sorted(name for name, info in registry.named() if info.app_id in ids)
 
@@ -100,7 +105,7 @@ def _never(_name: str) -> bool:
 
 @functools.lru_cache(8192)  # more than the tables hold
 def _words_of(name: str) -> tuple[str, ...]:
-    """The words of a name: `org.keepassxc.KeePassXC` has org, keepassxc, keepassxc."""
+    """Split a name into words: `org.keepassxc.KeePassXC` has org, keepassxc, keepassxc."""
     cleaned = clean_name(name).removeprefix(_UNKNOWN_PREFIX)
     for ending in _NOT_PART_OF_A_NAME:
         cleaned = cleaned.removesuffix(ending)
@@ -108,7 +113,7 @@ def _words_of(name: str) -> tuple[str, ...]:
 
 
 def _holds(words: tuple[str, ...], entry: tuple[str, ...]) -> bool:
-    """Whether the entry's words stand in a row among `words`; also joined, for `KeePass XC` is KeePassXC."""
+    """Whether `words` contain the entry's words in a row, also joined: `KeePass XC` is KeePassXC."""
     size = len(entry)
     if any(words[k : k + size] == entry for k in range(len(words) - size + 1)):
         return True

@@ -1,4 +1,4 @@
-"""An ActivityWatch export file: the JSON of `/api/0/export`, or of one bucket's export."""
+"""Export files of ActivityWatch: the JSON of `/api/0/export`, or of the export of one bucket."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _start = attrgetter("start_us")
 
 
 class TimeOrder:
-    """Events that are read a part at a time: with hundreds of pauses a file is read between each two of them."""
+    """Events in order of start, for reading by interval: hundreds of pauses cause as many reads."""
 
     def __init__(self, events: Sequence[RawEvent]) -> None:
         self._events = sorted(events, key=_start)
         self._longest_us = max((event.duration_us for event in events), default=0)
 
     def touching(self, start_us: int, end_us: int) -> list[RawEvent]:
-        """The events that share a moment with [start, end], ends included."""
+        """Return the events that touch [start, end]."""
         first = bisect_left(self._events, start_us - self._longest_us, key=_start)
         last = bisect_right(self._events, end_us, key=_start)
         return [event for event in self._events[first:last] if event.end_us >= start_us]
@@ -57,10 +57,10 @@ class _Parsed:
 
 
 class ExportSource(ActivitySource):
-    """Reads an export file; nothing more can come, so its buckets settle at once.
+    """Reads an export file; it can get no more events, so its buckets settle at once.
 
-    Every machine in the file is read, and in each minute the one in use counts; `hostname`: the machine of exactly this
-    name alone. The whole file is held in memory, titles included, until `close`. Raises ExportFormatError.
+    Every machine in the file is read, and each minute uses the machine in use; with `hostname` only the machine of
+    exactly this name. The whole file stays in memory, titles included, until `close`. Raises ExportFormatError.
     """
 
     name: ClassVar[str] = "export"
@@ -101,11 +101,11 @@ class ExportSource(ActivitySource):
 
     @property
     def span(self) -> tuple[datetime, datetime]:
-        """From the first event's start to just after the last one's end: `read` of it gives everything."""
+        """From the first event's start to just after the last one's end, so that `read` of it gives every event."""
         return from_us(self._first_us), from_us(self._last_us + 1)
 
     def now(self) -> datetime:
-        """The end of the newest event plus 330 s: by then every bucket with an event in it has settled."""
+        """Return the end of the newest event plus 330 s: by then every bucket with an event has settled."""
         return from_us(self._last_us) + timedelta(seconds=SETTLE_SECONDS)
 
     def read(self, start: datetime, end: datetime) -> SourceEvents:
@@ -115,7 +115,7 @@ class ExportSource(ActivitySource):
         return self._normaliser.events(start, end, near, are_sound=True)
 
     def status(self) -> SourceStatus:
-        """What the file holds."""
+        """Describe the content of the file."""
         newest = self.report.spans_us.get(Stream.WINDOW)
         return SourceStatus(
             name=self.name,
@@ -127,16 +127,16 @@ class ExportSource(ActivitySource):
         )
 
     def buckets(self) -> tuple[BucketState, ...]:
-        """Every bucket of the file that has events."""
+        """Return every bucket of the file that has events."""
         return self.report.buckets
 
     def close(self) -> None:
-        """Forget the file's events."""
+        """Drop the file's events."""
         self._raw = {}
 
 
 class ExportedEvents(list[AWEvent]):
-    """The window events in order of time; `input`, `away` and `tab` are those of the other watchers."""
+    """The list of window events in order of time; `input`, `away` and `tab` hold the events of the other watchers."""
 
     __slots__ = ("_events",)
 
@@ -146,27 +146,27 @@ class ExportedEvents(list[AWEvent]):
 
     @property
     def start(self) -> datetime:
-        """Where the first event of any watcher begins."""
+        """Start of the first event of any watcher."""
         return self._events.start
 
     @property
     def end(self) -> datetime:
-        """Where the last one ends."""
+        """End of the last event of any watcher."""
         return self._events.end
 
     @property
     def window(self) -> tuple[AWEvent, ...]:
-        """The list itself, as it was read."""
+        """The window events as a tuple."""
         return self._events.window
 
     @property
     def input(self) -> tuple[AWInputEvent, ...]:
-        """Keyboard and mouse."""
+        """Keyboard and mouse counts."""
         return self._events.input
 
     @property
     def away(self) -> tuple[AWAwayEvent, ...]:
-        """Whether somebody was there."""
+        """Events of the away watcher."""
         return self._events.away
 
     @property
@@ -223,14 +223,14 @@ def _load(path: Path) -> Any:
 
 
 def _single(value: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """A lone bucket as an export of one."""
+    """Wrap a single bucket as an export."""
     if "events" not in value or "type" not in value:
         raise _unreadable(path, "is JSON, but no ActivityWatch export")
     return {"buckets": {str(value.get("id", "bucket")): value}}
 
 
 def _parse(export: Mapping[str, Any]) -> tuple[list[_Parsed], int]:
-    """The buckets of the four streams, and how many of their events were damaged."""
+    """Return the buckets of the four streams, and the number of their damaged events."""
     listing = export["buckets"]
     parsed: list[_Parsed] = []
     damaged = 0
@@ -246,7 +246,7 @@ def _parse(export: Mapping[str, Any]) -> tuple[list[_Parsed], int]:
 
 
 def _sound_events(bucket: Bucket, stream: Stream, items: list[Any]) -> list[RawEvent]:
-    """Sound events in order of time; the file has the newest first."""
+    """Return the sound events in order of time; the file has the newest first."""
     read = [parse_raw(item, browser=bucket.browser) for item in reversed(items)]
     sound = [event for event in read if event is not None and is_sound(stream, event)]
     sound.sort(key=lambda event: event.start_us)
@@ -254,7 +254,7 @@ def _sound_events(bucket: Bucket, stream: Stream, items: list[Any]) -> list[RawE
 
 
 def _described(bucket: Bucket, events: list[RawEvent]) -> tuple[Bucket, list[RawEvent]]:
-    """The bucket with what its events say of it, and those of them that may be work at a desk."""
+    """Complete the bucket from its events, and drop the events of phones."""
     first_us, last_us = _span(events) if events else (None, None)
     bucket = dataclasses.replace(bucket, first_us=first_us, last_us=last_us)
     if bucket.stream is not Stream.WINDOW or not events:
@@ -267,7 +267,7 @@ def _described(bucket: Bucket, events: list[RawEvent]) -> tuple[Bucket, list[Raw
 
 
 def _numbered(selection: Selection, events: Mapping[str, list[RawEvent]]) -> dict[str, list[RawEvent]]:
-    """The events with ids: those without one are numbered in order of time, in one row for all buckets of a stream."""
+    """Number the events without an id in order of time, across the buckets of a stream."""
     numbered: dict[str, list[RawEvent]] = {}
     for stream in Stream:
         passed = 0
@@ -287,7 +287,7 @@ def _with_id(event: RawEvent, event_id: int) -> RawEvent:
 
 
 def _unfolds(bucket: Bucket) -> bool:
-    """Whether every minute of the bucket's events costs; away time is only ever a stretch."""
+    """Whether each minute of the bucket's events costs time; away time only ever forms intervals."""
     return bucket.stream is not Stream.AWAY
 
 
@@ -297,7 +297,7 @@ def _span(events: Sequence[RawEvent]) -> tuple[int, int]:
 
 
 def _refuse_host(path: Path, hostname: str, buckets: Sequence[Bucket]) -> NoReturn:
-    """Say what names there are. Raises ExportFormatError."""
+    """Raise ExportFormatError with the names to choose from."""
     name = hostname.strip().casefold()
     if any(bucket.is_phone and bucket.hostname.strip().casefold() == name for bucket in buckets):
         raise ExportFormatError(

@@ -1,4 +1,4 @@
-"""What of an export is read and what is not, in facts and in a sentence for the person."""
+"""What an export contains: read and unread buckets, as data and as a sentence for the person."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ _MOST_NAMED: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """`machines`: the names of each machine that is read, the newest first; `buckets`: those with events, read or not.
+    """The content of an export; names are safe to show.
 
-    `spans_us`: from the first to the last event of each stream that is read. Names are safe to show.
+    Attributes:
+        file_name: name of the file.
+        machines: the names of each machine that is read, the newest first.
+        buckets: every bucket with events, read or not.
+        damaged: number of damaged events.
+        spans_us: start of the first and end of the last event, by stream that is read.
     """
 
     file_name: str
@@ -39,16 +44,16 @@ class ExportReport:
 
     @property
     def has_windows(self) -> bool:
-        """Whether anything can be predicted."""
+        """Whether there are windows, without which no bucket can be predicted."""
         return Stream.WINDOW in self.spans_us
 
     @property
     def left_out(self) -> list[BucketState]:
-        """The buckets of windows, away time, input and tabs that are not read."""
+        """The unread buckets of windows, away time, input and tabs."""
         return [b for b in self.buckets if b.stream is not None and b.unread is not None]
 
     def facts(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the report ready for JSON."""
         return {
             "file": self.file_name,
             "computers": [list(names) for names in self.machines],
@@ -58,7 +63,7 @@ class ExportReport:
         }
 
     def sentence(self) -> str:
-        """What was read, what was left out and why, and how much was damaged; empty when all is as usual."""
+        """Say what was read, what was left out and why, and how much was damaged; empty for an ordinary file."""
         parts = [part for part in (self._read(), self._left_out()) if part]
         said = f"{self.file_name}: {'; '.join(parts)}." if parts else ""
         return f"{said} {self.damage()}".strip()
@@ -68,7 +73,7 @@ class ExportReport:
         return f"{counted_damaged(self.damaged)} in {self.file_name}." if self.damaged else ""
 
     def why_no_windows(self) -> str:
-        """What the file has in place of windows, and of when."""
+        """Say what the file has in place of windows, and of which time."""
         found = [f"{_KINDS[s]} of {_when(*span)}" for s, span in self.spans_us.items() if s in _KINDS]
         left_out = self._left_out()
         only = f", only {_and(found)}" if found else ""
@@ -93,7 +98,7 @@ class ExportReport:
 
 
 def names_of(machines: Sequence[Sequence[str]]) -> str:
-    """The names there are, to choose from."""
+    """List the names to choose from."""
     return _listed([shown_name(name) for names in machines for name in names])
 
 

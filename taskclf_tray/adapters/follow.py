@@ -1,10 +1,9 @@
-"""Several machines in one source: minute by minute the machine in use is followed.
+"""Several machines in one source: each minute uses the windows of the machine in use.
 
-Where only one machine has windows in a minute, they count, with that machine's own away time, input and tabs. Where
-windows of several overlap, the one in use wins: input, then `not-afk`, then who was used last (up to 300 s before),
-then who is not known to be away, then a call or a tab that plays sound, then the more named windows. Two window
-watchers on one screen are decided the same way. A minute depends on nothing but the events in it and in the 300 s
-before it, so that batch and polls choose alike.
+When one machine has windows in a minute, they count, with that machine's away time, input and tabs. When windows of
+several overlap, these criteria decide in order: input, `not-afk`, the latest use (up to 300 s before), no known
+absence, a call or a tab with sound, and the most named windows. Two window watchers of one screen are compared in the
+same way. A minute depends only on its own events and those of the 300 s before, so batch and polls choose alike.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Raw = dict[Stream, list[RawEvent]]
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """The windows of one bucket, in any order. Where nothing else decides, the higher rank wins."""
+    """The windows of one bucket, in any order. The higher rank wins a tie."""
 
     windows: Sequence[RawEvent]
     rank: tuple[int, ...] = ()
@@ -44,7 +43,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Desk:
-    """What the watchers of one machine say; `inputs`: one list a bucket, the one used last first."""
+    """The events of one machine; `inputs`: one list per bucket, the one used last first."""
 
     screens: Sequence[Screen] = ()
     away: Sequence[RawEvent] = ()
@@ -53,7 +52,7 @@ class Desk:
 
     @cached_property
     def input(self) -> list[RawEvent]:
-        """Of several input watchers at one time only one counts, or each key would count twice."""
+        """The input events, one watcher at a time: with several, each key press would count twice."""
         first, *further = self.inputs or ((),)
         merged = list(first)
         for events in further:
@@ -61,15 +60,18 @@ class Desk:
         return merged
 
     def streams(self) -> list[Sequence[RawEvent]]:
-        """Its events of every kind, those that there are."""
+        """Return the non-empty lists of events of every kind."""
         return [events for events in (*(s.windows for s in self.screens), self.away, *self.inputs, self.tabs) if events]
 
 
 def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup, keep_going: Callable[[], None] = always) -> Raw:
-    """The events of the machine in use, minute by minute, each stream in any order.
+    """Return the events of the machine in use in each minute, by stream, in any order.
 
-    `loose`: away time, input and tabs without a machine; they fill what the machine in use does not say itself.
-    `lookup`: what a program's name means. `keep_going`: called before each minute; raises what ends the work.
+    Args:
+        desks: the machines.
+        loose: away time, input and tabs without a machine; they fill what the machine in use lacks.
+        lookup: returns the program of a reported name.
+        keep_going: called before each minute; its exception ends the work.
     """
     speaking = [desk for desk in desks if desk.streams()]
     minutes = _Minutes(speaking, lookup, keep_going)
@@ -97,9 +99,14 @@ def followed(
     own_host: str = "",
     keep_going: Callable[[], None] = always,
 ) -> Raw:
-    """`follow`, with the buckets of a selection; `events`: by bucket id, nothing for one that was not asked for.
+    """Apply `follow` to the buckets of a selection.
 
-    `own_host`: the machine the source runs on, which wins where nothing else decides between two.
+    Args:
+        selection: the buckets by machine.
+        events: by bucket id; buckets that were not requested are absent.
+        lookup: returns the program of a reported name.
+        own_host: the machine that the source runs on, which wins a tie.
+        keep_going: called before each minute; its exception ends the work.
     """
     own = own_host.strip().casefold()
 
@@ -121,7 +128,7 @@ def followed(
 
 
 class _Minutes:
-    """Whose windows count in which minute."""
+    """The screen and the machine in use in each minute."""
 
     def __init__(self, desks: Sequence[Desk], lookup: Lookup, keep_going: Callable[[], None]) -> None:
         self._keep_going = keep_going
@@ -139,15 +146,15 @@ class _Minutes:
             self._decide()
 
     def elsewhere(self, desk: int) -> list[Interval]:
-        """The minutes in which another machine is followed, and not this one."""
+        """Return the minutes in which another machine is in use."""
         return subtract(self._decided, _intervals(self._followed.get(desk, ())))
 
     def unseen(self, desk: int, screen: int) -> list[Interval]:
-        """The minutes in which these windows do not count."""
+        """Return the minutes in which these windows do not count."""
         return _intervals(self._unseen.get((desk, screen), ()))
 
     def _are_apart(self, desks: Sequence[Desk]) -> bool:
-        """Whether no two machines, and no two screens, share a minute."""
+        """Whether no two machines and no two screens overlap in a minute."""
         hulls = [_hull([_span(events) for events in desk.streams()]) for desk in desks]
         return _are_apart(hulls) and _are_apart([_span(seen.screen.windows) for seen in self._screens])
 
@@ -168,7 +175,7 @@ class _Minutes:
         self._decided = _intervals(by_minute)
 
     def _kept(self, minute: int, shown: list[_Seen]) -> tuple[list[_Seen], set[int]]:
-        """The screens that count in a minute, and the machines that are followed."""
+        """Return the screens that count in a minute, and the machines in use."""
         if len(shown) > 1 and _do_overlap(seen.shown(minute) for seen in shown):
             shown = [self._best(minute, shown)]
         desks = {seen.desk for seen in shown}
@@ -186,7 +193,7 @@ class _Minutes:
         return best[0] if len(best) == 1 else max(best, key=lambda seen: seen.content(minute))
 
     def _evidence(self, minute: int, seen: _Seen) -> tuple[Any, ...]:
-        """The more, the surer these windows are the ones somebody looks at."""
+        """Return the evidence that the person looks at these windows; greater is stronger."""
         use = self._uses[seen.desk]
         is_attended = seen.is_call(minute) or use.is_audible(minute)
         return (*use.evidence(minute), is_attended, seen.known_us(minute) // _KNOWN_STEP_US, seen.screen.rank)
@@ -203,7 +210,7 @@ class _Seen:
 
     @cached_property
     def minutes(self) -> dict[int, list[RawEvent]]:
-        """The windows that each minute shows."""
+        """The window events of each minute."""
         minutes: dict[int, list[RawEvent]] = {}
         for event in self.screen.windows:
             minute = event.start_us // MINUTE_US * MINUTE_US
@@ -213,7 +220,7 @@ class _Seen:
         return minutes
 
     def shown(self, minute: int) -> list[Interval]:
-        """When a window was in front in the minute."""
+        """Return when a window was in front in the minute."""
         return _clipped(self.minutes[minute], minute)
 
     def is_call(self, minute: int) -> bool:
@@ -225,17 +232,17 @@ class _Seen:
         return app.is_call or app.app_category == _MEETING or (app.is_browser and is_call_title(_title(event)))
 
     def known_us(self, minute: int) -> int:
-        """How much of the minute has a window with a name."""
+        """Return the microseconds of the minute that have a window with a name."""
         events = self.minutes[minute]
         return _length((e for e in events if not is_nameless(e.data["app"], _title(e))), minute)
 
     def content(self, minute: int) -> list[tuple[int, int, str, str]]:
-        """The windows themselves, for two screens that nothing else tells apart."""
+        """Return the windows of the minute, to break the last tie between two screens."""
         return sorted((e.start_us, e.duration_us, e.data["app"], _title(e)) for e in self.minutes[minute])
 
 
 class _Use:
-    """Whether somebody uses a machine, as its away time, input and tabs say."""
+    """Evidence for the use of a machine, from its away time, input and tabs."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -261,15 +268,15 @@ class _Use:
         return _times(event for event in self._desk.tabs if event.data.get("audible") is True)
 
     def is_used(self, minute: int) -> bool:
-        """Whether there was input in the minute, or the away watcher says so."""
+        """Whether the minute has input, or the away watcher saw the person."""
         return _covered(self._used, minute) > 0
 
     def is_away(self, minute: int) -> bool:
-        """Whether the away watcher says that nobody was there in the minute."""
+        """Whether the away watcher saw nobody in the minute."""
         return not self.is_used(minute) and _covered(self._absent, minute) > 0
 
     def evidence(self, minute: int) -> tuple[Any, ...]:
-        """The more, the surer somebody is at this machine."""
+        """Return the evidence that the person is at this machine; greater is stronger."""
         active, present = _covered(self._active, minute), _covered(self._present, minute)
         last = max(0, self._last_use(minute) - (minute - RECENT_US))
         absent = _covered(self._absent, minute)
@@ -298,7 +305,7 @@ def _clipped(events: Iterable[RawEvent], minute: int) -> list[Interval]:
 
 
 def _do_overlap(lists: Iterable[Sequence[Interval]]) -> bool:
-    """Whether an interval of one list shares a moment with one of another."""
+    """Whether intervals of two lists overlap."""
     return any(first[1] > second[0] for first, second in pairwise(sorted(chain.from_iterable(lists))))
 
 
@@ -307,7 +314,7 @@ def _length(events: Iterable[RawEvent], minute: int) -> int:
 
 
 def _covered(intervals: Sequence[Interval], minute: int) -> int:
-    """Microseconds of the minute that the intervals cover."""
+    """Return the microseconds of the minute that the intervals cover."""
     end = minute + MINUTE_US
     at = bisect_right(intervals, minute, key=itemgetter(1))
     total = 0
@@ -318,7 +325,7 @@ def _covered(intervals: Sequence[Interval], minute: int) -> int:
 
 
 def _span(events: Sequence[RawEvent]) -> Interval:
-    """The whole minutes from the first event to the last one's end."""
+    """Return the whole minutes from the first event to the last one's end."""
     last = max(max(event.end_us, event.start_us + 1) for event in events)
     return min(event.start_us for event in events) // MINUTE_US, -(-last // MINUTE_US)
 

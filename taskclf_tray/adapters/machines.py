@@ -1,17 +1,17 @@
-"""Which of a source's buckets belong together, which are read, and why the others are not.
+"""Machines: which buckets of a source belong together, which are read, and why the others are not.
 
-A *machine* is the buckets of one computer: windows, away time, input, tabs. Its name of today says little, because
-names change with the network and a bucket keeps the one it was made with. Names are one machine when
+A *machine* is the set of buckets of one computer: windows, away time, input, tabs. Its current name says little,
+because names change with the network and a bucket keeps its first one. Two names are one machine when
 
 - they are equal but for case or the network's ending (`mac`, `mac.local`, `mac.fritz.box`), or the server gave them one
   device id;
 - or one continues the other: the watchers of windows, away time and input of the one stop before those of the other
-  begin, none is nearer, their clients agree, and so does the kind of program names (`.exe` or not). Names whose
-  watchers ran at the same time are two machines.
+  begin, no other name is nearer, their clients agree, and so does the kind of program names (`.exe` or not). Names
+  whose watchers ran at the same time are two machines.
 
-`unknown` is no name: buckets of web watchers bear it. Tabs and input without a machine of their own are *loose*: they
-go with the machine in use (`adapters/follow.py`). Phones are no desks, and copies made by aw-sync say again what the
-other machine's own source says. Nothing is chosen by the order or the letters of names.
+`unknown` is no name: buckets of web watchers have it. Tabs and input without a machine of their own are *loose*: they
+go with the machine in use (`adapters/follow.py`). Phones are left out, and so are aw-sync's copies, because the other
+machine's own source has the same events. No choice depends on the order or the letters of names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Bucket:
     """A bucket as its source describes it; an empty text or None is unknown. Times in microseconds since 1970 UTC.
 
     `stream`: None for a type that is not used. `first_us`, `last_us`: start of the first and end of the newest event.
-    `browser`: of a tab bucket. `shape`: `exe` where programs are called so, `other` where they are not.
+    `browser`: for tab buckets. `shape`: `exe` when program names end so, `other` when they do not.
     """
 
     bucket_id: str
@@ -60,13 +60,13 @@ class Bucket:
 
     @property
     def name(self) -> str:
-        """The host's name for comparison; empty for one without a name."""
+        """The host's name for comparison; empty when there is none."""
         name = self.hostname.strip().casefold()
         return "" if name in NAMELESS else name
 
     @property
     def span_us(self) -> tuple[int, int]:
-        """From the first to the last event, as far as known; without an event it ends before it begins."""
+        """Known start of the first and end of the last event; without an event the end precedes the start."""
         if self.last_us is None:
             return _FAR_US, -_FAR_US
         return min(self.first_us if self.first_us is not None else self.last_us, self.last_us), self.last_us
@@ -84,24 +84,24 @@ class Machine:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its names as the buckets spell them, the newest first; one without a name is called `unknown`."""
+        """The names as the buckets spell them, the newest first; `unknown` without one."""
         found = {bucket.name: bucket.hostname.strip() for bucket in reversed(self.buckets) if bucket.name}
         order = dict.fromkeys(bucket.name for bucket in self.buckets if bucket.name)
         return tuple(found[name] for name in order) or ("unknown",)
 
     @property
     def last_us(self) -> int:
-        """End of its newest window."""
+        """End of the newest window."""
         return max(b.span_us[1] for b in self.buckets if b.stream is Stream.WINDOW)
 
     def of(self, stream: Stream) -> list[Bucket]:
-        """Its buckets of a stream, the one used last first."""
+        """Return the buckets of a stream, the one used last first."""
         return [bucket for bucket in self.buckets if bucket.stream is stream]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is read and what is not: every bucket is in exactly one of the three."""
+    """The buckets of a source, each in one of three groups: in a machine, loose, or left out."""
 
     machines: tuple[Machine, ...] = ()
     loose: tuple[Bucket, ...] = ()
@@ -113,7 +113,7 @@ class Selection:
         return (*(bucket for machine in self.machines for bucket in machine.buckets), *self.loose)
 
     def has(self, stream: Stream) -> bool:
-        """Whether any bucket of this stream is read."""
+        """Whether a bucket of this stream is read."""
         return any(bucket.stream is stream for bucket in self.read)
 
 
@@ -122,8 +122,11 @@ def select(
 ) -> Selection:
     """Sort the buckets of a source into machines.
 
-    `hostname`: read the machine of exactly this name alone. `own_host` and `own_device`: name and device id of the
-    machine the server runs on, which its buckets with that device id share.
+    Args:
+        buckets: the buckets in any order.
+        hostname: read only the machine of exactly this name.
+        own_host: name of the machine that the server runs on.
+        own_device: device id of that machine, which its buckets have too.
     """
     found = list(buckets)
     read, left_out = _desk_buckets(found, hostname)
@@ -141,7 +144,7 @@ def select(
 
 
 def _desk_buckets(found: Sequence[Bucket], hostname: str | None) -> tuple[list[Bucket], list[tuple[Bucket, Unread]]]:
-    """What may be read at all, and what may not."""
+    """Split the buckets into those that may be read and those that may not, with the reason."""
     chosen = None if hostname is None else hostname.strip().casefold()
     desks = {b.name for b in found if b.stream is Stream.WINDOW and not b.is_phone}
     phones = {b.name for b in found if b.is_phone and b.name} - desks
@@ -170,14 +173,14 @@ def _desk_buckets(found: Sequence[Bucket], hostname: str | None) -> tuple[list[B
 
 
 def _fits(bucket: Bucket, chosen: str) -> bool:
-    """Whether a bucket may be the chosen host's: of its name, or tabs and input without a name."""
+    """Whether a bucket may belong to the chosen host: it has its name, or is tabs or input without a name."""
     if bucket.name == chosen or bucket.hostname.strip().casefold() == chosen:
         return True
     return not bucket.name and bucket.stream in (Stream.TAB, Stream.INPUT)
 
 
 def is_askable(bucket_id: str) -> bool:
-    """Whether a server can be asked for a bucket of this id: text that UTF-8 can hold, of a sane length, no step."""
+    """Whether a bucket id can be requested: valid in UTF-8, of a sane length, not a step of a path."""
     if bucket_id in _STEPS or not 0 < len(bucket_id) <= MAX_ID_CHARACTERS:
         return False
     return not any("\ud800" <= c <= "\udfff" for c in bucket_id)
@@ -187,7 +190,7 @@ def is_askable(bucket_id: str) -> bool:
 
 
 def _by_name(buckets: Sequence[Bucket], own_host: str, own_device: str) -> list[Group]:
-    """The buckets of each name, and of names that are one beyond doubt, together."""
+    """Group the buckets by name, and by names that certainly are one machine."""
     names = {bucket.name for bucket in buckets}
     joined = _Joined(names)
     for alike in _alike(names):
@@ -206,7 +209,7 @@ def _by_name(buckets: Sequence[Bucket], own_host: str, own_device: str) -> list[
 
 
 def _alike(names: Iterable[str]) -> list[list[str]]:
-    """Names that differ in the network's ending only. Two full names of different networks are two machines."""
+    """Group names that differ only in the network's ending. Two full names of different networks are two machines."""
     by_label: dict[str, list[str]] = {}
     for name in names:
         label = name.split(".")[0]
@@ -226,7 +229,7 @@ def _is_local(name: str) -> bool:
 
 
 class _Joined:
-    """Sets of names that grow together."""
+    """Disjoint sets of names (union–find)."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._parent = {name: name for name in names}
@@ -245,10 +248,10 @@ class _Joined:
 
 
 def _chains(groups: Sequence[Group]) -> list[list[Group]]:
-    """Names that continue each other, one chain a machine.
+    """Chain names that continue each other, one chain per machine.
 
-    One name continues another where each is the other's nearest, before it and after it. Where two are equally near,
-    nobody knows which of them it was, and they stay machines of their own.
+    One name continues another when each is the other's nearest, before and after. Two names at the same distance are
+    ambiguous and stay separate machines.
     """
     spans = [_desk_span(group) for group in groups]
     known = [k for k, span in enumerate(spans) if span[0] <= span[1]]
@@ -275,7 +278,7 @@ def _chains(groups: Sequence[Group]) -> list[list[Group]]:
 
 
 def _only(numbers: Sequence[int], key: Callable[[int], tuple[int, int]]) -> int | None:
-    """The first of these, None where another is as near."""
+    """Return the first number by key, None when two are equal."""
     ordered = sorted(numbers, key=key)
     if not ordered or (len(ordered) > 1 and key(ordered[0]) == key(ordered[1])):
         return None
@@ -283,13 +286,13 @@ def _only(numbers: Sequence[int], key: Callable[[int], tuple[int, int]]) -> int 
 
 
 def _desk_span(group: Group) -> tuple[int, int]:
-    """From the first to the last event of its watchers of windows, away time and input."""
+    """Return the time from the first to the last event of the watchers of windows, away time and input."""
     spans = [bucket.span_us for bucket in group if bucket.stream is not Stream.TAB]
     return min(begin for begin, _ in spans), max(end for _, end in spans)
 
 
 def _agree(earlier: Group, later: Group) -> bool:
-    """Whether nothing speaks against one machine: same clients, same kind of program names, where both are known."""
+    """Whether two groups may be one machine: equal clients and kinds of program names, where both are known."""
     for what in ("client", "shape"):
         left, right = ({getattr(b, what) for b in g if b.stream is Stream.WINDOW} - {""} for g in (earlier, later))
         if left and right and not left & right:
@@ -306,6 +309,6 @@ def _machine(chain: Sequence[Group]) -> Machine:
 
 
 def newest_first(bucket: Bucket) -> tuple[int, int]:
-    """Sorts buckets: the one used last first."""
+    """Sort key for buckets: the one used last first."""
     begin, end = bucket.span_us
     return -end, -begin

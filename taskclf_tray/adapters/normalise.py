@@ -1,7 +1,7 @@
-"""Raw events of a source → the cleaned, titleless events every other room works with (contract, section 3).
+"""Conversion of raw events to cleaned events without titles, for all other rooms (contract, section 3).
 
-One order for every source: join pieces, clip, fill gaps, take out what the person excluded, and only then hash the
-titles of what is left. Damaged events are passed over and counted; nothing here fails because of an event.
+Every source uses one order: join, clip, fill gaps, remove the exclusions, and only then hash the titles of the rest.
+Damaged events are skipped and counted; no event makes this module fail.
 """
 
 from __future__ import annotations
@@ -46,11 +46,18 @@ says more comes from a wrong clock or is made up, and would mean a row for each 
 
 
 class Normaliser:
-    """Cleans the events of one install; its repr shows neither the secret nor what is excluded.
+    """Cleans the events of one installation; its repr shows neither the secret nor the exclusions. Used by one thread.
 
-    `exclude_apps`, `exclude_title_patterns`: see `Exclusions`. `fill_gap_seconds`: longest hole given to the window
-    before it.
-    Raises IdentityError for a bad secret, ConfigError for a bad pattern. Used by one thread.
+    Args:
+        secret: the title secret, 64 hex characters.
+        apps: the table of programs; the default one when None.
+        exclude_apps: see `Exclusions`.
+        exclude_title_patterns: see `Exclusions`.
+        fill_gap_seconds: longest gap given to the window before it.
+
+    Raises:
+        IdentityError: the secret is not valid.
+        ConfigError: a pattern is not a regular expression.
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class Normaliser:
 
     @property
     def undecided_titles(self) -> int:
-        """Titles of the last call of `events` that were excluded because a pattern took too long on them."""
+        """Number of titles in the last call of `events` that were excluded because a pattern exceeded its time."""
         return self._exclusions.undecided
 
     def __repr__(self) -> str:
@@ -86,10 +93,14 @@ class Normaliser:
         are_sound: bool = False,
         keep_going: Callable[[], None] = always,
     ) -> SourceEvents:
-        """The events of [start, end).
+        """Return the cleaned events of [start, end).
 
-        `raw`: each stream's events in any order, whole or cut, copies and all. `are_sound`: damaged ones were taken out
-        before. `keep_going`: called before each event that costs time; raises what ends the work.
+        Args:
+            start: aware start.
+            end: aware end, exclusive.
+            raw: the events of each stream in any order, whole or cut, with duplicates.
+            are_sound: the damaged events are already removed.
+            keep_going: called before each event that costs time; its exception ends the work.
         """
         bounds = to_us(start), to_us(end)
         self.skipped_count = 0
@@ -123,11 +134,11 @@ class Normaliser:
         return sound
 
     def lookup(self, name: str) -> AppInfo:
-        """What a program's reported name means."""
+        """Return the program of a reported name."""
         return self._apps.lookup(name)
 
     def _browser_of(self, event: RawEvent) -> str:
-        """The browser a window belongs to, empty for another program."""
+        """Return the browser of a window, empty for another program."""
         app = self._apps.lookup(event.data["app"])
         return browser_of_app(app.app_id) if app.is_browser else ""
 
@@ -170,7 +181,7 @@ def _each(events: Iterable[RawEvent], keep_going: Callable[[], None]) -> Iterato
 
 
 def _may_show_calls(app: AppInfo) -> bool:
-    """Whether the title decides: a browser shows any page, a host any program, and an unknown program may be one."""
+    """Whether the title decides: browsers and hosts show foreign content, and an unknown program may be for calls."""
     return app.is_browser or app.app_id in HOST_APP_IDS or app.app_id.startswith(UNKNOWN_APP)
 
 
@@ -180,7 +191,7 @@ def _title(event: RawEvent) -> str:
 
 
 def is_sound(stream: Stream, event: RawEvent) -> bool:
-    """Whether the data say what this stream's events must say, and of no longer time than its watcher writes."""
+    """Whether the data of an event fit its stream, and it is no longer than its watcher writes."""
     data = event.data
     if event.duration_us > _LONGEST_US[stream] + CLIP_NOISE_US:
         return False

@@ -1,8 +1,8 @@
-"""Files and answers that hold more than any watcher writes: how far they may unfold, and what is cut down.
+"""Limits for files and responses that hold more than any watcher writes.
 
-A watcher says one thing at a time, and where events overlap the later start wins. So of thousands of hours-long events
-over each other nearly nothing counts, while following the machine in use minute by minute, or cutting around a pause,
-would cost every minute of every one of them. An export costs memory, and a row for each of its minutes.
+A watcher reports one thing at a time, and of overlapping events the later start wins. Of thousands of overlapping
+events that last for hours, nearly nothing counts, but following the machine in use, or cutting around a pause, would
+cost time for every minute of each. An export costs memory, and a row for each of its minutes.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MOST_MINUTES: Final = 4_000_000
 
 
 def thinned(stream: Stream, events: Sequence[RawEvent]) -> list[RawEvent]:
-    """The events of one bucket; where more than `MOST_OVERLAP` lie over each other, only the time that each has won.
+    """Cut the events of one bucket to the time that each wins, when more than `MOST_OVERLAP` overlap on average.
 
-    Of away time each status is cut by itself: what overlaps means something there. Events without length stay.
+    Each status of away time is cut separately, because its overlaps carry meaning. Events without length stay.
     """
     if not _is_crowded(events):
         return list(events)
@@ -60,12 +60,12 @@ def _is_crowded(events: Sequence[RawEvent]) -> bool:
 
 
 def holds_too_many_values(content: bytes) -> bool:
-    """Whether a JSON text has more objects and lists than events of its size have."""
+    """Whether a JSON text has more objects and lists than real events of its size have."""
     return content.count(b"{") + content.count(b"[") > _VALUES_ALWAYS + len(content) // _BYTES_A_VALUE
 
 
 def too_many_minutes(buckets: Iterable[Sequence[RawEvent]]) -> int:
-    """How many minutes the events of all buckets last, when that is more than so many events can mean; else 0."""
+    """Return the minutes that the events of all buckets last if they exceed the limit for their number, else 0."""
     minutes = count = 0
     for events in buckets:
         minutes += sum(event.duration_us for event in events) // _MINUTE_US

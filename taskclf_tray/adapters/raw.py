@@ -1,4 +1,4 @@
-"""An event as a source gives it, titles and URLs included: in memory only, and unseen in any repr."""
+"""Events as a source gives them, with titles and URLs: in memory only, and hidden from every repr."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistake
 
 @dataclass(frozen=True, slots=True)
 class RawEvent:
-    """Start and duration in whole microseconds, the watcher's data, and the source's id (0 when it gives none).
+    """Start and duration in whole microseconds, the watcher's data, and the source's id (0 without one).
 
-    `browser`: of a tab event, the browser whose tab it is (`adapters/browsers.py`); empty when nobody knows.
+    `browser`: for a tab event, its browser (`adapters/browsers.py`); empty when unknown.
     """
 
     start_us: int
@@ -30,16 +30,16 @@ class RawEvent:
 
     @property
     def end_us(self) -> int:
-        """Where it ends."""
+        """End of the event in microseconds since 1970 UTC."""
         return self.start_us + self.duration_us
 
 
 def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent | None:
-    """One event of ActivityWatch's JSON (`id`, `timestamp`, `duration`, `data`); None when it is damaged.
+    """Parse one event of ActivityWatch's JSON (`id`, `timestamp`, `duration`, `data`); None when it is damaged.
 
-    Damaged: a missing or misspelt time, a duration that is no finite number or is negative or above a year, data that
-    is no object. `default_id` names an event that has no id of its own; `browser`: whose tab it is. Lists and objects
-    inside the data are left out: nothing of ours reads them, and they may be nested deeply.
+    Damaged are: a missing or malformed time, a duration that is not a finite number from 0 to a year, and data that is
+    not an object. Lists and objects inside the data are dropped: nothing reads them, and they may be nested deeply.
+    `default_id`: for an event without an id; `browser`: the browser of a tab event.
     """
     if not isinstance(item, Mapping):
         return None
@@ -55,7 +55,7 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
 
 
 def counted_damaged(count: int) -> str:
-    """`3 damaged events were passed over`."""
+    """Return `3 damaged events were passed over`."""
     return "1 damaged event was passed over" if count == 1 else f"{count} damaged events were passed over"
 
 

@@ -1,7 +1,7 @@
-"""A window title as numbers: salted hash, two hashed sketches, five scalars (contract, section 3).
+"""Window titles as numbers: a salted hash, two hashed sketches, five scalars (contract, section 3).
 
-The title itself lives in memory only while these are derived. Everything here is keyed by the install's
-title secret, so nobody without it can test a guess ("was this title open?") against stored features.
+The title stays in memory only while these are derived. All of them are keyed by the title secret of the installation,
+so nobody without it can test stored features for a title.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CACHED_BINS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class TitleFeatures:
-    """What is kept of a title; the field names are `core.types.AWEvent`'s."""
+    """The features of a title, with the field names of `core.types.AWEvent`."""
 
     window_title_hash: str
     window_title_bucket: int
@@ -55,11 +55,11 @@ class TitleFeatures:
 
 
 class TitleHasher:
-    """Derives title features with one secret and remembers the last ones; its repr shows neither.
+    """Derives title features with one secret and caches recent ones; its repr shows neither.
 
-    A person's titles repeat all day and each costs some 60 HMACs, so two bounded caches: features by the
-    title's hash (256), and bins by three-character piece (4096). No title and no word of one is remembered.
-    Raises IdentityError for a missing or malformed secret.
+    Titles repeat all day and each costs about 60 HMACs, so there are two bounded caches: features by the title's hash
+    (256), and bins by trigram (4096). Neither holds a title or a word of one. Raises IdentityError for a missing or
+    malformed secret.
     """
 
     __slots__ = ("_bins", "_features", "_key", "_secret")
@@ -77,7 +77,7 @@ class TitleHasher:
         raise TypeError("a TitleHasher holds a secret and is never written out")
 
     def features(self, title: str) -> TitleFeatures:
-        """The features of `title`, raw as the source gave it."""
+        """Return the features of a raw title."""
         # the whole digest is the key, so the cache holds no title
         digest = hashlib.sha256(_utf8(self._secret + title)).hexdigest()
         known = self._features.pop(digest, None)
@@ -130,13 +130,15 @@ class TitleHasher:
 
 
 def title_features(title: str, secret: str) -> TitleFeatures:
-    """One title's features without a cache: for a single title. Raises IdentityError for a bad secret."""
+    """Return the features of a single title, without a cache. Raises IdentityError for a bad secret."""
     return TitleHasher(secret).features(title)
 
 
 def checked_secret(secret: str) -> str:
-    """`secret` if it is 64 hex characters. Raises IdentityError otherwise: features of another or an empty
-    secret mean nothing to a model, so nothing is ever computed with one."""
+    """Return `secret` if it is 64 hex characters.
+
+    Raises IdentityError otherwise: features of another or an empty secret would mean nothing to a model.
+    """
     if isinstance(secret, str) and _SECRET.fullmatch(secret):
         return secret
     raise IdentityError(
@@ -146,18 +148,18 @@ def checked_secret(secret: str) -> str:
 
 
 def normalise_title(title: str) -> str:
-    """NFKC, every run of white space one space, stripped."""
+    """Apply NFKC, collapse white space to single spaces, and strip."""
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", title)).strip()
 
 
 def tokens(text: str) -> list[str]:
-    """The first 32 words of a normalised title: lower case, ASCII, a number is `num`, no single characters."""
+    """Return the first 32 words of a normalised title: lower case, ASCII, numbers as `num`, no single characters."""
     marked = _DIGITS.sub("<num>", text.lower())
     return [word for word in _NOT_WORD.split(marked) if len(word) > 1][:MAX_TOKENS]
 
 
 def char3_grams(text: str) -> list[str]:
-    """Every window of three characters over the first 256: lower case, a run of digits is `0`."""
+    """Return the trigrams of the first 256 characters: lower case, a run of digits as `0`."""
     squeezed = _DIGITS.sub("0", text.lower())[:MAX_CHARACTERS]
     return [squeezed[i : i + 3] for i in range(len(squeezed) - 2)]
 

@@ -1,6 +1,6 @@
-"""Whole files or none: write beside, flush to the disk, rename over, flush the directory.
+"""Atomic file writes: write a temporary file, flush it to the disk, rename it over the target, flush the directory.
 
-A reader sees the old content or the new, never a part of it, through crash, `kill -9`, power loss and a full disk.
+A reader sees the old content or the new, never a mixture, even after a crash, `kill -9`, a power cut or a full disk.
 """
 
 from __future__ import annotations
@@ -26,12 +26,19 @@ _REPLACE_PAUSE_SECONDS: Final = 0.05
 
 
 def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
-    """Replace `path` by `data`; missing parent directories are made for the owner alone.
+    """Replace `path` by `data` atomically.
 
-    `mode`: permission bits of the new file; None keeps those of the file it replaces, else 0600.
-    A symbolic link of the person's own stays a link: the file it points at is replaced. Raises OSError (disk full, not
-    writable, a link that is not followed, a FIFO or device in the place): the old file is untouched then, and the
-    temporary one removed.
+    A symbolic link that the person made stays a link: its target is replaced.
+
+    Args:
+        path: the file; missing parent folders are created with mode 0700.
+        data: the new content.
+        mode: permission bits of the new file; None keeps those of the replaced file, else 0600.
+        links: which symbolic links are followed.
+
+    Raises:
+        OSError: full disk, no permission, a link that is not followed, or a FIFO or device in the place. The old file
+            is untouched and the temporary one is removed.
     """
     target = replaceable(path, links)
     make_private_folder(target.parent)
@@ -48,25 +55,25 @@ def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: 
 
 
 def write_text_atomic(path: Path, text: str, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
-    """`write_bytes_atomic` of the text in UTF-8, its line ends as they are."""
+    """Write the text in UTF-8 with `write_bytes_atomic`; line ends stay as they are."""
     write_bytes_atomic(path, text.encode(), mode, links)
 
 
 def write_json_atomic(path: Path, value: Mapping[str, Any] | Sequence[Any], mode: int | None = None) -> None:
-    """`write_bytes_atomic` of the value as JSON: two-space indent, keys in their order, a final line end.
+    """Write the value as JSON with `write_bytes_atomic`: two-space indent, keys in their order, a final line end.
 
-    Raises ValueError for NaN and infinities, which are no JSON.
+    Raises ValueError for NaN and infinities, which JSON does not have.
     """
     write_text_atomic(path, json_text(value), mode)
 
 
 def json_text(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """The text `write_json_atomic` writes."""
+    """Return the text that `write_json_atomic` writes."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename over. On Windows somebody who has the target open makes it fail for a moment: tried again for 1 s."""
+    """Rename `source` over `target`. On Windows, where an open target makes that fail, retry for 1 s."""
     for attempt in range(_REPLACE_TRIES):
         try:
             source.replace(target)
@@ -78,13 +85,13 @@ def replace(source: Path, target: Path) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """The path, or with a number behind its name when something is there: `labels-2.csv`."""
+    """Return the path, or with a number appended when it exists: `labels-2.csv`."""
     names = (f"{path.stem}{'' if number == 1 else f'-{number}'}{path.suffix}" for number in itertools.count(1))
     return next(place for name in names if not (place := path.with_name(name)).exists())
 
 
 def sync_directory(directory: Path) -> None:
-    """Make renames in `directory` durable. Windows has no such call: there the rename itself has to do."""
+    """Make renames in `directory` durable. Windows has no such call, so this does nothing there."""
     if os.name == "nt":
         return
     handle = os.open(directory, os.O_RDONLY)
@@ -95,12 +102,15 @@ def sync_directory(directory: Path) -> None:
 
 
 def write_new_file(path: Path, data: bytes) -> None:
-    """Write and flush a file nobody else knows yet (inside a directory that is renamed in as a whole)."""
+    """Write and flush a file inside a directory that is still hidden from readers."""
     _write_new(path, data, None)
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append durably. A line cut short by a crash is closed first, so that it spoils no other. Raises OSError."""
+    """Append a line durably.
+
+    A line that a crash cut short is ended first, so that it spoils no other. Raises OSError.
+    """
     with open_regular(path, "ab", Links.NONE) as file:
         torn = file.seek(0, os.SEEK_END) > 0 and _last_byte(file.fileno(), file.tell()) != b"\n"
         file.write((b"\n" if torn else b"") + line.encode() + b"\n")
@@ -132,7 +142,7 @@ def _mode_for(target: Path) -> int | None:
 
 
 def _remove_stale(target: Path) -> None:
-    """Remove what an earlier writer of this file left when it was killed."""
+    """Remove temporary files that a killed writer of this file left behind."""
     for left in target.parent.glob(f".{_glob_escaped(target.name)}.*.tmp"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:

@@ -1,8 +1,7 @@
-"""The person's settings, `config.toml`: read with a default for each key that is wrong, never rewritten.
+"""The settings in `config.toml`: each wrong key falls back to its default, and the file is never rewritten.
 
-A wrong key costs that key only, and is named with its line. While it is not known what is excluded (a file that is no
-TOML, `exclude_apps` that is no list) nothing may be read. Keys of the taskclf tool's config are known; those without a
-use here are accepted.
+Errors name the key and its line. While the exclusions are unknown (a file that is not TOML, `exclude_apps` that is
+not a list), no activity may be read. Keys of the taskclf tool's config are accepted even without a use here.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def _whole(comment: str, default: int, low: int, high: int, kind: str = "a whole
 
 
 class Config(BaseModel):
-    """Every setting: type, default, comment, and what may be written.
+    """Every setting: type, default, comment, and the allowed values in words.
 
     >>> Config(asks_per_day=2).model_copy(update={"source": "builtin"}).source
     'builtin'
@@ -177,9 +176,9 @@ _EXCLUSIONS: Final[dict[str, Callable[[str], bool]]] = {"exclude_apps": _is_app,
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One thing to say about the file: which key and line, when known, and what to write instead.
+    """A mistake in the file: key and line, when known, and the remedy.
 
-    `hides_exclusions`: because of it nobody knows which apps and titles the person has excluded.
+    `hides_exclusions`: the mistake leaves the exclusions unknown.
     """
 
     message: str
@@ -193,12 +192,12 @@ class ConfigProblem:
 
 
 def load_config(path: Path, previous: Config | None = None) -> tuple[Config, list[ConfigProblem]]:
-    """The settings in the file, and what is wrong with it. Never raises, never writes.
+    """Load the settings and list the mistakes. Never raises, never writes.
 
-    What is wrong has the value of `previous`, the settings in use, else its default. A missing file means the defaults,
-    but settings in use stay. A mistake never narrows what is excluded: an entry that cannot be understood is left out
-    alone and the entries in use stay until it is corrected; a key that is nearly `exclude_apps` or stands in a table
-    counts.
+    A wrong key keeps the value of `previous` (the settings in use), else its default. A missing file means the
+    defaults, unless settings are in use, which then stay. A mistake never narrows the exclusions: an unusable entry
+    alone is left out and the entries in use stay until it is corrected; a misspelt `exclude_apps`, or one inside a
+    table, counts.
     """
     if not path.exists() and not path.is_symlink():
         if previous is None or previous == Config():
@@ -231,7 +230,7 @@ def _stays(previous: Config | None) -> str:
 
 
 def require_exclusions(problems: Sequence[ConfigProblem]) -> None:
-    """Raise ConfigError when it is not known what the person has excluded: then no activity may be read."""
+    """Raise ConfigError when the exclusions are unknown: then no activity may be read."""
     hidden = next((problem for problem in problems if problem.hides_exclusions), None)
     if hidden is not None:
         where = "" if hidden.line is None else f" (line {hidden.line})"
@@ -239,7 +238,7 @@ def require_exclusions(problems: Sequence[ConfigProblem]) -> None:
 
 
 def settings_without_effect(path: Path) -> list[ConfigProblem]:
-    """The settings in the file that nothing reads, each with its line and why; no mistakes. Never raises."""
+    """List the settings in the file that this version does not use, each with its line and reason. Never raises."""
     if not path.exists() and not path.is_symlink():
         return []
     try:
@@ -255,7 +254,7 @@ def settings_without_effect(path: Path) -> list[ConfigProblem]:
 
 
 class _Exclusions:
-    """Takes in the keys that are no setting by themselves, one after the other: `good` values, and `problems`."""
+    """Reads the keys that are not valid settings on their own into `good` values and `problems`."""
 
     def __init__(self, text: str, previous: Config | None) -> None:
         self._text = text
@@ -310,7 +309,7 @@ class _Exclusions:
 
 
 def _exclusions_in(value: object, depth: int = 0) -> Iterator[tuple[str, object]]:
-    """Exclusion keys inside a table: a `[header]` above them takes all that follows."""
+    """Yield the exclusion keys inside a table, because a `[header]` above them captures every key that follows."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, list):
@@ -325,7 +324,7 @@ def _exclusions_in(value: object, depth: int = 0) -> Iterator[tuple[str, object]
 
 
 class _UnreadableError(Exception):
-    """The file cannot be read as a whole; where it stumbles, when that is known."""
+    """The file cannot be parsed; `line` is the position when known."""
 
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
@@ -333,7 +332,7 @@ class _UnreadableError(Exception):
 
 
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
-    """The text and its values. Raises _UnreadableError."""
+    """Return the text and its values. Raises _UnreadableError."""
     try:
         data = read_bounded(path, MAX_CONFIG_BYTES)
         text = data.decode("utf-8-sig")
@@ -354,9 +353,9 @@ def _error_line(message: str, text: str) -> int:
 
 
 def render_default_config(values: Mapping[str, Any] | None = None) -> str:
-    """A `config.toml` with every key that has an effect, its comment and its default, or the value given for it.
+    """Render a `config.toml` with every effective key, its comment and its value or default.
 
-    A key without effect is written only when its value is not the default, so that nobody turns a wheel in vain.
+    A key without effect is written only when its value is not the default.
     """
     config, default = Config(**(values or {})), Config()
     parts = ["# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.\n"]
@@ -370,7 +369,7 @@ def render_default_config(values: Mapping[str, Any] | None = None) -> str:
 
 
 def setting_line(name: str, value: object) -> str:
-    """`name = value` as it stands in the file."""
+    """Return `name = value` as the file has it."""
     return f"{name} = {_toml(value)}"
 
 
@@ -383,9 +382,10 @@ def _toml(value: object) -> str:
 
 
 def ensure_config(path: Path, adopt_from: Path | None = None) -> bool:
-    """Write the default file where there is none; whether it was written. Raises OSError.
+    """Write the default file when it is missing. Returns whether it was written. Raises OSError.
 
-    `adopt_from`: the taskclf tool's config, whose valid values the new file takes over; it stays as it is.
+    `adopt_from`: the config of the taskclf tool, whose valid values the new file takes over; that config stays
+    unchanged.
     """
     if path.exists() or path.is_symlink():
         return False

@@ -1,4 +1,4 @@
-"""The numbers of the contract (section 13), each with its unit in its name."""
+"""Default values of the contract (section 13), with the unit in each name."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULT_REGRESSION_TOLERANCE: Final = 0.02
 
 
 class DocumentedDefault(float):
-    """A default of the inference documents that gives way to what a policy or a bundle says; equal to its number."""
+    """A documented default that gives way to the value of a policy or a bundle; equal to its number."""
 
 
 REJECT_THRESHOLD_OR_POLICY: Final = DocumentedDefault(DEFAULT_REJECT_THRESHOLD)

@@ -1,4 +1,4 @@
-"""The door to the functions that say how far two windows lie apart, as the inference documents name them."""
+"""Door to the drift measures, under the name in the inference documents."""
 
 from taskclf_tray.core.drift_measures import (
     ClassShiftResult,

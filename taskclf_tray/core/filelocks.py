@@ -1,4 +1,4 @@
-"""One writer at a time for the models, the policy and the identity of a home."""
+"""The write lock of a home: one writer at a time for models, policy and identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK_WAIT_SECONDS: Final = 10.0
 
 
 class HomeBusyError(TaskclfError):
-    """Another process holds the write lock of the home, or the lock file cannot be made."""
+    """Another process holds the write lock of the home, or the lock file cannot be created."""
 
 
 _own = threading.local()
@@ -28,8 +28,8 @@ _own = threading.local()
 def home_lock(home: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
     """Hold the write lock of `home` (`tray/home.lock`).
 
-    A thread that holds it may take it again, so that several writes can be one. The operating system frees it when
-    its holder dies. Raises HomeBusyError after `wait_seconds`, and when the lock file cannot be made.
+    The lock is reentrant within a thread, so that several writes can form one. The operating system releases it when
+    the process dies. Raises HomeBusyError after `wait_seconds`, and when the lock file cannot be created.
     """
     path = Path(home).resolve() / "tray" / "home.lock"
     lock = _lock_of(path)
@@ -55,7 +55,7 @@ def home_lock(home: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[N
 
 
 def _lock_of(path: Path) -> FileLock:
-    """This thread's lock object for the path: FileLock counts how often its holder has taken it."""
+    """Return this thread's lock object for the path; FileLock counts nested acquisitions."""
     locks: dict[Path, FileLock] = _own.__dict__.setdefault("locks", {})
     if path not in locks:
         locks[path] = FileLock(path, mode=PRIVATE_FILE, thread_local=False)

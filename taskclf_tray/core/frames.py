@@ -1,4 +1,4 @@
-"""Columns of a DataFrame, or of a dict of arrays or lists; pandas is used through its methods, never imported."""
+"""Column access for a DataFrame or a dict of arrays or lists; pandas is used through its methods, never imported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def has_column(frame: Any, name: str) -> bool:
 
 
 def column_of(frame: Any, name: str) -> Any:
-    """The column as it is. Raises MissingColumnError."""
+    """Return the column unchanged. Raises MissingColumnError."""
     if not has_column(frame, name):
         raise MissingColumnError(f"the features have no column {name}")
     return frame[name]
@@ -43,14 +43,14 @@ def starts_us(frame: Any) -> IntArray:
 
 
 def plain_numbers(column: Any) -> Any:
-    """The column's own array of numbers, without a copy; a column that has none (objects, nullable types) as it is."""
+    """Return the column's numeric array without a copy; other columns (objects, nullable types) unchanged."""
     if isinstance(getattr(column, "dtype", None), np.dtype) and column.dtype.kind in "fiub":
         return column.to_numpy() if hasattr(column, "to_numpy") else column
     return column
 
 
 def rows_of(column: Any, start: int, stop: int) -> Any:
-    """Rows [start, stop), by position."""
+    """Return rows [start, stop) by position."""
     return column.iloc[start:stop] if hasattr(column, "iloc") else column[start:stop]
 
 

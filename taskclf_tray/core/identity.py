@@ -1,4 +1,4 @@
-"""The door to the home's user id and title secret, as the documents name it."""
+"""Door to the user id and title secret of a home, under the name in the inference documents."""
 
 from taskclf_tray.models.identity import (
     Identity,

@@ -1,7 +1,7 @@
-"""Half-open intervals of whole microseconds, and the one rule by which overlapping spans share time.
+"""Half-open intervals of whole microseconds, and the rule that resolves overlapping spans.
 
-An interval is a pair (start, end) with start < end. Every function takes and gives sorted,
-disjoint lists unless it says otherwise.
+An interval is a pair (start, end) with start < end. Unless stated otherwise, every function takes and returns sorted
+lists of disjoint intervals.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Interval = tuple[int, int]
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """Merge any intervals (unsorted, overlapping, touching); empty ones vanish."""
+    """Merge intervals in any order that may overlap or touch; empty ones vanish."""
     merged: list[Interval] = []
     for start, end in sorted(pair for pair in intervals if pair[0] < pair[1]):
         if merged and start <= merged[-1][1]:
@@ -24,11 +24,11 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def subtract(whole: Sequence[Interval], holes: Sequence[Interval]) -> list[Interval]:
-    """What of `whole` no hole covers."""
+def subtract(intervals: Sequence[Interval], holes: Sequence[Interval]) -> list[Interval]:
+    """Return the parts of `intervals` that no hole covers."""
     left: list[Interval] = []
     at = 0
-    for start, end in whole:
+    for start, end in intervals:
         while at < len(holes) and holes[at][1] <= start:
             at += 1
         begin, k = start, at
@@ -43,7 +43,7 @@ def subtract(whole: Sequence[Interval], holes: Sequence[Interval]) -> list[Inter
 
 
 def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> list[Interval]:
-    """What both cover."""
+    """Return the parts that both lists cover."""
     both: list[Interval] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -58,17 +58,21 @@ def intersect(left: Sequence[Interval], right: Sequence[Interval]) -> list[Inter
 
 
 def covered(intervals: Sequence[Interval], start: int, end: int) -> int:
-    """Microseconds of [start, end) that the intervals cover."""
+    """Return the microseconds of [start, end) that the intervals cover."""
     return sum(min(b, end) - max(a, start) for a, b in intervals if a < end and b > start)
 
 
 def flatten(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Cut overlapping spans so that no moment counts twice.
+    """Cut overlapping spans so that each moment belongs to one span.
 
-    `spans`: (start, end, rank), any order; at one moment the span with the latest start wins, and among equal
-    starts the highest rank; when it ends the one below resumes (contract, section 3). Spans without length are
-    left out. Returns disjoint pieces (start, end, index into `spans`) in order of time; touching pieces of one
-    span are one piece. O(n log n).
+    At each moment the span with the latest start wins, then the one with the highest rank; when it ends, the span below
+    resumes (contract, section 3). Empty spans are left out. O(n log n).
+
+    Args:
+        spans: (start, end, rank) in any order.
+
+    Returns:
+        Disjoint (start, end, index into `spans`) in order of time; touching parts of one span are joined.
     """
     order = sorted((i for i, span in enumerate(spans) if span[0] < span[1]), key=lambda i: spans[i][0])
     pieces: list[tuple[int, int, int]] = []

@@ -1,6 +1,6 @@
-"""What can be said of a model.txt without building its trees: its size, its line ends, what kind of model it is.
+"""Inspection of a model.txt without building its trees: size, line ends, kind of model.
 
-Listing models uses this; the evaluator (`infer/forest_text.py`) refuses the same things in the same words.
+Listing models uses this module; the evaluator (`infer/forest_text.py`) refuses the same files in the same words.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CHUNK_BYTES: Final = 2**20
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """One look at a model.txt. `problem`: why no evaluator of ours can serve it, None when it may."""
+    """The inspection of a model.txt. `problem`: why the evaluator cannot serve it, None when it may."""
 
     sha256: str
     header: Mapping[str, str]
@@ -38,17 +38,17 @@ class ModelText:
 
 
 def has_windows_line_ends(head: bytes) -> bool:
-    """Whether the file was rewritten with CR LF; `head` is its beginning."""
+    """Whether the file was rewritten with CR LF; `head` holds its first bytes."""
     return head.startswith(_FIRST_LINE)
 
 
 def linear_tree(number: int) -> str:
-    """The reason for a tree whose leaves are equations (`linear_tree=true` in training)."""
+    """Return the reason for refusing a tree whose leaves are equations (`linear_tree=true` in training)."""
     return f"tree {number} is a linear tree (is_linear='1'), whose leaves are equations"
 
 
 def kind_problem(header: Mapping[str, str]) -> str | None:
-    """Why a model with this header is not one of ours: version, averaged trees, objective."""
+    """Return why a model with this header is not supported: version, averaged trees or objective; else None."""
     version, objective = header.get("version", ""), header.get("objective", "")
     if version not in ("v3", "v4"):
         return f"its format version is {quoted(version)}, not v3 or v4"
@@ -60,12 +60,12 @@ def kind_problem(header: Mapping[str, str]) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """At most 40 characters of the file, printable, for an error message."""
+    """Quote at most 40 printable characters of the file for an error message."""
     return ascii(text[:40])
 
 
 def look_at(path: Path) -> ModelText:
-    """Read the file once, in parts; a file that has not changed is not read again. Raises OSError."""
+    """Inspect the file in one pass; an unchanged file comes from a cache. Raises OSError."""
     status = path.stat()
     return _look(path, status.st_mtime_ns, status.st_size, status.st_ino)
 

@@ -1,4 +1,4 @@
-"""Any text, made safe to show, to log and to hand to a notification service."""
+"""Sanitising of texts before they are shown, logged or sent to a notification service."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LONG_WORD: Final = re.compile(r"[^\s'\"]{61,}")
 
 
 def plain_text(text: str, limit: int, *, multiline: bool = False) -> str:
-    """`text` without control, formatting or surrogate characters, stripped, at most `limit` characters.
+    """Remove control, formatting and surrogate characters, strip, and cut to `limit` characters.
 
-    Line breaks survive in `multiline` texts and become spaces elsewhere. D-Bus ends a connection over a NUL
-    or a lone surrogate, so this runs before any backend sees the text. The input is cut before it is
-    walked: 64 KB cost no more than `limit` characters do.
+    Line breaks stay in `multiline` texts and become spaces elsewhere. D-Bus closes a connection over a NUL or a lone
+    surrogate, so every text passes here before a backend sees it. The input is cut first: 64 KB cost no more than
+    `limit` characters.
     """
     window = text[: 4 * limit].replace("\r\n", "\n").replace("\r", "\n")
     kept = "".join(_plain_character(character, multiline=multiline) for character in window).strip()
@@ -43,7 +43,7 @@ def _plain_character(character: str, *, multiline: bool) -> str:
 
 
 def readable(sentence: str) -> str:
-    """A sentence that quotes a file: its long words are cut at their end, and a long list in its middle."""
+    """Shorten a sentence that quotes a file: long words at their end, a long list in its middle."""
     sentence = _LONG_WORD.sub(lambda word: f"{word[0][:_KEPT_OF_WORD]}…", sentence)
     if len(sentence) <= _MOST_CHARACTERS:
         return sentence

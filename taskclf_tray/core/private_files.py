@@ -1,6 +1,6 @@
-"""Files and folders for the person alone: mode 0700 and 0600 from birth, and what is open to others found and closed.
+"""Private files and folders: created with mode 0600 and 0700, and checks for what other users can access.
 
-Windows has no such modes: there a user's data folder is private by inheritance, and every function here does nothing.
+Windows has no such modes: a user's data folder is private by inheritance, and every function here does nothing.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _MOST_FOUND: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OpenPlace:
-    """A file or folder that others of this computer may read or write; `mode` is its permission bits."""
+    """A file or folder that other users of this computer can read or write; `mode` is its permission bits."""
 
     path: Path
     mode: int
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make the folder and its missing parents with mode 0700, whatever the umask. Raises OSError."""
+    """Create the folder and its missing parents with mode 0700, whatever the umask. Raises OSError."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
@@ -44,12 +44,15 @@ def make_private_folder(folder: Path) -> None:
 
 
 def own_user() -> int | None:
-    """The user id of this process; None where there is no such thing (Windows)."""
+    """Return the user id of this process; None on Windows."""
     return os.geteuid() if os.name == "posix" else None
 
 
 def foreign_owner(path: Path) -> int | None:
-    """The user id of the path's owner when it is somebody else; None for one's own, a missing path and on Windows."""
+    """Return the user id of the path's owner if it is another user;
+
+    None otherwise, for a missing path, and on Windows.
+    """
     user = own_user()
     try:
         owner = path.stat().st_uid
@@ -59,19 +62,19 @@ def foreign_owner(path: Path) -> int | None:
 
 
 def open_places(home: Path) -> list[OpenPlace]:
-    """Everything in `home`, and `home` itself, that gives permissions to others; links are not followed."""
+    """List `home` and everything in it that grants permissions to other users; links are not followed."""
     if os.name != "posix" or not home.is_dir():
         return []
     return sorted((OpenPlace(path, mode) for path, mode in _walk(home) if mode & _OTHERS), key=lambda p: p.path)
 
 
 def close_places(places: list[OpenPlace]) -> list[OpenPlace]:
-    """Take others' permissions from the places; the result is what could not be closed."""
+    """Remove the permissions of other users. Returns the places where that failed."""
     return [place for place in places if not _close(place)]
 
 
 def open_parents(home: Path) -> list[Path]:
-    """Folders above `home` in which others may replace it: writable for them, and without the sticky bit."""
+    """List the folders above `home` in which other users can replace it: writable, without the sticky bit."""
     if os.name != "posix":
         return []
     found = []

@@ -1,7 +1,7 @@
-"""The one way to files that others may have put there: only regular files are opened, and nothing is waited on.
+"""Safe opening of files that other users may have placed: only regular files, without waiting.
 
-To open a FIFO waits for somebody at its other end, a device may never end, and through a link another user's file is
-read or written over. What is no regular file is an OSError with a sentence's end as its `strerror`.
+Opening a FIFO waits for its other end, a device may never end, and a link may lead to another user's file. Everything
+but a regular file raises an OSError whose `strerror` completes a sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Links(Enum):
-    """Which symbolic links a path may lead through at its end."""
+    """The symbolic links that may be followed at the end of a path."""
 
     ANY = "any"
     """A file the person names on the command line."""
@@ -34,14 +34,14 @@ class Links(Enum):
 
 
 class NotRegularError(OSError):
-    """The path is a FIFO, device, socket, folder or a link that is not followed; `strerror` says which."""
+    """The path is a FIFO, device, socket, folder or a link that is not followed; `strerror` names the kind."""
 
     def __init__(self, what: str, path: Path) -> None:
         super().__init__(errno.EINVAL, what, str(path))
 
 
 class TooLargeError(OSError):
-    """The file has more bytes than such a file may have; `size` when known."""
+    """The file exceeds the limit for its kind; `size` in bytes when known."""
 
     def __init__(self, path: Path, max_bytes: int, size: int | None = None) -> None:
         limit = f"{max_bytes >> 20} MiB" if max_bytes >= 1 << 20 else f"{max_bytes} bytes"
@@ -50,9 +50,9 @@ class TooLargeError(OSError):
 
 
 def open_regular(path: Path, mode: Literal["rb", "ab", "r+b"] = "rb", links: Links = Links.ANY) -> BinaryIO:
-    """Open a regular file; `ab` may read as well, and makes the file (0600) where it is missing.
+    """Open a regular file; `ab` also allows reading, and creates a missing file with mode 0600.
 
-    Raises OSError; NotRegularError for anything else, without waiting for it.
+    Raises OSError, and NotRegularError for anything else, without waiting.
     """
     check_regular(path, links)
     flags = {"rb": os.O_RDONLY, "r+b": os.O_RDWR, "ab": os.O_RDWR | os.O_APPEND | os.O_CREAT}[mode]
@@ -67,7 +67,7 @@ def open_regular(path: Path, mode: Literal["rb", "ab", "r+b"] = "rb", links: Lin
 
 
 def read_regular(path: Path, max_bytes: int, links: Links = Links.ANY) -> bytes:
-    """The whole file. Raises OSError as `open_regular`, and TooLargeError for more than `max_bytes`."""
+    """Read the whole file. Raises OSError as `open_regular` does, and TooLargeError for more than `max_bytes`."""
     with open_regular(path, "rb", links) as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
@@ -81,7 +81,7 @@ def read_regular(path: Path, max_bytes: int, links: Links = Links.ANY) -> bytes:
 
 
 def check_regular(path: Path, links: Links = Links.ANY) -> None:
-    """Raises OSError for a path that is there and no regular file, or a link that is not followed."""
+    """Raise OSError when the path exists and is no regular file, or is a link that is not followed."""
     try:
         if links is not Links.ANY:
             follow_links(path, links)
@@ -113,10 +113,10 @@ def follow_links(path: Path, links: Links = Links.TRUSTED) -> Path:
 
 
 def replaceable(path: Path, links: Links = Links.TRUSTED) -> Path:
-    """Where a new file is renamed to so that it stands at `path`: behind the links that are followed.
+    """Return the path to rename a new file to so that it stands at `path`: the target of the links that are followed.
 
-    Links that go round in circles lead nowhere: the first of them is replaced. Raises NotRegularError for what is no
-    regular file, and for a link to another user's.
+    Of links in a circle the first one is replaced. Raises NotRegularError for anything but a regular file, and for a
+    link to another user's file.
     """
     try:
         target = follow_links(path, links)

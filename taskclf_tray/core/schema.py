@@ -1,4 +1,4 @@
-"""The three feature schemas: row columns with their types, the hash, the model's columns in model order."""
+"""The three feature schemas: row columns with their types, the hash, and the model's columns in model order."""
 
 from __future__ import annotations
 
@@ -111,5 +111,5 @@ NEWEST_SCHEMA: Final = "v3"
 
 
 def schema_of_hash(schema_hash: str) -> FeatureSchema | None:
-    """The schema with this hash, None when there is none."""
+    """Return the schema with this hash, or None."""
     return next((schema for schema in SCHEMAS.values() if schema.schema_hash == schema_hash), None)

@@ -1,8 +1,8 @@
-"""How labels follow each other: the shares behind the smoother `hmm`, and the policy's extra key that holds them.
+"""Transition probabilities between labels, for the smoother `hmm`, and the policy key that stores them.
 
-In the policy: `"smoothing": {"smoother": "hmm", "transitions": [[…8 numbers…], …8 rows…]}`. The policy says what was
-learnt; which smoother is used is the person's choice, `smoother` in config.toml. By itself it is `hmm` as soon as
-something was learnt, for then it beats the majority vote on every measure but one (docs/learning.md).
+In the policy: `"smoothing": {"smoother": "hmm", "transitions": [[…8 numbers…], …8 rows…]}`. The policy stores what
+was learnt; `smoother` in config.toml selects the smoother. Its default is `hmm` once transitions were learnt, because
+`hmm` then beats the majority vote on every measure but one (docs/learning.md).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Distribution = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """`rows[i][j]`: the share of buckets with label j right after one with label i (ids in label order).
+    """`rows[i][j]`: the probability of label j in the bucket after a bucket of label i (ids in label order).
 
-    Raises ValueError, in words that fit after "transitions", for anything but 8 × 8 numbers from 1e-9 to 1 whose
-    rows sum to 1.
+    Raises ValueError for anything but 8 × 8 numbers from 1e-9 to 1 whose rows sum to 1; its text continues a sentence
+    after "transitions".
     """
 
     rows: tuple[Distribution, ...]
@@ -51,12 +51,12 @@ class Transitions:
 
     @classmethod
     def sticky(cls, stay: float) -> Transitions:
-        """A label stays with one share and goes to each of the others alike."""
+        """Build transitions with one probability of staying, and equal ones for all changes."""
         leave = (1 - stay) / (_COUNT - 1)
         return cls(tuple(tuple(stay if i == j else leave for j in range(_COUNT)) for i in range(_COUNT)))
 
     def to_lists(self) -> list[list[float]]:
-        """For JSON, which keeps every bit."""
+        """Return lists for JSON, which keeps every bit."""
         return [list(row) for row in self.rows]
 
 
@@ -81,14 +81,14 @@ What they change to is too much a matter of the person to be guessed, so all cha
 
 
 def smoothing_entry(transitions: Transitions) -> dict[str, Any]:
-    """What a policy holds under `smoothing` when these shares were learnt."""
+    """Build the value of `smoothing` in a policy from learnt transitions."""
     return {"smoother": "hmm", "transitions": transitions.to_lists()}
 
 
 def transitions_in(value: object) -> Transitions | None:
-    """The learnt shares of a policy's `smoothing`, None where there are none.
+    """Parse the learnt transitions of a policy's `smoothing`, None without any.
 
-    Raises ValueError, the rest of a sentence that begins with the key, for a wrong one.
+    Raises ValueError for a wrong value; its text continues a sentence after the key.
     """
     if value is None:
         return None
@@ -104,7 +104,7 @@ def transitions_in(value: object) -> Transitions | None:
 
 
 def chosen_transitions(smoother: SmootherChoice, learnt: Transitions | None) -> Transitions | None:
-    """What smooths: the shares learnt; where there are none, `hmm` takes the built-in ones. None: the majority vote."""
+    """Select the transitions to smooth with; None for the majority vote. `hmm` falls back to the built-in ones."""
     if smoother == "majority":
         return None
     return BUILT_IN_TRANSITIONS if learnt is None and smoother == "hmm" else learnt

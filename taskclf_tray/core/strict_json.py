@@ -1,4 +1,4 @@
-"""JSON as the files of a home must be: bounded, UTF-8, no key twice, every number finite."""
+"""Strict JSON for the files of a home: bounded size, UTF-8, unique keys, finite numbers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MAX_JSON_BYTES: Final = 1_000_000
 
 
 class BadJsonError(ValueError):
-    """What is wrong with the text, as the rest of a sentence that begins with the file's name."""
+    """The text is not strict JSON; the message continues a sentence that begins with the file's name."""
 
 
 def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """The JSON object in a file. Raises BadJsonError, also for a file that is missing, no file, or too large."""
+    """Read the JSON object in a file. Raises BadJsonError, also for a missing, irregular or too large file."""
     return parse_json_object(read_bounded(path, max_bytes))
 
 
 def read_bounded(path: Path, max_bytes: int, links: Links = Links.TRUSTED) -> bytes:
-    """The bytes of a regular file of at most `max_bytes`. Raises BadJsonError; never waits on a pipe or device."""
+    """Read a regular file of at most `max_bytes`. Raises BadJsonError; never waits on a pipe or device."""
     try:
         return read_regular(path, max_bytes, links)
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read_bounded(path: Path, max_bytes: int, links: Links = Links.TRUSTED) -> by
 
 
 def parse_json_object(data: bytes | str) -> dict[str, Any]:
-    """The JSON object in the text; a byte order mark is tolerated. Raises BadJsonError."""
+    """Parse a JSON object; a byte order mark is allowed. Raises BadJsonError."""
     value = _parse(data)
     if not isinstance(value, dict):
         raise BadJsonError(f"holds {describe(value)} instead of an object {{…}}")
@@ -46,7 +46,7 @@ def parse_json_object(data: bytes | str) -> dict[str, Any]:
 
 
 def parse_json_list(data: bytes | str) -> list[Any]:
-    """The JSON list in the text; a byte order mark is tolerated. Raises BadJsonError."""
+    """Parse a JSON list; a byte order mark is allowed. Raises BadJsonError."""
     value = _parse(data)
     if not isinstance(value, list):
         raise BadJsonError(f"holds {describe(value)} instead of a list […]")
@@ -69,7 +69,7 @@ def _parse(data: bytes | str) -> Any:
 
 
 class _Parser:
-    """One parse. A number that is none is remembered until its key is known, so that the sentence can name it."""
+    """One parse. It remembers an invalid number until its key is known, so that the error can name the key."""
 
     def __init__(self) -> None:
         self._bad: _BadNumber | None = None
@@ -119,13 +119,13 @@ def _holds(item: Any, wanted: _BadNumber) -> bool:
 
 
 def shorten(value: object, limit: int = 40) -> str:
-    """`repr` for a sentence, cut to `limit` characters."""
+    """Return `repr` cut to `limit` characters, for a sentence."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def describe(value: object) -> str:
-    """A JSON value in words: what a person sees in the file, not what Python calls it."""
+    """Describe a JSON value as the file shows it, not as Python names it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -138,5 +138,5 @@ def describe(value: object) -> str:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """A finite int or float; true and false are none."""
+    """Whether the value is a finite int or float; booleans are not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""The domain values every room shares. All frozen; all times aware UTC; no window title and no URL anywhere."""
+"""The values that every room shares: frozen, with aware UTC times, without window titles or URLs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
 
 DecidedBy = Literal["model", "idle_rule", "no_window"]
 Sketch = tuple[tuple[int, float], ...]
-"""A sparse 128-bin title sketch: (bin, share) in order of bin, zero bins left out."""
+"""A sparse 128-bin title sketch: (bin, relative frequency) in order of bin, zero bins left out."""
 
 
 class CoreLabel(StrEnum):
-    """The eight kinds of work, in label order (sorted names; the id is the position)."""
+    """The eight core labels in label order (sorted by name; the id is the position)."""
 
     BREAK_IDLE = "BreakIdle"
     BUILD = "Build"
@@ -70,7 +70,7 @@ class AWEvent:
     is_unknown: bool = False
     """ActivityWatch's `unknown`/`unknown`: no window had the focus."""
     is_call: bool = False
-    """A program or a page for calls, by our own tables: somebody may listen to it without touching anything."""
+    """A program or page for calls, where the person may listen without input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class AWInputEvent:
 
 @dataclass(frozen=True, slots=True)
 class AWAwayEvent:
-    """The away watcher's word: nobody at the keyboard (`is_away`) or somebody."""
+    """One event of the away watcher: the person is away (`is_away`) or at the computer."""
 
     timestamp: datetime
     duration_seconds: float
@@ -106,7 +106,7 @@ class AWAwayEvent:
 
 @dataclass(frozen=True, slots=True)
 class AWTabEvent:
-    """A browser tab in front: only the category of its domain, and whether it plays sound."""
+    """One event of the browser watcher: the category of the tab's domain, and whether the tab plays sound."""
 
     timestamp: datetime
     duration_seconds: float
@@ -117,7 +117,7 @@ class AWTabEvent:
 
 @dataclass(frozen=True, slots=True)
 class SourceEvents:
-    """What a source knows of [start, end): each list in order of time, clipped to it, gaps filled, cleaned."""
+    """The events of a source in [start, end): cleaned, clipped, gaps filled, each list in order of time."""
 
     start: datetime
     end: datetime
@@ -136,11 +136,10 @@ class SourceEvents:
 
 @dataclass(frozen=True, slots=True)
 class FeatureRow:
-    """One bucket's features: always schema v3, a superset of v1 and v2 (contract, section 4); None is missing.
+    """The features of one bucket in schema v3, a superset of v1 and v2 (contract, section 4); None means missing.
 
-    Sketches are sparse; `as_dict` spells a row out in a schema's columns, and so does `model_dump`, with the fields
-    from `time_zone` on besides. Those stand beside the row: they are no model input, they say how the bucket is to be
-    decided and counted.
+    Sketches are sparse; `as_dict` and `model_dump` expand the row to the columns of a schema. `model_dump` adds the
+    fields from `time_zone` on: they are not model input, but control how the bucket is decided and counted.
     """
 
     user_id: str
@@ -204,11 +203,11 @@ class FeatureRow:
     locked_seconds: float = 0.0
     """Seconds with a real screen locker in front."""
     attended_seconds: float = 0.0
-    """Seconds with a call window or an audible tab in front: somebody may listen, whatever the keyboard says."""
+    """Seconds with a call window or an audible tab in front: the person may listen without input."""
     decided_by: DecidedBy = "model"
     """Who decides this bucket: see `features.idle`."""
     audible_seconds: float = 0.0
-    """Of the attended seconds those with an audible tab."""
+    """The attended seconds with an audible tab."""
     call_spans: tuple[Interval, ...] = ()
     """When a call window was in front, in microseconds."""
     lock_spans: tuple[Interval, ...] = ()
@@ -216,24 +215,24 @@ class FeatureRow:
 
     @property
     def bucket_seconds(self) -> int:
-        """The bucket's length."""
+        """Length of the bucket in seconds."""
         return (self.bucket_end_ts - self.bucket_start_ts) // timedelta(seconds=1)
 
     def model_dump(self) -> dict[str, Any]:
-        """The columns of the row's schema, and the fields beside it."""
+        """Return the columns of the row's schema, and the fields beside it."""
         return self.as_dict(self.schema_version) | {name: getattr(self, name) for name in _BESIDE}
 
     def model_dump_json(self) -> str:
-        """`model_dump` as JSON, times in ISO 8601."""
+        """Return `model_dump` as JSON, with times in ISO 8601."""
         return json.dumps(self.model_dump(), default=datetime.isoformat)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None) -> FeatureRow:
-        """The row with some fields replaced."""
+        """Return the row with some fields replaced."""
         return dataclasses.replace(self, **(update or {}))
 
     @classmethod
     def model_validate(cls, values: FeatureRow | Mapping[str, Any]) -> FeatureRow:
-        """The row of columns of any schema version; what a schema lacks is missing, as in its own rows.
+        """Build a row from columns of any schema version; columns that the schema lacks are missing.
 
         Raises ValueError for a row without its times.
         """
@@ -259,7 +258,7 @@ class FeatureRow:
         return cls(**row)
 
     def pack(self) -> list[Any]:
-        """The row as a list JSON can hold (field order; times in microseconds); `unpack` reverses it."""
+        """Pack the row into a list for JSON (field order; times in microseconds); `unpack` reverses it."""
         values: list[Any] = []
         for name in ROW_FIELDS:
             value = getattr(self, name)
@@ -268,9 +267,9 @@ class FeatureRow:
 
     @classmethod
     def unpack(cls, values: Sequence[Any]) -> FeatureRow:
-        """Reverse of `pack`, also after a trip through JSON, and of rows that an earlier version has packed.
+        """Reverse `pack`, also after a trip through JSON, and for rows packed by an earlier version.
 
-        Raises ValueError on a wrong length.
+        Raises ValueError for a wrong length.
         """
         if not _FIRST_ROW_FIELDS <= len(values) <= len(ROW_FIELDS):
             raise ValueError(f"a packed row has {len(ROW_FIELDS)} values, not {len(values)}")
@@ -287,7 +286,10 @@ class FeatureRow:
         return cls(**fields)
 
     def as_dict(self, schema_version: str = "v3") -> dict[str, Any]:
-        """The row in the columns of a schema version, in order; sketches dense. Raises KeyError for an unknown one."""
+        """Expand the row to the columns of a schema version, in order, with dense sketches.
+
+        Raises KeyError for an unknown one.
+        """
         schema = SCHEMAS[schema_version]
         dense = {
             "title_token_sketch": dict(self.title_token_sketch),
@@ -325,7 +327,7 @@ _WHERE_A_SCHEMA_LACKS_IT: Final[Mapping[str, Any]] = {
 
 
 def _spans(values: Iterable[Sequence[Any]]) -> tuple[Interval, ...]:
-    """Intervals after a trip through JSON."""
+    """Restore intervals after a trip through JSON."""
     return tuple((int(start), int(end)) for start, end in values)
 
 
@@ -335,7 +337,7 @@ def _is_nan(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LabelSpan:
-    """Somebody's word about [start_ts, end_ts): a core label, and where it came from."""
+    """A core label for [start_ts, end_ts) with its provenance."""
 
     start_ts: datetime
     end_ts: datetime

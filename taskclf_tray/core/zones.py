@@ -1,6 +1,6 @@
-"""Time zones by name: those of the tz database, and rules in POSIX notation such as `CET-1CEST,M3.5.0,M10.5.0/3`.
+"""Time zones by name: the tz database, and rules in POSIX notation such as `CET-1CEST,M3.5.0,M10.5.0/3`.
 
-A computer whose zone has no name still has rules, and the rules are a name that every computer understands.
+A computer whose zone has no name still has rules; the POSIX notation then serves as a name on every computer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _unknown: set[str] = set()
 
 @functools.lru_cache(maxsize=64)
 def zone(name: str) -> ZoneInfo:
-    """The zone of this name: an IANA name, or rules in POSIX notation. Raises ValueError for an unknown one."""
+    """Return the zone for an IANA name or rules in POSIX notation. Raises ValueError for an unknown one."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -43,7 +43,7 @@ def zone(name: str) -> ZoneInfo:
 
 
 def posix_rules(text: str) -> str | None:
-    """The rules of a POSIX TZ string, with the dates that are left out; None for anything else."""
+    """Return the rules of a POSIX TZ string with the omitted dates filled in; None for anything else."""
     match = _RULES.fullmatch(text)
     if match is None:
         return None
@@ -62,7 +62,7 @@ def _zone_of_rules(rules: str, name: str) -> ZoneInfo:
 
 @functools.lru_cache(maxsize=64)
 def known_zone(name: str) -> str:
-    """The name of a stored time zone, or UTC where this computer does not know it; `unknown_zones` then lists it."""
+    """Return the stored name, or UTC when this computer does not know the zone; `unknown_zones` then lists the name."""
     try:
         zone(name)
     except ValueError:
@@ -72,25 +72,25 @@ def known_zone(name: str) -> str:
 
 
 def stored_zone(name: str) -> ZoneInfo:
-    """The zone of a stored name, UTC where this computer does not know it. Never raises."""
+    """Return the zone of a stored name, or UTC when this computer does not know it. Never raises."""
     return zone(known_zone(name))
 
 
 def unknown_zones() -> tuple[str, ...]:
-    """The stored names that UTC has stood in for since this process or this command began, in alphabetical order."""
+    """List the stored names that UTC replaced so far in this process or command, in alphabetical order."""
     return tuple(sorted(_unknown))
 
 
 def forget_unknown_zones() -> None:
-    """Forget those noted so far."""
+    """Clear the list of unknown zones."""
     known_zone.cache_clear()
     _unknown.clear()
 
 
 def unknown_zones_note(names: Iterable[str]) -> str | None:
-    """What to tell the person about stored time zones that this computer does not know; None without any.
+    """Tell the person which stored time zones this computer does not know;
 
-    `UPDATE_STEP` is what to do about it.
+    None without any. The remedy is `UPDATE_STEP`.
     """
     shown = ", ".join("“" + "".join(char if char.isprintable() else "�" for char in name[:40]) + "”" for name in names)
     if not shown:

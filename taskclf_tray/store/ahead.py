@@ -1,8 +1,7 @@
-"""What was recorded ahead of a clock that was put back later: kept apart, and given back when the clock was right.
+"""Records made while the clock was ahead: set aside when the clock is put back, and restored if the clock was right.
 
-A change of the clock is a row of `clock_changes`. Its minutes and the questions about them move into tables of their
-own, so that the same minutes can be recorded when their time comes. Its label spans are marked, and stay where undo
-finds them.
+A clock change is a row of `clock_changes`. Its minutes and requests move into tables of their own, so that the same
+minutes can be recorded again. Its label spans are marked and stay where undo finds them.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _AHEAD_LABELS: Final = "ahead = ? AND taken_by IS NULL AND undone_us IS NULL"
 
 @dataclass(frozen=True, slots=True)
 class ClockChange:
-    """The clock was put back: at `found_us` of the new time the record reached from `start_us` on to `end_us`.
+    """A clock put back: at `found_us` of the new time the record covered `start_us` to `end_us`, in the future.
 
-    `is_certain`: the record itself says that the earlier time was wrong. `boot_id`, `boot_us`: in which boot of the
-    computer it was found, and how long after its beginning; None where the clock is not the computer's.
+    `is_certain`: the record itself shows that the earlier time was wrong. `boot_id`, `boot_us`: the boot of the
+    computer, and the time since then; None when the clock is not the computer's.
     """
 
     id: int
@@ -45,7 +44,10 @@ class ClockChange:
 
 @dataclass(frozen=True, slots=True)
 class AheadEvent:
-    """What a watcher recorded while the clock was ahead. `stream`: as in SourceEvents; `content`: what it said."""
+    """An event that a watcher recorded while the clock was ahead.
+
+    `stream`: as in SourceEvents; `content`: its values.
+    """
 
     stream: str
     event_id: int
@@ -55,7 +57,7 @@ class AheadEvent:
 
 
 class AheadRepository:
-    """Reads and writes what is kept apart; transactions belong to the caller."""
+    """Access to the records that are set aside; transactions belong to the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -63,7 +65,7 @@ class AheadRepository:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def newest_mark_us(self, user_id: str) -> int | None:
-        """The latest moment that the tables know: of minutes, labels, questions and open blackouts."""
+        """Return the latest moment in the tables of minutes, label changes, asks and open blackouts."""
         query = (
             "SELECT max(at_us) FROM (SELECT max(start_us) AS at_us FROM buckets WHERE user_id = ?1 "
             "UNION ALL SELECT max(at_us) FROM label_changes WHERE user_id = ?1 "
@@ -74,7 +76,7 @@ class AheadRepository:
         return None if found is None else int(found)
 
     def first_ahead_us(self, user_id: str, now_us: int) -> int | None:
-        """Where the first minute begins that ends after `now_us`, None without any."""
+        """Return the start of the first minute that ends after `now_us`, None without any."""
         query = (
             "SELECT start_us FROM buckets WHERE user_id = ? AND start_us > ? AND end_us > ? ORDER BY start_us LIMIT 1"
         )
@@ -82,19 +84,19 @@ class AheadRepository:
         return None if row is None else int(row[0])
 
     def span_from(self, user_id: str, start_us: int) -> tuple[int, int] | None:
-        """Start of the first and end of the last minute that begins at `start_us` or later, None without any."""
+        """Return the start of the first and the end of the last minute from `start_us` on, None without any."""
         query = "SELECT min(start_us), max(end_us) FROM buckets WHERE user_id = ? AND start_us >= ?"
         first, last = self._connection.execute(query, (user_id, start_us)).fetchone()
         return None if first is None else (int(first), int(last))
 
     def kept_apart(self, user_id: str) -> list[ClockChange]:
-        """The changes whose minutes have not come back, oldest first."""
+        """List the changes whose minutes are still set aside, oldest first."""
         query = f"SELECT {_COLUMNS} FROM clock_changes WHERE user_id = ? AND returned_us IS NULL ORDER BY id"  # noqa: S608
         rows = self._connection.execute(query, (user_id,)).fetchall()
         return [ClockChange(*(*row[:5], bool(row[5]), *row[6:8], bool(row[8]))) for row in rows]
 
     def starts_us(self, user_id: str) -> set[int]:
-        """Where the minutes begin that are kept apart and have no minute of the record in their place."""
+        """Return the starts of the minutes that are set aside and not recorded again."""
         query = (
             "SELECT start_us FROM ahead_buckets AS apart WHERE user_id = ? AND NOT EXISTS "
             "(SELECT 1 FROM buckets WHERE user_id = apart.user_id AND start_us = apart.start_us)"
@@ -102,12 +104,12 @@ class AheadRepository:
         return {int(row[0]) for row in self._connection.execute(query, (user_id,))}
 
     def minutes(self, change_id: int) -> int:
-        """How many minutes a change keeps apart."""
+        """Count the minutes that a change set aside."""
         query = "SELECT count(*) FROM ahead_buckets WHERE clock_change = ?"
         return int(self._connection.execute(query, (change_id,)).fetchone()[0])
 
     def first_us(self, change_id: int) -> int | None:
-        """Where the first minute or label begins that a change keeps apart, None without any."""
+        """Return the start of the first minute or label that a change set aside, None without any."""
         query = (
             "SELECT min(start_us) FROM (SELECT start_us FROM ahead_buckets WHERE clock_change = ?1 "
             "UNION ALL SELECT start_us FROM label_spans WHERE ahead = ?1 AND taken_by IS NULL AND undone_us IS NULL)"
@@ -116,12 +118,12 @@ class AheadRepository:
         return None if found is None else int(found)
 
     def labels(self, change_id: int) -> int:
-        """How many labels in force it keeps apart."""
+        """Count the labels in force that a change set aside."""
         query = f"SELECT count(*) FROM label_spans WHERE {_AHEAD_LABELS}"  # noqa: S608 - constants
         return int(self._connection.execute(query, (change_id,)).fetchone()[0])
 
     def events(self, user_id: str, since_us: int) -> list[AheadEvent]:
-        """The events that end later and are noted under changes whose minutes have not come back."""
+        """List the noted events that end after `since_us`, of changes whose minutes are still set aside."""
         query = (
             "SELECT stream, event_id, ahead_events.start_us, ahead_events.end_us, content FROM ahead_events "
             "JOIN clock_changes ON clock_changes.id = clock_change WHERE user_id = ? AND returned_us IS NULL "
@@ -130,16 +132,16 @@ class AheadRepository:
         return [AheadEvent(*row) for row in self._connection.execute(query, (user_id, since_us))]
 
     def keep_state(self, change_id: int, before: Mapping[str, tuple[str, str]]) -> None:
-        """Note what was put back with the clock: by name, the value before and the one after."""
+        """Store the state values that were put back with the clock: by name, the value before and after."""
         self._connection.execute("UPDATE clock_changes SET state = ? WHERE id = ?", (json.dumps(before), change_id))
 
     def kept_state(self, change_id: int) -> dict[str, tuple[str, str]]:
-        """What `keep_state` has noted."""
+        """Return the values that `keep_state` stored."""
         row = self._connection.execute("SELECT state FROM clock_changes WHERE id = ?", (change_id,)).fetchone()
         return {str(name): (str(before), str(after)) for name, (before, after) in json.loads(row[0]).items()}
 
     def note_events(self, change_id: int, events: Iterable[AheadEvent]) -> None:
-        """Note what the source has of this time."""
+        """Store the events of the source from the time of a change."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO ahead_events (clock_change, stream, event_id, start_us, end_us, content) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -150,9 +152,9 @@ class AheadRepository:
     # -- setting aside ----------------------------------------------------------------------------------------
 
     def set_aside(self, change: ClockChange) -> int:
-        """Keep everything apart that begins at `change.start_us` or later; returns the change's id.
+        """Set everything aside that begins at `change.start_us` or later; returns the id of the change.
 
-        A label that begins before and reaches past the present is cut there: its beginning stays in force.
+        A label that begins earlier and reaches into the future is cut there: its beginning stays in force.
         """
         user_id, start_us = change.user_id, change.start_us
         cursor = self._connection.execute(
@@ -195,7 +197,7 @@ class AheadRepository:
         )
 
     def pull_back(self, user_id: str, now_us: int, local_day: str) -> None:
-        """What happened just before the clock was put back bears a time that has not come: it happened now."""
+        """Move the times of recent changes that lie after `now_us` to `now_us`."""
         for statement in (
             "UPDATE label_changes SET at_us = ?1 WHERE user_id = ?2 AND at_us > ?1",
             "UPDATE label_changes SET undone_us = ?1 WHERE user_id = ?2 AND undone_us > ?1",
@@ -213,11 +215,17 @@ class AheadRepository:
     # -- giving back ------------------------------------------------------------------------------------------
 
     def give_back(self, change: ClockChange, *, since_us: int | None, now_us: int, number: int) -> int:
-        """Put the minutes from `since_us` on back where the record has none; returns how many were kept apart.
+        """Restore the minutes from `since_us` on where the record has none; returns the number of minutes set aside.
 
-        None: all of them, also in place of what was recorded under the wrong time meanwhile. `number`: that of the
-        change to the record. They are settled: nothing can revise them any more. So are labels given back where no
-        other is in force, and questions where none is known.
+        Restored minutes are settled: nothing revises them any more. Labels return where no other label is in force,
+        requests where none is known.
+
+        Args:
+            change: the clock change.
+            since_us: start of the restored time; None restores all of it, also over minutes recorded under the wrong
+                time.
+            now_us: the present.
+            number: change number of the restored minutes.
         """
         settled, verb = BUCKET_COLUMNS.replace("settled", "1"), "REPLACE" if since_us is None else "IGNORE"
         since_us = -_FAR_US if since_us is None else since_us

@@ -1,4 +1,4 @@
-"""The record: one line per finalised bucket."""
+"""The record: one row per finalised bucket."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _QUARTER_DAY_US = 21_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket as stored: what queries and reports ask for in columns, the feature row and the prediction packed.
+    """A stored bucket: columns for queries and reports, and the packed feature row and prediction.
 
-    `core_label`, `is_rejected`, `confidence` and `entropy_bits` describe the model's answer before smoothing, or the
-    rule's that decided instead; `is_mixed`: the label the person sees is the name of what was rejected.
+    `core_label`, `is_rejected`, `confidence` and `entropy_bits` describe the prediction before smoothing, or the rule
+    that decided instead. `is_mixed`: the label on screen is the name of rejected minutes.
     """
 
     user_id: str
@@ -55,41 +55,41 @@ class BucketRecord:
 
 
 def pack_row(row: FeatureRow) -> bytes:
-    """A feature row as compressed JSON (about 0.5 KB)."""
+    """Pack a feature row as compressed JSON (about 0.5 KB)."""
     return zlib.compress(json.dumps(row.pack(), separators=(",", ":")).encode(), 6)
 
 
 def unpack_row(blob: bytes) -> FeatureRow:
-    """Reverse of `pack_row`, exact."""
+    """Reverse `pack_row`, exactly."""
     return FeatureRow.unpack(json.loads(zlib.decompress(blob)))
 
 
 def unpack_known_row(blob: bytes) -> FeatureRow:
-    """As `unpack_row`, in UTC where this computer does not know the row's time zone: to predict or to compare it."""
+    """Unpack a row to predict or compare; a time zone that this computer does not know becomes UTC."""
     row = unpack_row(blob)
     name = known_zone(row.time_zone)
     return row if name == row.time_zone else replace(row, time_zone=name)
 
 
 class BucketRepository:
-    """Reads and writes the table `buckets`; transactions belong to the caller."""
+    """Access to the table `buckets`; transactions belong to the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._unreadable: set[tuple[str, int]] = set()
 
     def unreadable(self, user_id: str) -> list[int]:
-        """Starts of the buckets that were met so far and left out, because what is stored of them is damaged."""
+        """Return the starts of the damaged buckets that were left out so far."""
         return sorted(start_us for user, start_us in self._unreadable if user == user_id)
 
     def settle(self, user_id: str, start_us: int) -> None:
-        """Nothing waits for this bucket any more."""
+        """Mark a bucket as final."""
         self._connection.execute(
             "UPDATE buckets SET settled = 1 WHERE user_id = ? AND start_us = ?", (user_id, start_us)
         )
 
     def put(self, records: Iterable[BucketRecord]) -> None:
-        """Insert, or replace what has the same user and start; all of them get the next change number."""
+        """Insert buckets, or replace those of the same user and start, under the next change number."""
         change = self.last_change() + 1
         kept = list(records)
         self._connection.executemany(_INSERT, ((*_values(record), change) for record in kept))
@@ -97,12 +97,12 @@ class BucketRepository:
             self._unreadable.difference_update((record.user_id, record.start_us) for record in kept)
 
     def last_change(self) -> int:
-        """The number of the newest change to the record, 0 before the first; what was set aside keeps its number."""
+        """Return the number of the newest change, 0 before the first; buckets set aside keep their number."""
         here, apart = (f"coalesce((SELECT max(change) FROM {table}), 0)" for table in ("buckets", "ahead_buckets"))  # noqa: S608
         return int(self._connection.execute(f"SELECT max({here}, {apart})").fetchone()[0])
 
     def changed_since(self, user_id: str, change: int) -> Iterator[BucketRecord]:
-        """Buckets put after the change of this number, in the order of the changes."""
+        """Yield the buckets of later changes than this one, in the order of the changes."""
         query = (
             f"SELECT {BUCKET_COLUMNS} FROM buckets INDEXED BY buckets_change "  # noqa: S608 - constants
             "WHERE change > ? AND user_id = ? ORDER BY change, start_us"
@@ -110,16 +110,16 @@ class BucketRepository:
         yield from self._sound(self._connection.execute(query, (change, user_id)))
 
     def between(self, user_id: str, start_us: int, end_us: int) -> list[BucketRecord]:
-        """Buckets that start in [start_us, end_us), in order of time."""
+        """List the buckets that start in [start_us, end_us), in order of time."""
         return list(self.iterate(user_id, start_us, end_us))
 
     def iterate(self, user_id: str, start_us: int, end_us: int) -> Iterator[BucketRecord]:
-        """As `between`, one at a time."""
+        """Yield the buckets of `between` one at a time."""
         query = f"{_SELECT} AND start_us >= ? AND start_us < ? ORDER BY start_us"
         yield from self._sound(self._connection.execute(query, (user_id, start_us, end_us)))
 
     def _sound(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[BucketRecord]:
-        """The buckets that are as they were put; the others are remembered and left out."""
+        """Yield the undamaged buckets; note and leave out the others."""
         for values in rows:
             if _is_sound(values):
                 yield _record(values)
@@ -127,13 +127,13 @@ class BucketRepository:
                 self._unreadable.add((str(values[0]), values[1]))
 
     def before(self, user_id: str, start_us: int, count: int) -> list[BucketRecord]:
-        """The last `count` buckets that start before `start_us`, in order of time."""
+        """List the last `count` buckets that start before `start_us`, in order of time."""
         query = f"{_SELECT} AND start_us < ? ORDER BY start_us DESC LIMIT ?"
         rows = self._connection.execute(query, (user_id, start_us, count)).fetchall()
         return list(self._sound(reversed(rows)))
 
     def has_any(self, user_id: str, start_us: int, end_us: int) -> bool:
-        """Whether a bucket reaches into [start_us, end_us)."""
+        """Whether a bucket overlaps [start_us, end_us)."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM buckets WHERE user_id = ? AND start_us > ? AND start_us < ? AND end_us > ?)"
         )
@@ -142,10 +142,10 @@ class BucketRepository:
         return bool(found[0])
 
     def run_start_us(self, user_id: str, start_us: int) -> int:
-        """Where the contiguous buckets begin that reach up to `start_us`, or the newest of them that was idle by rule.
+        """Return where the contiguous buckets before `start_us` begin, or their newest idle bucket.
 
-        From there on a smoother that looks at all of the past needs to look, and no further: what the idle rule said
-        is certain. `start_us` itself when a gap lies before it.
+        A smoother that uses the whole past needs no earlier bucket, because the idle rule is certain. Returns
+        `start_us` when a gap precedes it.
         """
         query = (
             "SELECT start_us, end_us, decided_by FROM buckets WHERE user_id = ? AND start_us < ? ORDER BY start_us DESC"
@@ -159,14 +159,14 @@ class BucketRepository:
         return start_us
 
     def first_unsettled_us(self, user_id: str) -> int | None:
-        """Start of the oldest bucket that may still be revised, None when all are settled."""
+        """Return the start of the oldest bucket that may still be revised, None when all are settled."""
         # left to itself SQLite walks the primary key from its beginning, past every settled bucket
         query = "SELECT min(start_us) FROM buckets INDEXED BY buckets_unsettled WHERE user_id = ? AND settled = 0"
         found = self._connection.execute(query, (user_id,)).fetchone()[0]
         return None if found is None else int(found)
 
     def reach(self, user_id: str) -> tuple[int, int] | None:
-        """Start of the first bucket and end of the last one, None without any."""
+        """Return the start of the first and the end of the last bucket, None without any."""
         ends = [
             self._connection.execute(
                 f"SELECT start_us, end_us FROM buckets WHERE user_id = ? ORDER BY start_us {order} LIMIT 1",  # noqa: S608
@@ -177,7 +177,7 @@ class BucketRepository:
         return None if ends[0] is None else (int(ends[0][0]), int(ends[1][1]))
 
     def time_zones(self, user_id: str) -> list[str]:
-        """The time zones of the record, looked up every six hours: nobody is in one for less."""
+        """List the time zones of the record, sampled every six hours."""
         found: dict[str, None] = {}
         query = "SELECT start_us, time_zone FROM buckets WHERE user_id = ? AND start_us >= ? ORDER BY start_us LIMIT 1"
         row = self._connection.execute(query, (user_id, -_FAR_US)).fetchone()
@@ -187,7 +187,7 @@ class BucketRepository:
         return list(found)
 
     def count(self, user_id: str) -> int:
-        """How many buckets the record holds."""
+        """Count the buckets of the record."""
         return int(self._connection.execute("SELECT count(*) FROM buckets WHERE user_id = ?", (user_id,)).fetchone()[0])
 
 
@@ -202,14 +202,14 @@ def _values(record: BucketRecord) -> tuple[Any, ...]:
 
 
 def _checksum(values: tuple[Any, ...]) -> int:
-    """CRC-32 of all columns but `settled`, which is changed by itself."""
+    """CRC-32 of all columns but `settled`, which changes on its own."""
     columns = (*values[:4], float(values[4]), *values[5:12], float(values[12]), float(values[13]))
     text = "\x1f".join([*map(str, columns), values[_PREDICTION]])
     return zlib.crc32(values[_FEATURE_ROW], zlib.crc32(text.encode("utf-8", "surrogatepass")))
 
 
 def _is_sound(values: tuple[Any, ...]) -> bool:
-    """Whether a bucket is as it was put. One without a checksum, from before, is read closely."""
+    """Whether a bucket is undamaged. An old bucket without a checksum is parsed instead."""
     try:
         if values[_CHECKSUM] is not None:
             return bool(_checksum(values) == values[_CHECKSUM])

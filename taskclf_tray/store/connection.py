@@ -1,9 +1,9 @@
-"""One way to open the database, and one place where sqlite3's errors become ours.
+"""Opening the database, and mapping the errors of sqlite3.
 
-A record can be opened for reading also where nothing can be written: a full disk, a read-only home. A reader of a
-database in WAL mode needs the file `-shm` beside it, and makes it where no writer has it open. Where it cannot be
-made, nobody else has the record open either, so it can be read without: as a file that does not change when its log is
-empty, else alone with the index of the log in memory, else from a copy in a temporary folder.
+A record can be read even where nothing can be written: on a full disk, in a read-only home. A reader of a database in
+WAL mode needs the file `-shm` beside it, and creates it when no writer has the database open. Where that fails, no
+other process has the record open either. A record with an empty log is then opened as immutable. Otherwise it is
+locked exclusively, with the index of the log in memory, or else copied to a temporary folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CANNOT_WRITE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that reads. Raises sqlite3.Error: the first one, when no other way leads in either."""
+    """Open a connection for reading. Raises sqlite3.Error: the first error, when every other way fails too."""
     try:
         return _opened(path, "mode=ro")
     except sqlite3.Error as error:
@@ -48,14 +48,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def open_copy(path: Path) -> sqlite3.Connection | None:
-    """A connection to a copy of the record, which may be changed and is gone with it; None where none can be made."""
+    """Open a writable copy of the record, which disappears when closed; None when no copy can be made."""
     with contextlib.suppress(sqlite3.Error, OSError):
         return None if os.name == "nt" else _copied(path)
     return None
 
 
 def _opened(path: Path, query: str, *pragmas: str) -> sqlite3.Connection:
-    """Read something, for only that shows whether the file can be read."""
+    """Open a connection and read something, because only that shows whether the file is readable."""
     uri = f"{path.absolute().as_uri()}?{query}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS)
     try:
@@ -76,12 +76,12 @@ def _has_log(path: Path) -> bool:
 
 
 def _alone(path: Path) -> sqlite3.Connection:
-    """A connection that needs no `-shm`, because it locks out every other."""
+    """Open a connection that needs no `-shm`, because it locks out every other one."""
     return _opened(path, "mode=rw", "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA query_only = ON")
 
 
 def _copied(path: Path) -> sqlite3.Connection:
-    """A connection to a copy whose files have lost their names at once: nothing of the record stays behind."""
+    """Open a copy whose files are unlinked at once, so that nothing of the record stays behind."""
     folder = Path(tempfile.mkdtemp(prefix="taskclf-tray-"))  # mode 0700
     try:
         for file in (path, path.with_name(f"{path.name}-wal")):
@@ -98,7 +98,7 @@ _DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def advice_for_damage(path: Path) -> str:
-    """What to do about a damaged record, step by step: no label is lost by it."""
+    """Return the steps that repair a damaged record without losing a label."""
     if path.name != RECORD_FILE:
         return "Move it aside and try again: a new one is made."
     copy = path.with_name(LABEL_COPY_FILE)
@@ -112,7 +112,7 @@ def advice_for_damage(path: Path) -> str:
 
 
 def store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    """The sentence for the person behind a sqlite3 error."""
+    """Turn a sqlite3 error into an error for the person."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     if code in _FULL_CODES or primary == sqlite3.SQLITE_FULL:
@@ -137,10 +137,10 @@ def mapped_errors(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open (and, for writing, create and migrate) the database.
+    """Open the database; for writing, also create and migrate it.
 
-    WAL with synchronous=FULL: what a commit returned for survives a power cut, and a reader never blocks the
-    writer. A file that an older version wrote is migrated for a reader too. Raises StoreError.
+    WAL with synchronous=FULL: a returned commit survives a power cut, and a reader never blocks the writer. A file of
+    an older version is migrated for a reader too. Raises StoreError.
     """
     _check_files(path)
     with mapped_errors(path):
@@ -160,7 +160,9 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _check_files(path: Path) -> None:
-    """Raises StoreError for a FIFO, for which SQLite would wait for ever, and all else that is no file of one's own."""
+    """Raise StoreError for a FIFO, on which SQLite would wait for ever, and for anything but a regular file of this
+    user.
+    """
     for suffix in ("", "-wal", "-shm", "-journal"):
         file = path.with_name(path.name + suffix)
         try:
@@ -173,7 +175,7 @@ def _check_files(path: Path) -> None:
 
 
 def _opened_for_reader(path: Path) -> sqlite3.Connection:
-    """A record of an older version is migrated; where it cannot be written, a copy of it is. Raises StoreError."""
+    """Migrate a record of an older version, or a copy where it cannot be written, and open it. Raises StoreError."""
     with contextlib.closing(open_reader(path)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if 0 < version < len(MIGRATIONS):
@@ -209,7 +211,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Run what is missing, each step in a transaction of its own (two starting processes take turns)."""
+    """Run the missing migrations, each in its own transaction, so that two starting processes take turns."""
     for number, script in enumerate(MIGRATIONS, start=1):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -1,4 +1,4 @@
-"""The open database: its repositories and its transactions; the two smallest tables, named values and configs."""
+"""The open database: its repositories and transactions, and the two smallest tables, `state` and `configs`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _USER_VERSION: Final = slice(60, 64)
 
 
 class StateRepository:
-    """The table `state`: one text per name."""
+    """Access to the table `state`: one text per name."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def get(self, name: str) -> str | None:
-        """The value, None when never set."""
+        """Return the value of a name, None when it was never set."""
         row = self._connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -39,40 +39,40 @@ class StateRepository:
         return self._connection.execute(query, (len(prefix), prefix)).fetchone() is not None
 
     def with_prefix(self, prefix: str) -> list[tuple[str, str]]:
-        """Name and value of all whose name begins with `prefix`."""
+        """List name and value of every name that begins with `prefix`."""
         query = "SELECT name, value FROM state WHERE substr(name, 1, ?) = ? ORDER BY name"
         return [(str(name), str(value)) for name, value in self._connection.execute(query, (len(prefix), prefix))]
 
     def set(self, name: str, value: str) -> None:
-        """Set or replace."""
+        """Set or replace the value of a name."""
         self._connection.execute("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)", (name, value))
 
     def remove(self, name: str) -> None:
-        """Forget it; nothing happens when it was never set."""
+        """Remove a name, if it is set."""
         self._connection.execute("DELETE FROM state WHERE name = ?", (name,))
 
 
 class ConfigRepository:
-    """The table `configs`: what was in force when a bucket was predicted (model, thresholds, taxonomy)."""
+    """Access to the table `configs`: the configuration (model, thresholds, taxonomy) behind each prediction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def remember(self, config_id: str, content: str, now_us: int) -> None:
-        """Keep the first description of this id."""
+        """Store the description of an id, unless the id has one."""
         self._connection.execute(
             "INSERT OR IGNORE INTO configs (config_id, first_used_us, content) VALUES (?, ?, ?)",
             (config_id, now_us, content),
         )
 
     def get(self, config_id: str) -> str | None:
-        """The description, None when unknown."""
+        """Return the description of an id, None when the id is unknown."""
         row = self._connection.execute("SELECT content FROM configs WHERE config_id = ?", (config_id,)).fetchone()
         return None if row is None else str(row[0])
 
 
 class Database:
-    """Owned by one thread. Writes happen inside `transaction()`; each is on disk when the block has ended."""
+    """The database, owned by one thread. Writes happen inside `transaction()` and are on disk when its block ends."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
@@ -90,9 +90,9 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, also when the process is killed inside. One inside another is part of it.
+        """Run the block as one transaction, which is atomic even if the process is killed; nested blocks join it.
 
-        Raises StoreError; RecordMovedError, and writes nothing, when the file has lost its place.
+        Raises StoreError; RecordMovedError, without writing, when the path no longer leads to the open file.
         """
         with mapped_errors(self.path):
             if self._connection.in_transaction:
@@ -117,7 +117,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """A block of reads with sqlite3's errors mapped. Raises StoreError."""
+        """Map sqlite3 errors of a block of reads to StoreError."""
         with mapped_errors(self.path):
             yield
 
@@ -126,16 +126,16 @@ class Database:
         return self._file is not None and _file_at(self.path) != self._file
 
     def has_lost_its_folder(self) -> bool:
-        """Whether the folder is gone, or another one stands in its place."""
+        """Whether the folder was removed or replaced."""
         return _file_at(self.path.parent) != self._folder
 
     def fold(self) -> None:
-        """Fold the write-ahead log into the file, and leave the log empty. Raises StoreError."""
+        """Move the write-ahead log into the file and empty the log. Raises StoreError."""
         with mapped_errors(self.path):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def save_as(self, path: Path) -> None:
-        """Write all of it to a new file, in place of what is there. Raises StoreError, and leaves no file then."""
+        """Write a copy to a new file, replacing an old one. Raises StoreError, and leaves no file then."""
         try:
             with mapped_errors(path):
                 path.unlink(missing_ok=True)
@@ -152,23 +152,23 @@ class Database:
             raise StoreError(told.title, told.next_step) from error
 
     def is_sound(self) -> bool:
-        """Whether SQLite finds the file well-built; it reads all of it. Raises StoreError for a damaged one."""
+        """Whether SQLite finds no damage in the file, all of which it reads. Raises StoreError for severe damage."""
         with self.reading():
             return bool(self._connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
 
     def seen_version(self) -> int:
-        """A number that changes when another connection has committed something."""
+        """Return a number that changes when another connection commits."""
         with self.reading():
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
-        """Close; SQLite folds the write-ahead log into the file."""
+        """Close the connection; SQLite then moves the write-ahead log into the file."""
         with mapped_errors(self.path):
             self._connection.close()
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:
-    """Which file a path leads to; None when it leads to none."""
+    """Return the identity of the file at a path; None when there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -177,7 +177,7 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 
 
 def is_record(path: Path) -> bool:
-    """Whether a file is a database that this program has made, by its head: SQLite would look at its log as well."""
+    """Whether the head of a file is that of a database made by this program; the log beside it stays untouched."""
     try:
         with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)

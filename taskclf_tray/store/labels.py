@@ -1,7 +1,7 @@
-"""Label spans, and the changes that made them and took them away.
+"""Label spans, and the changes that made and removed them.
 
-A span is never edited: a change takes spans away and makes new ones, so undoing it is to forget what it made and to
-give back what it took, byte for byte. Only the end of a growing span moves, while its block goes on.
+A span is never edited: a change removes spans and makes new ones. Undo deletes what the change made and restores what
+it removed, byte for byte. Only the end of a growing span moves, while its block continues.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHANGE_COLUMNS = "id, user_id, at_us, kind, start_us, end_us, label, undone_us"
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """A label span as stored; those in force never overlap for one user. `id` 0: not stored yet."""
+    """A stored label span; the spans in force of one user never overlap. `id` 0: not stored yet."""
 
     id: int
     user_id: str
@@ -42,7 +42,7 @@ class SpanRecord:
 
 @dataclass(frozen=True, slots=True)
 class LabelChange:
-    """One undoable step over [start_us, end_us); `label` None: several labels, or none."""
+    """One undoable change over [start_us, end_us); `label` None: several labels, or none."""
 
     id: int
     user_id: str
@@ -56,14 +56,17 @@ class LabelChange:
 
 @dataclass(frozen=True, slots=True)
 class LabelMark:
-    """How far the labels have come: the newest change of all, and the user's newest one that is not undone; 0 none."""
+    """The position of a reader of labels: the newest change of all users, and the user's newest one not undone;
+
+    0 for none.
+    """
 
     newest: int = 0
     in_force: int = 0
 
 
 class LabelRepository:
-    """Reads and writes `label_spans` and `label_changes`; transactions belong to the caller."""
+    """Access to `label_spans` and `label_changes`; transactions belong to the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -71,7 +74,7 @@ class LabelRepository:
 
     @property
     def unreadable(self) -> int:
-        """How many spans were met and left out so far, because what is stored of them is damaged."""
+        """Count the damaged spans that were left out so far."""
         return len(self._unreadable)
 
     def _sound(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[SpanRecord]:
@@ -84,7 +87,7 @@ class LabelRepository:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def between(self, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:
-        """Spans in force that overlap [start_us, end_us), in order of time."""
+        """List the spans in force that overlap [start_us, end_us), in order of time."""
         # those in force are disjoint: of the ones that begin before, only the last can reach in
         query = (
             f"{_SELECT} AND end_us > ? AND start_us < ? AND start_us >= coalesce((SELECT max(start_us) "  # noqa: S608
@@ -94,14 +97,14 @@ class LabelRepository:
         return list(self._sound(self._connection.execute(query, values)))
 
     def growing(self, user_id: str) -> SpanRecord | None:
-        """The newest span in force whose end still grows."""
+        """Return the newest span in force that still grows."""
         rows = self._connection.execute(f"{_SELECT} AND is_growing ORDER BY start_us DESC LIMIT 1", (user_id,))
         return next(self._sound(rows.fetchall()), None)
 
     def counts(
         self, user_id: str, provenances: Iterable[Provenance] = ("manual", "answer", "import")
     ) -> dict[str, int]:
-        """How many spans in force each label has."""
+        """Count the spans in force by label."""
         wanted = tuple(provenances)
         query = (
             f"SELECT label, count(*) FROM label_spans WHERE user_id = ? AND {_IN_FORCE} "  # noqa: S608 - constants
@@ -110,7 +113,7 @@ class LabelRepository:
         return {str(label): int(count) for label, count in self._connection.execute(query, (user_id, *wanted))}
 
     def count_since(self, user_id: str, created_us: int) -> int:
-        """How many spans in force the person gave after this moment."""
+        """Count the spans in force that the person made after this moment."""
         query = (
             f"SELECT count(*) FROM label_spans WHERE user_id = ? AND {_IN_FORCE} "  # noqa: S608 - constants
             "AND provenance != 'auto' AND created_us > ?"
@@ -118,7 +121,7 @@ class LabelRepository:
         return int(self._connection.execute(query, (user_id, created_us)).fetchone()[0])
 
     def newest_change(self, user_id: str) -> LabelChange | None:
-        """The newest change that was not undone."""
+        """Return the newest change that is not undone."""
         query = (
             f"SELECT {_CHANGE_COLUMNS} FROM label_changes WHERE user_id = ? AND undone_us IS NULL "  # noqa: S608
             "ORDER BY id DESC LIMIT 1"
@@ -127,15 +130,15 @@ class LabelRepository:
         return None if row is None else LabelChange(*row)
 
     def mark(self, user_id: str) -> LabelMark:
-        """How far the labels have come; it changes with every change and undo, not as a span grows."""
+        """Return the current mark; it changes with every change and undo, not as a span grows."""
         newest = self._connection.execute("SELECT coalesce(max(id), 0) FROM label_changes").fetchone()[0]
         return LabelMark(int(newest), self._in_force(user_id, int(newest)))
 
     def changed_since(self, user_id: str, mark: LabelMark) -> list[LabelChange] | None:
-        """What was changed or undone after a mark, oldest first; None when some of it is forgotten.
+        """List the changes made or undone after a mark, oldest first; None when some of them were purged.
 
-        Undo goes from the newest change back, so of those before the mark it has reached all that are later than the
-        newest still in force.
+        Undo proceeds from the newest change back. Of the changes before the mark it has therefore reached all that are
+        later than the newest one still in force.
         """
         kept = self._in_force(user_id, mark.newest)
         newest = self.mark(user_id).newest
@@ -155,10 +158,10 @@ class LabelRepository:
     # -- writing ----------------------------------------------------------------------------------------------
 
     def begin(self, user_id: str, at_us: int, kind: ChangeKind, start_us: int, end_us: int, label: str | None) -> int:
-        """A new change; returns its id.
+        """Start a new change; returns its id.
 
-        A clock that was set back does not make it older than the ones before it: it could not be undone, nor could
-        they, when the clock is right again.
+        A change is never older than the previous one, even after the clock was put back: otherwise neither could be
+        undone once the clock is right again.
         """
         cursor = self._connection.execute(
             "INSERT INTO label_changes (user_id, at_us, kind, start_us, end_us, label) VALUES (?, "
@@ -169,7 +172,7 @@ class LabelRepository:
         return cursor.lastrowid
 
     def make(self, change_id: int, spans: Iterable[SpanRecord]) -> None:
-        """Put new spans in force; their ids are given here."""
+        """Put new spans in force and give them ids."""
         self._connection.executemany(
             "INSERT INTO label_spans (user_id, start_us, end_us, label, provenance, confidence, created_us, "
             "is_growing, made_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -181,17 +184,17 @@ class LabelRepository:
         )  # fmt: skip
 
     def take(self, change_id: int, span_ids: Iterable[int]) -> None:
-        """Take spans out of force; undoing the change gives them back."""
+        """Remove spans from force; undoing the change restores them."""
         self._connection.executemany(
             "UPDATE label_spans SET taken_by = ? WHERE id = ?", ((change_id, span_id) for span_id in span_ids)
         )
 
     def maker(self, span_id: int) -> int:
-        """The id of the change that made a span."""
+        """Return the id of the change that made a span."""
         return int(self._connection.execute("SELECT made_by FROM label_spans WHERE id = ?", (span_id,)).fetchone()[0])
 
     def barrier(self, span: SpanRecord) -> int | None:
-        """How far a growing span can grow: to the next one in force, or one that undo may give back while it stands."""
+        """Return the limit for a growing span: the next span in force, or one that an undo may restore meanwhile."""
         row = self._connection.execute(
             "SELECT min(at_us) FROM (SELECT min(start_us) AS at_us FROM label_spans "
             "WHERE user_id = ? AND taken_by IS NULL AND undone_us IS NULL AND ahead IS NULL AND start_us >= ? "
@@ -201,26 +204,29 @@ class LabelRepository:
         return None if row[0] is None else int(row[0])
 
     def grow(self, span_id: int, end_us: int, *, is_growing: bool) -> None:
-        """Move the end of a growing span forward, or let it stand where it is."""
+        """Move the end of a growing span forward, never back."""
         self._connection.execute(
             "UPDATE label_spans SET end_us = max(end_us, ?), is_growing = ? WHERE id = ?",
             (end_us, int(is_growing), span_id),
         )
 
     def stop(self, span_id: int, end_us: int) -> None:
-        """Let a growing span end here."""
+        """End a growing span at this moment."""
         self._connection.execute("UPDATE label_spans SET end_us = ?, is_growing = 0 WHERE id = ?", (end_us, span_id))
 
     def undo(self, change_id: int, at_us: int) -> None:
-        """Forget what a change made, give back what it took. Only right for the newest change not undone yet."""
+        """Delete what a change made and restore what it removed.
+
+        Valid only for the newest change that is not undone.
+        """
         self._connection.execute("UPDATE label_spans SET undone_us = ? WHERE made_by = ?", (at_us, change_id))
         self._connection.execute("UPDATE label_spans SET taken_by = NULL WHERE taken_by = ?", (change_id,))
         self._connection.execute("UPDATE label_changes SET undone_us = ? WHERE id = ?", (at_us, change_id))
 
     def forget(self, user_id: str, before_us: int) -> None:
-        """Remove for good what changes older than this took away, and what was undone before.
+        """Purge what changes before this moment removed, and what was undone before it.
 
-        What undo could only reach through such a change is beyond it too, so "older" is a question of the id.
+        An undo could reach older changes only through such a change, so the limit is the id of a change.
         """
         row = self._connection.execute(
             "SELECT id FROM label_changes WHERE user_id = ? AND at_us < ? ORDER BY at_us DESC, id DESC LIMIT 1",
@@ -240,7 +246,7 @@ class LabelRepository:
             self._forget_changes(user_id, last_id)
 
     def _forget_changes(self, user_id: str, last_id: int) -> None:
-        """Old changes without a span or an entry of the queue say only what is gone."""
+        """Delete old changes that no span and no request refers to."""
         self._connection.execute(
             "DELETE FROM label_changes WHERE user_id = ? AND id <= ? "
             "AND NOT EXISTS (SELECT 1 FROM label_spans WHERE made_by = label_changes.id) "

@@ -1,4 +1,4 @@
-"""The database's shape, as numbered steps; a released step is never changed, only followed."""
+"""The schema of the database, as numbered migrations; a released migration never changes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Give a record of an earlier version the page size that new ones have.
+"""Migration of the page size of a record from an earlier version.
 
-A minute is about 1.3 KB. In pages of 4096 bytes a row above 1 KB of a table without rowid continues on an overflow page
-of its own, so each minute took 4.6 KB; in pages of 8192 bytes it takes 1.5 KB.
+A minute takes about 1.3 KB. In pages of 4096 bytes, a row above 1 KB of a table without rowid continues on its own
+overflow page, so a minute took 4.6 KB; in pages of 8192 bytes it takes 1.5 KB.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _PAGE_SIZE: Final = slice(16, 18)
 
 
 def repack(path: Path) -> bool:
-    """Rewrite the database in pages of today's size; whether that was done.
+    """Rewrite the database in pages of the current size. Returns whether it was rewritten.
 
-    Nothing happens when the pages have it, when another connection is open, or when the disk lacks room for a copy and
-    a journal. Killed at any moment, the next opening finds all of it, in the old pages or in the new.
+    Nothing happens when the pages have that size, another connection is open, or the disk lacks room for a copy and a
+    journal. A kill at any moment leaves the whole database, in old or new pages.
     """
     try:
         with open_regular(path) as file:
@@ -50,7 +50,7 @@ def repack(path: Path) -> bool:
 
 
 def _vacuum(connection: sqlite3.Connection, folder: Path) -> None:
-    """The pages change outside WAL mode only, which nobody can leave while another connection is open."""
+    """Rewrite the pages outside WAL mode, which SQLite leaves only when no other connection is open."""
     if connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] != "delete":
         return
     try:
@@ -64,7 +64,7 @@ def _vacuum(connection: sqlite3.Connection, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """The copy belongs on the disk whose room was measured; it has no name there, so none is left by a kill."""
+    """Place the copy on the disk whose room was measured; it is unlinked, so a kill leaves nothing behind."""
     name = "SQLITE_TMPDIR"
     before = os.environ.get(name)
     os.environ[name] = str(folder)

@@ -1,4 +1,4 @@
-"""Blocks that wait for the person's label, and how often the person was interrupted for one."""
+"""Requests for labels, and the asks: notifications that interrupted the person for one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SELECT = f"SELECT {REQUEST_COLUMNS} FROM label_requests"  # noqa: S608 - consta
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """One block in the queue; (user_id, start_us) is its key. `local_day` (ISO) is the day it was queued on."""
+    """A block in the queue; (user_id, start_us) is its key. `local_day` (ISO) is the day of its queueing."""
 
     request_id: str
     user_id: str
@@ -38,7 +38,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class AskRecord:
-    """One interruption: a notification that asked. `outcome` None: nothing came of it (yet)."""
+    """A notification that asked for a label. `outcome` None: no reaction yet."""
 
     id: int
     request_id: str
@@ -50,33 +50,33 @@ class AskRecord:
 
 
 class RequestRepository:
-    """Reads and writes `label_requests`; transactions belong to the caller."""
+    """Access to `label_requests`; transactions belong to the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def get(self, request_id: str) -> RequestRecord | None:
-        """By id."""
+        """Return the request with this id."""
         return self._one("WHERE request_id = ?", (request_id,))
 
     def at(self, user_id: str, start_us: int) -> RequestRecord | None:
-        """By key."""
+        """Return the request with this key."""
         return self._one("WHERE user_id = ? AND start_us = ?", (user_id, start_us))
 
     def pending(self, user_id: str | None = None) -> list[RequestRecord]:
-        """Everything that waits, oldest block first."""
+        """List the pending requests, oldest block first."""
         if user_id is None:
             return self._many("WHERE status = 'pending' ORDER BY start_us, user_id", ())
         return self._many("WHERE status = 'pending' AND user_id = ? ORDER BY start_us", (user_id,))
 
     def all(self, user_id: str | None = None) -> list[RequestRecord]:
-        """Every entry there ever was, oldest block first."""
+        """List all requests of any status, oldest block first."""
         if user_id is None:
             return self._many("ORDER BY start_us, user_id", ())
         return self._many("WHERE user_id = ? ORDER BY start_us", (user_id,))
 
     def most_urgent(self, user_id: str | None = None, limit: int | None = None) -> list[RequestRecord]:
-        """What waits, the least sure first; those without a confidence last, equal ones in order of time."""
+        """List the pending requests, the least confident first, then those without a confidence; ties by time."""
         rest = "ORDER BY confidence IS NULL, confidence, start_us, user_id LIMIT ?"
         limit = -1 if limit is None else max(0, limit)
         if user_id is None:
@@ -84,21 +84,21 @@ class RequestRepository:
         return self._many(f"WHERE status = 'pending' AND user_id = ? {rest}", (user_id, limit))
 
     def overlapping(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
-        """Entries of any status that overlap [start_us, end_us) and begin at most a day before it."""
+        """List the requests of any status that overlap [start_us, end_us) and begin at most a day before it."""
         where = "WHERE user_id = ? AND start_us > ? AND start_us < ? AND end_us > ? ORDER BY start_us"
         return self._many(where, (user_id, start_us - _DAY_US, end_us, start_us))
 
     def beginning(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
-        """What waits and begins in [start_us, end_us)."""
+        """List the pending requests that begin in [start_us, end_us)."""
         where = "WHERE status = 'pending' AND user_id = ? AND start_us >= ? AND start_us < ? ORDER BY start_us"
         return self._many(where, (user_id, start_us, end_us))
 
     def since(self, user_id: str, created_us: int) -> list[RequestRecord]:
-        """Entries queued from this moment on, oldest block first, whatever became of them."""
+        """List the requests of any status queued from this moment on, oldest block first."""
         return self._many("WHERE user_id = ? AND created_us >= ? ORDER BY start_us", (user_id, created_us))
 
     def count_on(self, user_id: str, local_day: str) -> int:
-        """Entries queued on a local day that count against its limit: audits do, drift and gaps do not."""
+        """Count the requests that fill the daily limit of a local day: audits do, drift and gaps do not."""
         query = (
             "SELECT count(*) FROM label_requests WHERE user_id = ? AND local_day = ? "
             "AND reason IN ('low_confidence', 'audit')"
@@ -106,7 +106,7 @@ class RequestRepository:
         return int(self._connection.execute(query, (user_id, local_day)).fetchone()[0])
 
     def put(self, record: RequestRecord) -> None:
-        """Insert, or replace the entry of this id."""
+        """Insert a request, or replace the one with its id."""
         self._connection.execute(
             f"INSERT INTO label_requests ({REQUEST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
             "ON CONFLICT (request_id) DO UPDATE SET end_us = excluded.end_us, reason = excluded.reason, "
@@ -117,20 +117,20 @@ class RequestRepository:
         )  # fmt: skip
 
     def withdraw(self, request_id: str) -> None:
-        """Forget a pending entry whose block is no more."""
+        """Delete a pending request whose block no longer exists."""
         self._connection.execute(
             "DELETE FROM label_requests WHERE request_id = ? AND status = 'pending'", (request_id,)
         )
 
     def close(self, request_id: str, status: RequestStatus, change_id: int | None) -> None:
-        """Label or skip a pending entry; nothing happens to one that is closed already."""
+        """Close a pending request as labelled or skipped; a closed one stays as it is."""
         self._connection.execute(
             "UPDATE label_requests SET status = ?, closed_by = ? WHERE request_id = ? AND status = 'pending'",
             (status, change_id, request_id),
         )
 
     def reopen(self, change_id: int) -> None:
-        """Undo: what this change closed waits again."""
+        """Return the requests that this change closed to pending (undo)."""
         self._connection.execute(
             "UPDATE label_requests SET status = 'pending', closed_by = NULL WHERE closed_by = ?", (change_id,)
         )
@@ -144,13 +144,13 @@ class RequestRepository:
 
 
 class AskRepository:
-    """Reads and writes `asks`; transactions belong to the caller."""
+    """Access to `asks`; transactions belong to the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def add(self, user_id: str, request_id: str, at_us: int, local_day: str, *, is_random: bool) -> int:
-        """Note an interruption, before it is shown; returns its id."""
+        """Store an ask before its notification is shown; returns its id."""
         cursor = self._connection.execute(
             "INSERT INTO asks (user_id, request_id, at_us, local_day, is_random) VALUES (?, ?, ?, ?, ?)",
             (user_id, request_id, at_us, local_day, int(is_random)),
@@ -159,11 +159,11 @@ class AskRepository:
         return cursor.lastrowid
 
     def remove(self, ask_id: int) -> None:
-        """It could not be shown, so nobody was interrupted."""
+        """Delete an ask whose notification could not be shown."""
         self._connection.execute("DELETE FROM asks WHERE id = ?", (ask_id,))
 
     def settle(self, request_id: str, outcome: AskOutcome, at_us: int) -> None:
-        """What came of the interruptions for a request; the first outcome but a dismissal stands."""
+        """Store the outcome of the asks for a request; the first outcome other than a dismissal stands."""
         self._connection.execute(
             "UPDATE asks SET outcome = ?, outcome_us = ? "
             "WHERE request_id = ? AND (outcome IS NULL OR outcome IN ('dismissed', 'other'))",
@@ -171,7 +171,7 @@ class AskRepository:
         )
 
     def since(self, user_id: str, start_us: int) -> list[AskRecord]:
-        """Interruptions from this moment on, oldest first."""
+        """List the asks from this moment on, oldest first."""
         query = (
             "SELECT id, request_id, at_us, local_day, is_random, outcome, outcome_us FROM asks "
             "WHERE user_id = ? AND at_us >= ? ORDER BY at_us, id"
@@ -182,5 +182,5 @@ class AskRepository:
         ]
 
     def count(self, user_id: str) -> int:
-        """How many there ever were."""
+        """Count the asks of a user."""
         return int(self._connection.execute("SELECT count(*) FROM asks WHERE user_id = ?", (user_id,)).fetchone()[0])
