@@ -23,7 +23,6 @@ from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.models.registry import bundle_at
 from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.evaluate import answer, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
@@ -50,6 +49,7 @@ from taskclf_tray.train.tune import tune_reject
 from taskclf_tray.train.weak import weak_or_unlabelled
 
 if TYPE_CHECKING:
+    from taskclf_tray.train.calibrate import Calibration
     from taskclf_tray.train.train_model import JudgedModel
 
 _CALIBRATING_SHARE: Final = 0.5
@@ -138,6 +138,9 @@ def choose_calibrators(request: TrainRequest, say: ProgressCallback) -> Outcome:
     later = models_own(unseen_minutes(request, paths, resolved, say))
     if not request.is_limited and later.day_count > 1:
         later = later.take(later_days(later, 1 - _CALIBRATING_SHARE).training)
+    # scikit-learn: 1.2 s of CPU, for this action alone
+    from taskclf_tray.train.calibrate import calibrate
+
     bare = dataclasses.replace(resolved, calibrator=IdentityCalibrator(), calibrator_store=None)
     found = calibrate(
         answer(pipeline_of(bare, paths), later, progress_of(say)).probs,
