@@ -1,11 +1,10 @@
-"""Switching to a new model and back again: each is the replacement of one file, `models/inference_policy.json`.
+"""Switch to a new model and back: each switch replaces one file, `models/inference_policy.json`.
 
-All that a promotion writes before leaves what is served as it is, wherever it is cut off. Where there is no policy,
-the new bundle would be the best model as soon as it appears; so first a policy is written that serves what is served
-without one.
+Everything a promotion writes before the switch leaves the served model as it is, wherever it is interrupted. Without a
+policy the new bundle would be the best model as soon as it appears, so first a policy pins the served model.
 
-What was replaced is kept as bytes (`retention.py`). Rolling back goes to the newest of these that is not what is
-in force, and keeps what it leaves. So rolling back twice goes back further, and no policy that somebody wrote is lost.
+The replaced policy is kept as bytes (`retention.py`). A roll back goes to the newest kept policy that differs from the
+one in force, and keeps the one it leaves. So a second roll back goes back further, and no policy is ever lost.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ log = logging.getLogger(__name__)
 
 SOURCE: Final = "retrain"
 PINNED: Final = "pinned"
-"""The source of a policy that only writes down what was served without one."""
+"""The source of a policy that only pins what was served without one."""
 
 
 class NothingEarlierError(TaskclfError):
@@ -70,7 +69,7 @@ class NothingEarlierError(TaskclfError):
 
 
 class OtherModelServedError(TaskclfError):
-    """What a new model was compared with is not what is served any more."""
+    """The model that a new one was compared with is not served any more."""
 
 
 # -- the switch ---------------------------------------------------------------------------------------------
@@ -85,12 +84,22 @@ def promote(
     replaces: str | None,
     notes: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Serve the staged bundle with these calibrators and this threshold; returns where it is now.
+    """Serve the staged bundle with these calibrators and this threshold. Returns its folder in `models/`.
 
-    `replaces`: the id of the bundle it was found better than, None for none: another one in force by now stops it.
-    `notes`: extra keys of the policy. When anything fails, or the process ends before the policy is replaced, what is
-    served stays. Raises ModelError, CalibratorError, PolicyValidationError (also for a policy in force that is
-    broken), OtherModelServedError, OSError, HomeBusyError.
+    When anything fails, or the process ends before the policy is replaced, the served model stays.
+
+    Args:
+        staged: the bundle in the staging folder.
+        store: its calibrators.
+        reject_threshold: of the new policy.
+        replaces: the id of the bundle it was compared with, None for none; if another one is served now, nothing
+            changes.
+        notes: extra keys of the policy.
+
+    Raises:
+        OtherModelServedError: another model is served than `replaces`.
+        PolicyValidationError: the new policy, or the one in force, is not valid.
+        ModelError, CalibratorError, OSError, HomeBusyError: a file cannot be read or written.
     """
     models_dir = Path(models_dir)
     home, bundle = models_dir.parent, models_dir / staged.name
@@ -144,7 +153,7 @@ def _names(models_dir: Path, bundle: Path) -> bool:
 
 
 def served_now(models_dir: Path) -> ResolvedInferenceConfig | None:
-    """What is served now, None when nothing can be. Raises PolicyValidationError for a policy that is not in force."""
+    """What is served now; None when no model can be. Raises PolicyValidationError for a policy that is not in force."""
     models_dir = Path(models_dir)
     if present_policy(models_dir) is not None:
         return resolve_policy(models_dir, Explicit())
@@ -164,7 +173,7 @@ def _check_still_served(models_dir: Path, replaces: str | None) -> None:
 
 
 def _remember_present(models_dir: Path) -> None:
-    """Keep the policy in force; without one, write that down and pin what is served. Raises OSError, HomeBusyError."""
+    """Keep the policy in force; without one, note that and pin the served model. Raises OSError, HomeBusyError."""
     present, stack = present_policy(models_dir), earlier_entries(models_dir)
     newest = read_entry(stack[-1]) if stack else None
     if present is not None:
@@ -184,10 +193,15 @@ def _remember_present(models_dir: Path) -> None:
 
 
 def roll_back(models_dir: Path, *, before_switch: Callable[[str], None] = lambda _: None) -> EarlierChoice:
-    """Put the earlier policy in force again, byte for byte, or the state without one; returns what is in force now.
+    """Put the earlier policy in force again, byte for byte, or the state without a policy. Returns that choice.
 
-    `before_switch` gets the id of the model to be served. Raises NothingEarlierError, PolicyValidationError when the
-    earlier choice cannot be served any more, OSError, HomeBusyError.
+    Args:
+        before_switch: called with the id of the model that will be served.
+
+    Raises:
+        NothingEarlierError: no earlier choice is kept.
+        PolicyValidationError: the earlier choice cannot be served any more.
+        OSError, HomeBusyError: a file cannot be read or written.
     """
     models_dir = Path(models_dir)
     with home_lock(models_dir.parent):
@@ -224,7 +238,7 @@ def _check_servable(models_dir: Path, earlier: EarlierChoice) -> None:
 
 
 def _restore_absence(models_dir: Path, earlier: EarlierChoice) -> None:
-    """Remove the policy; where another model would then be the best, the pointer names the one of that time."""
+    """Remove the policy; if another model ranks higher by now, the active pointer names the one of that time."""
     folder = bundle_at(models_dir, earlier.model_dir)
     if resolve_without_policy(models_dir, Explicit()).bundle_dir.resolve() != folder.resolve():
         set_active(models_dir, folder, {"note": "served before there was a policy"})

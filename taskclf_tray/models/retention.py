@@ -1,11 +1,11 @@
-"""What is kept beside what is served: earlier policies, for a roll back, and the bundles of trainings.
+"""Keep earlier policies, for a roll back, and the bundles of trainings.
 
-The policies that were in force before are in `models/policy_history/`, as bytes and numbered: `000001.json` (a policy
-that a promotion replaced), `000001.none` (there was none; which model was served then, and the policy that was written
-in place of none). What a roll back has gone to is marked as used (`000001.used.json`), and what it left is kept as
-`000002.left.json`, which nothing goes back to.
+Earlier policies are in `models/policy_history/`, as numbered bytes. `000001.json` is a policy a promotion replaced;
+`000001.none` says that there was none, with the model that was served then and the policy that pinned it. A roll back
+marks the entry it goes to as used (`000001.used.json`) and keeps the policy it leaves as `000002.left.json`, which no
+roll back goes to.
 
-Of bundles: one in the making, those that were refused, and those that were replaced.
+The bundles are the staged one, the refused ones and the replaced ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ENTRY: Final = re.compile(r"(\d{6})\.(json|none)")
 _NUMBERED: Final = re.compile(r"(\d{6})\..*")
 
 TRAINING_FILE: Final = "training.json"
-"""Beside a bundle: how it was calibrated, tuned and judged. Only models of this person's have it."""
+"""Beside a bundle: how it was calibrated, tuned and judged. Only models trained on this person have it."""
 REASONS_FILE: Final = "reasons.json"
 REJECTED_KEPT: Final = 5
 REPLACED_KEPT: Final = 5
@@ -45,8 +45,11 @@ _STAGING: Final = ".training"
 
 @dataclass(frozen=True, slots=True)
 class EarlierChoice:
-    """What was served before. `policy`: the bytes of its file, None when there was none; `model_dir`: relative to the
-    home; `pin`: the policy that was written in place of none."""
+    """What was served before.
+
+    `policy`: the bytes of its file, None when there was none. `model_dir`: relative to the home. `pin`: the policy that
+    was written in place of none.
+    """
 
     path: Path
     policy: bytes | None
@@ -59,12 +62,12 @@ class EarlierChoice:
         return self.model_dir.rpartition("/")[2]
 
     def is_present(self, present: bytes | None) -> bool:
-        """Whether this is what is in force, by the policy file as it is (None for no file)."""
+        """Whether this choice is in force, given the bytes of the policy file (None for no file)."""
         return present == self.policy or (self.pin is not None and present == self.pin)
 
 
 def earlier_choice(models_dir: Path) -> EarlierChoice | None:
-    """What a roll back would go to; None for nothing. Raises OSError."""
+    """The choice that a roll back would go to; None without one. Raises OSError."""
     present = present_policy(models_dir)
     for path in reversed(earlier_entries(models_dir)):
         entry = read_entry(path)
@@ -74,7 +77,7 @@ def earlier_choice(models_dir: Path) -> EarlierChoice | None:
 
 
 def present_policy(models_dir: Path) -> bytes | None:
-    """The policy file as it is; None when there is none."""
+    """The bytes of the policy file; None when there is none."""
     try:
         return read_regular(policy_path(models_dir), MAX_POLICY_BYTES, Links.TRUSTED)
     except FileNotFoundError:
@@ -82,7 +85,7 @@ def present_policy(models_dir: Path) -> bytes | None:
 
 
 def earlier_entries(models_dir: Path) -> list[Path]:
-    """What may be gone back to, oldest first."""
+    """The entries that a roll back may go to, oldest first."""
     return [path for path in _files(models_dir) if _ENTRY.fullmatch(path.name)]
 
 
@@ -92,7 +95,7 @@ def _files(models_dir: Path) -> list[Path]:
 
 
 def read_entry(path: Path) -> EarlierChoice | None:
-    """One that cannot be read is passed over."""
+    """The entry; None for one that cannot be read."""
     data = read_regular(path, MAX_POLICY_BYTES, Links.NONE)
     try:
         if path.suffix == f".{NO_POLICY}":
@@ -105,14 +108,14 @@ def read_entry(path: Path) -> EarlierChoice | None:
 
 
 def write_entry(models_dir: Path, kind: str, data: bytes) -> None:
-    """Add one: `POLICY`, `NO_POLICY` or `LEFT`. Raises OSError."""
+    """Add an entry of kind `POLICY`, `NO_POLICY` or `LEFT`. Raises OSError."""
     files = _files(models_dir)
     number = 1 + (int(files[-1].name[:6]) if files else 0)
     write_bytes_atomic(Path(models_dir) / POLICY_HISTORY / f"{number:06d}.{kind}", data)
 
 
 def use_up(models_dir: Path, earlier: EarlierChoice) -> None:
-    """Mark the entry, and those after it that said what was in force, as used."""
+    """Mark the entry and those after it as used."""
     for path in earlier_entries(models_dir):
         if path.name >= earlier.path.name:
             path.rename(path.with_name(f"{path.stem}.used{path.suffix}"))
@@ -120,17 +123,17 @@ def use_up(models_dir: Path, earlier: EarlierChoice) -> None:
 
 
 def staging_dir(models_dir: Path) -> Path:
-    """Where a bundle is made and judged: on the same disk as the models, and no model yet."""
+    """The folder where a bundle is made and judged, on the same disk as the models."""
     return Path(models_dir) / _STAGING
 
 
 def clear_staging(models_dir: Path) -> None:
-    """Remove what a training that was killed left. Only for who holds the training lock."""
+    """Remove what a killed training left. The caller holds the training lock."""
     shutil.rmtree(staging_dir(models_dir), ignore_errors=True)
 
 
 def keep_rejected(models_dir: Path, staged: Path, reasons: Mapping[str, Any]) -> Path:
-    """Put a refused bundle aside with the reasons; the newest five are kept. Raises OSError."""
+    """Move a refused bundle aside with the reasons; the newest five are kept. Raises OSError."""
     aside = Path(models_dir) / REJECTED
     make_private_folder(aside)
     write_bytes_atomic(staged / REASONS_FILE, json_text(dict(reasons)).encode())
@@ -142,21 +145,21 @@ def keep_rejected(models_dir: Path, staged: Path, reasons: Mapping[str, Any]) ->
 
 
 def rejected_bundles(models_dir: Path) -> list[Path]:
-    """Bundles that were refused, oldest first."""
+    """The refused bundles, oldest first."""
     aside = Path(models_dir) / REJECTED
     return sorted(path for path in aside.iterdir() if path.is_dir()) if aside.is_dir() else []
 
 
 def calibrators_of(models_dir: Path, bundle_id: str) -> Path:
-    """Where the calibrators of a promoted bundle are."""
+    """The folder of the calibrators of a promoted bundle."""
     return Path(models_dir).parent / "artifacts" / "calibrators" / bundle_id
 
 
 def remove_replaced(models_dir: Path, kept: int = REPLACED_KEPT) -> list[str]:
-    """Remove models that trainings made and later ones replaced, but for the newest so many, what is named by the
-    policy or the active pointer, and what the next roll backs go to. Returns the names of those removed.
+    """Remove replaced models of trainings. Returns their names.
 
-    Models from elsewhere are never touched. Raises OSError, HomeBusyError.
+    The newest `kept` stay, and what the policy, the active pointer or the next roll backs name. Models from elsewhere
+    are never touched. Raises OSError, HomeBusyError.
     """
     models_dir = Path(models_dir)
     with home_lock(models_dir.parent):

@@ -48,7 +48,7 @@ def own_ui_label(core_label: str, taxonomy: TaxonomyConfig | None) -> str:
 
 
 def whole(record: BucketRecord, shown: Shown | None = None) -> BucketPart:
-    """A bucket in one part; `shown`: its name by the categories of today, by default the stored one."""
+    """A whole bucket. `shown`: its name by the categories of today; None for the stored one."""
     ui_label, is_mixed = (record.ui_label, record.is_mixed) if shown is None else shown
     return BucketPart(
         record.start_us,

@@ -106,7 +106,7 @@ def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyRepor
     parts = bucket_parts(day.records, day.spans, taxonomy, day.shown)
     includes_rejected = taxonomy is not None and taxonomy.include_rejected_in_reports
     shown = parts if includes_rejected else [part for part in parts if not part.is_mixed]
-    stretches = list(runs(parts))
+    found_runs = list(runs(parts))
     away_us: Counter[str] = Counter()
     for labelled in day.away:
         away_us[labelled.label] += labelled.end_us - labelled.start_us
@@ -121,8 +121,8 @@ def daily_report(day: Day, taxonomy: TaxonomyConfig | None = None) -> DailyRepor
         is_rejected_included=includes_rejected,
         labelled_seconds=_seconds(part for part in parts if part.is_own),
         labelled_away_seconds=in_seconds(away_us),
-        context_switches=sum(_is_switch(before[-1], after[0]) for before, after in pairwise(stretches)),
-        longest_focus=_longest_focus(stretches),
+        context_switches=sum(_is_switch(before[-1], after[0]) for before, after in pairwise(found_runs)),
+        longest_focus=_longest_focus(found_runs),
         flap_rate_raw=flap_rate([MIXED_UNKNOWN if r.is_rejected else r.core_label for r in day.records]),
         flap_rate_smoothed=flap_rate([record.smoothed_label for record in day.records]),
     )
@@ -208,13 +208,13 @@ def _is_switch(before: BucketPart, after: BucketPart) -> bool:
     return before.end_us == after.start_us and before.core_label != after.core_label
 
 
-def _longest_focus(stretches: Iterable[Sequence[BucketPart]]) -> FocusBlock | None:
+def _longest_focus(found_runs: Iterable[Sequence[BucketPart]]) -> FocusBlock | None:
     """Find the longest focus; breaks and rejected time are not focus."""
     return longest(
         FocusBlock(
             run[0].core_label, from_us(run[0].start_us), from_us(run[-1].end_us), run[0].time_zone, _seconds(run)
         )
-        for run in stretches
+        for run in found_runs
         if run[0].core_label not in (CoreLabel.BREAK_IDLE, MIXED_UNKNOWN)
     )
 
