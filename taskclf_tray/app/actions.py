@@ -20,9 +20,9 @@ from taskclf_tray.app.commands import (
     PickModel,
     ReloadNow,
 )
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.config import ensure_config
 from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy

@@ -22,7 +22,7 @@ from uuid import uuid4
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.app import text
 from taskclf_tray.app.clock_put_back import SAVE_SECONDS, BootClock, give_back, put_right
-from taskclf_tray.app.serving import Message
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.time import MICROSECOND, to_us
 from taskclf_tray.core.zones import unknown_zones, unknown_zones_note
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, is_ahead, load_seen, save_seen

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.failures import describe_bug
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.session import Session
-from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.errors import TaskclfError, describe_bug
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.drift.memory import DriftMemory, Told, load_memory, take_in, update_memory

@@ -6,14 +6,12 @@ Also what the log and the person may be told of an error nobody foresaw.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message
-from taskclf_tray.core.errors import SourceError, TaskclfError, file_error, is_full_disk
+from taskclf_tray.app.text import Message
+from taskclf_tray.core.errors import SourceError, TaskclfError, describe_bug, file_error, is_full_disk
 from taskclf_tray.infer.prediction import WindowPrediction
 
 log = logging.getLogger(__name__)
@@ -24,16 +22,6 @@ NAMELESS_MINUTES = 30
 """More than half of so many minutes without a named window are told."""
 
 Tell = Callable[[Sequence[Message]], None]
-
-
-def describe_bug(error: BaseException) -> str:
-    """Type and place of an unexpected error, innermost frame last.
-
-    Never its message: that may quote the value it tripped over, and a value may be a window title.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames]
-    return " > ".join([*places, type(error).__name__])
 
 
 def as_problem(error: Exception) -> TaskclfError:

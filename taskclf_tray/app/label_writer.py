@@ -28,8 +28,8 @@ from taskclf_tray.app.commands import (
 from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.questions import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig

@@ -14,7 +14,8 @@ from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import text
 from taskclf_tray.app.clock_watch import ClockWatch, watch_of
-from taskclf_tray.app.serving import Message, Overrides, Serving
+from taskclf_tray.app.serving import Overrides, Serving
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.config import load_config, require_exclusions
 from taskclf_tray.core.defaults import (
     ASK_THRESHOLD_OR_POLICY,

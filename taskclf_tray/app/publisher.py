@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from taskclf_tray.app import text
-from taskclf_tray.app.failures import describe_bug
 from taskclf_tray.app.label_view import with_labels
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import IconState, LabelView, Snapshot
+from taskclf_tray.app.text import Message
+from taskclf_tray.core.errors import describe_bug
 from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability
 from taskclf_tray.record.recorder import StepResult

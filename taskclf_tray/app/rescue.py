@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.atomic import free_name, replace, sync_directory
 from taskclf_tray.core.errors import StoreError, TaskclfError
 from taskclf_tray.store.database import Database, is_record

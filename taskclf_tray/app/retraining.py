@@ -22,9 +22,9 @@ from taskclf_tray.app.actions import file_trouble
 from taskclf_tray.app.commands import LearningCommand, RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.publisher import Publisher
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskclf_tray.app import text
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
@@ -25,7 +26,6 @@ from taskclf_tray.models.resolve import (
 )
 
 log = logging.getLogger(__name__)
-Message = tuple[str, str]
 _RETRY_SECONDS = 10.0
 _SETTLE_SECONDS = 0.5
 _UNSEEN = object()

@@ -22,8 +22,9 @@ from taskclf_tray.app.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.rescue import Rescue
-from taskclf_tray.app.serving import Message, Overrides, Serving
+from taskclf_tray.app.serving import Overrides, Serving
 from taskclf_tray.app.snapshot import LabelView, TodayView
+from taskclf_tray.app.text import Message
 from taskclf_tray.app.today import TodayTally
 from taskclf_tray.app.tool_files import tell_once
 from taskclf_tray.app.unreadable import UnreadableMinutes

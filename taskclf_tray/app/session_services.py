@@ -8,10 +8,10 @@ from taskclf_tray.app.drift_watch import DriftWatch
 from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.retraining import LearningWatch
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
 from taskclf_tray.app.stream_watch import StreamWatch
+from taskclf_tray.app.text import Message
 from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.record.recorder import StepResult
 

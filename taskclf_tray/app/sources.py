@@ -17,8 +17,9 @@ import platformdirs
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message, Overrides
+from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.config import Config, ConfigProblem, load_config, require_exclusions, settings_without_effect
 from taskclf_tray.core.errors import ConfigError, StoreError
 from taskclf_tray.core.time import local_date

@@ -9,7 +9,7 @@ from typing import Final
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message
+from taskclf_tray.app.text import Message
 from taskclf_tray.store.database import Database
 
 FRESH: Final = timedelta(minutes=15)

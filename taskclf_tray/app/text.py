@@ -14,6 +14,9 @@ from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.report.bucket_parts import duration
 from taskclf_tray.system.local_zone import local_time, local_zone_name
 
+Message = tuple[str, str]
+"""What a notification says: title and body."""
+
 APP_NAME = "taskclf"
 _NAME_CHARACTERS = 60
 
@@ -176,7 +179,7 @@ def model_entry(name: str, problem: str | None) -> str:
 # -- notices ------------------------------------------------------------------------------------------------
 
 
-def welcome(asks_per_day: int) -> tuple[str, str]:
+def welcome(asks_per_day: int) -> Message:
     """The one notification of the first start."""
     asks = (
         f"From tomorrow on it asks what a block of time was, at most {asks_per_day} times a day."
@@ -230,7 +233,7 @@ def question_in_terminal(request_id: str, home: str | None) -> str:
     return f"Answer: taskclf-tray queue answer {number} LABEL{where}; or: taskclf-tray queue skip {number}{where}"
 
 
-def where_to_answer(start_us: int, end_us: int) -> tuple[str, str]:
+def where_to_answer(start_us: int, end_us: int) -> Message:
     """Other… was pressed."""
     return (
         f"{stretch(from_us(start_us), from_us(end_us))} waits in the menu",
@@ -238,7 +241,7 @@ def where_to_answer(start_us: int, end_us: int) -> tuple[str, str]:
     )
 
 
-def answered_already(start_us: int, end_us: int) -> tuple[str, str]:
+def answered_already(start_us: int, end_us: int) -> Message:
     """An answer to a block that was labelled or skipped meanwhile."""
     return (
         f"{stretch(from_us(start_us), from_us(end_us))} needs no answer any more",
@@ -246,22 +249,22 @@ def answered_already(start_us: int, end_us: int) -> tuple[str, str]:
     )
 
 
-def nothing_to_undo() -> tuple[str, str]:
+def nothing_to_undo() -> Message:
     """Undo, and nothing younger than a day is there."""
     return "Nothing to undo", "A label can be taken back for one day."
 
 
-def not_written(title: str, next_step: str) -> tuple[str, str]:
+def not_written(title: str, next_step: str) -> Message:
     """A label, an answer or a switch that could not be stored. What is in the menu can be clicked again there."""
     return title, f"What you just clicked was not written down. {next_step}".rstrip()
 
 
-def asking_off() -> tuple[str, str]:
+def asking_off() -> Message:
     """Never ask was pressed."""
     return "No more questions", "Ask me → On in the menu brings them back."
 
 
-def asking_halved(cap: int) -> tuple[str, str]:
+def asking_halved(cap: int) -> Message:
     """Few answers in a week."""
     times = "once" if cap == 1 else f"{cap} times"
     return (
@@ -270,7 +273,7 @@ def asking_halved(cap: int) -> tuple[str, str]:
     )
 
 
-def asking_restored(cap: int) -> tuple[str, str]:
+def asking_restored(cap: int) -> Message:
     """Answers came again."""
     return f"Questions again: at most {cap} a day", "Thank you for last week's answers."
 
@@ -289,37 +292,37 @@ def _number(value: float | None) -> str:
     return f"{value:.2f}" if round(value, 2) == value else f"{value:g}"
 
 
-def policy_applied(changes: list[str]) -> tuple[str, str]:
+def policy_applied(changes: list[str]) -> Message:
     """A save in the editor that was good."""
     return "Inference policy applied", ", ".join(changes) or "The file is valid; nothing that is served has changed."
 
 
-def policy_refused(reason: str) -> tuple[str, str]:
+def policy_refused(reason: str) -> Message:
     """A save in the editor that was not."""
     return "Inference policy not applied", f"{reason} The previous policy stays in use."
 
 
-def policy_ignored(reason: str) -> tuple[str, str]:
+def policy_ignored(reason: str) -> Message:
     """At start: a policy that cannot be used; something else is served."""
     return "The inference policy cannot be used", reason
 
 
-def policy_gone(changes: list[str]) -> tuple[str, str]:
+def policy_gone(changes: list[str]) -> Message:
     """The policy file was removed while running."""
     return "Inference policy removed", f"Without it: {', '.join(changes)}."
 
 
-def model_changed(changes: list[str]) -> tuple[str, str]:
+def model_changed(changes: list[str]) -> Message:
     """Another program pointed at another model, and there is no policy."""
     return "Prediction model changed", ", ".join(changes)
 
 
-def no_model(reason: str) -> tuple[str, str]:
+def no_model(reason: str) -> Message:
     """Reload now, and still nothing to serve."""
     return "No model can be used", reason
 
 
-def no_model_for_policy() -> tuple[str, str]:
+def no_model_for_policy() -> Message:
     """Edit Inference Policy without any model."""
     return (
         "There is no model to write a policy for",
@@ -328,12 +331,12 @@ def no_model_for_policy() -> tuple[str, str]:
     )
 
 
-def zone_not_usable(problem: str, name: str) -> tuple[str, str]:
+def zone_not_usable(problem: str, name: str) -> Message:
     """The computer is set to a time zone that nobody knows."""
     return "The time zone of this computer cannot be used", f"{problem} Days are counted in {name}. {ZONE_STEP}"
 
 
-def clock_put_back(by: timedelta, minutes: int, labels: int) -> tuple[str, str]:
+def clock_put_back(by: timedelta, minutes: int, labels: int) -> Message:
     """The clock had been ahead; what was recorded ahead of it counts nowhere."""
     parts = [_counted(count, what) for count, what in ((minutes, "minute"), (labels, "label")) if count]
     verb = "is" if parts in (["1 minute"], ["1 label"]) else "are"
@@ -344,7 +347,7 @@ def clock_put_back(by: timedelta, minutes: int, labels: int) -> tuple[str, str]:
     )
 
 
-def clock_without_battery(now: datetime) -> tuple[str, str]:
+def clock_without_battery(now: datetime) -> Message:
     """The clock shows a time before this program was written."""
     return (
         f"The clock of this computer shows {local_time(now):%Y-%m-%d %H:%M}",
@@ -371,7 +374,7 @@ def kept_apart(minutes: int, labels: int, start: datetime, found: datetime) -> s
     )
 
 
-def minutes_back(count: int) -> tuple[str, str]:
+def minutes_back(count: int) -> Message:
     """The clock has leapt over minutes that were kept apart: it had been right before it was put back."""
     verb = "is" if count == 1 else "are"
     return (
@@ -396,54 +399,54 @@ def _counted(count: int, what: str) -> str:
 ZONE_STEP = "Choose the time zone again in the system settings, or set TZ to a name such as Europe/Berlin."
 
 
-def not_opened(path: str, *, is_folder: bool, is_copied: bool) -> tuple[str, str]:
+def not_opened(path: str, *, is_folder: bool, is_copied: bool) -> Message:
     """No program would open the file or folder."""
     what = "file manager" if is_folder else "editor"
     copied = " (the path is in the clipboard)" if is_copied else ""
     return f"No {what} could be started", f"Open it yourself: {path}{copied}"
 
 
-def model_picked(name: str) -> tuple[str, str]:
+def model_picked(name: str) -> Message:
     """A model chosen in the menu."""
     return "Prediction model changed", f"{name} is in use, with its own calibration and threshold."
 
 
-def model_in_use(name: str) -> tuple[str, str]:
+def model_in_use(name: str) -> Message:
     """A pick of what is served already."""
     return "This model is already in use", f"{name} stays in use, and its policy as it is."
 
 
-def model_named_at_start() -> tuple[str, str]:
+def model_named_at_start() -> Message:
     """A pick while the command line names the model."""
     return "The model was named on the command line", "Start without --model-dir to choose it in the menu."
 
 
-def model_promoted(name: str, sentences: list[str]) -> tuple[str, str]:
+def model_promoted(name: str, sentences: list[str]) -> Message:
     """A new model is in use; the sentences say what has changed."""
     return "A model trained on your labels is in use", f"{' '.join(sentences)} {MENU_ROLL_BACK} undoes it. ({name})"
 
 
-def model_refused(sentences: list[str]) -> tuple[str, str]:
+def model_refused(sentences: list[str]) -> Message:
     """A training that ended in nothing better; the sentences say why, and what would help."""
     return "The new model was refused, the one in use stays", " ".join(sentences)
 
 
-def training_failed(title: str, next_step: str) -> tuple[str, str]:
+def training_failed(title: str, next_step: str) -> Message:
     """Too few labels, a full disk, or a process that died: nothing was changed."""
     return "No model was trained", f"{title} {next_step}".strip()
 
 
-def training_stopped() -> tuple[str, str]:
+def training_stopped() -> Message:
     """Stop retraining."""
     return "Retraining was stopped", "Nothing was changed; the model in use stays."
 
 
-def training_already() -> tuple[str, str]:
+def training_already() -> Message:
     """Retrain now or Roll back while a training goes on."""
     return "A model is being trained", f"Wait until it is done; {MENU_STOP_RETRAINING} ends it."
 
 
-def rolled_back(model: str, *, has_policy: bool) -> tuple[str, str]:
+def rolled_back(model: str, *, has_policy: bool) -> Message:
     """Roll back."""
     policy = "its policy is as it was" if has_policy else "without a policy, as it was"
     return "The earlier model is in use again", f"{model}, {policy}."
@@ -455,7 +458,7 @@ def model_status(
     threshold: float | None,
     last: LastTraining | None,
     new_blocks: int,
-) -> tuple[str, str]:
+) -> Message:
     """Status: the model in use, the last training, and how far it is to the next."""
     title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
     return title, f"{_made_of(metadata)}{_last_training(last, model)}{_to_the_next(new_blocks)}"
@@ -487,42 +490,42 @@ def _to_the_next(new_blocks: int) -> str:
     )
 
 
-def taxonomy_refused(reason: str, *, has_kept: bool) -> tuple[str, str]:
+def taxonomy_refused(reason: str, *, has_kept: bool) -> Message:
     """An invalid taxonomy file. `has_kept`: there are categories of before."""
     if has_kept:
         return "Categories not applied", f"{reason} The previous categories stay in use."
     return "Your categories cannot be used", f"{reason} Until then the eight labels are shown."
 
 
-def taxonomy_gone() -> tuple[str, str]:
+def taxonomy_gone() -> Message:
     """The taxonomy file was removed while running."""
     return "Your categories were removed", "The eight labels are shown, on all days."
 
 
-def taxonomy_applied() -> tuple[str, str]:
+def taxonomy_applied() -> Message:
     """A taxonomy edited while running."""
     return "Your categories were applied", "They count on all days, the past ones too."
 
 
-def status_told(line: str, model: str | None, threshold: float | None, source: str) -> tuple[str, str]:
+def status_told(line: str, model: str | None, threshold: float | None, source: str) -> Message:
     """A click on the status entry."""
     if model is None:
         return line, "No model is in use."
     return line, f"Model {model}, threshold {_number(threshold)}. Source: {source}."
 
 
-def reloaded() -> tuple[str, str]:
+def reloaded() -> Message:
     """Reload now, with nothing new."""
     return "Everything is up to date", "The policy, model and categories on disk are the ones in use."
 
 
-def settings_wrong(problems: list[str]) -> tuple[str, str]:
+def settings_wrong(problems: list[str]) -> Message:
     """config.toml has mistakes."""
     more = "" if len(problems) == 1 else f" ({len(problems) - 1} more in the log)"
     return "A setting cannot be used", f"{problems[0]}{more}"
 
 
-def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> tuple[str, str]:
+def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> Message:
     """config.toml was edited while running: which settings, and what is to say of those that change nothing."""
     told = [f"Changed: {', '.join(changed)}."] if changed else []
     if "notifications_enabled" in changed:
@@ -530,12 +533,12 @@ def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> t
     return "Settings applied", " ".join([*told, *without_effect])
 
 
-def unexpected(kind: str) -> tuple[str, str]:
+def unexpected(kind: str) -> Message:
     """A mistake of ours."""
     return f"Something unexpected went wrong ({kind})", "It is tried again; Advanced, Open Log has the place."
 
 
-def trouble(title: str, next_step: str) -> tuple[str, str]:
+def trouble(title: str, next_step: str) -> Message:
     """Any other error with a title and a next step."""
     return title, next_step
 
@@ -587,7 +590,7 @@ def _read_or_not(bucket: BucketState) -> str:
     return f"read, as one of {bucket.machine}" if is_renamed else "read"
 
 
-def bucket_unread(bucket: BucketState) -> tuple[str, str]:
+def bucket_unread(bucket: BucketState) -> Message:
     """The source has an active bucket that is not read."""
     title, body = {
         Unread.PHONE: (
@@ -616,7 +619,7 @@ def bucket_unread(bucket: BucketState) -> tuple[str, str]:
     return title, f"{body} {_DOCTOR}"
 
 
-def windows_stay_away(other: BucketState | None) -> tuple[str, str]:
+def windows_stay_away(other: BucketState | None) -> Message:
     """Nothing that is read reports windows any more; `other`: an active bucket of windows that is not read."""
     only = "" if other is None else f" Only {other.bucket_id} reports any, which is not read."
     return (
@@ -626,7 +629,7 @@ def windows_stay_away(other: BucketState | None) -> tuple[str, str]:
     )
 
 
-def too_many_unknown() -> tuple[str, str]:
+def too_many_unknown() -> Message:
     """Most windows have no name: Wayland without a suitable watcher."""
     return (
         "Most windows have no name",
@@ -640,7 +643,7 @@ TOOL_FILES = "The taskclf tool has data in this home"
 TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
 
 
-def minutes_damaged(again: int, gone: int) -> tuple[str, str]:
+def minutes_damaged(again: int, gone: int) -> Message:
     """Minutes of the record were damaged on the disk: some were read again, the others are gone."""
     read = f"{_minutes(again)} {'was' if again == 1 else 'were'} read again from ActivityWatch" if again else ""
     lost = f"{_minutes(gone)} {'is' if gone == 1 else 'are'} lost" if gone else ""
@@ -663,7 +666,7 @@ def _minutes(count: int) -> str:
     return "1 minute" if count == 1 else f"{count} minutes"
 
 
-def record_deleted() -> tuple[str, str]:
+def record_deleted() -> Message:
     """The record was put back."""
     return (
         "Your record was deleted while the app was running",
@@ -671,7 +674,7 @@ def record_deleted() -> tuple[str, str]:
     )
 
 
-def record_replaced() -> tuple[str, str]:
+def record_replaced() -> Message:
     """Another file stands in the record's place."""
     return (
         "Your record was replaced while the app was running",
@@ -679,12 +682,12 @@ def record_replaced() -> tuple[str, str]:
     )
 
 
-def record_not_saved(title: str, next_step: str) -> tuple[str, str]:
+def record_not_saved(title: str, next_step: str) -> Message:
     """The record was deleted, and could not be put back."""
     return "Your record was deleted while the app was running, and could not be put back", f"{title} {next_step}"
 
 
-def record_kept_beside(path: object) -> tuple[str, str]:
+def record_kept_beside(path: object) -> Message:
     """Something that is no record of ours stands in its place."""
     return (
         "Your record was overwritten while the app was running",
@@ -692,7 +695,7 @@ def record_kept_beside(path: object) -> tuple[str, str]:
     )
 
 
-def home_gone(home: object) -> tuple[str, str]:
+def home_gone(home: object) -> Message:
     """The whole data folder is somewhere else, or nowhere."""
     return (
         "Your data folder was moved or deleted while the app was running",
@@ -700,7 +703,7 @@ def home_gone(home: object) -> tuple[str, str]:
     )
 
 
-def labels_apart(count: int, path: object) -> tuple[str, str]:
+def labels_apart(count: int, path: object) -> Message:
     """A copy beside the record holds labels that the record does not have."""
     labels = "1 label is" if count == 1 else f"{count} labels are"
     return f"{labels} in a copy and not in your record", f"To bring back: taskclf-tray labels import {path}"
@@ -741,7 +744,7 @@ def once_done(minutes: int, out_dir: object, *, is_dark: bool) -> str:
     return f"{done}\nPaused or private: nothing more was read." if is_dark else done
 
 
-def drift_notice(words: str, blocks: int) -> tuple[str, str]:
+def drift_notice(words: str, blocks: int) -> Message:
     """The one notification about a drift; `blocks` now wait for a label because of it."""
     wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
     return "Your work looks different", words + (wait if blocks else "")

@@ -11,14 +11,16 @@ import json
 import logging
 import time
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.database import Database
+
+if TYPE_CHECKING:  # a command that counts the damaged minutes has no use for what predicts
+    from taskclf_tray.record.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

@@ -13,16 +13,16 @@ import difflib
 import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.regular_files import NotRegularError, follow_links
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 DEFAULT_COMMAND: Final = "run"
-_ALONE: Final = frozenset({"-h", "--help", "--version"})
+ALONE: Final = frozenset({"-h", "--help", "--version"})
 """Options of the program as a whole."""
 _MOST_SUGGESTIONS: Final = 3
 _MEANT: Final[Mapping[str, str]] = {
@@ -80,7 +80,7 @@ def arrange(parser: Parser, words: Sequence[str]) -> tuple[list[str], Parser]:
         parser = commands[rest[0]]
         path.append(rest.pop(0))
     if not path:
-        alone = [word for word in ahead if word in _ALONE]
+        alone = [word for word in ahead if word in ALONE]
         if alone:
             return alone[:1], root
         path, parser = [DEFAULT_COMMAND], commands_of(root)[DEFAULT_COMMAND]
@@ -152,8 +152,6 @@ def _meant_commands(parser: Parser, word: str, *, is_root: bool) -> str:
 
 
 def _shown(word: str) -> str:
-    from taskclf_tray.labels.spans import printable
-
     return f"“{printable(word)}”"
 
 

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from taskclf_tray.cli.arguments import file_path
+from taskclf_tray.app.tool_files import different_settings
+from taskclf_tray.cli.arguments import Commands, file_path
 from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
+from taskclf_tray.core.config import ensure_config, load_config
 from taskclf_tray.core.errors import ConfigError, TaxonomyError
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.infer.taxonomy_file import load_taxonomy, write_starter_taxonomy
+from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 
 _NONE_YET: Final = "Until there is one the eight core labels are shown:"
 
@@ -28,9 +30,6 @@ def add_parser(commands: Commands) -> None:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Write the file where there is none; where there is one, say which lines differ and change nothing."""
-    from taskclf_tray.app.tool_files import different_settings
-    from taskclf_tray.core.config import ensure_config, load_config
-
     paths = paths_of(options)
     if not paths.tool_config.exists():
         raise ConfigError(
@@ -64,8 +63,6 @@ def _add_taxonomy(commands: Commands) -> None:
 
 def handle_init(options: argparse.Namespace) -> int:
     """Write the starter; an existing file is replaced only by force."""
-    from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
-
     path = paths_of(options).taxonomy
     if not write_starter_taxonomy(path, overwrite=options.force):
         raise TaxonomyError(f"There is already a taxonomy: {path}.", "Add --force to replace it.")
@@ -76,8 +73,6 @@ def handle_init(options: argparse.Namespace) -> int:
 
 def handle_validate(options: argparse.Namespace) -> int:
     """0 when the file is valid, 1 when it is not."""
-    from taskclf_tray.infer.taxonomy_file import load_taxonomy
-
     path = options.file or paths_of(options).taxonomy
     try:
         load_taxonomy(path)
@@ -94,8 +89,6 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 def handle_show(options: argparse.Namespace) -> int:
     """Print the categories; none to show is no failure."""
-    from taskclf_tray.infer.taxonomy_file import load_taxonomy
-
     path = options.file or paths_of(options).taxonomy
     if options.file is None and not path.exists() and not path.is_symlink():
         words = "the eight core labels are shown. `taskclf-tray taxonomy init` makes one."
@@ -107,9 +100,6 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def _lines(taxonomy: TaxonomyConfig) -> list[str]:
-    from taskclf_tray.core.types import LABEL_SET_V1
-    from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
-
     lines = [f"  {b.name} ({b.color}): {', '.join(b.core_labels)}" for b in taxonomy.buckets]
     placed = {label for bucket in taxonomy.buckets for label in bucket.core_labels}
     rest = [label for label in LABEL_SET_V1 if label not in placed]

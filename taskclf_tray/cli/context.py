@@ -7,15 +7,17 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from taskclf_tray.cli.output import paths_of
+from taskclf_tray.core.errors import LabelError, StoreError
 from taskclf_tray.core.types import LABEL_SET_V1
-
-if TYPE_CHECKING:
-    from taskclf_tray.labels.spans import LabelStore
-    from taskclf_tray.store.database import Database
-    from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.labels.spans import core_label as known
+from taskclf_tray.models.identity import load_or_create_identity, user_id_path
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.console import complain
+from taskclf_tray.system.local_zone import local_zone_name
+from taskclf_tray.system.paths import HomePaths, prepare_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,6 @@ class Record:
     @property
     def labels(self) -> LabelStore:
         """What the person said."""
-        from taskclf_tray.labels.spans import LabelStore
-
         return LabelStore(self.database, self.user_id)
 
 
@@ -42,11 +42,6 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
     With `read_only` nothing is written, so a full disk or a home that is read-only is no obstacle. Raises StoreError,
     IdentityError, HomeError.
     """
-    from taskclf_tray.core.errors import StoreError
-    from taskclf_tray.models.identity import load_or_create_identity, user_id_path
-    from taskclf_tray.store.database import Database
-    from taskclf_tray.system.paths import prepare_home
-
     paths = paths_of(options)
     if create:
         prepare_home(paths.home)
@@ -66,9 +61,9 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
 
 
 def _say_what_is_left_out(database: Database, user_id: str) -> None:
+    # the sentences of the app, 20 ms that only a damaged record costs
     from taskclf_tray.app import text
     from taskclf_tray.app.unreadable import damaged_minutes
-    from taskclf_tray.system.console import complain
 
     count = damaged_minutes(database, user_id)
     if count:
@@ -82,8 +77,6 @@ def now() -> datetime:
 
 def zone_name() -> str:
     """The machine's time zone."""
-    from taskclf_tray.system.local_zone import local_zone_name
-
     return local_zone_name()
 
 
@@ -94,9 +87,6 @@ def add_label(parser: argparse.ArgumentParser) -> None:
 
 def _core_label(word: str) -> str:
     """One of the eight labels, whatever its case. Raises ArgumentTypeError, which names them."""
-    from taskclf_tray.core.errors import LabelError
-    from taskclf_tray.labels.spans import core_label as known
-
     try:
         return known(word)
     except LabelError as error:

@@ -7,16 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.arguments import add_home
+from taskclf_tray.app.doctor import CheckResult, check_everything
+from taskclf_tray.cli.arguments import Commands, add_home
 from taskclf_tray.cli.output import print_answer, print_json
-
-if TYPE_CHECKING:
-    from taskclf_tray.app.doctor import CheckResult
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.core.config import Config
-    from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.core.config import Config
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.ui.backend import choose_backend
 
 _MARK = {"ok": "✓", "note": "·", "failed": "✗"}
 
@@ -32,8 +29,6 @@ def add_parser(commands: Commands) -> None:
 
 def handle(options: argparse.Namespace) -> int:
     """Check, print; 0 when nothing failed."""
-    from taskclf_tray.app.doctor import check_everything
-
     findings = check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
     if options.json:
         print_json([_facts(finding) for finding in findings])
@@ -43,9 +38,6 @@ def handle(options: argparse.Namespace) -> int:
 
 
 def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
-    from taskclf_tray.app.doctor import CheckResult
-    from taskclf_tray.ui.backend import choose_backend
-
     backend = choose_backend(os.environ, sys.platform)
     if backend.icon_class is None:
         yield CheckResult("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)

@@ -6,16 +6,17 @@ import argparse
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from taskclf_tray.cli import run
-from taskclf_tray.cli.arguments import add_home, add_host, file_path, new_folder
+from taskclf_tray.cli import run, time_options
+from taskclf_tray.cli.arguments import Commands, add_home, add_host, file_path, new_folder
 from taskclf_tray.cli.context import zone_name
 from taskclf_tray.cli.output import tell
+from taskclf_tray.core.time import to_us
+from taskclf_tray.core.zones import zone
+from taskclf_tray.jobs.child import ProgressBar, run_child
 from taskclf_tray.system.console import complain
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
+from taskclf_tray.system.paths import home_dir
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _JOB = "taskclf_tray.jobs.batch"
@@ -72,9 +73,6 @@ def _end(word: str) -> datetime:
 
 
 def _moment(word: str, bound: int) -> datetime:
-    from taskclf_tray.cli import time_options
-    from taskclf_tray.core.zones import zone
-
     try:
         if _DATE.fullmatch(word):
             return time_options.bounds(date.fromisoformat(word))[bound]
@@ -87,10 +85,6 @@ def _moment(word: str, bound: int) -> datetime:
 
 def handle_batch(options: argparse.Namespace) -> int:
     """Run the job, show its progress, print where the results are."""
-    from taskclf_tray.core.time import to_us
-    from taskclf_tray.jobs.child import ProgressBar, run_child
-    from taskclf_tray.system.paths import home_dir
-
     bar = ProgressBar()
 
     def on_event(event: dict[str, Any]) -> None:

@@ -11,20 +11,22 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from taskclf_tray.cli import context as records
 from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import OutputPlace, add_times, file_path
 from taskclf_tray.cli.context import Record, opened, zone_name
-from taskclf_tray.cli.output import add_action, paths_of, print_answer, tell
+from taskclf_tray.cli.output import Actions, add_action, paths_of, print_answer, tell
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.regular_files import open_regular
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.output import Actions
-    from taskclf_tray.core.types import LabelSpan
-    from taskclf_tray.store.labels import SpanRecord
+from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.core.types import LabelSpan
+from taskclf_tray.jobs.child import run_child
+from taskclf_tray.labels.csv_files import LabelTimes, label_csv, read_label_csv, write_label_csv
+from taskclf_tray.labels.spans import label_span
+from taskclf_tray.models.identity import user_id_path
+from taskclf_tray.store.labels import SpanRecord
 
 _JOB: Final = "taskclf_tray.jobs.labels"
 _PARQUET: Final = b"PAR1"
@@ -51,8 +53,6 @@ def add_import(actions: Actions) -> None:
 
 def span_fact(span: SpanRecord) -> dict[str, Any]:
     """A label as JSON shows it."""
-    from taskclf_tray.core.time import from_us
-
     return {
         "start": time_options.iso(from_us(span.start_us)),
         "end": time_options.iso(from_us(span.end_us)),
@@ -65,8 +65,6 @@ def span_fact(span: SpanRecord) -> dict[str, Any]:
 
 def handle_export(options: argparse.Namespace) -> int:
     """Write or print every label in force."""
-    from taskclf_tray.labels.csv_files import label_csv, write_label_csv
-
     with opened(options, read_only=True) as record:
         spans = list(record.labels.everything())
     if options.out is not None:
@@ -88,8 +86,8 @@ def handle_import(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace, path: Path) -> int:
+    # loads the settings and their checks, which `labels now` has no use for
     from taskclf_tray.app.tool_files import remember_taken_over
-    from taskclf_tray.models.identity import user_id_path
 
     home = paths_of(options).home
     is_new = not home.exists()
@@ -125,8 +123,6 @@ def _read(options: argparse.Namespace, path: Path, user_id: str, at: datetime) -
 def _read_as(
     options: argparse.Namespace, path: Path, user_id: str, at: datetime, *, adopt: bool
 ) -> tuple[list[LabelSpan], list[str]]:
-    from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
-
     times = LabelTimes(zone_name() if options.times == "local" else None)
     spans = read_label_csv(path, user_id=user_id, adopt=adopt, at=at, times=times)
     note = times.note(zone_name()) if options.times is None else None
@@ -145,8 +141,6 @@ def _can_be_adopted(options: argparse.Namespace, path: Path, user_id: str, at: d
 
 def _contents(record: Record) -> set[tuple[object, ...]]:
     """The labels in force."""
-    from taskclf_tray.labels.spans import label_span
-
     return {_content(label_span(span)) for span in record.labels.everything()}
 
 
@@ -156,8 +150,6 @@ def _content(span: LabelSpan) -> tuple[object, ...]:
 
 def _outside_record(record: Record, spans: Sequence[LabelSpan]) -> int:
     """How many labels no recorded minute lies in."""
-    from taskclf_tray.core.time import to_us
-
     buckets = record.database.buckets
     with record.database.reading():
         return sum(not buckets.has_any(record.user_id, to_us(span.start_ts), to_us(span.end_ts)) for span in spans)
@@ -193,8 +185,6 @@ def as_csv(path: Path, *, is_debug: bool) -> Iterator[Path]:
     if not _is_parquet(path):
         yield path
         return
-    from taskclf_tray.jobs.child import run_child
-
     with tempfile.TemporaryDirectory(prefix="taskclf-") as folder:
         made = Path(folder) / path.name
         run_child(_JOB, {"file": str(path), "out": str(made), "is_debug": is_debug}, lambda _: None, is_debug=is_debug)

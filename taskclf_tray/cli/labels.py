@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from taskclf_tray.cli import queue, time_options
-from taskclf_tray.cli.arguments import UsageError
-from taskclf_tray.cli.context import add_label, opened
+from taskclf_tray.cli.arguments import Commands, UsageError
+from taskclf_tray.cli.context import Record, add_label, opened
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
 from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.cli.context import Record
-    from taskclf_tray.labels.current import Named
-    from taskclf_tray.store.labels import LabelChange, SpanRecord
+from taskclf_tray.core.time import from_us
+from taskclf_tray.labels.current import Named, current_block
+from taskclf_tray.labels.spans import FUTURE_MINUTES, goes_on, reaching
+from taskclf_tray.store.labels import LabelChange, SpanRecord
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _FROM = {"manual": "you", "answer": "an answer", "import": "a file", "auto": "automatic"}
@@ -80,8 +77,6 @@ def handle_add(options: argparse.Namespace) -> int:
 
 def _check_period(start: datetime, end: datetime, now: datetime) -> None:
     """The label store's checks, in the words of somebody who types local times. Raises LabelError."""
-    from taskclf_tray.labels.spans import FUTURE_MINUTES
-
     if start >= end:
         raise LabelError(
             f"The end, {_clock(end)}, does not come after the start, {_clock(start)}.",
@@ -93,8 +88,6 @@ def _check_period(start: datetime, end: datetime, now: datetime) -> None:
 
 def handle_now(options: argparse.Namespace) -> int:
     """Label the current block; the label goes on while it does."""
-    from taskclf_tray.labels.current import current_block
-
     with opened(options) as record:
         block = current_block(record.database, record.user_id, record.now, names=lambda: _names(record))
         if block is None:
@@ -111,7 +104,8 @@ def handle_now(options: argparse.Namespace) -> int:
 
 
 def _names(record: Record) -> Named:
-    """How minutes are shown; asked for only while no app runs, for it loads what predicts."""
+    """How minutes are named; asked for only while no app runs."""
+    # the categories load numpy, which is half of the time that `labels now` takes
     from taskclf_tray.labels.categories import Categories, categories_in_force
 
     return Categories(record.database, categories_in_force(record.database, record.paths.taxonomy)[0]).ui_label
@@ -132,8 +126,6 @@ def handle_delete(options: argparse.Namespace) -> int:
 
 def handle_undo(options: argparse.Namespace) -> int:
     """Undo the newest step; 1 when there is none."""
-    from taskclf_tray.core.time import from_us
-
     with opened(options) as record:
         change = record.labels.undo(at=record.now)
     if change is None:
@@ -149,8 +141,6 @@ def handle_undo(options: argparse.Namespace) -> int:
 
 
 def _undone(change: LabelChange) -> str:
-    from taskclf_tray.core.time import from_us
-
     span, label = time_options.span(from_us(change.start_us), from_us(change.end_us)), change.label or "labels"
     match change.kind:
         case "skip":
@@ -177,8 +167,6 @@ def handle_list(options: argparse.Namespace) -> int:
             "taskclf-tray labels list", "--day does not go with --from and --to.", "Leave one of them out."
         )
     start, end = _asked_for(options)
-    from taskclf_tray.labels.spans import reaching
-
     with opened(options, read_only=True) as record:
         now = record.now
         spans = reaching(record.labels.between(start or _EARLIEST, end or _LATEST), now)
@@ -199,9 +187,6 @@ def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime |
 
 def _line(span: SpanRecord, now: datetime) -> str:
     """`2026-03-02 14:05–14:25   20 min  Build         an answer`."""
-    from taskclf_tray.core.time import from_us
-    from taskclf_tray.labels.spans import goes_on
-
     period = time_options.columns(from_us(span.start_us), from_us(span.end_us))
     sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
     on = ", goes on" if goes_on(span, now) else ""

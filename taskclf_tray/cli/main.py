@@ -11,47 +11,59 @@ if __name__ == "__main__":  # as `python -m taskclf_tray`: handlers of stop sign
     runpy.run_module("taskclf_tray", run_name="__main__")  # ends with SystemExit
 
 import argparse
+import contextlib
+import importlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from taskclf_tray import __version__
-from taskclf_tray.cli import (
-    config,
-    doctor,
-    infer,
-    labels,
-    model,
-    monitor,
-    policy,
-    queue,
-    report,
-    run,
-    train,
-)
-from taskclf_tray.cli.arguments import Parser, UsageError, parse
+from taskclf_tray.cli.arguments import ALONE, DEFAULT_COMMAND, Parser, UsageError, parse
 from taskclf_tray.cli.output import print_error, settle_output
-from taskclf_tray.core.errors import TaskclfError, file_error
+from taskclf_tray.core.errors import TaskclfError, describe_bug, file_error
 from taskclf_tray.core.zones import UPDATE_STEP, forget_unknown_zones, unknown_zones, unknown_zones_note
 from taskclf_tray.system.console import OutputError, complain, prepare_output
 from taskclf_tray.system.stop_signals import Unwinding, exit_code
 
-_GROUPS = (run, doctor, labels, queue, report, monitor, infer, train, model, policy, config)
+_GROUPS: Final = {
+    "run": "run", "demo": "run", "doctor": "doctor", "labels": "labels", "queue": "queue", "report": "report",
+    "monitor": "monitor", "infer": "infer", "train": "train", "model": "model", "policy": "policy",
+    "taxonomy": "config", "config": "config",
+}  # fmt: skip
+"""Each command, and the module of `taskclf_tray.cli` that adds it.
+
+A module is imported when its command may be meant: all of them together take 150 ms and 20 MiB that the app and
+`labels now` have no use for.
+"""
 
 
-def build_parser() -> Parser:
-    """The whole command line; `run` is what happens when no command is named."""
+def build_parser(commands: Iterable[str] = tuple(_GROUPS)) -> Parser:
+    """The command line with these commands, by default all of them."""
     parser = Parser(
         prog="taskclf-tray",
         description="A private, live label for what kind of work the last minute was.",
         epilog="Options may stand before the command or behind it; all commands know --home DIR and --debug.",
     )
     parser.add_argument("--version", action="version", version=f"taskclf-tray {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for group in _GROUPS:
-        group.add_parser(commands)
+    actions = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for group in dict.fromkeys(_GROUPS[command] for command in commands):
+        importlib.import_module(f"taskclf_tray.cli.{group}").add_parser(actions)
     return parser
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options that the words name. Raises UsageError, SystemExit.
+
+    Only the commands that occur among the words are known at first. Where these do not suffice, as for help and for a
+    mistyped command, all of them are.
+    """
+    named = [word for word in words if word in _GROUPS]
+    if named or all(word.startswith("-") and word not in ALONE for word in words):
+        with contextlib.suppress(UsageError):
+            return parse(build_parser(named or [DEFAULT_COMMAND]), words)
+    return parse(build_parser(), words)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = parse(build_parser(), words)
+        options = _parsed(words)
     except UsageError as error:
         complain(str(error))
         raise SystemExit(2) from None
@@ -111,8 +123,6 @@ def _as_sentence(error: Exception) -> TaskclfError:
     """A file that cannot be read or written is a mistake like any other; the rest is a bug, and goes to the log."""
     if isinstance(error, OSError) and error.errno is not None:
         return file_error(error)
-    from taskclf_tray.app.failures import describe_bug
-
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
     return TaskclfError(f"Something unexpected went wrong ({type(error).__name__}).", "--debug shows where.")
 

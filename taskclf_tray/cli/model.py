@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from taskclf_tray.cli.arguments import name_or_path
-from taskclf_tray.cli.output import Served, add_action, add_actions, paths_of, tell
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.models.registry import ActivePointer, BundleInfo
-    from taskclf_tray.models.resolve import ResolvedInferenceConfig
-    from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.cli.arguments import Commands, name_or_path
+from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
+from taskclf_tray.core.errors import ModelError
+from taskclf_tray.labels.learning import Reinference, save_reinference
+from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.promotion import roll_back
+from taskclf_tray.models.registry import (
+    ActivePointer,
+    BundleInfo,
+    active_bundle_dir,
+    bundle_at,
+    list_bundles,
+    read_active,
+    roll_back_active,
+    set_active,
+)
+from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
+from taskclf_tray.models.retention import earlier_choice
+from taskclf_tray.models.selection import inspect_bundle
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
 
 _NAME_HELP = "the model's folder in models/, or its path"
+
+_BY = {
+    "policy": "as models/inference_policy.json says",
+    "active": "as models/active.json says",
+    "best": "as the best there is",
+    "starter": "as the home holds no model yet",
+}
 
 
 def add_parser(commands: Commands) -> None:
@@ -33,8 +54,6 @@ def add_parser(commands: Commands) -> None:
 
 def handle_list(options: argparse.Namespace) -> int:
     """Print the registry."""
-    from taskclf_tray.models.registry import list_bundles
-
     paths = paths_of(options)
     bundles, served = list_bundles(paths.models, is_thorough=True), Served(paths)
     active, active_problem = _active(paths)
@@ -54,9 +73,6 @@ def handle_list(options: argparse.Namespace) -> int:
 
 
 def _active(paths: HomePaths) -> tuple[ActivePointer | None, str | None]:
-    from taskclf_tray.core.errors import ModelError
-    from taskclf_tray.models.registry import active_bundle_dir, read_active
-
     try:
         pointer = read_active(paths.models)
         active_bundle_dir(paths.models)
@@ -95,9 +111,6 @@ def _line(row: dict[str, Any]) -> str:
 
 def handle_inspect(options: argparse.Namespace) -> int:
     """Print one bundle; 1 when it cannot be served."""
-    from taskclf_tray.models.registry import bundle_at
-    from taskclf_tray.models.selection import inspect_bundle
-
     paths = paths_of(options)
     served = Served(paths)
     if options.name is None and served.config is None:
@@ -125,9 +138,6 @@ def _inspection(facts: dict[str, Any]) -> list[str]:
 
 def handle_set_active(options: argparse.Namespace) -> int:
     """Write the pointer and its history."""
-    from taskclf_tray.models.bundle import load_model_bundle
-    from taskclf_tray.models.registry import bundle_at, set_active
-
     paths = paths_of(options)
     folder = bundle_at(paths.models, options.model_id or options.name)
     load_model_bundle(folder)
@@ -138,9 +148,6 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 def handle_rollback(options: argparse.Namespace) -> int:
     """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
-    from taskclf_tray.models.registry import roll_back_active
-    from taskclf_tray.models.retention import earlier_choice
-
     paths = paths_of(options)
     if earlier_choice(paths.models) is not None:
         _roll_back_policy(options, paths)
@@ -151,10 +158,6 @@ def handle_rollback(options: argparse.Namespace) -> int:
 
 def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
     """A running app re-infers its record, now or at its next start."""
-    from taskclf_tray.labels.learning import Reinference, save_reinference
-    from taskclf_tray.models.identity import load_or_create_identity
-    from taskclf_tray.models.promotion import roll_back
-    from taskclf_tray.store.database import Database
 
     def remember(bundle_id: str) -> None:
         if not paths.database.exists():
@@ -184,3 +187,51 @@ def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActiveP
         ]
     facts = {"active": pointer.model_dump(exclude_unset=True), "served": served.facts(), "notes": notes}
     tell(options, facts, [f"Active: {pointer.model_dir}", *served.lines(), *notes], is_done=True)
+
+
+class Served:
+    """What a home serves now and why, or why it serves nothing."""
+
+    def __init__(self, paths: HomePaths) -> None:
+        self.config: ResolvedInferenceConfig | None = None
+        self.error: ModelResolutionError | None = None
+        self._paths = paths
+        try:
+            self.config = resolve_inference_config(paths.models)
+        except ModelResolutionError as error:
+            self.error = error
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.config is None:
+            assert self.error is not None
+            excluded = [] if self.error.report is None else self.error.report.excluded
+            report = [{"model": item.model_id, "reason": item.reason} for item in excluded]
+            return {"model": None, "problem": self.error.title, "excluded": report}
+        return {
+            "model": self.config.bundle_id,
+            "model_version": self.config.model_version,
+            "by": self.config.origin,
+            "reject_threshold": self.config.reject_threshold,
+            "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds or {}),
+            "calibrator_store": self._store(),
+            "warnings": list(self.config.warnings),
+        }
+
+    def lines(self) -> list[str]:
+        """For the person."""
+        if self.config is None:
+            return [f"Served: nothing. {self.error}"]
+        config, store = self.config, self._store()
+        calibrated = f"calibrated by {store}" if store else "not calibrated"
+        return [
+            f"Served: {config.bundle_id}, {_BY.get(config.origin, config.origin)}; "
+            f"reject threshold {config.reject_threshold:g}, {calibrated}.",
+            *(f"  · {warning}" for warning in config.warnings),
+        ]
+
+    def _store(self) -> str | None:
+        store = None if self.config is None else self.config.calibrator_store_dir
+        if store is None:
+            return None
+        return store.relative_to(self._paths.home).as_posix() if store.is_relative_to(self._paths.home) else str(store)

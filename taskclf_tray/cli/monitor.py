@@ -6,19 +6,21 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.arguments import UsageError
+from taskclf_tray.cli.arguments import Commands, UsageError
 from taskclf_tray.cli.context import Record, opened
 from taskclf_tray.cli.output import add_action, add_actions, tell
+from taskclf_tray.core.config import load_config
+from taskclf_tray.core.strict_json import read_json_object
+from taskclf_tray.drift.memory import DriftMemory, Told, load_memory
+from taskclf_tray.drift.story import Story, stories_of, too_little_data, words
+from taskclf_tray.drift.wording import NEVER_CHECKED, NO_DRIFT
+from taskclf_tray.jobs.child import ProgressBar, run_child
+from taskclf_tray.report.days import near_us, read_day
+from taskclf_tray.report.telemetry import DayTelemetry, asks_on, day_telemetry
 from taskclf_tray.system.console import complain
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.drift.memory import DriftMemory, Told
-    from taskclf_tray.drift.story import Story
-    from taskclf_tray.report.telemetry import DayTelemetry
 
 _JOB: Final = "taskclf_tray.jobs.drift"
 _DAY: Final = timedelta(days=1)
@@ -59,9 +61,6 @@ def add_parser(commands: Commands) -> None:
 
 def handle_drift_check(options: argparse.Namespace) -> int:
     """Check now; it tells nobody and queues nothing, as the app's own check does."""
-    from taskclf_tray.drift.story import too_little_data
-    from taskclf_tray.jobs.child import run_child
-
     with opened(options) as record:
         day = options.day or _today(record) - _DAY
         names_apps = _names_apps(record)
@@ -81,8 +80,6 @@ def handle_drift_check(options: argparse.Namespace) -> int:
 
 def handle_show(options: argparse.Namespace) -> int:
     """Print what is remembered of the daily checks."""
-    from taskclf_tray.drift.memory import load_memory
-
     with opened(options, read_only=True) as record:
         memory = load_memory(record.database, record.user_id)
         names_apps = _names_apps(record)
@@ -101,8 +98,6 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    from taskclf_tray.drift.wording import NO_DRIFT
-
     if facts["too_little_data"] is not None:
         yield facts["too_little_data"]
     elif not facts["found"]:
@@ -112,8 +107,6 @@ def _check_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _show_lines(facts: Mapping[str, Any], memory: DriftMemory) -> Iterator[str]:
-    from taskclf_tray.drift.wording import NEVER_CHECKED
-
     if memory.checked_day is None or memory.checked_at is None:
         yield NEVER_CHECKED
         return
@@ -145,8 +138,6 @@ def _found_lately(record: Record, memory: DriftMemory, *, names_apps: bool) -> l
 
 
 def _found(report: Mapping[str, Any], day: date, *, names_apps: bool) -> list[dict[str, Any]]:
-    from taskclf_tray.drift.story import stories_of, words
-
     def fact(story: Story) -> dict[str, Any]:
         return {
             "kind": story.kind,
@@ -158,14 +149,10 @@ def _found(report: Mapping[str, Any], day: date, *, names_apps: bool) -> list[di
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    from taskclf_tray.core.strict_json import read_json_object
-
     return read_json_object(path, _MAX_REPORT_BYTES)
 
 
 def _names_apps(record: Record) -> bool:
-    from taskclf_tray.core.config import load_config
-
     return not load_config(record.paths.config)[0].privacy_notifications
 
 
@@ -211,10 +198,6 @@ def _days(options: argparse.Namespace, today: date) -> Sequence[date]:
 
 def _telemetry_of(record: Record, days: Sequence[date]) -> Iterator[DayTelemetry]:
     """Of each day with a minute on record."""
-    from taskclf_tray.jobs.child import ProgressBar
-    from taskclf_tray.report.days import near_us, read_day
-    from taskclf_tray.report.telemetry import asks_on, day_telemetry
-
     bar = ProgressBar()
     for number, day in enumerate(days, 1):
         bar.show(number, len(days))

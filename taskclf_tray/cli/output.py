@@ -1,4 +1,4 @@
-"""What the commands about models, policy and taxonomy print in common."""
+"""How commands print: an answer as text or JSON, an error as one sentence and its next step."""
 
 from __future__ import annotations
 
@@ -8,26 +8,16 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from taskclf_tray.cli.arguments import add_home
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.system.console import OutputError, can_show, complain, give_up
+from taskclf_tray.system.paths import HomePaths, home_dir
 
-if TYPE_CHECKING:
-    from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig
-    from taskclf_tray.system.paths import HomePaths
-
-    Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 Handler = Callable[[argparse.Namespace], int]
-
-_BY = {
-    "policy": "as models/inference_policy.json says",
-    "active": "as models/active.json says",
-    "best": "as the best there is",
-    "starter": "as the home holds no model yet",
-}
 
 
 def add_actions(parser: argparse.ArgumentParser) -> Actions:
@@ -46,8 +36,6 @@ def add_action(actions: Actions, name: str, handler: Handler, help_text: str) ->
 
 def paths_of(options: argparse.Namespace) -> HomePaths:
     """The places of the home; makes none. What is logged is printed by the commands themselves."""
-    from taskclf_tray.system.paths import HomePaths, home_dir
-
     logging.getLogger("taskclf_tray").addHandler(logging.NullHandler())
     return HomePaths(home_dir(options.home))
 
@@ -102,53 +90,3 @@ def settle_output() -> None:
             stream.flush()
         except (OSError, ValueError):  # ValueError: a closed one
             give_up(stream)
-
-
-class Served:
-    """What a home serves now and why, or why it serves nothing."""
-
-    def __init__(self, paths: HomePaths) -> None:
-        from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
-
-        self.config: ResolvedInferenceConfig | None = None
-        self.error: ModelResolutionError | None = None
-        self._paths = paths
-        try:
-            self.config = resolve_inference_config(paths.models)
-        except ModelResolutionError as error:
-            self.error = error
-
-    def facts(self) -> dict[str, Any]:
-        """For JSON."""
-        if self.config is None:
-            assert self.error is not None
-            excluded = [] if self.error.report is None else self.error.report.excluded
-            report = [{"model": item.model_id, "reason": item.reason} for item in excluded]
-            return {"model": None, "problem": self.error.title, "excluded": report}
-        return {
-            "model": self.config.bundle_id,
-            "model_version": self.config.model_version,
-            "by": self.config.origin,
-            "reject_threshold": self.config.reject_threshold,
-            "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds or {}),
-            "calibrator_store": self._store(),
-            "warnings": list(self.config.warnings),
-        }
-
-    def lines(self) -> list[str]:
-        """For the person."""
-        if self.config is None:
-            return [f"Served: nothing. {self.error}"]
-        config, store = self.config, self._store()
-        calibrated = f"calibrated by {store}" if store else "not calibrated"
-        return [
-            f"Served: {config.bundle_id}, {_BY.get(config.origin, config.origin)}; "
-            f"reject threshold {config.reject_threshold:g}, {calibrated}.",
-            *(f"  · {warning}" for warning in config.warnings),
-        ]
-
-    def _store(self) -> str | None:
-        store = None if self.config is None else self.config.calibrator_store_dir
-        if store is None:
-            return None
-        return store.relative_to(self._paths.home).as_posix() if store.is_relative_to(self._paths.home) else str(store)

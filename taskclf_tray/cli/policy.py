@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from taskclf_tray.cli.arguments import name_or_path
-from taskclf_tray.cli.output import Served, add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.arguments import Commands, name_or_path
+from taskclf_tray.cli.model import Served
+from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import PolicyValidationError
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
+from taskclf_tray.core.strict_json import BadJsonError, read_bounded
+from taskclf_tray.models.draft_policy import policy_by_hand
+from taskclf_tray.models.policy import (
+    MAX_POLICY_BYTES,
+    read_inference_policy,
+    remove_inference_policy,
+    save_inference_policy,
+)
+from taskclf_tray.models.resolve import find_policy_problems
 
 
 def add_parser(commands: Commands) -> None:
@@ -48,9 +55,6 @@ def _threshold(word: str) -> float:
 
 def handle_create(options: argparse.Namespace) -> int:
     """Write it; an existing one is replaced only by force."""
-    from taskclf_tray.models.draft_policy import policy_by_hand
-    from taskclf_tray.models.policy import save_inference_policy
-
     paths = paths_of(options)
     if not options.force and (paths.policy.exists() or paths.policy.is_symlink()):
         raise PolicyValidationError(f"There is already a policy: {paths.policy}.", "Add --force to replace it.")
@@ -106,8 +110,6 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 def handle_remove(options: argparse.Namespace) -> int:
     """Remove it; none to remove is no failure."""
-    from taskclf_tray.models.policy import remove_inference_policy
-
     paths = paths_of(options)
     was_there = remove_inference_policy(paths.models)
     served = Served(paths)
@@ -118,8 +120,6 @@ def handle_remove(options: argparse.Namespace) -> int:
 
 
 def _problems(models_dir: Path) -> list[PolicyValidationError]:
-    from taskclf_tray.models.resolve import find_policy_problems
-
     return find_policy_problems(models_dir)
 
 
@@ -128,8 +128,6 @@ def _fact(problem: PolicyValidationError) -> dict[str, Any]:
 
 
 def _policy(models_dir: Path) -> dict[str, Any] | None:
-    from taskclf_tray.models.policy import read_inference_policy
-
     try:
         return read_inference_policy(models_dir).model_dump()
     except PolicyValidationError:
@@ -138,9 +136,6 @@ def _policy(models_dir: Path) -> dict[str, Any] | None:
 
 def _content(path: Path) -> str | None:
     """The text of the file, as far as it is one; None when there is no file."""
-    from taskclf_tray.core.strict_json import BadJsonError, read_bounded
-    from taskclf_tray.models.policy import MAX_POLICY_BYTES
-
     if not path.exists() and not path.is_symlink():
         return None
     try:

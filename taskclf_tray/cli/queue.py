@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.arguments import OutputPlace, file_path
+from taskclf_tray.cli.arguments import Commands, OutputPlace, file_path
 from taskclf_tray.cli.context import Record, add_label, opened, zone_name
-from taskclf_tray.cli.output import add_action, add_actions, print_answer, tell
+from taskclf_tray.cli.output import Actions, add_action, add_actions, print_answer, tell
 from taskclf_tray.core.errors import LabelError
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.cli.output import Actions
-    from taskclf_tray.labels.asking_state import AskingState
-    from taskclf_tray.labels.request import LabelRequest
-    from taskclf_tray.store.requests import AskOutcome
+from taskclf_tray.core.plain_text import printable
+from taskclf_tray.core.time import to_us
+from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switched, update_asking
+from taskclf_tray.labels.queue_file import export_queue, import_into, read_queue_file, write_queue_file
+from taskclf_tray.labels.request import LabelRequest, from_record
+from taskclf_tray.store.requests import AskOutcome
 
 _SHOWN_ENTRIES: Final = 20
 _REASONS: Final = {"low_confidence": "unsure", "drift": "unusual", "audit": "at random", "gap": "away"}
@@ -155,8 +154,6 @@ def handle_skip(options: argparse.Namespace) -> int:
 
 
 def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
-    from taskclf_tray.core.time import to_us
-
     record.database.asks.settle(request.request_id, outcome, to_us(record.now))
 
 
@@ -165,9 +162,6 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
 
 def handle_export(options: argparse.Namespace) -> int:
     """Write or print every entry there ever was."""
-    from taskclf_tray.labels.queue_file import export_queue, write_queue_file
-    from taskclf_tray.labels.request import from_record
-
     with opened(options, read_only=True) as record, record.database.reading():
         requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
     if options.out is None:
@@ -183,8 +177,6 @@ def handle_export(options: argparse.Namespace) -> int:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Merge a list into the queue."""
-    from taskclf_tray.labels.queue_file import import_into, read_queue_file
-
     with opened(options) as record:
         requests = read_queue_file(options.file)
         own = [request for request in requests if request.user_id == record.user_id]
@@ -207,8 +199,6 @@ def _count(number: int) -> str:
 
 def handle_asking(options: argparse.Namespace) -> int:
     """Switch, when a mode is named; then show the state."""
-    from taskclf_tray.labels.asking_state import load_asking, switched, update_asking
-
     with opened(options) as record:
         if options.mode is None:
             state = load_asking(record.database, record.user_id)
@@ -223,9 +213,8 @@ def handle_asking(options: argparse.Namespace) -> int:
 
 
 def _asking_facts(record: Record, state: AskingState) -> dict[str, Any]:
+    # the settings and their checks, which `labels now` has no use for
     from taskclf_tray.core.config import load_config
-    from taskclf_tray.core.time import to_us
-    from taskclf_tray.labels.asking_state import effective_cap
 
     asks_per_day = load_config(record.paths.config)[0].asks_per_day
     today = time_options.local(record.now).date().isoformat()
@@ -267,6 +256,7 @@ def _asking_lines(facts: dict[str, Any], record: Record, state: AskingState) -> 
 
 def waiting_in(record: Record) -> list[LabelRequest]:
     """What waits, the least sure first."""
+    # its rows load numpy, which is half of the time that `labels now` takes
     from taskclf_tray.labels.queue import ActiveLabelingQueue
 
     waiting = {request.request_id for request in record.labels.waiting(record.now)}
@@ -291,8 +281,6 @@ def _common_length(left: str, right: str) -> int:
 
 def find(record: Record, word: str) -> LabelRequest:
     """What waits under this id, or under the only id that begins so. Raises LabelError."""
-    from taskclf_tray.labels.request import from_record
-
     with record.database.reading():
         every = [from_record(one) for one in record.database.requests.all(record.user_id)]
     exact = next((request for request in every if request.request_id == word), None)
@@ -336,6 +324,4 @@ def closed(request: LabelRequest) -> LabelError:
 
 
 def _shown(word: str) -> str:
-    from taskclf_tray.labels.spans import printable
-
     return f"“{printable(word)}”"

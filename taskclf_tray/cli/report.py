@@ -6,22 +6,22 @@ import argparse
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.arguments import OutputPlace, UsageError, file_path
+from taskclf_tray.cli.arguments import Commands, OutputPlace, UsageError, file_path
 from taskclf_tray.cli.context import Record, opened, zone_name
 from taskclf_tray.cli.output import add_action, add_actions, print_answer, print_json
 from taskclf_tray.cli.time_options import WEEK_EXAMPLES, week_of
+from taskclf_tray.core.atomic import json_text, write_bytes_atomic
 from taskclf_tray.core.errors import StoreError
+from taskclf_tray.labels.categories import Categories, categories_in_force
+from taskclf_tray.report import weekly as weeks
+from taskclf_tray.report.daily import DailyReport, daily_report
+from taskclf_tray.report.days import Day, load_day
+from taskclf_tray.report.table import csv_text, daily_lines, day_name, weekly_lines
+from taskclf_tray.report.weekly import WeeklyReport
 from taskclf_tray.system.console import complain
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.labels.categories import Categories
-    from taskclf_tray.report.daily import DailyReport
-    from taskclf_tray.report.days import Day
-    from taskclf_tray.report.weekly import WeeklyReport
 
 _FORMATS = ("json", "csv", "png")
 _ENDINGS = {".json": "json", ".csv": "csv", ".png": "png", ".txt": "table", "": "table"}
@@ -69,8 +69,6 @@ def _week(word: str) -> date:
 def handle_daily(options: argparse.Namespace) -> int:
     """Print or write the report of a day."""
     kind = _kind(options)
-    from taskclf_tray.report.table import daily_lines, day_name
-
     with opened(options, read_only=True) as record:
         answer = _Answer(kind, options, record)
         day = options.day or answer.today
@@ -90,9 +88,6 @@ def handle_daily(options: argparse.Namespace) -> int:
 def handle_weekly(options: argparse.Namespace) -> int:
     """Print or write the report of a week."""
     kind = _kind(options)
-    from taskclf_tray.report import weekly as weeks
-    from taskclf_tray.report.table import day_name, weekly_lines
-
     with opened(options, read_only=True) as record:
         answer = _Answer(kind, options, record)
         dates = weeks.week_of(options.week or options.day or answer.today)
@@ -123,9 +118,6 @@ class _Answer:
 
     def read(self, dates: Sequence[date]) -> list[DailyReport]:
         """One day at a time is kept in memory, but for a picture those of the last call."""
-        from taskclf_tray.report.daily import daily_report
-        from taskclf_tray.report.days import load_day
-
         self._days, reports = [], []
         for day in dates:
             loaded = load_day(self._record.database, self._record.user_id, day, zone_name(), self._categories)
@@ -146,16 +138,12 @@ class _Answer:
         return self.text(f"{sentence}\n")
 
     def json(self, facts: dict[str, Any]) -> int:
-        from taskclf_tray.core.atomic import json_text
-
         if self._out is None:
             print_json(facts)
             return 0
         return self.text(json_text(facts))
 
     def csv(self, days: Sequence[DailyReport]) -> int:
-        from taskclf_tray.report.table import csv_text
-
         return self.text(csv_text(days))
 
     def text(self, text: str) -> int:
@@ -167,14 +155,13 @@ class _Answer:
 
     def picture(self, report: DailyReport | WeeklyReport, name: str) -> int:
         """To the file, else beside what the app writes of a day."""
+        # loads Pillow, 60 ms that no report in words has a use for
         from taskclf_tray.report.picture import picture_png
 
         path = self._record.paths.outputs / f"report_{name}.png" if self._out is None else self._out
         return self._write(path, picture_png(self._days, report, self._categories.taxonomy))
 
     def _write(self, path: Path, data: bytes) -> int:
-        from taskclf_tray.core.atomic import write_bytes_atomic
-
         words = "" if self._out is None else OutputPlace(path).words
         write_bytes_atomic(path, data)
         print_answer(f"Written to {path}{words}.\n", is_done=True)
@@ -200,8 +187,6 @@ def _kind(options: argparse.Namespace) -> str:
 
 def _categories_of(record: Record) -> Categories:
     """The home's categories; with a broken file those of its last valid state, as in the app."""
-    from taskclf_tray.labels.categories import Categories, categories_in_force
-
     taxonomy, problem = categories_in_force(record.database, record.paths.taxonomy)
     if problem is not None:
         shown = "the core labels are shown" if taxonomy is None else "your last valid categories are shown"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from taskclf_tray.cli.arguments import add_host, add_times, file_path
 from taskclf_tray.cli.context import zone_name
-from taskclf_tray.cli.output import add_action, paths_of, tell
+from taskclf_tray.cli.output import Actions, add_action, paths_of, tell
+from taskclf_tray.jobs.child import ProgressBar, run_child
 from taskclf_tray.system.console import complain
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.output import Actions
 
 _JOB: Final = "taskclf_tray.jobs.retrain"
 
@@ -56,8 +54,6 @@ def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
 
 def handle(options: argparse.Namespace) -> int:
     """Run the job, tell how it goes; 0 whether the new model was promoted or refused."""
-    from taskclf_tray.jobs.child import ProgressBar, run_child
-
     bar = ProgressBar()
 
     def on_event(event: dict[str, Any]) -> None:

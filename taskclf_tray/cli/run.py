@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from taskclf_tray.cli.arguments import add_home, file_path
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
+from taskclf_tray.cli.arguments import Commands, add_home, file_path
+from taskclf_tray.ui.app import Options, run
 
 PERSONAS = ("developer", "writer", "analyst", "manager", "student", "browser-only")
 
@@ -39,8 +36,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace) -> int:
     """Start."""
-    from taskclf_tray.ui.app import Options, run
-
     return run(
         Options(
             home=options.home,
@@ -78,8 +73,6 @@ def _speed(word: str) -> float:
 
 def handle_demo(options: argparse.Namespace) -> int:
     """Start with a simulated person."""
-    from taskclf_tray.ui.app import Options, run
-
     return run(
         Options(
             home=options.home,

@@ -12,6 +12,7 @@ from typing import Final
 
 from taskclf_tray.cli import context
 from taskclf_tray.cli.context import zone_name
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import day_bounds
 from taskclf_tray.core.zones import zone
 from taskclf_tray.system.local_zone import local_time
@@ -153,8 +154,6 @@ def _local(naive: datetime) -> datetime:
 
 
 def _wrong(word: str, right: str) -> argparse.ArgumentTypeError:
-    from taskclf_tray.labels.spans import printable
-
     return argparse.ArgumentTypeError(f"“{printable(word)}” is not understood; write {right}")
 
 

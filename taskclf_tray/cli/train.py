@@ -8,21 +8,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from taskclf_tray.cli import time_options
-from taskclf_tray.cli.arguments import file_path, name_or_path
-from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.arguments import Commands, file_path, name_or_path
+from taskclf_tray.cli.output import Actions, add_action, add_actions, paths_of, tell
 from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
+from taskclf_tray.core.time import to_us
+from taskclf_tray.jobs.child import ProgressBar, run_child
+from taskclf_tray.models.registry import BundleInfo, list_bundles
+from taskclf_tray.models.selection import bound_calibrator_stores
 from taskclf_tray.system.console import complain
-
-if TYPE_CHECKING:
-    from taskclf_tray.cli.arguments import Commands
-    from taskclf_tray.cli.output import Actions
-    from taskclf_tray.models.registry import BundleInfo
-    from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.system.paths import HomePaths
 
 _JOB: Final = "taskclf_tray.jobs.train"
 
@@ -256,8 +255,6 @@ def _evaluation(facts: Mapping[str, Any]) -> list[str]:
 
 def handle_list(options: argparse.Namespace) -> int:
     """Print the bundles; what cannot be served is named with its reason."""
-    from taskclf_tray.models.registry import list_bundles
-
     paths = paths_of(options)
     table = [_row(paths, info) for info in list_bundles(paths.models, is_thorough=True)]
     lines = [line for row in table for line in _row_lines(row)] or [f"There is no model in {paths.models}."]
@@ -266,8 +263,6 @@ def handle_list(options: argparse.Namespace) -> int:
 
 
 def _row(paths: HomePaths, info: BundleInfo) -> dict[str, Any]:
-    from taskclf_tray.models.selection import bound_calibrator_stores
-
     metadata = info.metadata
     params = {} if metadata is None else metadata.params
     stores = [] if metadata is None else bound_calibrator_stores(paths.home, info.name, metadata.schema_hash)
@@ -306,9 +301,6 @@ def _row_lines(row: Mapping[str, Any]) -> list[str]:
 
 def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Run the job with a progress bar; its outcome."""
-    from taskclf_tray.core.time import to_us
-    from taskclf_tray.jobs.child import ProgressBar, run_child
-
     bar = ProgressBar()
 
     def on_event(event: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ Foreign exceptions (requests, sqlite3, OSError, …) are mapped once, where they
 from __future__ import annotations
 
 import errno
+import traceback
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -183,3 +184,13 @@ def file_error(error: OSError, place: Path | str | None = None) -> TaskclfError:
         f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
         "Check the permissions of the home and the free space on its disk.",
     )
+
+
+def describe_bug(error: BaseException) -> str:
+    """Describe an unexpected error for the log by its type and its places in the code, innermost frame last.
+
+    The message is left out: it may quote a value, and a value may be a window title.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames]
+    return " > ".join([*places, type(error).__name__])

@@ -48,3 +48,9 @@ def readable(sentence: str) -> str:
     if len(sentence) <= _MOST_CHARACTERS:
         return sentence
     return f"{sentence[:_KEPT_AT_START]}…{sentence[_KEPT_AT_START - _MOST_CHARACTERS :]}"
+
+
+def printable(text: str, length: int = 40) -> str:
+    """What a file or a command line holds, fit for a message: short, one line, nothing that steers a terminal."""
+    cut = text[:length]
+    return "".join(char if char.isprintable() else "�" for char in cut) + ("…" if len(text) > length else "")

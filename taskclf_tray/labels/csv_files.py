@@ -16,10 +16,11 @@ from typing import Final
 
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.regular_files import TooLargeError, read_regular
 from taskclf_tray.core.time import as_utc, zone
 from taskclf_tray.core.types import LabelSpan
-from taskclf_tray.labels.spans import checked_span, label_span, printable
+from taskclf_tray.labels.spans import checked_span, label_span
 from taskclf_tray.store.labels import SpanRecord
 
 CSV_COLUMNS: Final = ("start_ts", "end_ts", "label", "provenance", "user_id", "confidence")

@@ -9,6 +9,7 @@ from typing import Final, cast, get_args
 
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.intervals import subtract
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.blocks import MIN_BLOCK_SECONDS
@@ -332,12 +333,6 @@ def label_span(record: SpanRecord) -> LabelSpan:
         from_us(record.start_us), from_us(record.end_us), record.label, record.provenance, record.user_id,
         record.confidence,
     )  # fmt: skip
-
-
-def printable(text: str, length: int = 40) -> str:
-    """What a file or a command line holds, fit for a message: short, one line, nothing that steers a terminal."""
-    cut = text[:length]
-    return "".join(char if char.isprintable() else "�" for char in cut) + ("…" if len(text) > length else "")
 
 
 def _period(start: datetime, end: datetime) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.taxonomy_config import DEFAULT_COLORS, TaxonomyConfig
-from taskclf_tray.labels.spans import printable
 
 PAPER: Final = "#ffffff"
 INK: Final = "#1b2026"

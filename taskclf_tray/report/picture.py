@@ -14,10 +14,10 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 from taskclf_tray.core.intervals import Interval
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.zones import stored_zone
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
-from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, bucket_parts, duration, own_ui_label
 from taskclf_tray.report.daily import DailyReport
 from taskclf_tray.report.days import Day, day_bounds_us

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
+from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.core.zones import stored_zone
-from taskclf_tray.labels.spans import printable
 from taskclf_tray.report.bucket_parts import apportion_minutes, duration
 from taskclf_tray.report.daily import DailyReport, FocusBlock
 from taskclf_tray.report.weekly import WeeklyReport

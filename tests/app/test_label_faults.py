@@ -27,8 +27,8 @@ import pytest
 from taskclf_tray.app import worker as runtime_module
 from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
 from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.snapshot import LabelView, Snapshot
+from taskclf_tray.app.text import Message
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from taskclf_tray.app import serving as serving_module
-from taskclf_tray.app.serving import Message, Overrides, Serving
+from taskclf_tray.app.serving import Overrides, Serving
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.smoothing import (
     BUILT_IN_TRANSITIONS,
     DEFAULT_SMOOTHER,

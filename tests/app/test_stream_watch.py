@@ -10,8 +10,8 @@ import pytest
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.app import text
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.stream_watch import StreamWatch
+from taskclf_tray.app.text import Message
 from taskclf_tray.store.database import Database
 from tests.support.worker_rig import Rig, until
 

@@ -12,8 +12,8 @@ import pytest
 from taskclf_tray.app import text
 from taskclf_tray.app.clock_watch import ZoneWatch
 from taskclf_tray.app.commands import Pause
-from taskclf_tray.app.serving import Message
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.text import Message
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import local_day_bounds, to_us
 from taskclf_tray.core.zones import known_zone, unknown_zones
