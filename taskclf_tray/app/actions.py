@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from taskclf_tray.app import text
@@ -19,7 +19,9 @@ from taskclf_tray.app.commands import (
     OpenLog,
     PickModel,
     ReloadNow,
+    TellStatus,
 )
+from taskclf_tray.app.services import Service
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.text import Message
@@ -49,13 +51,27 @@ def file_trouble() -> Iterator[None]:
         ) from error
 
 
-def perform(session: Session, command: Command) -> list[Message]:
+class MenuCommands(Service):
+    """Carries out the entries of the menu that open files, choose a model or ask how things stand."""
+
+    def __init__(self, session: Session, snapshot: Callable[[], Snapshot]) -> None:
+        self._session = session
+        self._snapshot = snapshot
+
+    def on_command(self, command: Command) -> list[Message] | None:
+        """Carry out one entry. Raises TaskclfError for what the person has to know."""
+        if isinstance(command, TellStatus):
+            return [tell_status(self._session, self._snapshot())]
+        return perform(self._session, command)
+
+
+def perform(session: Session, command: Command) -> list[Message] | None:
     """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
     with file_trouble():
         return _perform(session, command)
 
 
-def _perform(session: Session, command: Command) -> list[Message]:
+def _perform(session: Session, command: Command) -> list[Message] | None:
     match command:
         case EditPolicy():
             return edit_policy(session)
@@ -74,7 +90,7 @@ def _perform(session: Session, command: Command) -> list[Message]:
             session.forget_bundles()
             return session.serving.reload()
         case _:
-            raise TypeError(f"{type(command).__name__} is no command of the worker")
+            return None
 
 
 def tell_status(session: Session, snapshot: Snapshot) -> Message:

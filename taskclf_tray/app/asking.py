@@ -16,7 +16,9 @@ from typing import Final
 from taskclf_tray.app import text
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.questions import ASK_TAG, AskFacts, AwayWatch, question_notice
+from taskclf_tray.app.services import Service, Tick
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.asking_state import effective_cap, load_asking, review_backoff, update_asking
 from taskclf_tray.labels.blocks import Block, is_long_enough
@@ -32,7 +34,7 @@ from taskclf_tray.labels.budget import (
 )
 from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
-from taskclf_tray.record.recorder import LiveLabel
+from taskclf_tray.record.recorder import LiveLabel, StepResult
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.paths import home_dir
 
@@ -43,7 +45,7 @@ _SLEEP: Final = timedelta(minutes=10)
 _REVIEW_EVERY: Final = timedelta(hours=1)
 
 
-class Asker:
+class Asker(Service):
     """One for each session; runs in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher) -> None:
@@ -63,12 +65,20 @@ class Asker:
         self._failed: set[int] = set()
         self._open: str | None = None
 
-    def resumed(self) -> None:
-        """A pause or private mode has ended."""
-        self._resumed_at = self._session.now()
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Note the end of a pause, and take back a question that was answered in another place."""
+        if tick.has_resumed:
+            self._resumed_at = self._session.now()
+        if tick.has_new_labels:
+            self._withdraw_answered()
+        return []
 
-    def after_step(self, live: LiveLabel | None, *, has_new_minutes: bool) -> None:
-        """The record is up to date: queue what has closed, and ask when it is worth it."""
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Queue the blocks that have closed, and ask when it is worth it."""
+        self._follow(step.live, has_new_minutes=bool(step.finalised or step.revised))
+        return []
+
+    def _follow(self, live: LiveLabel | None, *, has_new_minutes: bool) -> None:
         now = self._session.now()
         if now - self._seen_at > _SLEEP:
             self._resumed_at = now
@@ -83,7 +93,7 @@ class Asker:
         if self._breakpoint_at is not None and now - self._breakpoint_at <= LONGEST_DEFERRAL:
             self._ask_if_worth_it(live, now)
 
-    def withdraw_answered(self) -> None:
+    def _withdraw_answered(self) -> None:
         """Take the open question back when it was answered in another place."""
         if self._open is None:
             return

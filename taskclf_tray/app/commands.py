@@ -1,9 +1,14 @@
-"""What the person can tell the worker; sent through one queue, carried out in its thread."""
+"""What the person can tell the app, and the queue through which it is told."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from taskclf_tray.labels.asking_state import AskingMode
 
@@ -159,3 +164,48 @@ Command = (
     | ReloadNow
     | TellStatus
 )
+
+
+LabelCommands: TypeAlias = "queue.SimpleQueue[LabelCommand | None]"
+"""Carried out in order; None ends the label writer."""
+
+
+class CommandQueue:
+    """Sorts commands into three lanes. Any thread may put; the lanes of the worker are read by it alone.
+
+    Privacy goes before everything else: those commands are also taken right before every request to the source, and
+    one that could not be written down stays, so that nothing is read until it is. Labels have a thread of their own.
+    """
+
+    def __init__(self) -> None:
+        self.labels: LabelCommands = queue.SimpleQueue()
+        """For the label writer. What is said between two sessions waits here for the next."""
+        self._private: deque[PrivacyCommand] = deque()
+        self._others: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
+
+    def put(self, command: Command) -> None:
+        """Queue a command for its owner."""
+        if isinstance(command, Pause | Resume | PrivateMode):
+            self._private.append(command)
+            self.wake()
+        elif isinstance(command, LabelCommand):
+            self.labels.put(command)
+        else:
+            self._others.put(command)
+
+    def wake(self) -> None:
+        """Let the worker look at the commands of privacy, and whether it should stop."""
+        self._others.put(None)
+
+    def private(self) -> Iterator[PrivacyCommand]:
+        """The commands of privacy, oldest first. Each leaves the queue once the caller asks for the next one."""
+        while self._private:
+            yield self._private[0]
+            self._private.popleft()
+
+    def others(self, wait_seconds: float) -> Iterator[Command | None]:
+        """Wait for a command, then yield all there are; None stands for a call of `wake`."""
+        with contextlib.suppress(queue.Empty):
+            yield self._others.get(timeout=wait_seconds)
+            while True:
+                yield self._others.get_nowait()

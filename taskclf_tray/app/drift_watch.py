@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.publisher import Publisher
+from taskclf_tray.app.services import Service
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import TaskclfError, describe_bug
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import local_date as date_in_zone
@@ -28,6 +30,7 @@ from taskclf_tray.drift.wording import TOO_SHORT
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.queue import ActiveLabelingQueue
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.report.days import local_date, near_us
 from taskclf_tray.store.database import Database
 
@@ -65,7 +68,7 @@ class _ActiveMinutes:
         return self.count
 
 
-class DriftWatch:
+class DriftWatch(Service):
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
@@ -85,14 +88,16 @@ class DriftWatch:
         """Whether a check is under way."""
         return self._thread is not None and self._thread.is_alive()
 
-    def after_step(self, *, has_new_minutes: bool) -> None:
-        """The record is up to date: begin the day's check when it is due."""
-        if self.is_checking:
-            return
-        if self._thread is not None:
-            self._finish()
-        if not has_new_minutes:
-            return
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Begin the day's check when it is due."""
+        if not self.is_checking:
+            if self._thread is not None:
+                self._finish()
+            if step.finalised:
+                self._start_if_due()
+        return []
+
+    def _start_if_due(self) -> None:
         now, zone_name = self._session.now(), self._session.time_zone()
         today = date_in_zone(now, zone_name)
         if self._is_due(today - _DAY) and self._has_begun(today):

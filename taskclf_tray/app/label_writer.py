@@ -20,6 +20,7 @@ from taskclf_tray.app.commands import (
     AnswerRequest,
     LabelBlock,
     LabelCommand,
+    LabelCommands,
     NoticePressed,
     SetAsking,
     SkipRequest,
@@ -28,6 +29,7 @@ from taskclf_tray.app.commands import (
 from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.questions import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
+from taskclf_tray.app.services import Service
 from taskclf_tray.app.snapshot import LabelView
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError
@@ -57,11 +59,7 @@ class DeskSurroundings:
     """Whether the record has lost its place."""
 
 
-LabelCommands = queue.SimpleQueue["LabelCommand | None"]
-"""Carried out in order; None ends the writer."""
-
-
-class LabelWriter:
+class LabelWriter(Service):
     """Started and stopped by the worker, with its session.
 
     `commands` outlives it: what is said between two sessions waits there for the next desk.
@@ -77,7 +75,7 @@ class LabelWriter:
         """Begin to write."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Write what was sent so far, then end; what a record could not take that has lost its place waits."""
         self._commands.put(None)
         self._thread.join()

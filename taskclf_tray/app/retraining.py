@@ -19,9 +19,10 @@ from typing import Any, Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.actions import file_trouble
-from taskclf_tray.app.commands import LearningCommand, RetrainNow, RollBack, StopRetraining, TellModel
+from taskclf_tray.app.commands import Command, RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.publisher import Publisher
+from taskclf_tray.app.services import Service, Tick
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
 from taskclf_tray.app.text import Message
@@ -62,7 +63,7 @@ class _Running:
     ending: dict[str, Any] | TaskclfError | None = None
 
 
-class LearningWatch:
+class LearningWatch(Service):
     """One for each session; every method runs in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
@@ -92,12 +93,12 @@ class LearningWatch:
             can_roll_back=follows and not self.is_training and self._earlier_choice() is not None,
         )
 
-    def obey(self, command: LearningCommand) -> list[Message]:
-        """Carry out a click; what the person is told. Raises TaskclfError."""
+    def on_command(self, command: Command) -> list[Message] | None:
+        """Carry out a click under Prediction Model. Raises TaskclfError."""
         with file_trouble():
-            return self._handle(command)
+            return self._carried_out(command)
 
-    def _handle(self, command: LearningCommand) -> list[Message]:
+    def _carried_out(self, command: Command) -> list[Message] | None:
         match command:
             case RetrainNow():
                 return self._retrain(is_weekly=False)
@@ -109,16 +110,15 @@ class LearningWatch:
                 return self._roll_back()
             case TellModel():
                 return [self._status()]
+            case _:
+                return None
 
-    def tick(self, *, is_caught_up: bool) -> list[Message]:
-        """About once a second: take in a training that has ended, begin one that is due, re-infer some of the record.
-
-        Returns what the person is told.
-        """
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Take in a training that has ended, begin one that is due, re-infer some of the record."""
         told: list[Message] = []
         if self._running is not None and self._running.ending is not None:
             told += self._ended(self._running)
-        if is_caught_up:
+        if tick.is_caught_up:
             self._rewrite_some()
             if self._running is None and time.monotonic() >= self._check_at:
                 told += self._begin_if_due()

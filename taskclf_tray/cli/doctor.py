@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from taskclf_tray.app.doctor import CheckResult, check_everything
+from taskclf_tray.app import doctor as checks
+from taskclf_tray.app.doctor import CheckResult
 from taskclf_tray.cli.arguments import Commands, add_home
 from taskclf_tray.cli.output import print_answer, print_json
 from taskclf_tray.core.config import Config
@@ -29,7 +30,7 @@ def add_parser(commands: Commands) -> None:
 
 def handle(options: argparse.Namespace) -> int:
     """Check, print; 0 when nothing failed."""
-    findings = check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
+    findings = checks.check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
     if options.json:
         print_json([_facts(finding) for finding in findings])
     else:

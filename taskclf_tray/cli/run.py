@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from taskclf_tray.cli.arguments import Commands, add_home, file_path
-from taskclf_tray.ui.app import Options, run
+from taskclf_tray.ui import app
 
 PERSONAS = ("developer", "writer", "analyst", "manager", "student", "browser-only")
 
@@ -36,8 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def handle(options: argparse.Namespace) -> int:
     """Start."""
-    return run(
-        Options(
+    return app.run(
+        app.Options(
             home=options.home,
             models_dir=options.models_dir,
             model_dir=options.model_dir,
@@ -73,8 +73,8 @@ def _speed(word: str) -> float:
 
 def handle_demo(options: argparse.Namespace) -> int:
     """Start with a simulated person."""
-    return run(
-        Options(
+    return app.run(
+        app.Options(
             home=options.home,
             source="simulated",
             is_headless=options.headless or options.json,

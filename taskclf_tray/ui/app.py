@@ -22,7 +22,6 @@ from taskclf_tray.notify.factory import choose_notifier
 from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.log_file import OwnLogHandler
-from taskclf_tray.system.memory import one_arena
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui.headless import JsonLines, StatusLine, run_once
@@ -57,7 +56,6 @@ def run(options: Options) -> int:
 
     Raises TaskclfError for what keeps it from starting.
     """
-    one_arena()
     paths = prepare_home(home_dir(options.home))
     _close_home(paths)
     log_to_file(paths)

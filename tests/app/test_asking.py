@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, UndoLabel
 from taskclf_tray.app.questions import LONGEST_AWAY, NEVER_KEY, OTHER_KEY, SKIP_KEY
 from taskclf_tray.app.serving import Overrides
@@ -29,7 +29,7 @@ from tests.support.worker_rig import START, Rig, until
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """The second day of a person whose model is never sure."""
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.01)
     rig = Rig(tmp_path, overrides=DOUBTFUL)
     database = Database(rig.paths.database)
     yesterday = START.date() - timedelta(days=1)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,7 +24,9 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.core.time import to_us, zone
 from taskclf_tray.drift.memory import DriftMemory, load_memory
 from taskclf_tray.drift.wording import TOO_SHORT
+from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.blocks import Block
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from tests.support.drift_home import DAY, FRIDAY, LAST, THURSDAY, alert, in_figma, report, without_input, working_days
@@ -96,7 +98,7 @@ class Watch:
 
     def step(self) -> bool:
         """A step with new minutes; whether a check is under way then."""
-        self.watch.after_step(has_new_minutes=True)
+        self.watch.on_step(StepResult(finalised=(cast(WindowPrediction, None),)))
         return self.watch.is_checking
 
     def check(self) -> None:
@@ -106,7 +108,7 @@ class Watch:
 
     def end(self) -> None:
         until(lambda: not self.watch.is_checking, "the end of the check")
-        self.watch.after_step(has_new_minutes=False)
+        self.watch.on_step(StepResult())
 
     @property
     def told(self) -> list[str]:

@@ -18,7 +18,7 @@ from taskclf_tray.adapters.apps import AppRegistry, shown_app
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import services, session_loop
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
 from taskclf_tray.app.questions import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main
@@ -95,8 +95,8 @@ def words_of(notices: list[Notice]) -> str:
 def test_questions_answers_and_files_tell_nothing_of_titles_and_addresses(
     is_private: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(runtime_module, "OUTPUT_SECONDS", 0.0)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(services, "OUTPUT_SECONDS", 0.0)
     rig = doubtful(tmp_path, is_private=is_private)
     with everything_logged(rig.paths.log), rig.running() as runtime:
         first = question(rig, runtime)
@@ -181,7 +181,7 @@ def test_any_name_of_an_app_makes_one_short_plain_sentence(reported: str) -> Non
 def test_a_block_in_an_app_without_a_name_is_asked_about_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.01)
     rig = doubtful(tmp_path, is_private=False)
     rig.source._inner = SimulatedSource(NamelessApp("developer", 1), Normaliser(SECRET), clock=rig.clock)
     with rig.running() as runtime:

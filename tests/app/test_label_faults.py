@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
 from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.snapshot import LabelView, Snapshot
@@ -49,7 +49,7 @@ KILLS = 100 if os.environ.get("TASKCLF_FAULTS") == "long" else 3
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     return Rig(tmp_path)
 
 

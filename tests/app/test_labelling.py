@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import LabelBlock, Pause, SetAsking, UndoLabel
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.worker import TrayRuntime
@@ -22,7 +22,7 @@ from tests.support.worker_rig import Rig, until
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     return Rig(tmp_path)
 
 

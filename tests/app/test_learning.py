@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.app import retraining, session_services, text
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import retraining, session_loop, text
 from taskclf_tray.app.commands import RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.snapshot import IconState, LearningView
@@ -37,10 +36,10 @@ PROMOTED = text.model_promoted(FIRST, SENTENCES)
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(retraining, "JOB", JOBS)
     watch = retraining.LearningWatch
-    monkeypatch.setattr(session_services, "LearningWatch", lambda *around: watch(*around, job_module=JOBS))
+    monkeypatch.setattr(session_loop, "LearningWatch", lambda *around: watch(*around, job_module=JOBS))
     return Rig(tmp_path)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import serving as serving_module
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.worker import TrayRuntime, _LabelSuggester
 from taskclf_tray.cli import context as record_module
 from taskclf_tray.cli.main import main
@@ -21,7 +21,7 @@ from tests.support.worker_rig import Rig, until
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     monkeypatch.setattr(serving_module, "_SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(record_module, "now", lambda: rig.clock.now())
     monkeypatch.setattr(record_module, "zone_name", lambda: "UTC")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import LabelBlock
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.worker import TrayRuntime
@@ -31,7 +31,7 @@ WRITTEN = threading.Event()
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     write = Session.write_outputs
 
     def written(session: Session, **options: Any) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import actions, services, session_loop
 from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, TellStatus
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import IconState, Snapshot
@@ -24,7 +24,7 @@ from tests.support.worker_rig import Rig, unreachable, until
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     return Rig(tmp_path)
 
 
@@ -243,7 +243,7 @@ def test_a_switch_closes_one_session_and_opens_another(rig: Rig) -> None:
 
 def test_commands_are_carried_out_in_their_order(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    monkeypatch.setattr(runtime_module.actions, "perform", lambda _, command: done.append(type(command).__name__) or [])
+    monkeypatch.setattr(actions, "perform", lambda _, command: done.append(type(command).__name__) or [])
     with rig.running() as runtime:
         until(lambda: is_live(rig), "a label")
         for command in (ReloadNow(), EditPolicy(), OpenLog(), EditPolicy()):
@@ -256,7 +256,7 @@ def test_a_command_that_fails_is_told_and_the_worker_goes_on(rig: Rig, monkeypat
     def fail(_session: object, _command: object) -> None:
         raise ZeroDivisionError("Quarterly Secret")
 
-    monkeypatch.setattr(runtime_module.actions, "perform", fail)
+    monkeypatch.setattr(actions, "perform", fail)
     with rig.running() as runtime:
         until(lambda: is_live(rig), "a label")
         runtime.send(OpenLog())
@@ -283,8 +283,8 @@ def test_a_desktop_whose_windows_have_no_names_is_told_once(rig: Rig) -> None:
     (step, *_) = rig.watcher.steps
     nameless = step.finalised[0].model_copy(update={"decided_by": "no_window"})
     for count, told in ((15, 0), (1, 1), (30, 1)):
-        runtime._nameless.look((step.finalised[0],) * 15 if told == 0 else ())
-        runtime._nameless.look((nameless,) * count)
+        runtime._context.nameless.look((step.finalised[0],) * 15 if told == 0 else ())
+        runtime._context.nameless.look((nameless,) * count)
         assert len(rig.notifier.told("have no name")) == told
 
 
@@ -298,7 +298,7 @@ def test_the_first_start_is_welcomed_once(rig: Rig) -> None:
 def test_results_that_cannot_be_written_are_told_once_and_cost_no_record(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_module, "OUTPUT_SECONDS", 0.0)
+    monkeypatch.setattr(services, "OUTPUT_SECONDS", 0.0)
     rig.paths.outputs.write_text("a file where the folder should be")
     with rig.running():
         until(lambda: rig.notifier.told("results cannot be written"), "the reason")

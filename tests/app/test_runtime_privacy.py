@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import Pause, PrivateMode, Resume
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import IconState
@@ -21,7 +21,7 @@ from tests.support.worker_rig import START, Rig, until
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     return Rig(tmp_path)
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import doctor
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import doctor, session_loop
 from taskclf_tray.app.unreadable import UnreadableMinutes
 from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.labels.spans import LabelStore
@@ -149,7 +148,7 @@ def test_no_sentence_quotes_the_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_twenty_changed_bytes_do_not_stop_the_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """In the middle of what is stored of minutes, which is nearly all of a record."""
-    monkeypatch.setattr(runtime_module, "TICK_SECONDS", 0.02)
+    monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
     rig = Rig(tmp_path)
     with rig.running() as runtime:
         until(lambda: runtime.snapshot.ui_label, "a label")

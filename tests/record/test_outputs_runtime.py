@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.app import worker as runtime_module
+from taskclf_tray.app import services
 from taskclf_tray.core.time import to_us
 from taskclf_tray.report.telemetry import telemetry_name
 from taskclf_tray.store.database import Database
@@ -23,7 +23,7 @@ MIDNIGHT = MORNING.replace(hour=0)
 
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(runtime_module, "OUTPUT_SECONDS", 0.0)
+    monkeypatch.setattr(services, "OUTPUT_SECONDS", 0.0)
     return Rig(tmp_path)
 
 

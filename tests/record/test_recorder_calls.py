@@ -24,7 +24,7 @@ from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.record.recorder import LiveLabel, Recorder
+from taskclf_tray.record.recorder import LiveLabel, Recorder, StepResult
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
@@ -161,7 +161,7 @@ class Meeting:
         assert recorder is not None
         step = recorder.step(self.clock.now())
         self.live += [step.live] if step.live is not None else []
-        self.asker.after_step(step.live, has_new_minutes=bool(step.finalised or step.revised))
+        self.asker.on_step(step)
         self.asked_at += [self.clock.now()] * (len(self.notifier.notices) - len(self.asked_at))
 
     def waiting(self) -> list[LabelRequest]:
@@ -203,9 +203,9 @@ def test_nobody_is_asked_or_shown_as_away_while_listening(tmp_path: Path) -> Non
 def test_who_moves_the_mouse_in_a_call_is_asked_when_it_has_ended(tmp_path: Path) -> None:
     meeting = Meeting(tmp_path, until=NINE + timedelta(minutes=44))
     touched = dataclasses.replace(meeting.live[-1], is_listening=False, is_still=False, is_meeting=False)
-    meeting.asker.after_step(touched, has_new_minutes=False)
+    meeting.asker.on_step(StepResult(live=touched))
     assert meeting.notifier.notices == []
-    meeting.asker.after_step(dataclasses.replace(touched, is_call=False), has_new_minutes=False)
+    meeting.asker.on_step(StepResult(live=dataclasses.replace(touched, is_call=False)))
     (notice,) = meeting.notifier.notices
     assert notice.title.endswith(":30: Meet?")
     meeting.session.close()

@@ -12,7 +12,7 @@ import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.app.session import Session
-from taskclf_tray.app.session_services import SessionServices
+from taskclf_tray.app.session_loop import SessionLoop
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import Config
@@ -97,12 +97,11 @@ class Desk:
         self.session = Session(self.paths, Config(), lambda _: self.source, time_zone=lambda: "UTC")
         self.session.database._connection.execute("PRAGMA synchronous = OFF")  # no question of the disk
         self.session.serving.config = PipelineConfig(**self.config)
-        self.runtime._session = self.session
-        self.runtime._services = SessionServices(self.session, self.runtime._publisher, self.runtime._said)
+        self.loop = self.runtime._loop = SessionLoop(self.session, self.runtime._context)
 
     def stop(self) -> None:
         """The app ends, if it runs."""
-        self.runtime._close_session()
+        self.loop.close()
 
     def kill(self) -> None:
         """The app is gone without a word."""
@@ -129,10 +128,10 @@ class Desk:
 
     def look(self) -> Snapshot:
         """One poll."""
-        while self.runtime._poll(self.session) == 0.0:
+        while self.loop._poll() == 0.0:
             pass
-        self.runtime._check_files_and_timers(self.session)
-        self.runtime._refresh(self.session)
+        self.loop._tick()
+        self.loop._refresh()
         return self.runtime.snapshot
 
     def work(self, app: str, seconds: float, *, every: float = 5.0) -> Snapshot:

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters import activitywatch
-from taskclf_tray.app import drift_watch, retraining, worker
-from taskclf_tray.app.session import Session
+from taskclf_tray.app import drift_watch, retraining, services, worker
+from taskclf_tray.app.session_loop import SessionLoop
 from taskclf_tray.cli.main import main
-from taskclf_tray.ui import app
 
 SEEN = ".seen"
 CLOCK_SECONDS = 0.2
@@ -36,18 +35,18 @@ class MovedServer(activitywatch.ActivityWatchSource):
         return datetime.fromisoformat(self.clock.read_text()).astimezone(UTC)
 
 
-class MovedRuntime(worker.TrayRuntime):
+class MovedLoop(SessionLoop):
     """The worker as it is; it polls as soon as the clock has moved."""
 
     _seen = ""
     _again = 0.0
 
-    def _poll(self, session: Session) -> float:
+    def _poll(self) -> float:
         clock = MovedServer.clock
         moment = clock.read_text()
         if moment == self._seen and time.monotonic() < self._again:
             return CLOCK_SECONDS
-        wait = super()._poll(session)
+        wait = super()._poll()
         if wait == 0:
             return wait
         if moment != self._seen:
@@ -61,8 +60,8 @@ def run(clock: Path, arguments: list[str]) -> int:
     MovedServer.clock = clock
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(activitywatch, "ActivityWatchSource", MovedServer)
-        patch.setattr(app, "TrayRuntime", MovedRuntime)
-        patch.setattr(worker, "OUTPUT_SECONDS", 0.0)
+        patch.setattr(worker, "SessionLoop", MovedLoop)
+        patch.setattr(services, "OUTPUT_SECONDS", 0.0)
         for child in (drift_watch, retraining):
             patch.setattr(child, "NICENESS", 0)
         return main(arguments)

@@ -1,0 +1,182 @@
+"""What accompanies the record of a session: the seam of its services, and those that are a few lines long."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from taskclf_tray.app import text
+from taskclf_tray.app.commands import Command
+from taskclf_tray.app.failures import Tell, as_problem
+from taskclf_tray.app.session import Session
+from taskclf_tray.app.stream_watch import StreamWatch
+from taskclf_tray.app.text import Message
+from taskclf_tray.core.errors import RecordMovedError
+from taskclf_tray.labels.queue_list import QueueList
+from taskclf_tray.record.recorder import StepResult
+
+log = logging.getLogger(__name__)
+
+OUTPUT_SECONDS = 60.0
+"""The files beside the record are brought up to date this often at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a service is told about once a second."""
+
+    is_caught_up: bool
+    """The record reaches up to now, and no pause keeps it from that."""
+    has_resumed: bool = False
+    """A pause or private mode has ended since the last tick."""
+    has_new_labels: bool = False
+    """The label writer or another process has written since the last tick."""
+
+
+class Service:
+    """One concern beside the record. A session opens its services and closes them in order.
+
+    Each method runs in the worker's thread and may raise TaskclfError, which costs neither a minute nor another
+    service. What a method returns is told to the person.
+    """
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Follow the record, which has just come up to now."""
+        return []
+
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Look at files and timers, about once a second."""
+        return []
+
+    def on_command(self, command: Command) -> list[Message] | None:
+        """Carry out a command of this service. Returns None for a command of another one."""
+        return None
+
+    def close(self) -> None:
+        """End what this service has begun."""
+
+
+class PutBackClock(Service):
+    """Returns what a wrong clock has set aside. Every view has counted without it, so the session restarts."""
+
+    def __init__(self, session: Session) -> None:
+        self._clock = session.clock
+        self.has_given_back = False
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Return it once the record is up to date."""
+        if not self._clock.is_due:
+            return []
+        messages = self._clock.give_back()
+        self.has_given_back = True
+        return messages
+
+
+class GrowingLabel(Service):
+    """Extends the label that the person gave to the current block, until the block ends."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Extend it, or end it."""
+        self._session.grow_label(step.live)
+        return []
+
+
+class DamagedMinutes(Service):
+    """Records damaged minutes again."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Read a few of them from the source again."""
+        return self._session.mend()
+
+
+class SharedQueueList(Service):
+    """Keeps the taskclf tool's list of questions in step with the queue."""
+
+    def __init__(self, session: Session) -> None:
+        session.paths.tool_queue.parent.mkdir(parents=True, exist_ok=True)
+        self._list = QueueList(session.paths.tool_queue, session.database)
+        self._time_zone = session.time_zone
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Write the list after a new minute; else read what the tool has changed."""
+        in_step = self._list.push if step.finalised or step.revised else self._list.pull
+        in_step(self._time_zone())
+        return []
+
+
+class ServedFiles(Service):
+    """Follows edits of policy, model and taxonomy files."""
+
+    def __init__(self, session: Session, without_own: Callable[[list[Message]], list[Message]]) -> None:
+        """`without_own` drops the messages about changes that this program has made itself."""
+        self._serving = session.serving
+        self._without_own = without_own
+
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Serve what has changed."""
+        return self._without_own(self._serving.check())
+
+
+class SourceStreams(Service):
+    """Says once what the source delivers and the app does not read, and when windows stay away."""
+
+    def __init__(self, session: Session, tell: Tell) -> None:
+        self._session = session
+        self._watch = StreamWatch(session.database, tell)
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Look at the buckets of the source."""
+        self._watch.look(self._session.source.buckets(), self._session.now())
+        return []
+
+
+class OutputFiles(Service):
+    """Keeps the files beside the record up to date. A folder that cannot be written is told once."""
+
+    def __init__(self, session: Session, tell: Tell, is_caught_up: Callable[[], bool]) -> None:
+        """`is_caught_up` says at the end whether the record reaches up to now."""
+        self._session = session
+        self._tell = tell
+        self._is_caught_up = is_caught_up
+        self._due = 0.0
+        self._has_failed = False
+        self.is_void = False
+        """What this session has counted is of another time, so nothing is written at its end."""
+
+    def on_step(self, step: StepResult) -> list[Message]:
+        """Write what has changed, at most once in `OUTPUT_SECONDS`."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + OUTPUT_SECONDS
+            self._write()
+        return []
+
+    def close(self) -> None:
+        """Write everything, the reports of days that go on too."""
+        if not self.is_void:
+            self._write(is_caught_up=self._is_caught_up(), is_last=True)
+
+    def _write(self, *, is_caught_up: bool = True, is_last: bool = False) -> None:
+        if self._session.database.is_displaced():
+            return  # its folder may have gone with it, and must not be made again
+        try:
+            try:
+                self._tell(self._session.copy_labels(is_last=is_last))
+            finally:
+                self._session.write_outputs(is_caught_up=is_caught_up, is_last=is_last)
+            self._has_failed = False
+        except RecordMovedError:
+            return  # the loop notices it, and tells it
+        except Exception as error:  # noqa: BLE001 - files for other tools must not cost the record
+            problem = as_problem(error)
+            if not self._has_failed:
+                log.warning("%s", problem)
+                self._tell([text.trouble(problem.title, problem.next_step)])
+            self._has_failed = True
