@@ -26,7 +26,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.config import ensure_config
-from taskclf_tray.core.errors import SystemToolError
+from taskclf_tray.core.errors import SystemToolError, file_error
 from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.models.policy import load_inference_policy, save_inference_policy
@@ -44,11 +44,7 @@ def file_trouble() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = "A file" if error.filename is None else str(error.filename)
-        raise SystemToolError(
-            f"{where} cannot be read or written ({error.strerror or type(error).__name__}).",
-            "Check the free space on the disk and the permissions of the data folder.",
-        ) from error
+        raise file_error(error, kind=SystemToolError) from error
 
 
 class MenuCommands(Service):

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.app import text
@@ -27,6 +26,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import TaskclfError
+from taskclf_tray.core.file_watch import FileWatch
 from taskclf_tray.core.time import to_us
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError
 from taskclf_tray.labels.learning import is_training_due, load_last_training, new_blocks
@@ -77,7 +77,9 @@ class LearningWatch(Service):
         self._check_at = 0.0
         self._served: str | None = None
         self._rewrite_at = 0.0
-        self._earlier: tuple[object, EarlierChoice | None] | None = None
+        models = session.models_dir
+        self._policy_watch = FileWatch(models, policy_path(models), models / POLICY_HISTORY)
+        self._earlier: EarlierChoice | None = None
 
     @property
     def is_training(self) -> bool:
@@ -230,14 +232,13 @@ class LearningWatch(Service):
 
     def _earlier_choice(self) -> EarlierChoice | None:
         """Read again when the policy or its history has changed."""
-        models = self._session.models_dir
-        seen = tuple(map(_changed, (models, policy_path(models), models / POLICY_HISTORY)))
-        if self._earlier is None or self._earlier[0] != seen:
+        if self._policy_watch.has_changed():
             try:
-                self._earlier = (seen, earlier_choice(models))
+                self._earlier = earlier_choice(self._session.models_dir)
             except OSError:
-                return None
-        return self._earlier[1]
+                self._earlier = None
+                self._policy_watch.forget()
+        return self._earlier
 
     def _status(self) -> Message:
         resolved, database = self._session.serving.resolved, self._session.database
@@ -265,10 +266,3 @@ def _run(running: _Running) -> None:
         running.ending = running.job.run(on_event)
     except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever it is, the worker says it
         running.ending = as_problem(error)
-
-
-def _changed(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from taskclf_tray.app import text
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
+from taskclf_tray.core.file_watch import SETTLE_SECONDS, FileStamp, file_stamp, folder_stamps, written_within
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
@@ -27,7 +27,6 @@ from taskclf_tray.models.resolve import (
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 10.0
-_SETTLE_SECONDS = 0.5
 _UNSEEN = object()
 
 
@@ -72,7 +71,7 @@ class Serving:
         self._taxonomy: TaxonomyConfig | None = None
         self._taxonomy_seen: object = _UNSEEN
         self._retry_at = 0.0
-        self._tried: list[tuple[str, int, int]] | None = None
+        self._tried: dict[str, FileStamp] | None = None
         self.resolved: ResolvedInferenceConfig | None = None
         self.config: PipelineConfig | None = None
         self.problem: str | None = None
@@ -93,7 +92,7 @@ class Serving:
         Raises ModelResolutionError when the model named on the command line cannot be served.
         """
         self._retry_at = time.monotonic() + _RETRY_SECONDS
-        self._tried = _tree(self._models_dir)
+        self._tried = folder_stamps(self._models_dir)
         messages = self._load_taxonomy()
         reloader = InferencePolicyReloader(self._models_dir, 0.0, **self._without_model())  # type: ignore[arg-type]
         try:
@@ -128,7 +127,7 @@ class Serving:
         if time.monotonic() < self._retry_at:
             return []
         self._retry_at = time.monotonic() + _RETRY_SECONDS
-        return self._load_taxonomy() if self._tried == _tree(self._models_dir) else self.load()
+        return self._load_taxonomy() if self._tried == folder_stamps(self._models_dir) else self.load()
 
     def reload(self) -> list[Message]:
         """Read everything again, changed or not; returns the outcome for the person."""
@@ -187,14 +186,14 @@ class Serving:
 
         At the first look only what is wrong is news.
         """
-        seen = _signature(self._taxonomy_path)
+        seen = file_stamp(self._taxonomy_path)
         if seen == self._taxonomy_seen:
             return []
         is_first, had_one = self._taxonomy_seen is _UNSEEN, self._taxonomy is not None
         try:
             taxonomy = None if seen is None else load_taxonomy(self._taxonomy_path)
         except TaxonomyError as error:
-            if not is_first and _is_fresh(seen):
+            if not is_first and written_within(SETTLE_SECONDS, [seen]):
                 return []  # an editor may still be writing: judged at the next look
             self._taxonomy_seen = seen
             if self._taxonomy is None and self._kept is not None:
@@ -218,29 +217,6 @@ class Serving:
             smoother=self._smoother,
             bucket_seconds=self._bucket_seconds,
         )
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _tree(folder: Path) -> list[tuple[str, int, int]]:
-    """What tells that something in the folder has changed; a few dozen files."""
-    found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            seen = _signature(Path(place) / name)
-            if seen is not None:
-                found.append((f"{place}/{name}", seen[0], seen[1]))
-    return found
-
-
-def _is_fresh(seen: tuple[int, int, int] | None) -> bool:
-    return seen is not None and 0 <= time.time_ns() - seen[0] < _SETTLE_SECONDS * 1e9
 
 
 def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[str]:

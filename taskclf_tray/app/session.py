@@ -31,6 +31,7 @@ from taskclf_tray.app.unreadable import UnreadableMinutes
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import StoreError, TaskclfError, file_error
+from taskclf_tray.core.file_watch import FileWatch
 from taskclf_tray.core.private_files import PRIVATE_FOLDER
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
@@ -124,7 +125,8 @@ class Session:
         self._today = TodayTally(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
-        self._bundles: tuple[int, list[BundleInfo]] | None = None
+        self._models_watch = FileWatch(self.models_dir)
+        self._bundles: list[BundleInfo] = []
 
     @property
     def recorder(self) -> Recorder | None:
@@ -151,17 +153,13 @@ class Session:
 
     def bundles(self) -> list[BundleInfo]:
         """The home's bundles; the disk is read again only when the folder has changed."""
-        try:
-            seen = self.models_dir.stat().st_mtime_ns
-        except OSError:
-            seen = 0
-        if self._bundles is None or self._bundles[0] != seen:
-            self._bundles = (seen, list_bundles(self.models_dir))
-        return self._bundles[1]
+        if self._models_watch.has_changed():
+            self._bundles = list_bundles(self.models_dir)
+        return self._bundles
 
     def forget_bundles(self) -> None:
         """Read them again next time."""
-        self._bundles = None
+        self._models_watch.forget()
 
     def is_first_start(self) -> bool:
         """Whether this home has never been welcomed; asking marks it as welcomed."""

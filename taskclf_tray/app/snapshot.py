@@ -1,7 +1,7 @@
 """What the worker shows to everyone else: one frozen value, the newest wins.
 
-A state has one shape, a label one letter and one colour. No imaging library is needed for it: the worker and the
-terminal know the states, only the tray draws.
+A state has one shape. No imaging library is needed for it: the worker and the terminal know the states, only the tray
+draws.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
-from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
+from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.store.labels import LabelChange
 
@@ -31,29 +30,6 @@ class IconState(StrEnum):
 
 LABELLED_STATES: Final = frozenset({IconState.LIVE, IconState.UNSURE})
 """The states that also show a label."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelLook:
-    """How a core label looks: one letter and one colour (`#rrggbb`)."""
-
-    letter: str
-    color: str
-
-
-LABEL_LOOKS: Final = MappingProxyType(
-    {
-        CoreLabel.BREAK_IDLE: LabelLook("Z", "#bfdfdb"),
-        CoreLabel.BUILD: LabelLook("B", "#0b52a8"),
-        CoreLabel.COMMUNICATE: LabelLook("C", "#57b3ff"),
-        CoreLabel.DEBUG: LabelLook("D", "#bc530f"),
-        CoreLabel.MEET: LabelLook("M", "#6d226a"),
-        CoreLabel.READ_RESEARCH: LabelLook("R", "#2d926c"),
-        CoreLabel.REVIEW: LabelLook("V", "#faf87d"),
-        CoreLabel.WRITE: LabelLook("W", "#f4b40f"),
-    }
-)
-"""Hues that stay apart for every kind of colour blindness, on eight different steps of grey (checked by a test)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.config import Config, ConfigProblem, load_config, require_exclusions, settings_without_effect
 from taskclf_tray.core.errors import ConfigError, StoreError
+from taskclf_tray.core.file_watch import SETTLE_SECONDS, file_stamp, written_within
 from taskclf_tray.core.time import local_date
 from taskclf_tray.core.types import CoreLabel, SourceEvents
 from taskclf_tray.labels.asking_state import update_asking
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from taskclf_tray.simulation.person import SimulatedPerson
 
 PROBE_SECONDS = 5.0
-_SETTLE_SECONDS = 0.5
 DEMO_LEAD = timedelta(minutes=5)
 DEFAULT_SPEED = 60.0
 DEFAULT_PERSONA = "developer"
@@ -69,7 +69,7 @@ class SourceSwitch:
     ) -> None:
         self._paths = paths
         self._config = config
-        self._config_seen = _signature(paths.config)
+        self._config_seen = file_stamp(paths.config)
         self._idle_keys = _idle_keys(paths.config)
         self._news: list[Message] = [text.settings_wrong(list(problems))] if problems else []
         self._blocked = blocked
@@ -128,8 +128,8 @@ class SourceSwitch:
         return self._answers()
 
     def _settings_changed(self) -> bool:
-        seen = _signature(self._paths.config)
-        if seen == self._config_seen or _is_fresh(seen):
+        seen = file_stamp(self._paths.config)
+        if seen == self._config_seen or written_within(SETTLE_SECONDS, [seen]):
             return False
         if seen is None and not self._is_gone:  # an editor may be putting a new one in its place
             self._is_gone = True
@@ -263,19 +263,6 @@ def _begin_on_the_second_day(session: Session) -> None:
 def _idle_keys(path: Path) -> dict[str, str]:
     """The settings in the file that change nothing, and why."""
     return {str(idle.key): idle.message for idle in settings_without_effect(path)}
-
-
-def _signature(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _is_fresh(seen: tuple[int, int, int] | None) -> bool:
-    """Whether an editor may still be writing."""
-    return seen is not None and 0 <= time.time_ns() - seen[0] < _SETTLE_SECONDS * 1e9
 
 
 def activitywatch_installed() -> bool:

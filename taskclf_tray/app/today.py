@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
-from taskclf_tray.app.snapshot import LABEL_LOOKS, TodayEntry, TodayView
+from taskclf_tray.app.snapshot import TodayEntry, TodayView
 from taskclf_tray.core.intervals import Interval, subtract, union
 from taskclf_tray.core.time import local_date as date_in_zone
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
 from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, cut, whole

@@ -14,6 +14,7 @@ from typing import Literal
 from taskclf_tray.app import text
 from taskclf_tray.core.config import WITHOUT_EFFECT, Config, load_config, setting_line
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.file_watch import file_stamp
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.queue_file import read_queue_file
 from taskclf_tray.store.database import Database
@@ -109,8 +110,5 @@ def different_settings(path: Path, config: Config) -> list[str]:
 
 
 def _signature(path: Path) -> str | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return f"{status.st_mtime_ns}:{status.st_size}"
+    stamp = file_stamp(path)
+    return None if stamp is None else f"{stamp.modified_ns}:{stamp.size}"

@@ -172,18 +172,23 @@ def is_full_disk(error: OSError) -> bool:
     return error.errno in _FULL
 
 
-def file_error(error: OSError, place: Path | str | None = None) -> TaskclfError:
+def file_error(
+    error: OSError,
+    place: Path | str | None = None,
+    *,
+    kind: type[TaskclfError] = TaskclfError,
+    problem: str = "cannot be read or written",
+    next_step: str = "Check the permissions of the home and the free space on its disk.",
+) -> TaskclfError:
     """Turn an OSError into an error for the person.
 
-    `place` names the file or folder where the OSError may not.
+    `place` names the file or folder where the OSError may not. `problem` and `next_step` are for anything but a full
+    disk.
     """
     what = place or error.filename2 or error.filename or "A file"
     if is_full_disk(error):
-        return TaskclfError(f"The disk that holds {what} is full.", "Free some space, then try again.")
-    return TaskclfError(
-        f"{what} cannot be read or written ({error.strerror or type(error).__name__}).",
-        "Check the permissions of the home and the free space on its disk.",
-    )
+        return kind(f"The disk that holds {what} is full.", "Free some space, then try again.")
+    return kind(f"{what} {problem} ({error.strerror or type(error).__name__}).", next_step)
 
 
 def describe_bug(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from taskclf_tray.core.errors import TaskclfError, is_full_disk
+from taskclf_tray.core.errors import TaskclfError, file_error
 from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
 
 LOCK_WAIT_SECONDS: Final = 10.0
@@ -42,11 +42,12 @@ def home_lock(home: Path, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[N
             "Wait for it to finish or end it, then try again.",
         ) from error
     except OSError as error:
-        if is_full_disk(error):
-            raise HomeBusyError(f"The disk that holds {path} is full.", "Free some space, then try again.") from error
-        raise HomeBusyError(
-            f"The lock file {path} cannot be made ({error.strerror or type(error).__name__}).",
-            "Make the folder writable for your user.",
+        raise file_error(
+            error,
+            path,
+            kind=HomeBusyError,
+            problem="cannot be made",
+            next_step="Make the folder writable for your user.",
         ) from error
     try:
         yield

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from taskclf_tray.core.intervals import Interval
@@ -35,6 +36,29 @@ class CoreLabel(StrEnum):
 LABEL_SET_V1: Final[tuple[str, ...]] = tuple(label.value for label in CoreLabel)
 LABEL_VERSION: Final = "labels_v1"
 BREAK_IDLE_ID: Final = LABEL_SET_V1.index(CoreLabel.BREAK_IDLE)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLook:
+    """How a core label looks: one letter and one colour (`#rrggbb`)."""
+
+    letter: str
+    color: str
+
+
+LABEL_LOOKS: Final = MappingProxyType(
+    {
+        CoreLabel.BREAK_IDLE: LabelLook("Z", "#bfdfdb"),
+        CoreLabel.BUILD: LabelLook("B", "#0b52a8"),
+        CoreLabel.COMMUNICATE: LabelLook("C", "#57b3ff"),
+        CoreLabel.DEBUG: LabelLook("D", "#bc530f"),
+        CoreLabel.MEET: LabelLook("M", "#6d226a"),
+        CoreLabel.READ_RESEARCH: LabelLook("R", "#2d926c"),
+        CoreLabel.REVIEW: LabelLook("V", "#faf87d"),
+        CoreLabel.WRITE: LabelLook("W", "#f4b40f"),
+    }
+)
+"""Hues that stay apart for every kind of colour blindness, on eight different steps of grey (checked by a test)."""
 
 
 @dataclass(frozen=True, slots=True)

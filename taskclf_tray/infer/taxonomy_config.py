@@ -12,10 +12,8 @@ from taskclf_tray.core.defaults import DEFAULT_MIN_CONFIDENCE_FOR_MAPPING, MIXED
 from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.person_files import FileModel, Flag, Mistake, Number, Share, about, misplaced, where
 from taskclf_tray.core.plain_text import readable
-from taskclf_tray.core.types import LABEL_SET_V1, LABEL_VERSION
+from taskclf_tray.core.types import LABEL_LOOKS, LABEL_SET_V1, LABEL_VERSION
 
-DEFAULT_COLORS: Final = ("#bfdfdb", "#0b52a8", "#57b3ff", "#bc530f", "#6d226a", "#2d926c", "#faf87d", "#f4b40f")
-"""In label order; those the tray icon has without a taxonomy, so that a new taxonomy recolours nothing."""
 MIN_WEIGHT: Final = 1e-100
 MAX_WEIGHT: Final = 1e100
 """Weights stay where a probability times a weight cannot vanish or overflow, so that mapped rows always sum to 1."""
@@ -181,7 +179,7 @@ class TaxonomyConfig(_Part):
 def default_taxonomy() -> TaxonomyConfig:
     """Return the taxonomy with one bucket per core label, under the label's name."""
     buckets = [
-        TaxonomyBucket(name=label, core_labels=[label], color=color)
-        for label, color in zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
+        TaxonomyBucket(name=label.value, core_labels=[label.value], color=look.color)
+        for label, look in LABEL_LOOKS.items()
     ]
     return TaxonomyConfig(buckets=buckets)

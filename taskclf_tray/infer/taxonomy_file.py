@@ -20,8 +20,8 @@ from taskclf_tray.core.errors import TaxonomyError
 from taskclf_tray.core.person_files import checked
 from taskclf_tray.core.plain_text import readable
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
-from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.taxonomy_config import DEFAULT_COLORS, TaxonomyConfig
+from taskclf_tray.core.types import LABEL_LOOKS
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 
 MAX_FILE_BYTES: Final = 256 * 1024
 MAX_EVENTS: Final = 20_000
@@ -114,8 +114,8 @@ advanced:
 
 def starter_taxonomy_text() -> str:
     """The commented file; it shows every minute as the core labels alone would."""
-    colors = zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)
-    return _HEAD + "".join(_BUCKET.format(label=label, color=color) for label, color in colors) + _TAIL
+    buckets = (_BUCKET.format(label=label, color=look.color) for label, look in LABEL_LOOKS.items())
+    return _HEAD + "".join(buckets) + _TAIL
 
 
 def write_starter_taxonomy(path: Path, *, overwrite: bool = False) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.errors import LabelError, StoreError
+from taskclf_tray.core.file_watch import FileStamp, file_stamp
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_list, read_bounded
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.queue_file import MAX_FILE_BYTES, entry_of, fresh_record, parse_entries, write_entries
@@ -36,7 +36,6 @@ _WITHDRAWN_KEPT: Final = 500
 """Ids that were withdrawn: another program may write them once more, out of its memory."""
 _UPDATED: Final = ("bucket_end_ts", "confidence", "predicted_label", "status")
 
-Signature = tuple[int, int, int]
 _Key = tuple[str, int]
 
 
@@ -59,7 +58,7 @@ class QueueList:
         self._path = path
         self._database = database
         self._lock = FileLock(path.with_name(path.name + ".lock"))
-        self._seen: Signature | None = None
+        self._seen: FileStamp | None = None
         self._is_behind = True
 
     def pull(self, zone_name: str) -> None:
@@ -67,12 +66,12 @@ class QueueList:
 
         A list that cannot be read is logged, and looked at again when it changes. Raises StoreError.
         """
-        if not self._is_behind and self._signature() == self._seen:
+        if not self._is_behind and file_stamp(self._path) == self._seen:
             return
         try:
             self.bring_in_step(zone_name)
         except LabelError as error:
-            self._seen, self._is_behind = self._signature(), False
+            self._seen, self._is_behind = file_stamp(self._path), False
             _log.warning("the list is left as it is, and the queue goes on without it: %s", error)
 
     def push(self, zone_name: str) -> None:
@@ -97,7 +96,7 @@ class QueueList:
 
     def _merge(self, zone_name: str) -> bool:
         """One attempt; False when another program wrote meanwhile."""
-        seen = self._signature()
+        seen = file_stamp(self._path)
         listed = self._read()
         with self._database.transaction():
             gone = self._ids(_WITHDRAWN)
@@ -110,10 +109,10 @@ class QueueList:
             self._database.state.set(_WITHDRAWN, json.dumps(gone))
         entries = _entries([one for one in listed if one.key not in withdrawn], records)
         if entries != [one.raw for one in listed]:
-            if self._signature() != seen:
+            if file_stamp(self._path) != seen:
                 return False
             write_entries(self._path, entries)
-        self._seen, self._is_behind = self._signature(), False
+        self._seen, self._is_behind = file_stamp(self._path), False
         return True
 
     def _read(self) -> list[_Listed]:
@@ -148,13 +147,6 @@ class QueueList:
                 self._database.requests.put(fresh_record(self._database, one.request, zone_name))
             elif known.status == "pending" and one.request.status != "pending":
                 self._database.requests.close(known.request_id, one.request.status, None)
-
-    def _signature(self) -> Signature | None:
-        try:
-            status = os.stat(self._path)  # noqa: PTH116 - asked at every look
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _entries(listed: Iterable[_Listed], records: Iterable[RequestRecord]) -> list[dict[str, Any]]:

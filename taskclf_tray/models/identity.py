@@ -22,7 +22,7 @@ from typing import Final
 
 from taskclf_tray.core.atomic import write_json_atomic, write_text_atomic
 from taskclf_tray.core.defaults import METADATA_FILE, POLICY_FILE
-from taskclf_tray.core.errors import IdentityError, is_full_disk
+from taskclf_tray.core.errors import IdentityError, file_error, is_full_disk
 from taskclf_tray.core.filelocks import HomeBusyError, home_lock
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded, read_json_object
 
@@ -54,14 +54,12 @@ def load_or_create_identity(home: Path) -> Identity:
         with home_lock(home):
             return _load_or_create(home)
     except OSError as error:
-        if is_full_disk(error):
-            raise IdentityError(
-                f"The disk that holds {_folder(home)} is full.", "Free some space, then try again."
-            ) from error
         where = error.filename or f"One of the identity files in {_folder(home)}"
-        raise IdentityError(
-            f"{where} cannot be read or written ({error.strerror}).",
-            "Make the folder and its files readable and writable for your user.",
+        raise file_error(
+            error,
+            _folder(home) if is_full_disk(error) else where,
+            kind=IdentityError,
+            next_step="Make the folder and its files readable and writable for your user.",
         ) from error
     except HomeBusyError as error:
         raise IdentityError(error.title, error.next_step) from error

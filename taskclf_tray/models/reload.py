@@ -1,6 +1,6 @@
 """Hot reload: watch a small file, build the whole new config, hand it over in one step, or keep the old one.
 
-A file counts as changed when its modification time, size or inode does. One that cannot be used leaves the old config
+A file that cannot be used leaves the old config
 in force, is reported once (`last_problem`, `problem_serial`), and is looked at again only when it changes.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from taskclf_tray.core.errors import ModelError, TaskclfError
+from taskclf_tray.core.file_watch import FileStamp, file_stamp, written_within
 from taskclf_tray.core.model_text import look_at
 from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle
 from taskclf_tray.models.bundle_cache import Bundle, BundleCache
@@ -36,7 +37,7 @@ _SETTLE_SECONDS: Final = 0.3
 _TICK_SECONDS: Final = 0.05
 """Two changes closer than this may bear one time stamp."""
 
-Signature = tuple[tuple[str, int, int, int] | None, ...]
+Signature = tuple[FileStamp | None, ...]
 
 
 class _Reloader(ABC):
@@ -107,14 +108,14 @@ class _Reloader(ABC):
         try:
             config = self._resolve(load_explicit(*self._overrides, self._parts))
         except (TaskclfError, OSError) as error:
-            if not _written_within(_SETTLE_SECONDS, signature):
+            if not written_within(_SETTLE_SECONDS, signature):
                 self._seen = signature
                 self._fail(error)
             return None
         if signature != self._signature():
             return None  # changed while it was read: look again
         # within one tick of its clock the file may change again and look the same: then it is read once more
-        self._seen = None if _written_within(_TICK_SECONDS, signature) else signature
+        self._seen = None if written_within(_TICK_SECONDS, signature) else signature
         self.last_problem = None
         if config.config_digest == self._digest:
             return None
@@ -136,7 +137,7 @@ class _Reloader(ABC):
         """The files whose change counts."""
 
     def _signature(self) -> Signature:
-        return tuple(_stat(path) for path in self._watched())
+        return tuple(map(file_stamp, self._watched()))
 
 
 class InferencePolicyReloader(_Reloader):
@@ -181,7 +182,7 @@ class ActiveModelReloader:
         self._interval_seconds = check_interval_s
         self._clock = clock
         self._next_check = -float("inf")
-        self._seen = _stat(self._path)
+        self._seen = file_stamp(self._path)
         self._active = self._digest()
 
     @property
@@ -206,19 +207,19 @@ class ActiveModelReloader:
         if now < self._next_check:
             return None
         self._next_check = now + self._interval_seconds
-        seen = _stat(self._path)
+        seen = file_stamp(self._path)
         if seen == self._seen:
             return None
         try:
             folder = active_bundle_dir(self._models_dir)
             bundle = None if folder is None else load_model_bundle(folder)
         except (ModelError, OSError) as error:
-            if not _written_within(_SETTLE_SECONDS, (seen,)):
+            if not written_within(_SETTLE_SECONDS, (seen,)):
                 self._seen, self.last_problem = seen, str(error)
                 _log.warning("the former model stays in force: %s", error)
             return None
         # within one tick of its clock the file may change again and look the same: then it is read once more
-        self._seen = None if _written_within(_TICK_SECONDS, (seen,)) else seen
+        self._seen = None if written_within(_TICK_SECONDS, (seen,)) else seen
         self.last_problem = None
         active = self._digest()
         if bundle is None or active == self._active:
@@ -229,16 +230,3 @@ class ActiveModelReloader:
 
 def _there(path: Path) -> bool:
     return path.exists() or path.is_symlink()
-
-
-def _stat(path: Path) -> tuple[str, int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return path.name, status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _written_within(seconds: float, signature: Signature) -> bool:
-    times = [part[1] for part in signature if part is not None]
-    return any(0 <= time.time_ns() - mtime_ns < seconds * 1e9 for mtime_ns in times)

@@ -13,8 +13,8 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from taskclf_tray.core.plain_text import printable
-from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.taxonomy_config import DEFAULT_COLORS, TaxonomyConfig
+from taskclf_tray.core.types import LABEL_LOOKS
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 
 PAPER: Final = "#ffffff"
 INK: Final = "#1b2026"
@@ -52,7 +52,7 @@ _UNKNOWN: Final = "?"
 
 def colors_of(names: Iterable[str], taxonomy: TaxonomyConfig | None) -> dict[str, str]:
     """A colour for each name as it is shown: its own, where it has one, and none twice as long as there are others."""
-    own: Mapping[str, str] = dict(zip(LABEL_SET_V1, DEFAULT_COLORS, strict=True)) | {
+    own: Mapping[str, str] = {label: look.color for label, look in LABEL_LOOKS.items()} | {
         printable(bucket.name, NAME_LENGTH): bucket.color.lower() for bucket in (taxonomy.buckets if taxonomy else ())
     }
     colors: dict[str, str] = {}

@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.file_watch import file_stamp
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.zones import UTC_NAME, posix_rules, zone
 
@@ -156,14 +157,7 @@ def _of_windows() -> LocalZone:
 def _signature(root: Path) -> _Signature:
     """Changes when another file becomes /etc/localtime, or it is written again."""
     path = root / _LOCALTIME.lstrip("/")
-    parts: list[object] = []
-    for follows in (False, True):
-        try:
-            status = path.stat(follow_symlinks=follows)
-            parts.append((status.st_mtime_ns, status.st_size, status.st_ino, status.st_dev))
-        except OSError:
-            parts.append(None)
-    return tuple(parts)
+    return file_stamp(path, follow_links=False), file_stamp(path)
 
 
 def _shown(text: str) -> str:

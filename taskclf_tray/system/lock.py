@@ -15,7 +15,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from taskclf_tray.core.atomic import write_text_atomic
-from taskclf_tray.core.errors import AlreadyRunningError, is_full_disk
+from taskclf_tray.core.errors import AlreadyRunningError, file_error
 from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
 from taskclf_tray.system.paths import HomeError, HomePaths
 
@@ -40,13 +40,12 @@ class SingleInstance:
                 f"taskclf-tray is already running for {self._home}.", "It was asked to show itself."
             ) from error
         except OSError as error:
-            if is_full_disk(error):
-                raise HomeError(
-                    f"The disk that holds {self._lock.lock_file} is full.", "Free some space, then try again."
-                ) from error
-            raise HomeError(
-                f"The lock file {self._lock.lock_file} cannot be made ({error.strerror or type(error).__name__}).",
-                "Make the folder writable for your user.",
+            raise file_error(
+                error,
+                self._lock.lock_file,
+                kind=HomeError,
+                problem="cannot be made",
+                next_step="Make the folder writable for your user.",
             ) from error
         self.take_raise_request()  # one for an instance that is gone
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from taskclf_tray.app.snapshot import LABEL_LOOKS, LABELLED_STATES, IconState
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.app.snapshot import LABELLED_STATES, IconState
+from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 
 if TYPE_CHECKING:
     from PIL.Image import Image

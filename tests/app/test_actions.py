@@ -222,7 +222,7 @@ def test_a_disk_that_refuses_is_a_sentence(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(actions, "ensure_config", full)
-    with pytest.raises(SystemToolError, match=r"config\.toml cannot be read or written") as caught:
+    with pytest.raises(SystemToolError, match=r"The disk that holds .*config\.toml is full") as caught:
         actions.perform(session, EditConfig())
     assert caught.value.next_step
     assert opened == []

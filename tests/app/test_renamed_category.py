@@ -22,7 +22,7 @@ from tests.support.worker_rig import Rig, until
 @pytest.fixture
 def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(session_loop, "TICK_SECONDS", 0.02)
-    monkeypatch.setattr(serving_module, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(serving_module, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(record_module, "now", lambda: rig.clock.now())
     monkeypatch.setattr(record_module, "zone_name", lambda: "UTC")
     rig = Rig(tmp_path)

@@ -266,7 +266,7 @@ def test_a_taxonomy_an_editor_is_still_writing_is_not_judged(home: Home, monkeyp
     assert serving.check() == []
     assert serving.config is not None
     assert serving.config.taxonomy is not None
-    monkeypatch.setattr(serving_module, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(serving_module, "SETTLE_SECONDS", 0.0)
     assert "previous categories stay in use" in told(serving.check())
 
 

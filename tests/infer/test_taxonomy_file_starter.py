@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState
+from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.app.status import color_of
-from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
+from taskclf_tray.core.types import LABEL_LOOKS, LABEL_SET_V1, CoreLabel
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyAdvanced, TaxonomyConfig, default_taxonomy

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.app.snapshot import IconState
+from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.ui.icon import IconArt, draw_app_icon, draw_icon, icon_art
 from taskclf_tray.ui.icon_drawing import (
     ICONS,

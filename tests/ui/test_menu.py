@@ -33,9 +33,9 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
-from taskclf_tray.app.snapshot import LABEL_LOOKS, IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.app.snapshot import IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
 from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.store.labels import LabelChange
 from taskclf_tray.ui import backend

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taskclf_tray.app.snapshot import LABEL_LOOKS
-from taskclf_tray.core.types import CoreLabel
+from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.ui.backend import choose_backend, has_x11_tray
 from taskclf_tray.ui.icon_drawing import parse_color
 from tests.support.desktop import PANEL_HEIGHT, Desktop, desktop
