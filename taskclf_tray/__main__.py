@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 
 def main() -> int:
     """Run the command of `sys.argv`; returns its exit code."""
-    _handle_stop_signals()
-    from taskclf_tray.cli.main import main as run_command
-
-    return run_command()
+    return int(_command_line().main())
 
 
 def main_windowed() -> int:
     """The entry without a console."""
-    _handle_stop_signals()
-    from taskclf_tray.cli.main import main_windowed as run_windowed
-
-    return run_windowed()
+    return int(_command_line().main_windowed())
 
 
-def _handle_stop_signals() -> None:
+def _command_line() -> ModuleType:
+    """Handle stop signals, then import the rest: importing takes a second on a busy machine, and Ctrl-C may come."""
     try:
         from taskclf_tray.system.stop_signals import end_at_once
 
@@ -29,6 +26,9 @@ def _handle_stop_signals() -> None:
         protect()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    from taskclf_tray.cli import main as command_line
+
+    return command_line
 
 
 if __name__ == "__main__":

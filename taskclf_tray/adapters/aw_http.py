@@ -23,8 +23,9 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import platformdirs
+import requests
 
-from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter, requests
+from taskclf_tray.adapters.deadline import Deadline, DeadlineAdapter
 from taskclf_tray.core.errors import (
     AWAuthError,
     AWConnectionError,

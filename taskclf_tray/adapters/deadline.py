@@ -1,33 +1,26 @@
-"""requests without its character detection, and with connections that end at a given moment.
+"""requests with connections that end at a given moment.
 
 A socket's own timeout restarts with every byte, so a server that trickles could hold a request for
 hours.
-
-requests can guess the encoding of a text that does not name one, and loads charset_normalizer for it: 3 MiB resident
-in a program that only ever reads JSON, which is UTF-8. Without the package requests works the same and warns once at
-import; both are kept to this file. A program that has imported requests before keeps it as it was.
 """
 
 from __future__ import annotations
 
-import importlib
 import socket
 import ssl
-import sys
 import time
-import warnings
 from collections.abc import Callable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+import requests
+import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import create_urllib3_context
 
-__all__ = ["LOCALHOST", "LONGEST_CONNECT_SECONDS", "Deadline", "DeadlineAdapter", "requests"]
+__all__ = ["LOCALHOST", "LONGEST_CONNECT_SECONDS", "Deadline", "DeadlineAdapter"]
 
-_DETECTORS: Final = ("charset_normalizer", "chardet")
 _STEP_SECONDS: Final = 0.5
 LONGEST_CONNECT_SECONDS: Final = 4.0
 """A server that takes longer to accept is not there; a program that stops must not wait for it."""
@@ -35,23 +28,8 @@ LOCALHOST: Final = ("127.0.0.1", "::1")
 """What `localhost` means, in the order in which it is tried."""
 
 
-def _import() -> ModuleType:
-    absent: dict[str, Any] = {name: None for name in _DETECTORS if name not in sys.modules}
-    sys.modules.update(absent)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module("requests")
-    finally:
-        for name in absent:
-            sys.modules.pop(name, None)
-
-
 if TYPE_CHECKING:
-    import requests
     from _typeshed import WriteableBuffer
-else:
-    requests = _import()
 
 
 class Deadline:

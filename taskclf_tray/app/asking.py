@@ -36,6 +36,7 @@ from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.record.recorder import LiveLabel, StepResult
 from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.system.attention import attention_now
 from taskclf_tray.system.paths import home_dir
 
 log = logging.getLogger(__name__)
@@ -252,8 +253,6 @@ class Asker(Service):
 
 def _attentive(moment: Moment) -> Moment:
     """The moment with what the desktop says about the person's attention."""
-    from taskclf_tray.system.attention import attention_now  # reaches for the display and the bus
-
     attention = attention_now(os.environ, sys.platform)
     return dataclasses.replace(
         moment, is_full_screen=attention.is_full_screen, is_do_not_disturb=attention.is_do_not_disturb

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import platformdirs
 
+from taskclf_tray.adapters import activitywatch
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import text
@@ -27,12 +28,10 @@ from taskclf_tray.core.time import local_date
 from taskclf_tray.core.types import CoreLabel, SourceEvents
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.models.identity import Identity
+from taskclf_tray.simulation.person import ReplayClock, SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
-
-if TYPE_CHECKING:
-    from taskclf_tray.simulation.person import SimulatedPerson
 
 PROBE_SECONDS = 5.0
 DEMO_LEAD = timedelta(minutes=5)
@@ -156,9 +155,8 @@ class SourceSwitch:
     def _activitywatch(self, identity: Identity) -> ActivitySource:
         if self._blocked is not None:
             return UnreadSource(self._blocked)
-        from taskclf_tray.adapters.activitywatch import ActivityWatchSource  # with requests: 13 MiB
 
-        return ActivityWatchSource(
+        return activitywatch.ActivityWatchSource(
             self._config.aw_host,
             normaliser=self._normaliser(identity),
             api_key=self._config.aw_api_key or None,
@@ -173,9 +171,7 @@ class SourceSwitch:
         )
 
     def _answers(self) -> bool:
-        from taskclf_tray.adapters.activitywatch import ActivityWatchSource
-
-        probe = ActivityWatchSource(
+        probe = activitywatch.ActivityWatchSource(
             self._config.aw_host,
             normaliser=Normaliser("0" * 64),
             api_key=self._config.aw_api_key or None,
@@ -203,8 +199,6 @@ class SourceSwitch:
         paths = prepare_home(self._paths.tray / "demo")
         zone_name = local_zone_name()
         persona, seed, speed = self._person
-        from taskclf_tray.simulation.person import ReplayClock, SimulatedPerson, SimulatedSource
-
         person = SimulatedPerson(persona, seed, time_zone=zone_name)
         start = self._start or demo_start(person, local_date(datetime.now(UTC), zone_name))
 

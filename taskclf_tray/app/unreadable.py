@@ -49,6 +49,12 @@ def damaged_minutes(database: Database, user_id: str) -> int:
     return len({*database.buckets.unreadable(user_id)} - {*lost_minutes(database, user_id)})
 
 
+def left_out(database: Database, user_id: str) -> str | None:
+    """What a command says of the damaged minutes that it has left out; None when there was none."""
+    count = damaged_minutes(database, user_id)
+    return text.minutes_left_out(count) if count else None
+
+
 def _name(user_id: str) -> str:
     return f"unreadable:{user_id}"
 

@@ -62,12 +62,11 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
 
 def _say_what_is_left_out(database: Database, user_id: str) -> None:
     # the sentences of the app, 20 ms that only a damaged record costs
-    from taskclf_tray.app import text
-    from taskclf_tray.app.unreadable import damaged_minutes
+    from taskclf_tray.app.unreadable import left_out
 
-    count = damaged_minutes(database, user_id)
-    if count:
-        complain(text.minutes_left_out(count))
+    sentence = left_out(database, user_id)
+    if sentence is not None:
+        complain(sentence)
 
 
 def now() -> datetime:

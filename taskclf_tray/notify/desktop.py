@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from taskclf_tray.core.errors import SystemToolError
@@ -167,32 +168,30 @@ class DesktopNotifierBackend(Notifier):
             connection.disconnect()
 
     def _message(self, notice: Notice, connection: _Connection, *, on_dispatched: Callable[[], Any]) -> Notification:
-        from desktop_notifier import Button as ServiceButton
-        from desktop_notifier import Notification
-        from desktop_notifier import Urgency as ServiceUrgency
-
+        library = _library()
         levels = {
-            Urgency.LOW: ServiceUrgency.Low,
-            Urgency.NORMAL: ServiceUrgency.Normal,
-            Urgency.CRITICAL: ServiceUrgency.Critical,
+            Urgency.LOW: library.Urgency.Low,
+            Urgency.NORMAL: library.Urgency.Normal,
+            Urgency.CRITICAL: library.Urgency.Critical,
         }
 
         def reporter(key: str) -> Callable[[], None]:
             return lambda: self._report(connection, notice, key)
 
         shown_buttons = notice.buttons if NotifyCapability.BUTTONS in connection.capabilities else ()
-        return Notification(
+        message: Notification = library.Notification(
             title=notice.title,
             message=escape_markup(notice.body) if connection.has_markup else notice.body,
             urgency=levels[notice.urgency],
             buttons=tuple(
-                ServiceButton(button.title, on_pressed=reporter(button.key), identifier=button.key)
+                library.Button(button.title, on_pressed=reporter(button.key), identifier=button.key)
                 for button in shown_buttons
             ),
             on_clicked=reporter(CLICKED),
             on_dismissed=reporter(DISMISSED),
             on_dispatched=on_dispatched,
         )
+        return message
 
     def _report(self, connection: _Connection, notice: Notice, key: str) -> None:
         """A lost connection may still hold what the next service said about its own notices."""
@@ -200,12 +199,18 @@ class DesktopNotifierBackend(Notifier):
             self._pressed(notice, key)
 
 
-async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
-    from desktop_notifier import DesktopNotifier
+def _library() -> ModuleType:
+    # 0.2 s, which the first notification takes in this thread and the start of the app does not
+    import desktop_notifier
 
+    return desktop_notifier
+
+
+async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
     # The library logs whole notifications, bodies included; what goes wrong is said here instead.
     logging.getLogger("desktop_notifier").setLevel(logging.CRITICAL)
-    connection = _Connection(DesktopNotifier(app_name=APP_NAME, app_icon=None), frozenset(), has_markup=False)
+    service = _library().DesktopNotifier(app_name=APP_NAME, app_icon=None)
+    connection = _Connection(service, frozenset(), has_markup=False)
     try:
         connection.capabilities = _known_capabilities(await connection.service.get_capabilities())
         connection.has_markup = await _reads_markup(connection.service)
@@ -230,11 +235,10 @@ def _watch_owner(bus: Any, on_service_changed: Callable[[object], None]) -> None
 
 
 def _known_capabilities(offered: frozenset[Capability]) -> frozenset[NotifyCapability]:
-    from desktop_notifier import Capability
-
-    names = {Capability.MESSAGE: NotifyCapability.BODY, Capability.BUTTONS: NotifyCapability.BUTTONS}
+    of_library = _library().Capability
+    names = {of_library.MESSAGE: NotifyCapability.BODY, of_library.BUTTONS: NotifyCapability.BUTTONS}
     known = {names[one] for one in offered if one in names} | {NotifyCapability.REPLACE}
-    if {Capability.ON_CLICKED, Capability.BUTTONS} <= offered:  # the click is an action, like a button
+    if {of_library.ON_CLICKED, of_library.BUTTONS} <= offered:  # the click is an action, like a button
         known.add(NotifyCapability.CLICK)
     return frozenset(known)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from taskclf_tray.notify.base import Notice, Notifier, NotifyCapability, PressHandler
+from taskclf_tray.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.notify.plyer_backend import PlyerNotifier, plyer_obstacle
 
 _log = logging.getLogger(__name__)
 
@@ -60,11 +62,7 @@ def choose_notifier(
         )
     obstacle = _obstacle(platform, environment)
     if obstacle is None:
-        from taskclf_tray.notify.desktop import DesktopNotifierBackend  # brings asyncio: 2.4 MiB a terminal saves
-
         return NotifierChoice(DesktopNotifierBackend(on_press), "Notifications go through the desktop's own service.")
-    from taskclf_tray.notify.plyer_backend import PlyerNotifier, plyer_obstacle
-
     second = plyer_obstacle(platform, environment)
     if second is None:
         return NotifierChoice(PlyerNotifier(on_press), f"{obstacle}, so plyer shows them, without buttons.")

@@ -19,6 +19,9 @@ from typing import Any, Final
 from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.notify.base import APP_NAME, Notice, Notifier, NotifyCapability, PressHandler, escape_markup
 
+if sys.platform.startswith("linux"):
+    from taskclf_tray.system.session_bus import service_capabilities
+
 TIMEOUT_SECONDS: Final = 3.0
 _SHOWN_SECONDS: Final = 5  # Windows: a thread of plyer's keeps the process alive for as long
 _FOLDERS: Final = {"win32": "win", "darwin": "macosx"}
@@ -81,8 +84,6 @@ class PlyerNotifier(Notifier):
         """What the service can do; empty where there is none to ask."""
         if not sys.platform.startswith("linux"):
             return frozenset()
-        from taskclf_tray.system.session_bus import service_capabilities
-
         return service_capabilities(os.environ, self._timeout_seconds)
 
     def _send_within_time(self, notice: Notice, offered: frozenset[str]) -> None:

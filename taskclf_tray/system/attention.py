@@ -86,6 +86,7 @@ def attention_now(environ: Mapping[str, str], platform: str) -> Attention:
 
 
 def _linux(environ: Mapping[str, str]) -> Attention:
+    # Linux only, and loads D-Bus and Xlib: 60 ms that a question takes and the start does not
     from taskclf_tray.system.attention_linux import is_do_not_disturb, is_full_screen
 
     return Attention(is_full_screen(environ), is_do_not_disturb(environ))

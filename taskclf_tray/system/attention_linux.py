@@ -9,9 +9,13 @@ import asyncio
 import contextlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
+from dbus_fast import Message, MessageFlag, Variant
+from dbus_fast.aio import MessageBus
+from Xlib import X  # type: ignore[import-untyped]  # no types
+
+from taskclf_tray.system.session_bus import ask, close, connect, session_bus_address
 from taskclf_tray.system.x11 import open_local_display, within
 
 QUESTION_SECONDS: Final = 0.5
@@ -51,8 +55,6 @@ def _fills_screen(display_name: str) -> bool:
 
 
 def _values(display: Any, window: Any, name: str) -> Sequence[int]:
-    from Xlib import X  # type: ignore[import-untyped]  # no types
-
     answer = window.get_full_property(display.get_atom(name), X.AnyPropertyType)
     return [] if answer is None else list(answer.value)
 
@@ -65,7 +67,7 @@ def is_do_not_disturb(environ: Mapping[str, str]) -> bool:
 def _is_silenced(environ: Mapping[str, str]) -> bool:
     if "GNOME" in environ.get("XDG_CURRENT_DESKTOP", "").upper().split(":"):
         return _hides_banners(environ)
-    return asyncio.run(_asked_on_the_bus(_bus_address(environ)))
+    return asyncio.run(_asked_on_the_bus(session_bus_address(environ)))
 
 
 def _hides_banners(environ: Mapping[str, str]) -> bool:
@@ -78,45 +80,21 @@ def _hides_banners(environ: Mapping[str, str]) -> bool:
     return answer.stdout.strip() == "false"
 
 
-def _bus_address(environ: Mapping[str, str]) -> str | None:
-    """Where the session bus is: the variable, else the socket systemd makes."""
-    if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        return address
-    runtime = environ.get("XDG_RUNTIME_DIR")
-    return f"unix:path={runtime}/bus" if runtime and Path(runtime, "bus").is_socket() else None
-
-
 async def _asked_on_the_bus(address: str | None) -> bool:
     """Whether any of the services says yes; an error of any kind is a no."""
-    from dbus_fast.aio import MessageBus
-
-    if address is None:
-        return False
     try:
         async with asyncio.timeout(QUESTION_SECONDS):
-            bus = await MessageBus(bus_address=address).connect()
+            bus = await connect(address)
             try:
                 return any(await asyncio.gather(*(_says_yes(bus, *question) for question in _QUESTIONS)))
             finally:
-                await _leave(bus)
+                await close(bus)
     except Exception:  # noqa: BLE001 - no bus, no answer, an answer of another kind
         return False
 
 
-async def _leave(bus: Any) -> None:
-    """Disconnect and wait until the socket is closed."""
-    if bus.connected:
-        bus.disconnect()
-        with contextlib.suppress(OSError, EOFError):
-            await bus.wait_for_disconnect()
-
-
-async def _says_yes(bus: Any, name: str, path: str, interface: str, method: str, *words: str) -> bool:
-    from dbus_fast import Message, MessageFlag, MessageType
-
-    reply = await bus.call(
-        Message(name, path, interface, method, flags=MessageFlag.NO_AUTOSTART, signature="ss", body=list(words))
-    )
-    if reply is None or reply.message_type is not MessageType.METHOD_RETURN:
-        return False
-    return bool(reply.signature == "v" and reply.body[0].value is True)
+async def _says_yes(bus: MessageBus, name: str, path: str, interface: str, method: str, *words: str) -> bool:
+    question = Message(name, path, interface, method, flags=MessageFlag.NO_AUTOSTART, signature="ss", body=list(words))
+    answer = await ask(bus, question)
+    value = answer[0] if answer else None
+    return isinstance(value, Variant) and value.value is True

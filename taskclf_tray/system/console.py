@@ -13,6 +13,7 @@ import errno
 import io
 import os
 import sys
+import unicodedata
 from typing import Final, TextIO
 
 from taskclf_tray.core.errors import TaskclfError
@@ -118,7 +119,6 @@ def _spelled(char: str) -> str:
     known = _SPELLING.get(char)
     if known is not None:
         return known
-    import unicodedata
 
     if unicodedata.category(char) in _SILENT:
         return ""

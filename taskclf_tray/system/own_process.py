@@ -7,9 +7,13 @@ not dumpable, which also keeps other programs of the same user from attaching to
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 from typing import Final
+
+if sys.platform != "win32":
+    import resource
 
 ATTACHABLE_VARIABLE: Final = "TASKCLF_ATTACHABLE"
 """Set it to let a debugger or a profiler of the same user attach to the process."""
@@ -19,14 +23,10 @@ _PR_SET_DUMPABLE: Final = 4
 def protect() -> None:
     """Keep new files private (umask 077), and the memory out of core dumps and of other processes' reach."""
     os.umask(0o077)
-    if os.name != "posix":
+    if sys.platform == "win32":
         return
-    import resource
-
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if sys.platform == "linux" and not os.environ.get(ATTACHABLE_VARIABLE):
-        import ctypes
-
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -20,6 +20,7 @@ def open_local_display(name: str, timeout_seconds: float) -> Any | None:
     local = _LOCAL_DISPLAY.fullmatch(name)
     if local is None or not _accepts(f"/tmp/.X11-unix/X{local[1]}", timeout_seconds):  # noqa: S108 - where X listens
         return None
+    # Linux only; a tray whose panel answers over D-Bus never needs its 60 ms and 4 MiB
     from Xlib import display  # type: ignore[import-untyped]  # no types
 
     try:

@@ -134,6 +134,7 @@ def _run_app(
     )
     try:
         if not options.is_headless:
+            # Pillow, pystray and D-Bus: 20 MiB that the terminal never needs
             from taskclf_tray.ui.tray import run_tray, tray_backend
 
             backend = tray_backend()

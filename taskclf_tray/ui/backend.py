@@ -1,12 +1,13 @@
 """Chooses what serves the tray icon on this machine, and says what it can do.
 
 The UI is written against pystray's `Icon`, `Menu` and `MenuItem`; this file alone knows which class serves them.
-`Menu`, `MenuItem` and `KeyedItem` are the same on every platform and are loaded when they are first asked for.
+`Menu`, `MenuItem` and `KeyedItem` are the same on every platform.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from taskclf_tray.system.x11 import open_local_display, within
+from taskclf_tray.ui.sni.base import Icon, KeyedItem, Menu, MenuItem
+
+if sys.platform.startswith("linux"):
+    from taskclf_tray.ui.sni.icon import SniIcon
+    from taskclf_tray.ui.sni.watcher import PanelState, probe
 
 if TYPE_CHECKING:
     from taskclf_tray.ui.icon import IconArt
-    from taskclf_tray.ui.sni.watcher import PanelState
 
 __all__ = ["Capability", "KeyedItem", "Menu", "MenuItem", "TrayBackend", "capability_table", "choose_backend"]
 
@@ -99,23 +104,17 @@ def choose_backend(environ: Mapping[str, str], platform: str, *, panel_wait_seco
     session bus that answers.
     """
     if platform in ("win32", "darwin"):
-        from taskclf_tray.ui.sni.base import Icon
-
         return TrayBackend(platform, Icon)
     if not platform.startswith("linux"):
         return TrayBackend("none", None, f"There is no tray icon on this platform ({platform}). {_TERMINAL}")
     state = _panel_state(environ, panel_wait_seconds)
     if state.watcher:
-        from taskclf_tray.ui.sni.icon import SniIcon
-
         return TrayBackend("sni", SniIcon)
     found = _pystray_backend(environ) if environ.get("DISPLAY") else None
     return found or TrayBackend("none", None, missing_sentence(environ, has_bus=state.bus))
 
 
 def _panel_state(environ: Mapping[str, str], wait_seconds: float) -> PanelState:
-    from taskclf_tray.ui.sni.watcher import probe
-
     end = time.monotonic() + wait_seconds
     while True:
         state = probe(environ, _PROBE_SECONDS)
@@ -131,8 +130,6 @@ def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
     """
     if not within(_DISPLAY_SECONDS, lambda: has_x11_tray(environ["DISPLAY"]), thread_name="tray-probe"):
         return None
-    import taskclf_tray.ui.sni.base  # noqa: F401 - imports pystray itself without opening the display
-
     for name in ("appindicator", "gtk"):
         try:
             icon_class = importlib.import_module(f"pystray._{name}").Icon
@@ -186,13 +183,3 @@ def capability_table() -> str:
     for name, can in CAPABILITIES.items():
         lines.append([_SERVES[name], *("yes" if each in can else "no" for each in Capability), _CHECKED[name]])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Menu", "MenuItem", "KeyedItem"):
-        return getattr(importlib.import_module("taskclf_tray.ui.sni.base"), name)
-    raise AttributeError(name)
-
-
-if TYPE_CHECKING:
-    from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem

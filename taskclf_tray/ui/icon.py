@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from taskclf_tray.app.snapshot import LABELLED_STATES, IconState
@@ -59,21 +60,25 @@ def draw_icon(state: IconState, *, letter: str | None, color: str | None, size: 
 
 def draw_app_icon(size: int) -> Image:
     """The program's own icon (launcher, installer, notification), `size` by `size` pixels, RGBA."""
-    from taskclf_tray.ui.icon_drawing import draw_app
-
-    return draw_app(size)
+    picture: Image = _drawing().draw_app(size)
+    return picture
 
 
 @lru_cache(maxsize=32)
 def swatch_png(color: str) -> bytes:
     """A dot of this colour (`#rrggbb`) as a PNG file of 16 by 16 pixels, for a menu entry."""
-    from taskclf_tray.ui.icon_drawing import draw_swatch
-
-    return draw_swatch(color)
+    png: bytes = _drawing().draw_swatch(color)
+    return png
 
 
 @lru_cache(maxsize=64)  # a panel wants five sizes; a day shows few different arts at a time
 def _drawn(state: IconState, letter: str | None, color: str | None, size: int, dark: bool | None) -> Image:
-    from taskclf_tray.ui.icon_drawing import draw_state
+    picture: Image = _drawing().draw_state(state, letter, color, size, dark)
+    return picture
 
-    return draw_state(state, letter, color, size, dark)
+
+def _drawing() -> ModuleType:
+    # Pillow: 8 MiB that a program without an icon never needs
+    from taskclf_tray.ui import icon_drawing
+
+    return icon_drawing

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+import requests
+
 from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.browsers import browser_of_app
-from taskclf_tray.adapters.deadline import requests
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.defaults import SETTLE_SECONDS
 from taskclf_tray.core.errors import AWConnectionError, AWProtocolError, AWTimeoutError, SourceError

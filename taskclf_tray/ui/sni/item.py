@@ -2,17 +2,15 @@
 # no `from __future__ import annotations`: dbus-fast reads the annotations as D-Bus signatures
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, runtime_checkable
+from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from dbus_fast import PropertyAccess
 from dbus_fast.annotations import DBusBool, DBusInt32, DBusObjectPath, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
+from PIL.Image import Image, merge
 
 from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.notify.base import escape_markup
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 PIXMAP_SIZES: Final = (16, 22, 24, 32, 48)
 """Sizes of common panels: each is drawn for itself, so no panel has to scale."""
@@ -30,7 +28,7 @@ _ToolTip = Annotated[list[Any], DBusSignature("(sa(iiay)ss)")]
 class SizedPicture(Protocol):
     """A picture that is drawn for each size instead of being scaled."""
 
-    def at(self, size: int) -> "Image":
+    def at(self, size: int) -> Image:
         """The picture, `size` by `size` pixels."""
 
 
@@ -43,14 +41,12 @@ def pixmaps(picture: Any) -> list[Any]:
     return drawn
 
 
-def _scaled(image: "Image", size: int) -> "Image":
+def _scaled(image: Image, size: int) -> Image:
     return image if image.size == (size, size) else image.convert("RGBA").resize((size, size))
 
 
-def argb(image: "Image") -> bytes:
+def argb(image: Image) -> bytes:
     """The pixels as A, R, G, B bytes, row by row."""
-    from PIL.Image import merge
-
     red, green, blue, alpha = image.convert("RGBA").split()
     return merge("RGBA", (alpha, red, green, blue)).tobytes()
 
