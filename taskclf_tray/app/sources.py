@@ -14,7 +14,6 @@ from typing import ClassVar
 
 import platformdirs
 
-from taskclf_tray.adapters import activitywatch
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import text
@@ -155,12 +154,17 @@ class SourceSwitch:
     def _activitywatch(self, identity: Identity) -> ActivitySource:
         if self._blocked is not None:
             return UnreadSource(self._blocked)
+        return self._client(self._normaliser(identity), self._config.aw_timeout_seconds)
+
+    def _client(self, normaliser: Normaliser, timeout_seconds: float) -> ActivitySource:
+        # with requests: 11 MiB that a simulated person has no use for
+        from taskclf_tray.adapters import activitywatch
 
         return activitywatch.ActivityWatchSource(
             self._config.aw_host,
-            normaliser=self._normaliser(identity),
+            normaliser=normaliser,
             api_key=self._config.aw_api_key or None,
-            timeout_seconds=self._config.aw_timeout_seconds,
+            timeout_seconds=timeout_seconds,
         )
 
     def _normaliser(self, identity: Identity) -> Normaliser:
@@ -171,12 +175,7 @@ class SourceSwitch:
         )
 
     def _answers(self) -> bool:
-        probe = activitywatch.ActivityWatchSource(
-            self._config.aw_host,
-            normaliser=Normaliser("0" * 64),
-            api_key=self._config.aw_api_key or None,
-            timeout_seconds=min(2.0, self._config.aw_timeout_seconds),
-        )
+        probe = self._client(Normaliser("0" * 64), min(2.0, self._config.aw_timeout_seconds))
         try:
             return probe.status().reachable
         finally:
