@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from taskclf_tray.app import text
+from taskclf_tray.app import served_text, text
 from taskclf_tray.app.commands import (
     Command,
     EditConfig,
@@ -94,7 +94,7 @@ def tell_status(session: Session, snapshot: Snapshot) -> Message:
     resolved = session.serving.resolved
     model = None if resolved is None else resolved.bundle_id
     threshold = None if resolved is None else resolved.reject_threshold
-    return text.status_told(snapshot.line, model, threshold, snapshot.source)
+    return served_text.status_told(snapshot.line, model, threshold, snapshot.source)
 
 
 def edit_policy(session: Session) -> list[Message]:
@@ -108,7 +108,7 @@ def edit_policy(session: Session) -> list[Message]:
             draft = draft_policy_for_edit(session.models_dir)
         except ModelResolutionError as error:
             log.warning("%s", error)
-            return [text.no_model_for_policy()]
+            return [served_text.no_model_for_policy()]
         save_inference_policy(draft, session.models_dir)
         session.serving.adopt()
     return open_or_say(path)
@@ -129,15 +129,15 @@ def pick_model(session: Session, name: str) -> list[Message]:
     PolicyValidationError, OSError.
     """
     if not session.serving.follows_policy:
-        return [text.model_named_at_start()]
+        return [served_text.model_named_at_start()]
     resolved, policy = session.serving.resolved, load_inference_policy(session.models_dir)
     if policy is not None and resolved is not None and name == resolved.bundle_id == Path(policy.model_dir).name:
-        return [text.model_in_use(name)]
+        return [served_text.model_in_use(name)]
     policy = policy_for_bundle(session.models_dir, session.models_dir / name, source="tray")
     save_inference_policy(policy, session.models_dir)
     session.serving.adopt()
     session.forget_bundles()
-    return [text.model_picked(name)]
+    return [served_text.model_picked(name)]
 
 
 def open_or_say(path: Path) -> list[Message]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.core.time import floor_bucket, from_us, local_date, local_day_bounds, local_midnight, to_us
 from taskclf_tray.drift.memory import DriftMemory, update_memory
 from taskclf_tray.features.state import BuilderState
@@ -60,7 +60,7 @@ class SetAside:
         """What the person is told, if anything."""
         if self.by < TOLD_FROM or not (self.minutes or self.labels):
             return []
-        return [text.clock_put_back(self.by, self.minutes, self.labels)]
+        return [record_text.clock_put_back(self.by, self.minutes, self.labels)]
 
 
 def put_right(

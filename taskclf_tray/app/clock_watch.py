@@ -20,7 +20,7 @@ from typing import Final
 from uuid import uuid4
 
 from taskclf_tray.adapters.base import ActivitySource
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.clock_put_back import SAVE_SECONDS, BootClock, give_back, put_right
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.time import MICROSECOND, to_us
@@ -73,7 +73,7 @@ class ClockWatch:
         """Put right what lies ahead; what the person is told."""
         now = self._clock()
         if now < EARLIEST:
-            return [text.clock_without_battery(now)]
+            return [record_text.clock_without_battery(now)]
         before = load_seen(self._database, self._user_id)
         set_aside = put_right(self._database, self._user_id, now, self._time_zone(), boot=self._boot)
         self._due = self._leapt_over(now, None if before is None else before.moment)
@@ -110,7 +110,7 @@ class ClockWatch:
         if not due:
             return []
         log.warning("The clock had been right before: %d minutes are back.", count)
-        return [text.minutes_back(count)] if count else []
+        return [record_text.minutes_back(count)] if count else []
 
     def close(self) -> None:
         """Write the last look down."""
@@ -177,7 +177,7 @@ class ZoneWatch:
         self._name = zone.name
         if zone.problem is not None and zone.problem != self._problem:
             log.warning("%s %s stands in for it.", zone.problem, zone.name)
-            self._tell([text.zone_not_usable(zone.problem, zone.name)])
+            self._tell([record_text.zone_not_usable(zone.problem, zone.name)])
         self._problem = zone.problem
         unknown = unknown_zones()
         if unknown != self._unknown:

@@ -16,7 +16,7 @@ from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text, served_text
 from taskclf_tray.app.tool_files import tool_files
 from taskclf_tray.app.unreadable import damaged_minutes
 from taskclf_tray.core.config import Config, load_config, settings_without_effect
@@ -205,7 +205,7 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     yield CheckResult("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
     if damaged:
         yield CheckResult(
-            "Record", "failed", text.minutes_left_out(damaged), "Check the disk, and let taskclf-tray run."
+            "Record", "failed", record_text.minutes_left_out(damaged), "Check the disk, and let taskclf-tray run."
         )
     if labels or not is_sound:
         what = f"{labels} label{'' if labels == 1 else 's'} of the record cannot be read" if labels else ""
@@ -222,16 +222,18 @@ def _clock(database: Database, user_id: str) -> Iterator[CheckResult]:
     """Whether the record reaches ahead of the clock, and what is kept apart because it did."""
     now, newest = datetime.now(UTC), newest_mark(database, user_id)
     if now < EARLIEST:
-        yield CheckResult("Clock", "failed", *text.clock_without_battery(now))
+        yield CheckResult("Clock", "failed", *record_text.clock_without_battery(now))
     elif newest is not None and newest > now + TOLERANCE:
-        yield CheckResult("Clock", "failed", text.record_ahead(newest), text.RECORD_AHEAD_STEP)
+        yield CheckResult("Clock", "failed", record_text.record_ahead(newest), record_text.RECORD_AHEAD_STEP)
     with database.reading():
         for change in database.ahead.kept_apart(user_id):
             first_us = database.ahead.first_us(change.id)
             if first_us is not None:
                 minutes, labels = database.ahead.minutes(change.id), database.ahead.labels(change.id)
                 yield CheckResult(
-                    "Clock", "note", text.kept_apart(minutes, labels, from_us(first_us), from_us(change.found_us))
+                    "Clock",
+                    "note",
+                    record_text.kept_apart(minutes, labels, from_us(first_us), from_us(change.found_us)),
                 )
 
 
@@ -240,12 +242,14 @@ def _time_zone(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     if here.problem is None:
         yield CheckResult("Time zone", "ok", f"{here.name} (from {here.source})")
     else:
-        yield CheckResult("Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", text.ZONE_STEP)
+        yield CheckResult(
+            "Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", record_text.ZONE_STEP
+        )
 
 
 def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     if config.source == "builtin":
-        yield CheckResult("Activity source", "note", text.NO_BUILTIN)
+        yield CheckResult("Activity source", "note", served_text.NO_BUILTIN)
     if config.source == "simulated":
         yield CheckResult("Activity source", "note", "a simulated person (source in config.toml)")
         return
@@ -294,7 +298,7 @@ def _bucket(bucket: BucketState, now: datetime) -> CheckResult:
         "reason": None if bucket.unread is None else bucket.unread.value,
     }
     is_missed = bucket.unread not in (None, Unread.OTHER_TYPE)
-    return CheckResult("Bucket", "note" if is_missed else "ok", text.bucket_line(bucket, now), facts=facts)
+    return CheckResult("Bucket", "note" if is_missed else "ok", record_text.bucket_line(bucket, now), facts=facts)
 
 
 def _model(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:

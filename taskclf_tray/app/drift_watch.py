@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from taskclf_tray.app import text
+from taskclf_tray.app import served_text
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.services import Service
 from taskclf_tray.app.session import Session
@@ -210,7 +210,7 @@ class DriftWatch(Service):
     def _told(self, story: Story, day: date, now: datetime, queued: int) -> Told:
         names_apps = not self._session.config.privacy_notifications
         sentence = words(story, day + _DAY, names_apps=names_apps)
-        return Told(now, day, story.key, *text.drift_notice(sentence, queued))
+        return Told(now, day, story.key, *served_text.drift_notice(sentence, queued))
 
     def _queued(self, database: Database, blocks: Sequence[Block], now: datetime) -> int:
         """Queue the blocks a label would help with; how many entries are new."""

@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text, text
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import SourceError, TaskclfError, describe_bug, file_error, is_full_disk
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -83,4 +83,4 @@ class NamelessWatch:
         self._nameless.extend(prediction.decided_by == "no_window" for prediction in finalised)
         if not self._is_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
             self._is_told = True
-            self._tell([text.too_many_unknown()])
+            self._tell([record_text.too_many_unknown()])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.clock_watch import ClockWatch, watch_of
 from taskclf_tray.app.serving import Overrides, Serving
 from taskclf_tray.app.text import Message
@@ -137,7 +137,7 @@ def run_online_loop(
         finally:
             _write(outputs, source, is_last=True)
         if feeder is not None:
-            print(text.loop_done(*feeder.queued, out), flush=True)  # noqa: T201 - the caller is a person's script
+            print(record_text.loop_done(*feeder.queued, out), flush=True)  # noqa: T201 - the caller is a person's script
     finally:
         source.close()
         if feeder is not None:

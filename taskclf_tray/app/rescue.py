@@ -12,7 +12,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.atomic import free_name, replace, sync_directory
 from taskclf_tray.core.errors import StoreError, TaskclfError
@@ -34,9 +34,9 @@ class Rescue:
             database.fold()  # so that no log of the old file is taken for one of the new
         self.is_replaced = is_record(database.path)
         if self.is_replaced:
-            self.told = [text.record_replaced()]
+            self.told = [record_text.record_replaced()]
         elif database.has_lost_its_folder():
-            self.told = [text.home_gone(self._path.parent.parent)]
+            self.told = [record_text.home_gone(self._path.parent.parent)]
         else:
             self._save(database)
 
@@ -45,10 +45,10 @@ class Rescue:
         try:
             database.save_as(saved)
             self._saved = saved
-            self.told = [text.record_deleted()]
+            self.told = [record_text.record_deleted()]
         except TaskclfError as error:
             log.warning("The deleted record could not be saved: %s", error)
-            self.told = [text.record_not_saved(error.title, error.next_step)]
+            self.told = [record_text.record_not_saved(error.title, error.next_step)]
 
     def finish(self) -> None:
         """Put the saved record where it was; what stands there is not touched. Raises OSError."""
@@ -57,7 +57,7 @@ class Rescue:
         if self._path.exists():
             beside = free_name(self._path.with_name(f"{self._path.stem}-saved{self._path.suffix}"))
             replace(self._saved, beside)
-            self.told = [text.record_kept_beside(beside)]
+            self.told = [record_text.record_kept_beside(beside)]
             return
         for ending in _BESIDE:
             self._path.with_name(self._path.name + ending).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from taskclf_tray.app import text
+from taskclf_tray.app import served_text
 from taskclf_tray.app.actions import file_trouble
 from taskclf_tray.app.commands import Command, RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.failures import as_problem
@@ -144,9 +144,9 @@ class LearningWatch(Service):
 
     def _retrain(self, *, is_weekly: bool) -> list[Message]:
         if self._running is not None:
-            return [text.training_already()]
+            return [served_text.training_already()]
         if not self._session.serving.follows_policy:
-            return [text.model_named_at_start()]
+            return [served_text.model_named_at_start()]
         job = ChildJob(self._job_module, self._request(), timeout_seconds=LONGEST_SECONDS)
         resolved = self._session.serving.resolved
         self._running = running = _Running(job, is_weekly, None if resolved is None else resolved.bundle_id)
@@ -187,18 +187,18 @@ class LearningWatch(Service):
         ending, self._running = running.ending, None
         if isinstance(ending, JobStoppedError):
             log.info("The training was stopped: %s", ending)
-            return [text.training_stopped()]
+            return [served_text.training_stopped()]
         if isinstance(ending, TaskclfError):
             log.warning("The training failed: %s", ending)
             if running.is_weekly:
                 self._check_at = time.monotonic() + RETRY_SECONDS
                 return []
-            return [text.training_failed(ending.title, ending.next_step)]
+            return [served_text.training_failed(ending.title, ending.next_step)]
         assert ending is not None
         sentences = [str(sentence) for sentence in ending["sentences"]]
         if ending["outcome"] == "promoted":
-            return [text.model_promoted(str(ending["model"]), sentences)]
-        return [text.model_refused(sentences)]
+            return [served_text.model_promoted(str(ending["model"]), sentences)]
+        return [served_text.model_refused(sentences)]
 
     # -- the record -------------------------------------------------------------------------------------------
 
@@ -222,13 +222,13 @@ class LearningWatch(Service):
 
     def _roll_back(self) -> list[Message]:
         if self._running is not None:
-            return [text.training_already()]
+            return [served_text.training_already()]
         if not self._session.serving.follows_policy:
-            return [text.model_named_at_start()]
+            return [served_text.model_named_at_start()]
         now = roll_back(self._session.models_dir, before_switch=self._history.begin)
         self._session.serving.adopt()
         self._session.forget_bundles()
-        return [text.rolled_back(now.bundle_id, has_policy=now.policy is not None)]
+        return [served_text.rolled_back(now.bundle_id, has_policy=now.policy is not None)]
 
     def _earlier_choice(self) -> EarlierChoice | None:
         """Read again when the policy or its history has changed."""
@@ -242,7 +242,7 @@ class LearningWatch(Service):
 
     def _status(self) -> Message:
         resolved, database = self._session.serving.resolved, self._session.database
-        return text.model_status(
+        return served_text.model_status(
             None if resolved is None else resolved.bundle_id,
             None if resolved is None else resolved.metadata,
             None if resolved is None else resolved.reject_threshold,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from taskclf_tray.app import text
+from taskclf_tray.app import served_text
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.errors import TaxonomyError
@@ -108,7 +108,7 @@ class Serving:
         self._reloader = reloader if self.follows_policy else None
         self._use(resolved)
         broken = [warning for warning in resolved.warnings if warning != MISSING_POLICY]
-        return messages + [text.policy_ignored(warning) for warning in broken]
+        return messages + [served_text.policy_ignored(warning) for warning in broken]
 
     def check(self) -> list[Message]:
         """Look at the files once; returns what changed, for the person. Cheap when nothing did."""
@@ -133,16 +133,16 @@ class Serving:
         """Read everything again, changed or not; returns the outcome for the person."""
         self._taxonomy_seen = _UNSEEN
         if self.resolved is None:
-            return [*self.load(), text.no_model(self.problem) if self.problem else text.reloaded()]
+            return [*self.load(), served_text.no_model(self.problem) if self.problem else served_text.reloaded()]
         before = self.resolved
         messages = self._load_taxonomy()
         if self._reloader is not None:
             fresh = self._reloader.reload_now()
             messages += self._changed(before, fresh) if fresh is not None else []
             if self._reloader.last_problem is not None:
-                messages.append(text.policy_refused(self._reloader.last_problem))
+                messages.append(served_text.policy_refused(self._reloader.last_problem))
         self._use(self.resolved)
-        return messages or [text.reloaded()]
+        return messages or [served_text.reloaded()]
 
     def adopt(self) -> None:
         """Take in a policy this program has just written: not news to the person."""
@@ -162,17 +162,17 @@ class Serving:
         if fresh is not None:
             return self._changed(before, fresh)
         if reloader.problem_serial != serial and reloader.last_problem is not None:
-            return [text.policy_refused(reloader.last_problem)]
+            return [served_text.policy_refused(reloader.last_problem)]
         if had_problem and reloader.last_problem is None:
-            return [text.policy_applied([])]
+            return [served_text.policy_applied([])]
         return []
 
     def _changed(self, before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[Message]:
         self.resolved = after
         changes = _differences(before, after)
         if after.policy is not None:
-            return [text.policy_applied(changes)]
-        return [text.policy_gone(changes) if before.policy is not None else text.model_changed(changes)]
+            return [served_text.policy_applied(changes)]
+        return [served_text.policy_gone(changes) if before.policy is not None else served_text.model_changed(changes)]
 
     def _without_model(self) -> dict[str, object]:
         return {
@@ -198,15 +198,15 @@ class Serving:
             self._taxonomy_seen = seen
             if self._taxonomy is None and self._kept is not None:
                 self._taxonomy = self._kept.load()
-            return [text.taxonomy_refused(str(error), has_kept=self._taxonomy is not None)]
+            return [served_text.taxonomy_refused(str(error), has_kept=self._taxonomy is not None)]
         self._taxonomy_seen, self._taxonomy = seen, taxonomy
         if self._kept is not None:
             self._kept.save(taxonomy)
         if is_first:
             return []
         if taxonomy is None:
-            return [text.taxonomy_gone()] if had_one else []
-        return [text.taxonomy_applied()]
+            return [served_text.taxonomy_gone()] if had_one else []
+        return [served_text.taxonomy_applied()]
 
     def _use(self, resolved: ResolvedInferenceConfig) -> None:
         self.resolved = resolved
@@ -225,7 +225,7 @@ def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig
     if before.model_version != after.model_version:
         changes.append(f"model {after.bundle_id}")
     if before.reject_threshold != after.reject_threshold:
-        changes.append(text.threshold_changed(before.reject_threshold, after.reject_threshold))
+        changes.append(served_text.threshold_changed(before.reject_threshold, after.reject_threshold))
     if (before.per_user_reject_thresholds or {}) != (after.per_user_reject_thresholds or {}):
         changes.append("thresholds per user")
     if before.calibrator_store_dir != after.calibrator_store_dir:

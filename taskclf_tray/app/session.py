@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.clock_watch import watch_of
 from taskclf_tray.app.commands import Pause, PrivacyCommand, PrivateMode
 from taskclf_tray.app.label_growth import LabelGrowth
@@ -237,7 +237,7 @@ class Session:
     def copy_labels(self, *, is_last: bool = False) -> list[Message]:
         """Keep the copy of the labels beside the record up to date; what the person is told. Raises TaskclfError."""
         apart = self._label_copy.follow(self.now(), self.time_zone(), is_last=is_last)
-        return [] if apart is None else [text.labels_apart(apart.count, apart.path)]
+        return [] if apart is None else [record_text.labels_apart(apart.count, apart.path)]
 
     def rescue(self) -> Rescue:
         """The record has lost its place: save what would be lost with it. Finish it when the session is closed."""

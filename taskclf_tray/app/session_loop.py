@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text, text
 from taskclf_tray.app.actions import MenuCommands
 from taskclf_tray.app.asking import Asker
 from taskclf_tray.app.clock_watch import ZoneWatch
@@ -167,7 +167,7 @@ class SessionLoop:
             self._publisher.tell(self._rescue.told)
         except OSError as error:
             problem = as_problem(error)
-            self._publisher.tell([text.record_not_saved(problem.title, problem.next_step)])
+            self._publisher.tell([record_text.record_not_saved(problem.title, problem.next_step)])
 
     def _is_over(self) -> bool:
         """Whether another session is due: for another source, other settings, or another time."""

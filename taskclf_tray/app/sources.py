@@ -16,7 +16,7 @@ import platformdirs
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.app import text
+from taskclf_tray.app import served_text, text
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.text import Message
@@ -69,7 +69,7 @@ class SourceSwitch:
         self._config = config
         self._config_seen = file_stamp(paths.config)
         self._idle_keys = _idle_keys(paths.config)
-        self._news: list[Message] = [text.settings_wrong(list(problems))] if problems else []
+        self._news: list[Message] = [served_text.settings_wrong(list(problems))] if problems else []
         self._blocked = blocked
         self._is_gone = False
         self._aw_host = aw_host
@@ -140,13 +140,13 @@ class SourceSwitch:
         if self._aw_host is not None:
             config = config.model_copy(update={"aw_host": self._aw_host})
         told = [str(problem) for problem in problems if not problem.hides_exclusions]
-        self._news = [text.settings_wrong(told)] if told else []
+        self._news = [served_text.settings_wrong(told)] if told else []
         old, self._config = self._config, config
         old_idle, self._idle_keys = self._idle_keys, _idle_keys(self._paths.config)
         changed = [name for name in Config.model_fields if getattr(config, name) != getattr(old, name)]
         idle = [why for name, why in self._idle_keys.items() if name in changed or name not in old_idle]
         if (changed or idle) and self._blocked is None:
-            self._news.append(text.settings_applied(changed, idle))
+            self._news.append(served_text.settings_applied(changed, idle))
         return bool(self._news) or self._blocked is not blocked
 
     # -- the real source --------------------------------------------------------------------------------------

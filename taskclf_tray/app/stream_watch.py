@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.text import Message
 from taskclf_tray.store.database import Database
 
@@ -46,7 +46,7 @@ class StreamWatch:
         self._newest = {bucket.bucket_id: bucket.newest for bucket in buckets}
         for bucket in news:
             self._remember(bucket.bucket_id)  # first: a kill in between tells less, never twice
-            self._tell([text.bucket_unread(bucket)])
+            self._tell([record_text.bucket_unread(bucket)])
 
     def _is_news(self, bucket: BucketState, now: datetime) -> bool:
         if bucket.unread in _NOT_TOLD or bucket.newest is None or bucket.bucket_id in self._told:
@@ -68,7 +68,7 @@ class StreamWatch:
         if not self._is_silence_told and now - self._silent_since >= FRESH:
             self._is_silence_told = True
             others = [b for b in buckets if b.stream is Stream.WINDOW and b.unread is not None and _is_fresh(b, now)]
-            self._tell([text.windows_stay_away(others[0] if others else None)])
+            self._tell([record_text.windows_stay_away(others[0] if others else None)])
 
 
 def _is_at_keyboard_without_windows(buckets: Sequence[BucketState], now: datetime) -> bool:

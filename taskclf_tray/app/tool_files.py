@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.core.config import WITHOUT_EFFECT, Config, load_config, setting_line
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.file_watch import file_stamp
@@ -59,7 +59,7 @@ def tell_once(paths: HomePaths, database: Database, user_id: str, config: Config
         return None
     with database.transaction():
         database.state.set(_TOLD, seen)
-    return text.TOOL_FILES, text.tool_files_found([file.path.name for file in files])
+    return record_text.TOOL_FILES, record_text.tool_files_found([file.path.name for file in files])
 
 
 def _labels(paths: HomePaths, database: Database) -> ToolFile | None:
@@ -70,7 +70,7 @@ def _labels(paths: HomePaths, database: Database) -> ToolFile | None:
     with database.reading():
         if database.state.get(_TAKEN + str(path.resolve())) == signature:
             return None
-    return ToolFile("labels", path, text.tool_labels(path), f"taskclf-tray labels import {path}")
+    return ToolFile("labels", path, record_text.tool_labels(path), f"taskclf-tray labels import {path}")
 
 
 def _questions(paths: HomePaths, database: Database, user_id: str) -> ToolFile | None:
@@ -84,7 +84,7 @@ def _questions(paths: HomePaths, database: Database, user_id: str) -> ToolFile |
         return ToolFile("queue", path, error.title, step)
     with database.reading():
         new = [one for one in waiting if database.requests.at(user_id, to_us(one.bucket_start_ts)) is None]
-    return ToolFile("queue", path, text.tool_questions(len(new), path), step) if new else None
+    return ToolFile("queue", path, record_text.tool_questions(len(new), path), step) if new else None
 
 
 def _settings(paths: HomePaths, config: Config) -> ToolFile | None:
@@ -94,8 +94,8 @@ def _settings(paths: HomePaths, config: Config) -> ToolFile | None:
     lines = different_settings(path, config)
     if not lines:
         return None
-    step = text.TOOL_CONFIG_COPY if paths.config.exists() else "taskclf-tray config import"
-    return ToolFile("config", path, text.tool_settings(path, lines), step)
+    step = record_text.TOOL_CONFIG_COPY if paths.config.exists() else "taskclf-tray config import"
+    return ToolFile("config", path, record_text.tool_settings(path, lines), step)
 
 
 def different_settings(path: Path, config: Config) -> list[str]:

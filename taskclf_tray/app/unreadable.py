@@ -13,7 +13,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.record.guard import BlackoutOpenError
@@ -52,7 +52,7 @@ def damaged_minutes(database: Database, user_id: str) -> int:
 def left_out(database: Database, user_id: str) -> str | None:
     """What a command says of the damaged minutes that it has left out; None when there was none."""
     count = damaged_minutes(database, user_id)
-    return text.minutes_left_out(count) if count else None
+    return record_text.minutes_left_out(count) if count else None
 
 
 def _name(user_id: str) -> str:
@@ -83,7 +83,7 @@ class UnreadableMinutes:
             return []
         if len(due) > _AT_ONCE or not self._again + self._gone:
             return []
-        told = text.minutes_damaged(self._again, self._gone)
+        told = record_text.minutes_damaged(self._again, self._gone)
         self._again = self._gone = 0
         return [told]
 

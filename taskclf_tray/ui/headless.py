@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Any, TextIO
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text, text
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.sources import SourceSwitch
 from taskclf_tray.core.errors import ModelError
@@ -168,7 +168,7 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
             complain(text.as_line(title, body))
         session.write_outputs(is_caught_up=not is_dark, is_last=True, max_days=sys.maxsize)
         if not is_json:
-            answer(text.once_done(count, session.out_dir, is_dark=is_dark))
+            answer(record_text.once_done(count, session.out_dir, is_dark=is_dark))
         if lines is not None and lines.failure is not None:
             raise OutputError(lines.failure, is_done=True)
         return 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from taskclf_tray.app import retraining, session_loop, text
+from taskclf_tray.app import retraining, served_text, session_loop
 from taskclf_tray.app.commands import RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.snapshot import IconState, LearningView
@@ -31,7 +31,7 @@ from tests.support.worker_home import USER, recorded
 from tests.support.worker_rig import BUNDLE, START, Rig, until
 
 JOBS = "tests.support.training_jobs"
-PROMOTED = text.model_promoted(FIRST, SENTENCES)
+PROMOTED = served_text.model_promoted(FIRST, SENTENCES)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_retrain_now_serves_the_new_model_and_answers_the_record_anew(
         until(lambda: runtime.snapshot.learning == done, "the menu of who has a model of their own")
         assert [title for title, _ in rig.watcher.messages].count("Inference policy applied") == 0
         runtime.send(RollBack())
-        until(lambda: told(rig, text.rolled_back(BUNDLE, has_policy=True)), "the words of the roll back")
+        until(lambda: told(rig, served_text.rolled_back(BUNDLE, has_policy=True)), "the words of the roll back")
         until(lambda: model_version(rig) == {BUNDLE}, "the record as it was")
         assert policy_path(rig.paths.models).read_bytes() == before
         until(lambda: not runtime.snapshot.learning.can_roll_back, "nothing to roll back to")
@@ -113,12 +113,12 @@ def test_it_shows_how_far_it_is_and_can_be_stopped(rig: Rig) -> None:
         runtime.send(RetrainNow())
         until(lambda: runtime.snapshot.learning == LearningView(training_percent=40), "its progress")
         runtime.send(RetrainNow())
-        until(lambda: told(rig, text.training_already()), "that there is one already")
+        until(lambda: told(rig, served_text.training_already()), "that there is one already")
         runtime.send(RollBack())
         asked = len(rig.source.asked)
         until(lambda: len(rig.source.asked) > asked + 3, "polls while it trains")
         runtime.send(StopRetraining())
-        until(lambda: told(rig, text.training_stopped()), "its end")
+        until(lambda: told(rig, served_text.training_stopped()), "its end")
         until(lambda: runtime.snapshot.learning.can_retrain, "the menu as before")
     (request,) = trainings(rig)
     with pytest.raises(ProcessLookupError):
@@ -136,11 +136,11 @@ def test_quitting_ends_it(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        ("too few", text.training_failed("There are 3 labelled blocks; 10 are needed.", "Label 7 more.")),
-        ("refused", text.model_refused(["Macro F1 is 0.41; 0.65 is needed."])),
+        ("too few", served_text.training_failed("There are 3 labelled blocks; 10 are needed.", "Label 7 more.")),
+        ("refused", served_text.model_refused(["Macro F1 is 0.41; 0.65 is needed."])),
         (
             "killed",
-            text.training_failed(
+            served_text.training_failed(
                 "The process that did the work ended unexpectedly (by signal 9).", "Try again with --debug."
             ),
         ),
@@ -169,7 +169,9 @@ def test_once_a_week_by_itself_with_thirty_new_blocks(rig: Rig, monkeypatch: pyt
         until(lambda: len(rig.source.asked) > asked + 5, "some polls")
         assert trainings(rig) == []
         rig.clock.set(START + timedelta(days=7))
-        until(lambda: told(rig, text.model_refused(["Macro F1 is 0.41; 0.65 is needed."])), "the weekly training")
+        until(
+            lambda: told(rig, served_text.model_refused(["Macro F1 is 0.41; 0.65 is needed."])), "the weekly training"
+        )
 
 
 def test_a_weekly_training_that_fails_is_silent_and_waits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +193,7 @@ def test_a_model_named_at_the_start_is_neither_replaced_nor_rolled_back(rig: Rig
         assert runtime.snapshot.learning == LearningView()
         runtime.send(RetrainNow())
         runtime.send(RollBack())
-        until(lambda: rig.watcher.messages.count(text.model_named_at_start()) == 2, "two refusals")
+        until(lambda: rig.watcher.messages.count(served_text.model_named_at_start()) == 2, "two refusals")
     assert trainings(rig) == []
 
 
@@ -207,7 +209,7 @@ def test_a_roll_back_with_nothing_earlier_and_a_full_disk_are_sentences(
 
         monkeypatch.setattr(retraining, "roll_back", fail)
         runtime.send(RollBack())
-        until(lambda: any("No space left on device" in title for title, _ in rig.watcher.messages), "the full disk")
+        until(lambda: any("The disk that holds" in title for title, _ in rig.watcher.messages), "the full disk")
 
 
 def test_what_another_process_promotes_is_served_and_answered_anew(rig: Rig) -> None:
@@ -283,12 +285,12 @@ def test_status_tells_the_model_the_last_training_and_the_next(rig: Rig) -> None
 def test_the_words_of_the_status() -> None:
     synthetic = ModelMetadata(schema_version="v3", schema_hash="x", label_set=("a",), data_provenance="synthetic")
     last = LastTraining(to_us(START), "refused", "run", ("Macro F1 is 0.41.",))
-    title, body = text.model_status("starter", synthetic, 0.55, last, 1)
+    title, body = served_text.model_status("starter", synthetic, 0.55, last, 1)
     assert title == "Model starter, threshold 0.55"
     assert body.startswith("It was trained on simulated people. The last training, on 02 Mar, was refused: Macro")
     assert "1 block labelled since" in body
     promoted = LastTraining(to_us(START), "promoted", "run")
-    assert "put a model in use. " in text.model_status("run", synthetic, 0.5, promoted, 3)[1]
-    assert "is not in use any more" in text.model_status("other", synthetic, 0.5, promoted, 3)[1]
-    assert text.model_status(None, None, None, None, 0)[0] == "No model is in use"
-    assert text.rolled_back("run", has_policy=False)[1] == "run, without a policy, as it was."
+    assert "put a model in use. " in served_text.model_status("run", synthetic, 0.5, promoted, 3)[1]
+    assert "is not in use any more" in served_text.model_status("other", synthetic, 0.5, promoted, 3)[1]
+    assert served_text.model_status(None, None, None, None, 0)[0] == "No model is in use"
+    assert served_text.rolled_back("run", has_policy=False)[1] == "run, without a policy, as it was."

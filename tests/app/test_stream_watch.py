@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.app.text import Message
 from taskclf_tray.store.database import Database
@@ -54,7 +54,7 @@ def test_an_active_bucket_that_is_not_read_is_told_once(
         watch.look(buckets, NOW + minute * MINUTE)
         watch.look((*buckets, state("x")), NOW + minute * MINUTE)
     (message,) = told
-    assert message == text.bucket_unread(buckets[1])
+    assert message == record_text.bucket_unread(buckets[1])
     assert "other" in message[1] or "host" in message[0]
     assert "taskclf-tray doctor" in message[1]
     StreamWatch(database, told.extend).look(buckets, NOW)  # nor after a restart
@@ -92,7 +92,7 @@ def test_windows_that_stay_away_while_somebody_types(watch: StreamWatch, told: l
     assert told == []  # the watchers of a computer that wakes up come one after the other
     for minute in range(15, 40):
         look(minute, 20)
-    assert told == [text.windows_stay_away(None)]
+    assert told == [record_text.windows_stay_away(None)]
     look(41, -41)
     for minute in range(60, 80):
         look(minute, -41)
@@ -106,7 +106,7 @@ def test_windows_of_the_computer_in_use_stay_away_while_another_shows_some(
         idle = BucketState("idle", "k", Stream.WINDOW, "other", NOW + minute * MINUTE, "other")
         used = state("a", Stream.AWAY, ago=-minute, used=-minute)
         watch.look((idle, state("w", ago=20), used), NOW + minute * MINUTE)
-    assert told == [text.windows_stay_away(None)]
+    assert told == [record_text.windows_stay_away(None)]
 
 
 def test_a_locked_computer_is_no_trouble(watch: StreamWatch, told: list[Message]) -> None:
@@ -119,7 +119,7 @@ def test_only_others_report(watch: StreamWatch, told: list[Message]) -> None:
     for minute in range(40):
         phone = state("phone", ago=-minute, unread=Unread.PHONE)
         watch.look((state("w", ago=20), state("a", Stream.AWAY, ago=20), phone), NOW + minute * MINUTE)
-    assert told == [text.bucket_unread(phone), text.windows_stay_away(phone)]
+    assert told == [record_text.bucket_unread(phone), record_text.windows_stay_away(phone)]
     assert "Only phone reports any" in told[1][1]
 
 
@@ -139,17 +139,17 @@ def test_damaged_memory(database: Database, told: list[Message], saved: str) -> 
     ],
 )  # fmt: skip
 def test_ages(seconds: int, words: str) -> None:
-    assert text.age(NOW - timedelta(seconds=seconds), NOW) == f"newest event {words}"
+    assert record_text.age(NOW - timedelta(seconds=seconds), NOW) == f"newest event {words}"
 
 
 def test_lines_of_the_check_up() -> None:
-    assert text.bucket_line(state("w", ago=5), NOW) == "w (windows of host): newest event 5 minutes ago; read"
-    assert text.bucket_line(state("e", None, ago=None), NOW) == "e (kind of host): no event yet; read"
-    assert "a phone's" in text.bucket_line(state("p", unread=Unread.PHONE), NOW)
+    assert record_text.bucket_line(state("w", ago=5), NOW) == "w (windows of host): newest event 5 minutes ago; read"
+    assert record_text.bucket_line(state("e", None, ago=None), NOW) == "e (kind of host): no event yet; read"
+    assert "a phone's" in record_text.bucket_line(state("p", unread=Unread.PHONE), NOW)
     earlier = BucketState("old", "k", Stream.WINDOW, "old", NOW, "new", is_newest=False)
-    assert text.bucket_line(earlier, NOW).endswith("read for its own time only: new has a newer one")
+    assert record_text.bucket_line(earlier, NOW).endswith("read for its own time only: new has a newer one")
     other = BucketState("mac", "k", Stream.AWAY, "mac.local", NOW, "mac")
-    assert text.bucket_line(other, NOW).endswith("; read, as one of mac")
+    assert record_text.bucket_line(other, NOW).endswith("; read, as one of mac")
 
 
 def test_the_worker_tells_it(tmp_path: Path) -> None:

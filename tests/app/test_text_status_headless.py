@@ -9,10 +9,11 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from taskclf_tray.app import text
+from taskclf_tray.app import record_text, served_text, text
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.status import shown_core_label, snapshot_of
@@ -147,7 +148,7 @@ def test_pauses() -> None:
     ],
 )
 def test_thresholds(old: float | None, new: float | None, says: str) -> None:
-    assert text.threshold_changed(old, new) == says
+    assert served_text.threshold_changed(old, new) == says
 
 
 @pytest.mark.parametrize(
@@ -159,11 +160,12 @@ def test_a_message_in_one_line_has_one_full_stop(title: str, body: str, line: st
     assert text.as_line(title, body) == line
 
 
-def test_every_sentence_is_used() -> None:
-    rooms = Path(inspect.getfile(text)).parents[1]
+@pytest.mark.parametrize("module", [text, served_text, record_text])
+def test_every_sentence_is_used(module: ModuleType) -> None:
+    rooms = Path(inspect.getfile(module)).parents[1]
     code = "\n".join(path.read_text() for path in rooms.rglob("*.py"))
-    names = [name for name in vars(text) if not name.startswith("_") and name not in ("annotations", "datetime")]
-    used_inside = inspect.getsource(text)
+    names = [name for name in vars(module) if not name.startswith("_") and name not in ("annotations", "datetime")]
+    used_inside = inspect.getsource(module)
     for name in names:
         assert f"text.{name}" in code or used_inside.count(name) > 1, name
 

@@ -18,7 +18,7 @@ import pytest
 
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.app import drift_watch, text
+from taskclf_tray.app import drift_watch, served_text, text
 from taskclf_tray.core.time import from_us, seconds_to_us, zone
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths
@@ -37,7 +37,7 @@ HOLIDAY, SHORT_DAY, SHORT_NIGHT = date(2021, 3, 10), date(2021, 3, 21), date(202
 WEEKENDS_OFF = [day for day in MONTH if day.weekday() >= 5 and day not in (SHORT_DAY, SHORT_NIGHT)]
 MAIN_APP, NEW_APP = "Brave-browser", "Figma"
 WITHIN = timedelta(days=3)
-DRIFT, _ = text.drift_notice("", 0)
+DRIFT, _ = served_text.drift_notice("", 0)
 
 
 def switched_off(day: date, start: datetime) -> datetime:

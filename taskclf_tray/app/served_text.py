@@ -1,0 +1,196 @@
+"""What the person reads of what is served: policy, model, training, categories, settings, a drift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from taskclf_tray.app.text import MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, Message
+from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.labels.learning import LastTraining
+from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.system.local_zone import local_time
+
+NO_BUILTIN = "config.toml: this version has no built-in watcher; ActivityWatch is used as the source."
+
+
+def threshold_changed(old: float | None, new: float | None) -> str:
+    """`threshold 0.55 → 0.60`."""
+    return f"threshold {_number(old)} → {_number(new)}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.2f}" if round(value, 2) == value else f"{value:g}"
+
+
+def policy_applied(changes: list[str]) -> Message:
+    """A save in the editor that was good."""
+    return "Inference policy applied", ", ".join(changes) or "The file is valid; nothing that is served has changed."
+
+
+def policy_refused(reason: str) -> Message:
+    """A save in the editor that was not."""
+    return "Inference policy not applied", f"{reason} The previous policy stays in use."
+
+
+def policy_ignored(reason: str) -> Message:
+    """At start: a policy that cannot be used; something else is served."""
+    return "The inference policy cannot be used", reason
+
+
+def policy_gone(changes: list[str]) -> Message:
+    """The policy file was removed while running."""
+    return "Inference policy removed", f"Without it: {', '.join(changes)}."
+
+
+def model_changed(changes: list[str]) -> Message:
+    """Another program pointed at another model, and there is no policy."""
+    return "Prediction model changed", ", ".join(changes)
+
+
+def no_model(reason: str) -> Message:
+    """Reload now, and still nothing to serve."""
+    return "No model can be used", reason
+
+
+def no_model_for_policy() -> Message:
+    """Edit Inference Policy without any model."""
+    return (
+        "There is no model to write a policy for",
+        "Nothing was written. Choose a model under Prediction Model, or put a model folder into models/ with "
+        "Open Data Folder. In a terminal: taskclf-tray doctor",
+    )
+
+
+def model_picked(name: str) -> Message:
+    """A model chosen in the menu."""
+    return "Prediction model changed", f"{name} is in use, with its own calibration and threshold."
+
+
+def model_in_use(name: str) -> Message:
+    """A pick of what is served already."""
+    return "This model is already in use", f"{name} stays in use, and its policy as it is."
+
+
+def model_named_at_start() -> Message:
+    """A pick while the command line names the model."""
+    return "The model was named on the command line", "Start without --model-dir to choose it in the menu."
+
+
+def model_promoted(name: str, sentences: list[str]) -> Message:
+    """A new model is in use; the sentences say what has changed."""
+    return "A model trained on your labels is in use", f"{' '.join(sentences)} {MENU_ROLL_BACK} undoes it. ({name})"
+
+
+def model_refused(sentences: list[str]) -> Message:
+    """A training that ended in nothing better; the sentences say why, and what would help."""
+    return "The new model was refused, the one in use stays", " ".join(sentences)
+
+
+def training_failed(title: str, next_step: str) -> Message:
+    """Too few labels, a full disk, or a process that died: nothing was changed."""
+    return "No model was trained", f"{title} {next_step}".strip()
+
+
+def training_stopped() -> Message:
+    """Stop retraining."""
+    return "Retraining was stopped", "Nothing was changed; the model in use stays."
+
+
+def training_already() -> Message:
+    """Retrain now or Roll back while a training goes on."""
+    return "A model is being trained", f"Wait until it is done; {MENU_STOP_RETRAINING} ends it."
+
+
+def rolled_back(model: str, *, has_policy: bool) -> Message:
+    """Roll back."""
+    policy = "its policy is as it was" if has_policy else "without a policy, as it was"
+    return "The earlier model is in use again", f"{model}, {policy}."
+
+
+def model_status(
+    model: str | None,
+    metadata: ModelMetadata | None,
+    threshold: float | None,
+    last: LastTraining | None,
+    new_blocks: int,
+) -> Message:
+    """Status: the model in use, the last training, and how far it is to the next."""
+    title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
+    return title, f"{_made_of(metadata)}{_last_training(last, model)}{_to_the_next(new_blocks)}"
+
+
+def _made_of(metadata: ModelMetadata | None) -> str:
+    if metadata is None:
+        return ""
+    if metadata.data_provenance == "synthetic":
+        return "It was trained on simulated people. "
+    return f"It was trained on your labels of {metadata.train_date_from[:10]} to {metadata.train_date_to[:10]}. "
+
+
+def _last_training(last: LastTraining | None, model: str | None) -> str:
+    if last is None:
+        return ""
+    day = f"{local_time(last.at):%d %b}"
+    if last.outcome == "promoted":
+        again = "" if last.run == model else ", and is not in use any more"
+        return f"The last training, on {day}, put a model in use{again}. "
+    return f"The last training, on {day}, was refused: {' '.join(last.sentences)} "
+
+
+def _to_the_next(new_blocks: int) -> str:
+    blocks = "1 block" if new_blocks == 1 else f"{new_blocks} blocks"
+    return (
+        f"{blocks} labelled since; it trains by itself with {DEFAULT_RETRAIN_BLOCKS}, "
+        f"{DEFAULT_RETRAIN_DAYS} days after the last time."
+    )
+
+
+def taxonomy_refused(reason: str, *, has_kept: bool) -> Message:
+    """An invalid taxonomy file. `has_kept`: there are categories of before."""
+    if has_kept:
+        return "Categories not applied", f"{reason} The previous categories stay in use."
+    return "Your categories cannot be used", f"{reason} Until then the eight labels are shown."
+
+
+def taxonomy_gone() -> Message:
+    """The taxonomy file was removed while running."""
+    return "Your categories were removed", "The eight labels are shown, on all days."
+
+
+def taxonomy_applied() -> Message:
+    """A taxonomy edited while running."""
+    return "Your categories were applied", "They count on all days, the past ones too."
+
+
+def status_told(line: str, model: str | None, threshold: float | None, source: str) -> Message:
+    """A click on the status entry."""
+    if model is None:
+        return line, "No model is in use."
+    return line, f"Model {model}, threshold {_number(threshold)}. Source: {source}."
+
+
+def reloaded() -> Message:
+    """Reload now, with nothing new."""
+    return "Everything is up to date", "The policy, model and categories on disk are the ones in use."
+
+
+def settings_wrong(problems: list[str]) -> Message:
+    """config.toml has mistakes."""
+    more = "" if len(problems) == 1 else f" ({len(problems) - 1} more in the log)"
+    return "A setting cannot be used", f"{problems[0]}{more}"
+
+
+def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> Message:
+    """config.toml was edited while running: which settings, and what is to say of those that change nothing."""
+    told = [f"Changed: {', '.join(changed)}."] if changed else []
+    if "notifications_enabled" in changed:
+        told.append("notifications_enabled counts from the next start on.")
+    return "Settings applied", " ".join([*told, *without_effect])
+
+
+def drift_notice(words: str, blocks: int) -> Message:
+    """The one notification about a drift; `blocks` now wait for a label because of it."""
+    wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
+    return "Your work looks different", words + (wait if blocks else "")
