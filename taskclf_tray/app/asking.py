@@ -34,7 +34,8 @@ from taskclf_tray.labels.budget import (
 )
 from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
-from taskclf_tray.record.recorder import LiveLabel, StepResult
+from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.requests import RequestRecord
 from taskclf_tray.system.attention import attention_now
 from taskclf_tray.system.paths import home_dir

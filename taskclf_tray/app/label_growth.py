@@ -16,7 +16,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.record.recorder import LiveLabel
+from taskclf_tray.record.live_label import LiveLabel
 
 _MAX_BLOCK: Final = timedelta(seconds=MAX_BLOCK_SECONDS)
 

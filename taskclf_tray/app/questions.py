@@ -22,7 +22,7 @@ from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, values_later_in_day
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import Button, Notice
-from taskclf_tray.record.recorder import LiveLabel
+from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord

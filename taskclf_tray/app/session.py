@@ -44,8 +44,9 @@ from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.identity import Identity, load_or_create_identity
 from taskclf_tray.models.registry import BundleInfo, holds_a_bundle, list_bundles
 from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.outputs import DAYS_A_WRITE, OutputWriter
-from taskclf_tray.record.recorder import LiveLabel, Recorder
+from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.repack import repack

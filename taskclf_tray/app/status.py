@@ -12,7 +12,8 @@ from taskclf_tray.core.errors import SourceError, TaskclfError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
-from taskclf_tray.record.recorder import LiveLabel, StepResult
+from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.blackouts import Blackout
 
 

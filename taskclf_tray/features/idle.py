@@ -301,3 +301,8 @@ def apply_idle_rule(
 def with_decision(row: FeatureRow, decided_by: DecidedBy) -> FeatureRow:
     """The row, decided so."""
     return row if row.decided_by == decided_by else dataclasses.replace(row, decided_by=decided_by)
+
+
+def with_idle_rule(row: FeatureRow, away: Sequence[Interval], listening: Sequence[Interval]) -> FeatureRow:
+    """The row as the idle rule decides it: nobody at the keyboard, nobody listening, or the model's turn."""
+    return with_decision(row, decide(row, away, (), listening))

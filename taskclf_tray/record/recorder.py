@@ -26,19 +26,16 @@ from taskclf_tray.core.defaults import (
 from taskclf_tray.core.intervals import Interval
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import US_PER_SECOND, floor_bucket, from_us, local_midnight, seconds_to_us, to_us
-from taskclf_tray.core.types import AWAwayEvent, CoreLabel, FeatureRow, SourceEvents
-from taskclf_tray.features.buckets import MEETING_CATEGORY
-from taskclf_tray.features.build import BuilderState, advance, live_row
-from taskclf_tray.features.idle import AwayReports, IdleState, carried, decide, listening_times, with_decision
+from taskclf_tray.core.types import AWAwayEvent, FeatureRow, SourceEvents
+from taskclf_tray.features.build import BuilderState, advance
+from taskclf_tray.features.idle import AwayReports, IdleState, carried, listening_times, with_idle_rule
 from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
-from taskclf_tray.labels.categories import Categories
-from taskclf_tray.labels.current import block_start, run_before
-from taskclf_tray.labels.presence import Presence
 from taskclf_tray.record.ahead_events import AheadEvents
 from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.live_label import LOOK_BACK, LiveAnswers, LiveLabel
 from taskclf_tray.record.memory import ConfigMemory, PastMemory
 from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
@@ -46,57 +43,8 @@ from taskclf_tray.store.database import Database
 log = logging.getLogger(__name__)
 
 CHUNK = timedelta(hours=6)
-_LOOK_BACK = timedelta(seconds=AWAY_RUN_SECONDS + 10)
-"""An away run counts from 300 s on, so as much is read on either side of what is decided; it also fills the hole
-of up to 2 s that may lie at the high-water mark."""
 _LOOK_AHEAD = timedelta(seconds=AWAY_RUN_SECONDS + 100)
-_LOOK_BACK_US = _LOOK_BACK // timedelta(microseconds=1)
 _LIVE_SPAN = timedelta(minutes=20)
-_LIVE_GAP_US = 180_000_000
-"""Between the record and the live row lie the minutes that are not final yet: that is no gap."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveLabel:
-    """The live answer: never recorded; `since` is when its label began."""
-
-    prediction: WindowPrediction
-    since: datetime
-    is_meeting: bool = False
-    """A meeting app is in front, or the model says Meet."""
-    is_still: bool = False
-    """Neither keyboard nor mouse moved lately, as far as the source tells: perhaps the person has just left."""
-    is_call: bool = False
-    """A call window is in front."""
-    is_listening: bool = False
-    """Nothing has been touched for minutes, but a call window is in front: the person listens to it, or has left."""
-    changed_at: datetime | None = None
-    """When the app in front came there or the person came back, where that was after the label's block began."""
-    app: str | None = None
-    """The app in front."""
-    is_typing: bool = False
-    """A terminal came to the front less than a minute ago: perhaps to type a command."""
-    unbroken_since: datetime | None = None
-    """End of the last gap, pause or private mode, as far as the live events reach back."""
-    back_at: datetime | None = None
-    """When the person last came back to the keyboard."""
-    away_since: datetime | None = None
-    """When the person left who is away now."""
-
-    @property
-    def is_away(self) -> bool:
-        """Nobody is at the keyboard."""
-        return self.prediction.decided_by == "idle_rule"
-
-    @property
-    def is_unsure(self) -> bool:
-        """The model does not know, or no window has the focus: nothing is said of what goes on."""
-        return self.prediction.is_rejected or self.prediction.ui_label not in self.prediction.mapped_probs
-
-    @property
-    def block_start(self) -> datetime:
-        """Where the current block began: what a label would be given to now."""
-        return block_start(self.since, self.prediction.bucket_end_ts, self.changed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +88,7 @@ class Recorder:
         self._ahead = AheadEvents(database, user_id)
         self._memory = ConfigMemory(database)
         self._past = PastMemory(database, user_id, self._transitions_of, config.bucket_seconds)
-        self._presence = Presence(config.bucket_seconds)
-        self._returns: dict[int, bool] = {}
         self._config = config
-        self._categories = Categories(database, config.taxonomy)
         self._user_id = user_id
         self._time_zone = time_zone
         self._is_closed = is_closed
@@ -151,7 +96,7 @@ class Recorder:
         self._catch_up = timedelta(days=catch_up_days)
         self._bucket = timedelta(seconds=config.bucket_seconds)
         self._empty_until: datetime | None = None
-        self._shown: tuple[str, datetime, datetime] | None = None
+        self._live = LiveAnswers(database, user_id, reader.blackouts, config)
         self._initial = BuilderState.initial(
             user_id,
             device_id,
@@ -173,8 +118,7 @@ class Recorder:
 
     def use(self, config: PipelineConfig) -> None:
         """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
-        if config.taxonomy != self._categories.taxonomy:
-            self._categories = Categories(self._database, config.taxonomy)
+        self._live.use(config)
         self._config = config
 
     def reload(self) -> None:
@@ -191,7 +135,8 @@ class Recorder:
         except ValueError:
             self._begin_behind_the_record()
         self._ahead.reload(self._state.until)
-        self._empty_until = self._shown = None
+        self._empty_until = None
+        self._live.forget()
 
     def _begin_behind_the_record(self) -> None:
         """What was saved of the state is damaged: the last minutes say where to go on. Raises StoreError."""
@@ -209,7 +154,7 @@ class Recorder:
         state = self._fresh_state(start)
         skip = [(from_us(a), from_us(b)) for a, b in self._reader.blackouts(start, now)]
         _, rows = advance(state, events, floor_bucket(now, self._config.bucket_seconds), skip=skip)
-        return self._live(state, events, now, IdleState(), rows)
+        return self._live.answer(state, events, now, IdleState(), rows, resolver_of=self._resolver_of)
 
     def step(self, now: datetime, *, settle_all: bool = False) -> StepResult:
         """Finalise what is due, at most `CHUNK` of it; revise and settle what the away watcher now explains.
@@ -223,18 +168,18 @@ class Recorder:
         idle = self._idle_since(max(self._undecided_since(state.until), now - self._catch_up))
         assert idle.until_us is not None
         known_from = from_us(idle.until_us)
-        begin = known_from - _LOOK_BACK
+        begin = known_from - LOOK_BACK
         events, bound = self._read_ahead(state, begin, now)
         until = max(state.until, bound)
         dark = self._reader.blackouts(begin, now)
-        skip = [(from_us(a), from_us(b)) for a, b in dark if b > to_us(state.until - _LOOK_BACK)]
+        skip = [(from_us(a), from_us(b)) for a, b in dark if b > to_us(state.until - LOOK_BACK)]
         new_state, rows = advance(state, events, until, skip=skip)
         reports = AwayReports.of(events.away)
         context, tail = self._stored_tail(until)
         past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
         seen = [*(b.row for b in tail if b.row.bucket_start_ts >= known_from), *rows]
         listening = listening_times(idle, seen, reports, blackouts=dark)
-        fresh = [_with_decision(row, reports.away, listening) for row in rows]
+        fresh = [with_idle_rule(row, reports.away, listening) for row in rows]
         decided = decide_rows(self._config, fresh)
         before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
         buckets = [self._reconsidered(bucket, reports.away, listening, known_from) for bucket in tail]
@@ -259,7 +204,9 @@ class Recorder:
             if (old := before.get(b.prediction.bucket_start_ts)) is not None and old.prediction != b.prediction
         )
         caught_up = until >= floor_bucket(now - self._grace, self._config.bucket_seconds) or until == state.until
-        live = self._live(new_state, events, now, idle, seen) if caught_up else None
+        live = None
+        if caught_up:
+            live = self._live.answer(new_state, events, now, idle, seen, resolver_of=self._resolver_of)
         return StepResult(finalised, revised, live, caught_up)
 
     def read_again(self, start: datetime, now: datetime) -> bool:
@@ -276,7 +223,7 @@ class Recorder:
             return False
         reports = AwayReports.of(events.away)
         listening = listening_times(IdleState(to_us(begin)), rows, reports, blackouts=dark)
-        row = _with_decision(rows[-1], reports.away, listening)
+        row = with_idle_rule(rows[-1], reports.away, listening)
         bucket = _Bucket(row, decide_rows(self._config, [row])[0], True)
         with self._database.reading():
             before = self._database.buckets.before(self._user_id, to_us(start), self._config.smooth_window)
@@ -285,6 +232,10 @@ class Recorder:
             self._database.buckets.put([record_of(row, bucket.prediction, is_settled=True)])
             self._memory.remember(self._config, now)
         return True
+
+    def front_at(self, moment: datetime) -> str | None:
+        """The app that was in front then; None where the events of the last half hour do not say."""
+        return self._live.front_at(moment)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -385,7 +336,7 @@ class Recorder:
         """
         if bucket.is_settled or bucket.prediction.bucket_start_ts < known_from:
             return bucket
-        row = _with_decision(bucket.row, away, listening)
+        row = with_idle_rule(bucket.row, away, listening)
         if row.decided_by == bucket.row.decided_by:
             return bucket
         return _Bucket(row, redecide(bucket.prediction, row.decided_by), False)
@@ -473,108 +424,6 @@ class Recorder:
     def _name(self, what: str) -> str:
         return f"{what}:{self._user_id}"
 
-    # -- the live label ---------------------------------------------------------------------------------------
-
-    def _live(
-        self, state: BuilderState, events: SourceEvents, now: datetime, idle: IdleState, seen: Sequence[FeatureRow]
-    ) -> LiveLabel | None:
-        """`seen`: the rows since `idle`, those that are not final included."""
-        dark = self._reader.blackouts(events.start, now)
-        skip = [(from_us(a), from_us(b)) for a, b in dark]
-        row = live_row(state, events, now, skip=skip)
-        if row is None:
-            return None
-        reports = AwayReports.of(events.away)
-        reports = AwayReports(_lengthened(reports, to_us(row.bucket_end_ts)), reports.present)
-        listening = listening_times(idle, [*seen, row], reports, blackouts=dark, shortest_gap_us=_LIVE_GAP_US)
-        row = _with_decision(row, reports.away, listening)
-        is_listening = row.decided_by != "idle_rule" and decide(row, reports.away) == "idle_rule"
-        answer = decide_rows(self._config, [row])
-        prediction = finish(
-            answer,
-            smooth_window=1,
-            bucket_seconds=self._config.bucket_seconds,
-            resolver_of=self._resolver_of,
-        )[0]
-        self._presence.read(events, reports.away, to_us(row.bucket_end_ts))
-        unbroken_since = self._unbroken_since(skip)
-        since = self._held_since(prediction) or self._since(prediction)
-        since = since if unbroken_since is None else max(since, unbroken_since)
-        self._shown = (prediction.ui_label, since, prediction.bucket_end_ts)
-        is_meeting = row.app_category == MEETING_CATEGORY or prediction.core_label_name == CoreLabel.MEET
-        back_at = self._back_at()
-        return LiveLabel(
-            prediction,
-            since,
-            is_meeting,
-            is_still=row.active_seconds_any == 0 or is_listening,
-            is_call=bool(row.call_spans),
-            is_listening=is_listening,
-            changed_at=self._changed_at(block_start(since, prediction.bucket_end_ts), back_at),
-            app=row.app_id,
-            is_typing=self._presence.is_typing,
-            unbroken_since=unbroken_since,
-            back_at=back_at,
-            away_since=next((from_us(a) for a, b in reports.away if a <= to_us(row.bucket_start_ts) < b), None),
-        )
-
-    def front_at(self, moment: datetime) -> str | None:
-        """The app that was in front then; None where the events of the last half hour do not say."""
-        return self._presence.front_at(to_us(moment))
-
-    def _unbroken_since(self, skip: Sequence[tuple[datetime, datetime]]) -> datetime | None:
-        gap_end = _moment(self._presence.gap_end_us)
-        return max([*(end for _, end in skip), *([] if gap_end is None else [gap_end])], default=None)
-
-    def _back_at(self) -> datetime | None:
-        away = self._presence.away
-        return from_us(away[1]) if away is not None and self._is_return(*away) else None
-
-    def _changed_at(self, began: datetime, back_at: datetime | None) -> datetime | None:
-        """The last change of app or return to the keyboard in a block that began so."""
-        moments = (_moment(self._presence.changed_us(to_us(began))), back_at)
-        return max((moment for moment in moments if moment is not None and moment > began), default=None)
-
-    def _is_return(self, begin_us: int, end_us: int) -> bool:
-        """Whether a time away is what it looks like: nobody who listened (a meeting, an audible tab) was away."""
-        if end_us not in self._returns:
-            with self._database.reading():
-                near = self._database.buckets.between(self._user_id, max(begin_us, end_us - _LOOK_BACK_US), end_us)
-            minutes = [record for record in near if record.end_us <= end_us]
-            is_long = end_us - begin_us >= seconds_to_us(AWAY_RUN_SECONDS)
-            listened = bool(minutes) and all(
-                minute.decided_by != "idle_rule" and (is_long or unpack_row(minute.feature_row).attended_seconds > 0)
-                for minute in minutes
-            )
-            self._returns = {end_us: not listened}
-        return self._returns[end_us]
-
-    def _held_since(self, live: WindowPrediction) -> datetime | None:
-        """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
-        if self._shown is None or self._shown[0] != live.ui_label:
-            return None
-        _, since, end = self._shown
-        if live.bucket_start_ts > end + 3 * self._bucket or self._reader.blackouts(since, live.bucket_end_ts):
-            return None
-        return since
-
-    def _since(self, live: WindowPrediction) -> datetime:
-        """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
-        start = live.bucket_start_ts
-        run = run_before(
-            self._database,
-            self._user_id,
-            to_us(start) + 1,
-            label=live.ui_label,
-            named=self._categories.ui_label,
-            with_away=live.decided_by == "idle_rule",
-        )
-        if run is None or from_us(run[-1].end_us) < start - 3 * self._bucket:
-            return start
-        since = min(start, from_us(run[0].start_us))
-        dark = self._reader.blackouts(since, start)
-        return from_us(max(to_us(since), *(end for _, end in dark))) if dark else since
-
 
 def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> datetime:
     """Where the contiguous buckets begin that reach up to `until`."""
@@ -583,10 +432,6 @@ def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> date
             break
         until = prediction.bucket_start_ts
     return until
-
-
-def _with_decision(row: FeatureRow, away: Sequence[Interval], listening: Sequence[Interval]) -> FeatureRow:
-    return with_decision(row, decide(row, away, (), listening))
 
 
 def _answer(record: BucketRecord) -> WindowPrediction:
@@ -621,21 +466,8 @@ def _entropy_bits(probabilities: Sequence[float]) -> float:
     return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0  # no negative zero
 
 
-def _lengthened(reports: AwayReports, end_us: int) -> list[Interval]:
-    """The away watcher reports later than the window watcher: a time away that nothing has ended holds to `end_us`."""
-    away = reports.away
-    if not away or away[-1][1] >= end_us or away[-1][1] < end_us - seconds_to_us(DEFAULT_GRACE_SECONDS):
-        return list(away)
-    is_over = bool(reports.present) and reports.present[-1][1] >= away[-1][1]
-    return list(away) if is_over else [*away[:-1], (away[-1][0], end_us)]
-
-
 def _end_us(timestamp: datetime, duration_seconds: float) -> int:
     return to_us(timestamp) + seconds_to_us(duration_seconds)
-
-
-def _moment(us: int | None) -> datetime | None:
-    return None if us is None else from_us(us)
 
 
 def _latest(left: datetime | None, right: datetime | None) -> datetime | None:

@@ -19,7 +19,7 @@ from taskclf_tray.app.label_view import read_label_view, with_labels
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.record.recorder import LiveLabel
+from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from tests.support.desk import Desk, desk_in

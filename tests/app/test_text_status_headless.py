@@ -22,7 +22,8 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
 from taskclf_tray.labels.current import current_block
-from taskclf_tray.record.recorder import LiveLabel, StepResult
+from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.ui.headless import JsonLines, StatusLine
 from tests.support.predictions import PROBS, prediction

@@ -24,7 +24,8 @@ from taskclf_tray.features.idle import apply_idle_rule
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
 from taskclf_tray.record.guard import BlackoutOpenError
-from taskclf_tray.record.recorder import LiveLabel, Recorder, StepResult
+from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.recorder import Recorder, StepResult
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
