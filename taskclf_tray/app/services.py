@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from taskclf_tray.app import text
 from taskclf_tray.app.commands import Command
@@ -14,7 +16,12 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError
+from taskclf_tray.core.time import from_us
+from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
+from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.labels.queue_list import QueueList
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
 
 log = logging.getLogger(__name__)
@@ -79,10 +86,12 @@ class GrowingLabel(Service):
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._growth = LabelGrowth(session.labels, session.front_at)
 
     def on_step(self, step: StepResult) -> list[Message]:
         """Extend it, or end it."""
-        self._session.grow_label(step.live)
+        now = self._session.now()
+        self._growth.follow(step.live, now, is_dark=lambda: bool(self._session.open_blackouts()))
         return []
 
 
@@ -180,3 +189,67 @@ class OutputFiles(Service):
                 log.warning("%s", problem)
                 self._tell([text.trouble(problem.title, problem.next_step)])
             self._has_failed = True
+
+
+_MAX_BLOCK: Final = timedelta(seconds=MAX_BLOCK_SECONDS)
+
+
+class LabelGrowth:
+    """Extends a label that was given to the current block until the work changes.
+
+    While it is extended, the label holds for every later moment, whatever the model predicts at a single poll. It ends
+    30 min after its start, as a block does; at once with a pause, a gap or time away; and when the model has predicted
+    other work for three minutes. While the same app stays in front, a rejected prediction is not other work, and
+    neither is another prediction in the first three minutes of the label: the live label follows a change of work only
+    after a minute or two.
+    """
+
+    def __init__(self, labels: LabelStore, front_at: Callable[[datetime], str | None]) -> None:
+        """`front_at`: the app in front at a moment, None where that is not known any more."""
+        self._labels = labels
+        self._front_at = front_at
+        self._span_id: int | None = None
+        self._app: str | None = None
+        """The app it was given to."""
+        self._ui_label: str | None = None
+        """The model's answer that the label goes along with."""
+        self._answered: str | None = None
+        """The model's last answer; None while it does not know."""
+
+    def follow(self, live: LiveLabel | None, now: datetime, *, is_dark: Callable[[], bool]) -> None:
+        """Let the label go on with its block, or end. `is_dark`: whether a pause or private mode is on."""
+        before = self._answered
+        self._answered = None if live is None or live.is_unsure else live.prediction.ui_label
+        growing = self._labels.growing()
+        if growing is None:
+            return
+        if growing.id != self._span_id:
+            self._span_id, self._ui_label = growing.id, before
+            self._app = self._front_at(from_us(growing.start_us))
+        start = from_us(growing.start_us)
+        if live is not None and live.is_away:
+            self._labels.stop_growing(at=live.away_since or live.prediction.bucket_start_ts)
+        elif is_dark() or (live is not None and live.unbroken_since is not None and live.unbroken_since > start):
+            self._labels.stop_growing()
+        elif live is not None and live.prediction.bucket_end_ts - from_us(growing.end_us) > _MAX_BLOCK:
+            self._labels.stop_growing()  # it was given to a time that is long over: nothing after it is meant
+        elif live is not None and self._goes_on(live, start):
+            self._labels.grow(min(live.prediction.bucket_end_ts, start + _MAX_BLOCK))
+            if live.prediction.bucket_end_ts >= start + _MAX_BLOCK:
+                self._labels.stop_growing()
+        elif now - from_us(growing.end_us) > EXCURSION:
+            self._labels.stop_growing()
+
+    def _goes_on(self, live: LiveLabel, start: datetime) -> bool:
+        """Whether this answer speaks of the work that began at `start`."""
+        is_sure = self._answered is not None
+        if is_sure and self._answered == self._ui_label:
+            return True
+        is_same_app = self._app in (None, live.app)
+        if self._ui_label is None:
+            goes_on = is_same_app or live.since <= start
+        else:
+            goes_on = is_same_app and (not is_sure or live.since <= start + EXCURSION)
+        if goes_on and is_sure:
+            self._ui_label = self._answered
+        return goes_on

@@ -19,7 +19,6 @@ from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.app import record_text
 from taskclf_tray.app.clock_watch import watch_of
 from taskclf_tray.app.commands import Pause, PrivacyCommand, PrivateMode
-from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.serving import Overrides, Serving
@@ -122,7 +121,6 @@ class Session:
         self._label_copy = LabelCopy(self.database, self.identity.user_id, paths.label_copy)
         self._unreadable = UnreadableMinutes(self.database, self.identity.user_id)
         self.labels = LabelStore(self.database, self.identity.user_id)
-        self._growth = LabelGrowth(self.labels, self._front_at)
         self._today = TodayTally(self.database, self.identity.user_id)
         self._reader = GuardedReader(self.source, self.database, before_request)
         self._recorder: Recorder | None = None
@@ -204,11 +202,8 @@ class Session:
             return to_us(local_day_bounds(pause.at, self.time_zone())[1])
         return to_us(pause.at + timedelta(minutes=pause.minutes))
 
-    def grow_label(self, live: LiveLabel | None) -> None:
-        """The label the person gave to the current block goes on with it, until the block ends. Raises StoreError."""
-        self._growth.follow(live, self.now(), is_dark=lambda: bool(self.open_blackouts()))
-
-    def _front_at(self, moment: datetime) -> str | None:
+    def front_at(self, moment: datetime) -> str | None:
+        """The app in front at a moment; None where that is not known any more."""
         return None if self._recorder is None else self._recorder.front_at(moment)
 
     def note_block(self, start: datetime | None, live: LiveLabel | None = None) -> None:

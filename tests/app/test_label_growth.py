@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from taskclf_tray.app.commands import Pause
-from taskclf_tray.app.label_growth import LabelGrowth
 from taskclf_tray.app.label_view import read_label_view, with_labels
+from taskclf_tray.app.services import LabelGrowth
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.spans import LabelStore
