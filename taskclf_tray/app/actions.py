@@ -1,4 +1,4 @@
-"""What a menu entry does: each returns what the person is told."""
+"""The entries of the menu that open files, choose a model or ask how things stand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def file_trouble() -> Iterator[None]:
-    """An OSError of the block becomes a sentence. Raises SystemToolError."""
+    """Convert an OSError of the block to a sentence. Raises SystemToolError."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,10 @@ class MenuCommands(Service):
 
 
 def perform(session: Session, command: Command) -> list[Message] | None:
-    """Carry out one command in the worker's thread. Raises TaskclfError for what the person has to know."""
+    """Carry out one command; returns messages for the person, None for a command of another service.
+
+    Raises TaskclfError.
+    """
     with file_trouble():
         return _perform(session, command)
 
@@ -90,7 +93,7 @@ def _perform(session: Session, command: Command) -> list[Message] | None:
 
 
 def tell_status(session: Session, snapshot: Snapshot) -> Message:
-    """The status line, and the model, threshold and source it rests on."""
+    """The status line, with the model, threshold and source behind it."""
     resolved = session.serving.resolved
     model = None if resolved is None else resolved.bundle_id
     threshold = None if resolved is None else resolved.reject_threshold
@@ -98,7 +101,7 @@ def tell_status(session: Session, snapshot: Snapshot) -> Message:
 
 
 def edit_policy(session: Session) -> list[Message]:
-    """Open the policy; when there is none, write the one that changes nothing of what is served.
+    """Open the policy in the editor. Where there is none, write one that serves what is served now.
 
     Raises ModelError, PolicyValidationError, OSError.
     """
@@ -115,7 +118,10 @@ def edit_policy(session: Session) -> list[Message]:
 
 
 def edit_taxonomy(session: Session) -> list[Message]:
-    """Open the taxonomy; when there is none, write the starter, which shows the same labels. Raises OSError."""
+    """Open the taxonomy in the editor.
+
+    Where there is none, write the starter, which shows the same labels. Raises OSError.
+    """
     path = session.paths.taxonomy
     if write_starter_taxonomy(path):
         session.serving.adopt()
@@ -123,9 +129,9 @@ def edit_taxonomy(session: Session) -> list[Message]:
 
 
 def pick_model(session: Session, name: str) -> list[Message]:
-    """A pick is a policy, so calibration and threshold come along and it holds after a restart.
+    """Serve a bundle by writing a policy for it, so that calibration and threshold come along and a restart keeps it.
 
-    The model in use is not picked again: its policy may hold a threshold of the person's own. Raises ModelError,
+    The model in use is not picked again: its policy may hold the person's own threshold. Raises ModelError,
     PolicyValidationError, OSError.
     """
     if not session.serving.follows_policy:
@@ -141,7 +147,7 @@ def pick_model(session: Session, name: str) -> list[Message]:
 
 
 def open_or_say(path: Path) -> list[Message]:
-    """Open a file in the editor, a folder in the file manager; when nothing will, show and copy the path."""
+    """Open a file in the editor, a folder in the file manager. When no program opens it, show and copy the path."""
     is_folder = path.is_dir()
     opened = open_folder(path) if is_folder else open_in_editor(path)
     if opened.opened == ("folder" if is_folder else "file"):
@@ -150,7 +156,7 @@ def open_or_say(path: Path) -> list[Message]:
 
 
 def copy_to_clipboard(words: str) -> bool:
-    """Through whichever clipboard program the desktop has; whether one took it."""
+    """Copy to the clipboard with whichever program the desktop has; returns whether one took it."""
     for command in (["wl-copy"], ["xclip", "-selection", "clipboard"], ["xsel", "-ib"], ["pbcopy"], ["clip.exe"]):
         program = shutil.which(command[0])
         if program is None:

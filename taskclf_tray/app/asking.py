@@ -1,7 +1,7 @@
-"""Asks the person: keeps the queue up to date with the record, and puts a question when the budget allows it.
+"""Asking the person: keeps the queue in step with the record, and puts a question when the budget allows it.
 
-Owned by the worker. `labels.budget` decides; here is what it decides on, and how a question is shown. An interruption
-is written down before it is shown, so that a kill in between can only make the app ask less.
+`labels.budget` decides. This module collects what it decides on and shows the question. An interruption is stored
+before it is shown, so that a kill in between can only make the app ask less.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REVIEW_EVERY: Final = timedelta(hours=1)
 
 
 class Asker(Service):
-    """One for each session; runs in the worker's thread. Raises StoreError."""
+    """Queues blocks and asks about them; one for each session, in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher) -> None:
         self._session = session
@@ -96,7 +96,7 @@ class Asker(Service):
             self._ask_if_worth_it(live, now)
 
     def _withdraw_answered(self) -> None:
-        """Take the open question back when it was answered in another place."""
+        """Withdraw the open question when it was answered elsewhere."""
         if self._open is None:
             return
         with self._database.reading():
@@ -105,7 +105,7 @@ class Asker(Service):
             self.close()
 
     def close(self) -> None:
-        """Take the open question back: nobody would hear the answer. It waits in the queue."""
+        """Withdraw the open question, since nobody would receive the answer. Its block waits in the queue."""
         if self._open is not None:
             self._publisher.withdraw(ASK_TAG + self._open)
             self._open = None
@@ -135,7 +135,7 @@ class Asker(Service):
         return block.is_low if below is None else block.confidence < below
 
     def _remember(self, blocks: list[Block], now: datetime) -> None:
-        """The blocks of the last two hours; that one has just ended is a breakpoint."""
+        """Keep the blocks of the last two hours. The end of a block is a breakpoint."""
         oldest_us = to_us(now - LONGEST_MEMORY)
         self._recent = {start_us: seen for start_us, seen in self._recent.items() if start_us >= oldest_us}
         self._failed = {start_us for start_us in self._failed if start_us in self._recent}
@@ -154,7 +154,7 @@ class Asker(Service):
             self._queue.enqueue_gap(self._user_id, *gap, at=now, zone=zone_name)
 
     def _follow_call(self, live: LiveLabel, now: datetime) -> None:
-        """A call that somebody has listened to goes on while its window is in front; its end is a breakpoint."""
+        """Follow a call: it lasts while its window is in front after somebody has listened. Its end is a breakpoint."""
         was_in_call, self._is_in_call = self._is_in_call, live.is_listening or (self._is_in_call and live.is_call)
         if was_in_call and not self._is_in_call:
             self._breakpoint_at = now
@@ -216,7 +216,7 @@ class Asker(Service):
         return text.question_in_terminal(request.request_id, None if home == home_dir(None) else str(home))
 
     def _request_of(self, candidate: Candidate, moment: Moment) -> RequestRecord | None:
-        """The entry of the queue; it is made here for a block that only chance has chosen."""
+        """The queue entry of a candidate; created here for a block that was chosen at random."""
         start_us = to_us(candidate.start)
         with self._database.transaction():
             if self._database.requests.at(self._user_id, start_us) is None and start_us in self._recent:
@@ -228,7 +228,7 @@ class Asker(Service):
     # -- the back-off -----------------------------------------------------------------------------------------
 
     def _review_backoff(self, now: datetime) -> None:
-        """Once an hour: were the questions of the last week answered?"""
+        """Check once an hour how many questions of the last week were answered."""
         if now < self._review_at:
             return
         self._review_at = now + _REVIEW_EVERY
@@ -253,7 +253,7 @@ class Asker(Service):
 
 
 def _attentive(moment: Moment) -> Moment:
-    """The moment with what the desktop says about the person's attention."""
+    """Add what the desktop says about the person's attention to the moment."""
     attention = attention_now(os.environ, sys.platform)
     return dataclasses.replace(
         moment, is_full_screen=attention.is_full_screen, is_do_not_disturb=attention.is_do_not_disturb

@@ -38,24 +38,24 @@ class PrivateMode:
 
 @dataclass(frozen=True, slots=True)
 class PickModel:
-    """Serve this bundle: writes a policy for it."""
+    """Serve this bundle by writing a policy for it."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class EditPolicy:
-    """Open the inference policy in the editor; make it first when there is none."""
+    """Open the inference policy in the editor; create it first when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditConfig:
-    """Open config.toml in the editor; make it first when there is none."""
+    """Open config.toml in the editor; create it first when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditTaxonomy:
-    """Open the taxonomy in the editor; make one that changes nothing first when there is none."""
+    """Open the taxonomy in the editor; create one that changes nothing first when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class OpenLog:
 
 @dataclass(frozen=True, slots=True)
 class ReloadNow:
-    """Look at policy, model and taxonomy files, and read the source, at once."""
+    """Check policy, model and taxonomy files, and read the source, at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class TellStatus:
-    """Say in a notification what the status line says, and what it rests on."""
+    """Show the status line in a notification, with what is behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class RetrainNow:
 
 @dataclass(frozen=True, slots=True)
 class StopRetraining:
-    """End the training that goes on; nothing has changed by it."""
+    """Cancel the training under way. It has changed nothing yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +95,12 @@ class RollBack:
 
 @dataclass(frozen=True, slots=True)
 class TellModel:
-    """Say in a notification which model is in use, and how the last training ended."""
+    """Show in a notification which model is in use, and how the last training ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelBlock:
-    """Give the block that began at `start` a label; it holds while the block goes on."""
+    """Label the block that began at `start`; the label holds while the block goes on."""
 
     start: datetime
     label: str
@@ -109,7 +109,7 @@ class LabelBlock:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRequest:
-    """The label of a block that waits in the queue."""
+    """Label a block that waits in the queue."""
 
     request_id: str
     label: str
@@ -126,14 +126,14 @@ class SkipRequest:
 
 @dataclass(frozen=True, slots=True)
 class UndoLabel:
-    """Take the newest label, answer or skip back."""
+    """Undo the newest label, answer or skip."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class SetAsking:
-    """Whether and when questions may come."""
+    """Switch whether and when questions may come."""
 
     mode: AskingMode
     at: datetime
@@ -141,7 +141,7 @@ class SetAsking:
 
 @dataclass(frozen=True, slots=True)
 class NoticePressed:
-    """A button of a question's notification, a click on it, or its dismissal (`key` as in `ui.notify.base`)."""
+    """A press on a question's notification, or its dismissal (`key` as in `notify.base`)."""
 
     tag: str
     key: str
@@ -171,10 +171,10 @@ LabelCommands: TypeAlias = "queue.SimpleQueue[LabelCommand | None]"
 
 
 class CommandQueue:
-    """Sorts commands into three lanes. Any thread may put; the lanes of the worker are read by it alone.
+    """Sorts commands into three lanes. Any thread may put; the worker alone reads its lanes.
 
-    Privacy goes before everything else: those commands are also taken right before every request to the source, and
-    one that could not be written down stays, so that nothing is read until it is. Labels have a thread of their own.
+    Privacy goes first: those commands are also carried out right before every request to the source, and one that could
+    not be stored stays queued, so that nothing is read until it is. Labels go to the label writer.
     """
 
     def __init__(self) -> None:
@@ -194,11 +194,11 @@ class CommandQueue:
             self._others.put(command)
 
     def wake(self) -> None:
-        """Let the worker look at the commands of privacy, and whether it should stop."""
+        """Let the worker check the privacy lane, and whether it should stop."""
         self._others.put(None)
 
     def private(self) -> Iterator[PrivacyCommand]:
-        """The commands of privacy, oldest first. Each leaves the queue once the caller asks for the next one."""
+        """Yield the commands of privacy, oldest first. Each leaves the queue when the next one is asked for."""
         while self._private:
             yield self._private[0]
             self._private.popleft()

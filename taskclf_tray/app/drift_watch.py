@@ -1,7 +1,7 @@
-"""The daily look for a drift: when it is due, the process that does it, and the one sentence that may come of it.
+"""The daily drift check: when it is due, its process, and the one notification that may follow.
 
-The worker only starts it and looks whether it has ended. A thread of its own waits for the process and takes in what
-it found, over a database connection of its own, so nothing here can hold up the record.
+The worker only starts the process and sees whether it has ended. A thread waits for the process and stores what it
+found over a database connection of its own, so nothing here can delay the record.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _WEEK: Final = timedelta(days=7)
 
 @dataclass(slots=True)
 class _ActiveMinutes:
-    """How many minutes of a day the person was active; each is read once."""
+    """Counts how many minutes of a day the person was active. Each minute is read once."""
 
     day: date
     count: int = 0
     seen_us: int = 0
 
     def count_on(self, database: Database, user_id: str) -> int:
-        """With what the record has got since. Raises StoreError."""
+        """Add the minutes recorded since the last call; returns the count of the day. Raises StoreError."""
         start_us, end_us = near_us(self.day)
         with database.reading():
             for record in database.buckets.iterate(user_id, max(start_us, self.seen_us), end_us):
@@ -69,7 +69,7 @@ class _ActiveMinutes:
 
 
 class DriftWatch(Service):
-    """One for each session; every method runs in the worker's thread. Raises StoreError."""
+    """Runs the drift check once a day; one for each session, in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
@@ -104,7 +104,7 @@ class DriftWatch(Service):
             self._start(today - _DAY)
 
     def close(self) -> None:
-        """End a check that is under way; it is made again after the next start."""
+        """Cancel a check that is under way. It is repeated after the next start."""
         if self._job is not None and self._thread is not None:
             self._job.cancel()
             self._thread.join()
@@ -112,9 +112,9 @@ class DriftWatch(Service):
     # -- when -------------------------------------------------------------------------------------------------
 
     def _is_due(self, day: date) -> bool:
-        """Once for each day that is over, also for somebody who flies west and has a date twice.
+        """Whether the check of this day is due: once for each day that is over, even where a date comes twice.
 
-        A check that failed is tried again, not without end; one of a clock that was wrong by days does not count.
+        A failed check is repeated a few times. A check by a clock that was wrong by days does not count.
         """
         is_checked = self._checked is not None and day <= self._checked <= day + _DAY
         if is_checked or time.monotonic() < self._retry_at:
@@ -130,7 +130,7 @@ class DriftWatch(Service):
     # -- the check --------------------------------------------------------------------------------------------
 
     def _start(self, day: date) -> None:
-        """Begin to check; a record too young for it is noted without a process."""
+        """Begin the check of a day. A record that is too young is noted without a process."""
         if not self._is_old_enough(day):
             self._take_in(self._session.database, [], day, TOO_SHORT)
             self._checked = day
@@ -141,7 +141,7 @@ class DriftWatch(Service):
         self._thread.start()
 
     def _is_old_enough(self, day: date) -> bool:
-        """Whether the record begins before the days that are compared with those before them."""
+        """Whether the record reaches back before both weeks that the check compares."""
         with self._session.database.reading():
             reach = self._session.database.buckets.reach(self._user_id)
         return reach is not None and reach[0] < near_us(day - _WEEK)[1]
@@ -159,7 +159,7 @@ class DriftWatch(Service):
         }
 
     def _finish(self) -> None:
-        """The thread has ended: see what it left."""
+        """Take note of what the finished thread has stored."""
         assert self._thread is not None
         self._thread.join()
         self._thread = self._job = None
@@ -169,7 +169,7 @@ class DriftWatch(Service):
     # -- the thread of a check --------------------------------------------------------------------------------
 
     def _run(self, job: ChildJob, day: date) -> None:
-        """A check that fails costs nothing but itself: it is in the log, and made again later."""
+        """Run the check in its own thread. A failure is logged, and the check is repeated later."""
         try:
             answer = job.run(_log_warning)
             report = json.loads(read_regular(Path(answer["report"]), _MAX_REPORT_BYTES))
@@ -192,7 +192,7 @@ class DriftWatch(Service):
     def _take_in(
         self, database: Database, stories: Sequence[Story], day: date, lacking: str | None, blocks: Sequence[Block] = ()
     ) -> None:
-        """Remember what was found; news is queued, written down as told, and then told."""
+        """Store what was found. A new drift queues blocks, is stored as told, and then is told."""
         now = self._session.now()
         news: list[Told] = []
 
@@ -213,7 +213,7 @@ class DriftWatch(Service):
         return Told(now, day, story.key, *served_text.drift_notice(sentence, queued))
 
     def _queued(self, database: Database, blocks: Sequence[Block], now: datetime) -> int:
-        """Queue the blocks a label would help with; how many entries are new."""
+        """Queue the blocks that a label would help with; returns how many entries are new."""
         zone_name = self._session.time_zone()
         queue = ActiveLabelingQueue.over(database, time_zone=self._session.time_zone)
         return len(queue.enqueue_blocks(self._user_id, blocks, at=now, zone=zone_name, reason="drift"))

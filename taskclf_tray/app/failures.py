@@ -1,7 +1,4 @@
-"""What has failed, how often in a row, how long to wait before the next try, and what of it the person is told.
-
-Also what the log and the person may be told of an error nobody foresaw.
-"""
+"""What has failed, how often in a row, how long to wait before the next try, and what the person is told."""
 
 from __future__ import annotations
 
@@ -25,9 +22,9 @@ Tell = Callable[[Sequence[Message]], None]
 
 
 def as_problem(error: Exception) -> TaskclfError:
-    """What the person is told of any error; a bug goes to the log by type and place alone.
+    """Convert any error to one with a sentence for the person. A bug goes to the log by type and place alone.
 
-    A file that cannot be read or written is no bug: the file is named.
+    An OSError that names a file is not treated as a bug: the sentence names the file.
     """
     if isinstance(error, TaskclfError):
         return error
@@ -39,7 +36,7 @@ def as_problem(error: Exception) -> TaskclfError:
 
 
 class RetryPolicy:
-    """The worker's memory of failures; each sentence is told once until things work again."""
+    """Counts failures in a row; each sentence is told once until a step succeeds."""
 
     def __init__(self, tell: Tell, retry_seconds: Sequence[float]) -> None:
         self._tell = tell
@@ -49,7 +46,7 @@ class RetryPolicy:
         self.problem: TaskclfError | None = None
 
     def failed(self, error: TaskclfError) -> float:
-        """Nothing moved on: say it once; the seconds to wait before the next try."""
+        """Count a failure, and tell it once; returns the seconds to wait before the next try."""
         wait = self._retry_seconds[min(self.failures, len(self._retry_seconds) - 1)]
         self.problem, self.failures = error, self.failures + 1
         is_source = isinstance(error, SourceError)
@@ -61,17 +58,17 @@ class RetryPolicy:
         return wait
 
     def paused(self) -> None:
-        """Nothing is tried, so nothing fails."""
+        """Reset the count, since nothing is tried while paused."""
         self.problem, self.failures = None, 0
 
     def worked(self) -> None:
-        """A step went well: what fails from here on is news."""
+        """Reset everything after a step that succeeded."""
         self.paused()
         self._told.clear()
 
 
 class NamelessWatch:
-    """Says once when most minutes had no window with a name: the desktop needs another watcher."""
+    """Tells once that most minutes had no window with a name: the desktop needs another watcher."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -79,7 +76,7 @@ class NamelessWatch:
         self._is_told = False
 
     def look(self, finalised: Iterable[WindowPrediction]) -> None:
-        """Take in new minutes."""
+        """Count new minutes."""
         self._nameless.extend(prediction.decided_by == "no_window" for prediction in finalised)
         if not self._is_told and sum(self._nameless) * 2 > NAMELESS_MINUTES:
             self._is_told = True

@@ -22,7 +22,7 @@ _COVERED_BY_LABELS = frozenset({IconState.LIVE, IconState.UNSURE})
 
 
 def read_label_view(database: Database, user_id: str, now: datetime, taxonomy: TaxonomyConfig | None) -> LabelView:
-    """The view of this moment. Raises StoreError."""
+    """Read the view of this moment. Raises StoreError."""
     store = LabelStore(database, user_id)
     asking = load_asking(database, user_id)
     waiting = store.waiting(now)
@@ -39,7 +39,7 @@ def read_label_view(database: Database, user_id: str, now: datetime, taxonomy: T
 
 
 def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
-    """The snapshot as the person sees it: their own label stands above the model's."""
+    """Overlay the snapshot with the person's own label, which counts more than the model's."""
     snapshot = dataclasses.replace(snapshot, labels=view)
     moment = snapshot.moment
     if snapshot.state not in _COVERED_BY_LABELS or moment is None:
@@ -61,7 +61,7 @@ def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
 
 
 def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None, now: datetime) -> OwnLabel:
-    """As it is shown: under the first category of the file that holds the label."""
+    """Convert a span for display, under the first category that holds its label."""
     buckets = () if taxonomy is None else taxonomy.buckets
     bucket = next((b for b in buckets if span.label in b.core_labels), None)
     ui_label = bucket.name if bucket is not None else span.label if taxonomy is None else OTHER_BUCKET

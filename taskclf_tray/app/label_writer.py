@@ -1,7 +1,7 @@
-"""The label writer: a thread with a database connection of its own that writes down what the person says, at once.
+"""The label writer: a thread with its own database connection that stores what the person says, at once.
 
-The worker may be waiting ten seconds for a server that hangs; an answer must not. So labels, answers, skips, undo and
-the switches of asking are written here, and the views are told from here.
+The worker may be waiting ten seconds for a server that hangs, and an answer must not wait. So labels, answers, skips,
+undo and the switches of asking are stored here, and the views are updated from here.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class DeskSurroundings:
-    """What the label writer needs to know, asked when it is needed. Each may be called in the desk's thread."""
+class WriterSurroundings:
+    """What the label writer needs from the session. Each callable may be called in the writer's thread."""
 
     database_path: Path
     user_id: str
@@ -60,23 +60,23 @@ class DeskSurroundings:
 
 
 class LabelWriter(Service):
-    """Started and stopped by the worker, with its session.
+    """Started with a session, closed with it.
 
-    `commands` outlives it: what is said between two sessions waits there for the next desk.
+    `commands` outlives the session: what is said between two sessions waits there for the next writer.
     """
 
-    def __init__(self, around: DeskSurroundings, commands: LabelCommands) -> None:
+    def __init__(self, around: WriterSurroundings, commands: LabelCommands) -> None:
         self._around = around
         self._commands = commands
         self._postponed: list[LabelCommand] = []
         self._thread = threading.Thread(target=self._run, name="labels")
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Write what was sent so far, then end; what a record could not take that has lost its place waits."""
+        """Store what was sent so far, then end. Commands that a record out of its place could not take stay queued."""
         self._commands.put(None)
         self._thread.join()
         waiting: list[LabelCommand] = [*self._postponed]
@@ -110,7 +110,7 @@ class LabelWriter(Service):
                 database.close()
 
     def _opened(self) -> Database:
-        """Raises StoreError; RecordMovedError where opening would make a second, empty record."""
+        """Open a connection. Raises StoreError; RecordMovedError where opening would create a second, empty record."""
         if self._around.is_displaced():
             raise RecordMovedError("The record is not in its place.", "Try again in a moment.")
         return Database(self._around.database_path)
@@ -159,7 +159,7 @@ class LabelWriter(Service):
         update_asking(database, self._around.user_id, lambda state: switched(state, command.mode, command.at, zone))
 
     def _pressed(self, database: Database, store: LabelStore, press: NoticePressed) -> list[Message]:
-        """A press on a question. One on anything else, or with a key of no button, is nobody's."""
+        """Handle a press on a question. Presses on other notifications, and unknown keys, are ignored."""
         request_id = press.tag.removeprefix(ASK_TAG)
         if request_id == press.tag:
             return []

@@ -1,6 +1,7 @@
-"""Who is told: the views that listen, the notification service and the log. None of them can stop the worker.
+"""Delivers snapshots, steps and messages to the views, the notification service and the log.
 
-The worker and the label writer both tell and publish, each from its own thread; listeners hear one at a time.
+The worker and the label writer both publish, each from its own thread; listeners are called one at a time. A listener
+that fails stops neither of them.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ MAX_LOGGED_CHARACTERS = 600
 
 
 class Listener(Protocol):
-    """Told by the worker or the label writer, one at a time: be quick, hand over."""
+    """A view. Its methods are called by the worker or the label writer, one at a time, and must return at once."""
 
     shows_messages: bool
     """Whether the person can read here what `on_message` tells."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Something that shows has changed."""
+        """Show a snapshot that differs from the last one."""
 
     def on_step(self, step: StepResult) -> None:
-        """Buckets were finalised or revised; they are on disk."""
+        """Take note of buckets that were finalised or revised; they are on disk."""
 
     def on_message(self, message: Message) -> None:
-        """The person is told something, as (title, body); also goes to the notification service."""
+        """Show a message, as (title, body). It also goes to the notification service."""
 
 
 class Publisher:
-    """Holds the newest snapshot, with the person's labels laid over it, and passes everything on."""
+    """Holds the newest snapshot, overlaid with the person's labels, and passes everything on."""
 
     def __init__(self, notifier: Notifier, listeners: Sequence[Listener]) -> None:
         self._notifier = notifier
@@ -51,21 +52,24 @@ class Publisher:
         self.snapshot = self._base
 
     def add(self, listener: Listener) -> None:
-        """One more listener; before the worker starts."""
+        """Add a listener; before the worker starts."""
         self._listeners.append(listener)
 
     def stepped(self, step: StepResult) -> None:
-        """Buckets were finalised or revised."""
+        """Pass on a step that finalised or revised buckets."""
         self._each(lambda listener: listener.on_step(step))
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Show what the worker knows."""
+        """Publish the worker's snapshot, overlaid with the labels known last."""
         with self._lock:
             self._base = snapshot
             self._show()
 
     def show_labels(self, read: Callable[[], LabelView]) -> None:
-        """Show the labels; `read` runs in turn with others', so an older look can never replace a newer one."""
+        """Publish the labels that `read` returns.
+
+        Calls of `read` are serialised, so that an older view never replaces a newer one.
+        """
         with self._lock:
             self._labels = read()
             self._show()
@@ -78,7 +82,7 @@ class Publisher:
         self._each(lambda listener: listener.on_snapshot(snapshot))
 
     def tell(self, messages: Sequence[Message]) -> None:
-        """Tell the person: a notification, the log, and every view that shows messages."""
+        """Send messages to the notification service, the log and every view that shows messages."""
         for message in messages:
             title, body = message
             log.info("Told: %s", plain_text(text.as_line(title, body), MAX_LOGGED_CHARACTERS))
@@ -89,7 +93,10 @@ class Publisher:
             self._each(lambda listener, message=message: listener.on_message(message))  # type: ignore[misc]
 
     def ask(self, notice: Notice, in_terminal: str) -> bool:
-        """Put a question; whether anybody can have seen it. `in_terminal`: how to answer it without buttons."""
+        """Show a question; returns whether anybody can have seen it.
+
+        `in_terminal` says how to answer without buttons.
+        """
         try:
             is_shown = self._notifier.notify(notice)
         except Exception as error:  # noqa: BLE001 - as above
@@ -100,11 +107,11 @@ class Publisher:
         return is_shown or bool(readers)
 
     def has_buttons(self) -> bool:
-        """Whether a question can be answered where it is shown."""
+        """Whether a notification can be answered with buttons."""
         return NotifyCapability.BUTTONS in self._notifier.capabilities
 
     def withdraw(self, tag: str) -> None:
-        """Take a question back that was answered elsewhere."""
+        """Withdraw a question that was answered elsewhere."""
         self._notifier.withdraw(tag)
 
     def _each(self, tell: Callable[[Listener], None], listeners: Sequence[Listener] | None = None) -> None:

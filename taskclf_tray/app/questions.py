@@ -1,7 +1,7 @@
-"""What a question is about, and what it looks like.
+"""The facts behind a question, and its form.
 
-The facts that the asking policy decides on are read from the database, the return from a time away is noticed, and a
-question becomes a notification whose buttons have keys.
+Reads from the database what the asking policy decides on, notices the return from time away, and turns a question into
+a notification whose buttons have keys.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _GAP_GUESSES: Final = (CoreLabel.MEET.value, CoreLabel.BREAK_IDLE.value)
 
 
 class AskFacts:
-    """Reads for one user. Raises StoreError."""
+    """Reads what the asking policy needs to know about one user. Raises StoreError."""
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
         self._user_id = user_id
 
     def state(self, moment: Moment) -> AskingState:
-        """What the person has switched; the first day is noted when it is first asked for."""
+        """What the person has switched. Stores today as the first day when there is none yet."""
         state = load_asking(self._database, self._user_id)
         if state.first_day is not None:
             return state
@@ -62,9 +62,9 @@ class AskFacts:
         )
 
     def candidates(self, now: datetime, recent: Mapping[int, tuple[datetime, Block]]) -> list[Candidate]:
-        """What waits and was not asked about, and as `audit` every other block in `recent` that nobody has labelled.
+        """Every waiting block that was not asked about yet, and as `audit` every other recent block without a label.
 
-        `recent`: by start, when a block was noticed, and the block.
+        `recent` maps the start of a block, in microseconds, to the moment it was noticed and the block.
         """
         oldest = now - LONGEST_MEMORY
         waiting = LabelStore(self._database, self._user_id).waiting(now)
@@ -81,7 +81,7 @@ class AskFacts:
         return open_ones + others
 
     def memory(self, moment: Moment) -> AskMemory:
-        """What was asked before, and how the person wants it."""
+        """What was asked before, and which questions the person has allowed."""
         now, today, state = moment.now, moment.local.date().isoformat(), self.state(moment)
         with self._database.reading():
             asks = self._database.asks.since(self._user_id, to_us(now - _ASKS_READ))
@@ -105,7 +105,7 @@ class AskFacts:
         )
 
     def app_of(self, start_us: int, end_us: int) -> str | None:
-        """The app with most seconds in front, as a question names it; None when nothing of a name is known."""
+        """The app with the most seconds in front, as a question names it; None when no name is known."""
         seconds: Counter[str] = Counter()
         with self._database.reading():
             records = self._database.buckets.between(self._user_id, start_us, end_us)
@@ -121,7 +121,7 @@ class AskFacts:
 
 
 def candidate_of(request: RequestRecord) -> Candidate:
-    """An entry of the queue as the policy sees it."""
+    """Convert an entry of the queue for the asking policy."""
     return Candidate(
         request.request_id,
         from_us(request.start_us),
@@ -146,7 +146,7 @@ def _audit(block: Block, noticed: datetime) -> Candidate:
 
 
 class AwayWatch:
-    """Fed with each live answer; says once for each time away that it is over."""
+    """Notices the end of each time away, once."""
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
@@ -154,10 +154,10 @@ class AwayWatch:
         self._present: datetime | None = None
 
     def returned(self, live: LiveLabel, zone_name: str) -> tuple[datetime, datetime] | None:
-        """The time away that ends with this answer, when it is one to ask about.
+        """The time away that ends with this live label, if it is one to ask about.
 
-        Ten minutes to four hours within one local day, not touched by a pause or private mode, with no minute of
-        work in it.
+        That is ten minutes to four hours within one local day, without a pause or private mode in it, and without a
+        minute of work.
         """
         if live.is_away:
             return None
@@ -173,7 +173,7 @@ class AwayWatch:
         return gap
 
     def _last_work(self, last: datetime) -> datetime:
-        """End of the last minute that was not away, by the record."""
+        """End of the last recorded minute that was not away."""
         with self._database.reading():
             recent = self._database.buckets.between(self._user_id, to_us(last - _REVISED), to_us(last))
         worked = [record.end_us for record in recent if record.decided_by != "idle_rule"]
@@ -186,7 +186,7 @@ class AwayWatch:
 
 
 def question_notice(request: RequestRecord, *, has_buttons: bool, is_first: bool, app: str | None) -> Notice:
-    """The question about a block. `app`: the app most in front, where notifications may name it."""
+    """Build the notification for a block. `app` is the app most in front, where notifications may name it."""
     is_gap = request.reason == "gap"
     return Notice(
         text.question_title(from_us(request.start_us), from_us(request.end_us), request.predicted_label, is_gap=is_gap),

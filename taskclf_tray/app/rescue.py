@@ -1,8 +1,8 @@
-"""What becomes of a record that was deleted, replaced or moved while it was open.
+"""Saves a record that was deleted, replaced or moved while it was open.
 
-Nothing is written into a file that has lost its name. A deleted record is put back from the open file. A replaced one
-gives way to the record that stands in its place, and the labels that only it had are kept in a copy; what is no record
-cannot stand there for it. When the whole folder is gone, nothing is made in its place.
+Nothing is written into a file that has lost its name. A deleted record is restored from the open file. A replaced
+record gives way to the one in its place, and the labels that only it had are kept in a copy; a file that is no record
+does not count as a replacement. When the whole folder is gone, nothing is created in its place.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Rescue:
             self.told = [record_text.record_not_saved(error.title, error.next_step)]
 
     def finish(self) -> None:
-        """Put the saved record where it was; what stands there is not touched. Raises OSError."""
+        """Restore the saved record to its place. A file that stands there is left alone. Raises OSError."""
         if self._saved is None:
             return
         if self._path.exists():

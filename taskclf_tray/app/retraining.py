@@ -1,9 +1,9 @@
-"""Retraining from the tray: when it is due, the process that does it, what the person hears of it, and the way back.
+"""Retraining from the tray: when it is due, its process, its outcome for the person, and the roll-back.
 
-The worker starts it and looks at each tick how it stands. A thread of its own waits for the process and only hands over
-what it said, so nothing here can hold up the record. The switch is a file the worker watches anyway; here it is taken
-in without the words for an edited policy, and told in words about the person's work instead. Then the record is
-re-inferred, a little at each tick.
+The worker starts the process and looks at it on each tick. A thread waits for the process and only hands over its
+events, so nothing here can delay the record. The promotion is a file that the worker watches anyway; the usual message
+about an edited policy is replaced by one about the training. Afterwards the record is re-inferred, a chunk on each
+tick.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
 
 @dataclass(slots=True)
 class _Running:
-    """A training that goes on; its thread sets `percent` and, at last, `ending`."""
+    """A training under way. Its thread sets `percent` (0 to 100) and, at the end, `ending`."""
 
     job: ChildJob
     is_weekly: bool
@@ -64,7 +64,7 @@ class _Running:
 
 
 class LearningWatch(Service):
-    """One for each session; every method runs in the worker's thread. Raises StoreError."""
+    """Trains, promotes, rolls back and re-infers; one for each session, in the worker's thread. Raises StoreError."""
 
     def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
         self._session = session
@@ -83,11 +83,11 @@ class LearningWatch(Service):
 
     @property
     def is_training(self) -> bool:
-        """Whether a training of ours goes on."""
+        """Whether a training of this app is under way."""
         return self._running is not None
 
     def view(self) -> LearningView:
-        """What the menu shows."""
+        """What the menu shows of learning."""
         follows = self._session.serving.follows_policy
         return LearningView(
             can_retrain=self._can_train and follows and not self.is_training,
@@ -127,14 +127,14 @@ class LearningWatch(Service):
         return told
 
     def without_own(self, messages: Sequence[Message]) -> list[Message]:
-        """What is served has changed by files: where our own training did it, that is told at its end."""
+        """Drop messages about served files that our own training has changed: its end tells of them."""
         resolved, running = self._session.serving.resolved, self._running
         if running is None or resolved is None or resolved.policy is None or resolved.policy.source != SOURCE:
             return list(messages)
         return list(messages) if resolved.bundle_id == running.replaces else []
 
     def close(self) -> None:
-        """End a training that goes on; nothing has changed by it."""
+        """Cancel a training that is under way. It has changed nothing yet."""
         running, self._running = self._running, None
         if running is not None and running.thread is not None:
             running.job.cancel()
@@ -179,7 +179,7 @@ class LearningWatch(Service):
         return self._retrain(is_weekly=True)
 
     def _ended(self, running: _Running) -> list[Message]:
-        """The process has ended: serve what it promoted, and say how it went."""
+        """Serve what the finished process has promoted, and say how it went."""
         assert running.thread is not None
         running.thread.join()
         self._session.serving.adopt()
@@ -231,7 +231,7 @@ class LearningWatch(Service):
         return [served_text.rolled_back(now.bundle_id, has_policy=now.policy is not None)]
 
     def _earlier_choice(self) -> EarlierChoice | None:
-        """Read again when the policy or its history has changed."""
+        """What a roll-back would return to; read again when the policy or its history has changed."""
         if self._policy_watch.has_changed():
             try:
                 self._earlier = earlier_choice(self._session.models_dir)
@@ -252,7 +252,7 @@ class LearningWatch(Service):
 
 
 def _run(running: _Running) -> None:
-    """The thread of a training."""
+    """Wait for the process of a training, in the training's thread."""
 
     def on_event(event: dict[str, Any]) -> None:
         if event["event"] == "progress":

@@ -1,4 +1,4 @@
-"""What is served now: model, policy, calibrators and taxonomy, and how edits of their files take effect."""
+"""What is served: model, policy, calibrators and taxonomy, and how edits of their files take effect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNSEEN = object()
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says instead of the policy."""
+    """What the command line sets in place of the policy."""
 
     model_dir: Path | None = None
     reject_threshold: float | None = None
@@ -45,7 +45,7 @@ class Overrides:
 
 
 class Serving:
-    """Builds a whole configuration before it is used; a bad file changes nothing and is told once."""
+    """Builds a whole configuration before it is used. A bad file changes nothing and is told once."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Serving:
         bucket_seconds: int = 60,
         kept: KeptCategories | None = None,
     ) -> None:
-        """`kept`: where the last valid categories are, for a start while their file is wrong."""
+        """`kept`: where the last valid categories are stored, for a start while their file is wrong."""
         self._models_dir = models_dir
         self._taxonomy_path = taxonomy_path
         self._overrides = overrides or Overrides()
@@ -78,7 +78,7 @@ class Serving:
 
     @property
     def follows_policy(self) -> bool:
-        """Whether the policy decides; False while a model was named on the command line."""
+        """Whether the policy decides; False when the command line has named a model."""
         return self._overrides.model_dir is None
 
     @property
@@ -87,7 +87,7 @@ class Serving:
         return self._taxonomy
 
     def load(self) -> list[Message]:
-        """Resolve for the first time, or again while nothing could be; returns what the person should know.
+        """Resolve the model at the start, or again while none could be served; returns messages for the person.
 
         Raises ModelResolutionError when the model named on the command line cannot be served.
         """
@@ -111,7 +111,7 @@ class Serving:
         return messages + [served_text.policy_ignored(warning) for warning in broken]
 
     def check(self) -> list[Message]:
-        """Look at the files once; returns what changed, for the person. Cheap when nothing did."""
+        """Look at the files once; returns messages about what has changed. A few `stat` calls when nothing has."""
         if self.resolved is None:
             return self._try_again()
         taxonomy = self._taxonomy
@@ -123,7 +123,7 @@ class Serving:
         return messages
 
     def _try_again(self) -> list[Message]:
-        """Nothing can be served: look again when something in the models' folder has changed."""
+        """Resolve again once something in the folder of models has changed."""
         if time.monotonic() < self._retry_at:
             return []
         self._retry_at = time.monotonic() + _RETRY_SECONDS
@@ -145,7 +145,7 @@ class Serving:
         return messages or [served_text.reloaded()]
 
     def adopt(self) -> None:
-        """Take in a policy this program has just written: not news to the person."""
+        """Serve a policy that this program has just written, without a message."""
         self._retry_at, self._tried = 0.0, None
         self.check()
 
@@ -182,9 +182,9 @@ class Serving:
         }
 
     def _load_taxonomy(self) -> list[Message]:
-        """Read the taxonomy when its file has changed; while it is wrong the last valid one stays.
+        """Read the taxonomy when its file has changed. While it is wrong, the last valid one stays.
 
-        At the first look only what is wrong is news.
+        The first look reports only what is wrong.
         """
         seen = file_stamp(self._taxonomy_path)
         if seen == self._taxonomy_seen:
@@ -220,7 +220,7 @@ class Serving:
 
 
 def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[str]:
-    """What is served differently, in words."""
+    """Describe what is served differently."""
     changes = []
     if before.model_version != after.model_version:
         changes.append(f"model {after.bundle_id}")

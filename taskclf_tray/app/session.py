@@ -1,6 +1,6 @@
-"""Everything the worker owns for one home and one source: opened together, closed together.
+"""Everything the worker owns for one home and one source, opened together and closed together.
 
-The first session in a home also copies the starter model in.
+The first session in a home also installs the starter model.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _STARTER_STATE = "starter_installed"
 
 
 class Session:
-    """One home, one source. Every method runs in the thread that opened it."""
+    """One home and one source. Every method runs in the thread that opened the session."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Session:
         main_paths: HomePaths | None = None,
         out_dir: Path | None = None,
     ) -> None:
-        """`main_paths`: the home with the log and the settings, where that is not `paths` (a simulated person)."""
+        """Open the home. `main_paths` holds the log and the settings where that is not `paths` (a simulated person)."""
         self.paths = paths
         self.overrides = overrides or Overrides()
         main_paths = main_paths or paths
@@ -129,7 +129,7 @@ class Session:
 
     @property
     def recorder(self) -> Recorder | None:
-        """The record keeper; None while no model can be served."""
+        """The recorder; None while no model can be served."""
         config = self.serving.config
         if config is None:
             return None
@@ -151,17 +151,17 @@ class Session:
         return self.source.now()
 
     def bundles(self) -> list[BundleInfo]:
-        """The home's bundles; the disk is read again only when the folder has changed."""
+        """The bundles of the home, read again only when the folder has changed."""
         if self._models_watch.has_changed():
             self._bundles = list_bundles(self.models_dir)
         return self._bundles
 
     def forget_bundles(self) -> None:
-        """Read them again next time."""
+        """Read the bundles again at the next call."""
         self._models_watch.forget()
 
     def is_first_start(self) -> bool:
-        """Whether this home has never been welcomed; asking marks it as welcomed."""
+        """Whether this home was never welcomed. Marks it as welcomed. Raises StoreError."""
         with self.database.reading():
             if self.database.state.get("welcomed"):
                 return False
@@ -170,7 +170,7 @@ class Session:
         return True
 
     def open_blackouts(self) -> list[Blackout]:
-        """What keeps from reading now; timed pauses that are over are closed first."""
+        """The pauses and private mode that are open now. Closes timed pauses that are over. Raises StoreError."""
         now_us = to_us(self.now())
         with self.database.reading():
             open_ones = self.database.blackouts.open_ones()
@@ -180,7 +180,7 @@ class Session:
             return self.open_blackouts()
         return open_ones
 
-    def obey(self, command: PrivacyCommand) -> None:
+    def apply_privacy(self, command: PrivacyCommand) -> None:
         """Write a pause, a resume or private mode down, durably, as of the moment of the click.
 
         A click is never later than the source's clock: one from before the session was open bears the wall clock's
@@ -207,18 +207,18 @@ class Session:
         return None if self._recorder is None else self._recorder.front_at(moment)
 
     def note_block(self, start: datetime | None, live: LiveLabel | None = None) -> None:
-        """Tell commands where the block begins that shows; None: there is nothing to label now. Raises StoreError."""
+        """Store where the current block begins, for commands; None: there is nothing to label. Raises StoreError."""
         is_typing = live is not None and live.is_typing
         limits = () if live is None else (live.unbroken_since, live.back_at)
         not_before = max((limit for limit in limits if limit is not None), default=None)
         self._block_note.write(start, self.now(), is_typing=is_typing, not_before=not_before)
 
     def label_view(self) -> LabelView:
-        """What the views show of the person's labels now. Raises StoreError."""
+        """Read what the views show of the labels now. Raises StoreError."""
         return read_label_view(self.database, self.identity.user_id, self.now(), self.taxonomy())
 
     def today_view(self) -> TodayView:
-        """How the day divides so far. Raises StoreError."""
+        """Read how the day divides so far. Raises StoreError."""
         return self._today.view(self.now(), self.time_zone(), self.serving.taxonomy)
 
     def taxonomy(self) -> TaxonomyConfig | None:
@@ -231,12 +231,15 @@ class Session:
         self._outputs.write(now, zone_name, is_caught_up=is_caught_up, is_last=is_last, max_days=max_days)
 
     def copy_labels(self, *, is_last: bool = False) -> list[Message]:
-        """Keep the copy of the labels beside the record up to date; what the person is told. Raises TaskclfError."""
+        """Update the copy of the labels beside the record; returns messages for the person. Raises TaskclfError."""
         apart = self._label_copy.follow(self.now(), self.time_zone(), is_last=is_last)
         return [] if apart is None else [record_text.labels_apart(apart.count, apart.path)]
 
     def rescue(self) -> Rescue:
-        """The record has lost its place: save what would be lost with it. Finish it when the session is closed."""
+        """Save what would be lost with a record that has lost its place.
+
+        Finish the rescue once the session is closed.
+        """
         rescue = Rescue(self.database)
         if rescue.is_replaced:
             with contextlib.suppress(TaskclfError):
@@ -244,11 +247,11 @@ class Session:
         return rescue
 
     def mend(self) -> list[Message]:
-        """Record damaged minutes again; returns what the person is told. Raises SourceError, StoreError."""
+        """Record damaged minutes again; returns messages for the person. Raises SourceError, StoreError."""
         return [] if self._recorder is None else self._unreadable.look(self._recorder, self.now())
 
     def newest(self) -> WindowPrediction | None:
-        """The last bucket of the record, under the categories of today. Raises StoreError."""
+        """The last recorded bucket, under the categories of today. Raises StoreError."""
         with self.database.reading():
             found = self.database.buckets.before(self.identity.user_id, 1 << 62, 1)
         if not found:
@@ -259,13 +262,13 @@ class Session:
         return answer.model_copy(update={"mapped_label_name": name, "mapped_probs": probs})
 
     def recorded_block(self) -> datetime | None:
-        """Where the current block begins by the record alone, while nothing fresh comes. Raises StoreError."""
+        """Start of the current block by the record alone, for a time without fresh events. Raises StoreError."""
         named = Categories(self.database, self.taxonomy()).ui_label
         block = recorded_block(self.database, self.identity.user_id, self.now(), named=named)
         return None if block is None else block[0]
 
     def close(self) -> None:
-        """Free the source and the database. Raises StoreError."""
+        """Close the source and the database. Raises StoreError."""
         try:
             with contextlib.suppress(StoreError):
                 self._block_note.remove()
@@ -276,7 +279,7 @@ class Session:
 
 
 def _install_starter_model(paths: HomePaths, database: Database) -> None:
-    """Raises TaskclfError, which names the folder: what is written to a full disk does not know its own name."""
+    """Install the starter model. Raises TaskclfError that names the folder: an OSError of a full disk does not."""
     try:
         install_starter_model(paths, database)
     except OSError as error:
@@ -284,17 +287,17 @@ def _install_starter_model(paths: HomePaths, database: Database) -> None:
 
 
 def paused_until(blackouts: list[Blackout]) -> datetime | None:
-    """When the timed pause among them ends."""
+    """When the last timed pause among the blackouts ends."""
     ends = [b.resume_us for b in blackouts if b.resume_us is not None]
     return from_us(max(ends)) if ends else None
 
 
 def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
-    """Copy the shipped bundle into `models/` once per home; a person who deletes it is not given it again.
+    """Copy the shipped bundle into `models/` once per home. A person who deletes it does not get it again.
 
-    A home that holds any other bundle never gets it: the taskclf tool, which may share the home, would take it for the
-    best. Returns where it was put, None when nothing was done. The bundle appears whole: copied beside, renamed in.
-    Raises OSError (a full disk), and leaves nothing behind then.
+    A home that holds another bundle never gets it: the taskclf tool, which may share the home, would take it for the
+    best. Returns the folder; None when nothing was copied. The bundle appears as a whole: it is copied beside and
+    renamed. Raises OSError (a full disk), and then leaves nothing behind.
     """
     with database.reading():
         if database.state.get(_STARTER_STATE):

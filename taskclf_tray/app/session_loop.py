@@ -22,7 +22,7 @@ from taskclf_tray.app.clock_watch import ZoneWatch
 from taskclf_tray.app.commands import Command, CommandQueue, PickModel, ReloadNow
 from taskclf_tray.app.drift_watch import DriftWatch
 from taskclf_tray.app.failures import NamelessWatch, RetryPolicy, as_problem
-from taskclf_tray.app.label_writer import DeskSurroundings, LabelWriter
+from taskclf_tray.app.label_writer import WriterSurroundings, LabelWriter
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.retraining import LearningWatch
@@ -185,7 +185,7 @@ class SessionLoop:
     def take_privacy(self) -> None:
         """Write down every pause, resume and switch of private mode that was clicked so far. Raises StoreError."""
         for command in self._context.commands.private():
-            self.session.obey(command)
+            self.session.apply_privacy(command)
             self._step = None
             log.info("%s", type(command).__name__)
 
@@ -322,7 +322,7 @@ class SessionLoop:
 
 
 def _label_writer(session: Session, context: WorkerContext) -> LabelWriter:
-    around = DeskSurroundings(
+    around = WriterSurroundings(
         session.paths.database,
         session.identity.user_id,
         session.time_zone,

@@ -1,7 +1,6 @@
-"""What the worker shows to everyone else: one frozen value, the newest wins.
+"""What the worker publishes: one frozen snapshot, of which the newest is shown.
 
-A state has one shape. No imaging library is needed for it: the worker and the terminal know the states, only the tray
-draws.
+No imaging library is needed for it: the worker and the terminal know the states, only the tray draws them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from taskclf_tray.store.labels import LabelChange
 
 
 class IconState(StrEnum):
-    """One shape each (`assets/icons/<state>.svg`)."""
+    """The states of the icon, one shape each (`assets/icons/<state>.svg`)."""
 
     LIVE = "live"
     UNSURE = "unsure"
@@ -34,7 +33,7 @@ LABELLED_STATES: Final = frozenset({IconState.LIVE, IconState.UNSURE})
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """One bundle in the Prediction Model menu; `problem` says why it cannot be chosen."""
+    """A bundle in the Prediction Model menu. `problem` says why it cannot be chosen."""
 
     name: str
     is_active: bool
@@ -43,9 +42,9 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class OwnLabel:
-    """A label the person gave to [start, end), and how it is shown (category and colour of the taxonomy).
+    """A label the person gave to [start, end), with the category and colour it is shown under.
 
-    `goes_on`: it holds for every later moment too, until it is ended.
+    `goes_on`: the label also holds for every later moment, until it is ended.
     """
 
     start: datetime
@@ -56,7 +55,7 @@ class OwnLabel:
     goes_on: bool = False
 
     def covers(self, moment: datetime) -> bool:
-        """Whether the person's word holds for what was seen up to this moment."""
+        """Whether the label holds for what was seen up to this moment."""
         return self.goes_on or self.start < moment <= self.end
 
 
@@ -74,10 +73,10 @@ class ReviewItem:
 
 @dataclass(frozen=True, slots=True)
 class LabelView:
-    """What the views show of the person's labels and of the queue.
+    """What the views show of labels and queue.
 
-    `own`: the labels that touch the last minutes; `review`: the first few of `review_count` waiting blocks; `undo`:
-    the step that Undo would take back; `order`: the eight labels, most used first.
+    `own`: the labels that touch the last minutes. `review`: the first few of `review_count` waiting blocks. `undo`: the
+    step that Undo would take back. `order`: the eight labels, most used first.
     """
 
     own: tuple[OwnLabel, ...] = ()
@@ -91,7 +90,7 @@ class LabelView:
 
 @dataclass(frozen=True, slots=True)
 class TodayEntry:
-    """How long one category or label was, in whole minutes."""
+    """How long one category or label lasted, in whole minutes."""
 
     name: str
     minutes: int
@@ -100,7 +99,7 @@ class TodayEntry:
 
 @dataclass(frozen=True, slots=True)
 class TodayView:
-    """How the day divides so far, most first; the minutes of all entries and the unsure ones make the total."""
+    """How the day divides so far, longest first. The minutes of all entries and the unsure ones add up to the total."""
 
     entries: tuple[TodayEntry, ...] = ()
     unsure_minutes: int = 0
@@ -109,7 +108,7 @@ class TodayView:
 
 @dataclass(frozen=True, slots=True)
 class LearningView:
-    """What of learning the menu shows. `training_percent`: how far a training is, None while none goes on."""
+    """What the menu shows of learning. `training_percent` is None while no training is under way."""
 
     can_retrain: bool = False
     can_roll_back: bool = False
@@ -118,7 +117,7 @@ class LearningView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The app as it stands. `line` is the status sentence of title, tooltip and terminal."""
+    """The state of the app. `line` is the status sentence of title, tooltip and terminal."""
 
     state: IconState
     line: str

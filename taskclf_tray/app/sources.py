@@ -1,4 +1,4 @@
-"""Which source, in which home: ActivityWatch when it answers, else, where nobody could mind, a simulated person."""
+"""Chooses the source and the home: ActivityWatch, or a simulated person where nobody waits for real labels."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _PROGRAMS = ("aw-qt", "aw-server", "aw-server-rust", "awatcher")
 class SourceSwitch:
     """Opens the session that fits now, and says when another one would.
 
-    `source`: "auto", "activitywatch" or "simulated", None for the settings' own; `problems`: what is wrong with the
-    settings; `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed` times as fast
-    as the clock, in a home of its own under `<home>/tray/demo`, made new at every start.
+    `source`: "auto", "activitywatch" or "simulated"; None for the one in the settings. `problems`: what is wrong with
+    the settings. `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed` times as
+    fast as the clock, in a home of its own under `<home>/tray/demo`, created anew at every start.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class SourceSwitch:
         return self._named_source or self._config.source
 
     def banner(self) -> str | None:
-        """The sentence that stands above everything while it is not the person's own activity."""
+        """The sentence shown above everything while the activity is simulated."""
         return text.SIMULATION_BANNER if self.is_simulated else None
 
     def open_session(self, before_request: Callable[[], None]) -> Session:
@@ -184,7 +184,7 @@ class SourceSwitch:
     # -- the simulated person -----------------------------------------------------------------------------------
 
     def _may_simulate(self) -> bool:
-        """Only where nobody waits for real answers: no desktop, no ActivityWatch, and a home without a past."""
+        """Whether nobody waits for real labels: no desktop, no ActivityWatch, and a home without a past."""
         return (
             self._blocked is None
             and not _has_desktop(self._environ)
@@ -220,7 +220,7 @@ class SourceSwitch:
 
 
 class UnreadSource(ActivitySource):
-    """Stands in for ActivityWatch while it is not known what the person has excluded: nothing is read."""
+    """Stands in for ActivityWatch while the exclusions are unknown. Nothing is read."""
 
     name: ClassVar[str] = "activitywatch"
 
@@ -232,12 +232,12 @@ class UnreadSource(ActivitySource):
         raise self._reason
 
     def status(self) -> SourceStatus:
-        """What has to be corrected."""
+        """Say what has to be corrected."""
         return SourceStatus(self.name, reachable=False, streams=frozenset(), detail=str(self._reason))
 
 
 def blocking(problems: Sequence[ConfigProblem]) -> ConfigError | None:
-    """Why no activity may be read, None when it may; the worker says it, as what keeps it from reading."""
+    """Why no activity may be read; None when it may."""
     try:
         require_exclusions(problems)
     except ConfigError as error:
@@ -246,7 +246,7 @@ def blocking(problems: Sequence[ConfigProblem]) -> ConfigError | None:
 
 
 def _begin_on_the_second_day(session: Session) -> None:
-    """The simulated person has had the app since yesterday, so that a demo shows how it asks."""
+    """Let the simulated person have had the app since yesterday, so that the demo asks questions."""
     yesterday = local_date(session.now(), session.time_zone()) - timedelta(days=1)
     update_asking(
         session.database, session.identity.user_id, lambda state: dataclasses.replace(state, first_day=yesterday)
@@ -254,12 +254,12 @@ def _begin_on_the_second_day(session: Session) -> None:
 
 
 def _idle_keys(path: Path) -> dict[str, str]:
-    """The settings in the file that change nothing, and why."""
+    """The settings in the file that have no effect, and why."""
     return {str(idle.key): idle.message for idle in settings_without_effect(path)}
 
 
 def activitywatch_installed() -> bool:
-    """Whether any part of ActivityWatch was ever set up for this user."""
+    """Whether any part of ActivityWatch was ever installed for this user."""
     folders = (
         platformdirs.user_data_dir("activitywatch", appauthor=False),
         platformdirs.user_config_dir("activitywatch", appauthor=False),
@@ -288,7 +288,7 @@ def _had_real_source(paths: HomePaths) -> bool:
 
 
 def demo_start(person: SimulatedPerson, today: date) -> datetime:
-    """A few minutes into the first real piece of work of the person's latest working day up to `today`."""
+    """A few minutes into the first real work of the person's latest working day up to `today`."""
     day = next(day for n in itertools.count() if (day := today - timedelta(days=n)) and person.day(day).truth)
     spans = person.day(day).truth
     work = (s for s in spans if s.label != CoreLabel.BREAK_IDLE and s.end_ts - s.start_ts >= 2 * DEMO_LEAD)

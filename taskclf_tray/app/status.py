@@ -1,4 +1,4 @@
-"""From what the worker knows to the one sentence, the icon state and the menu's facts."""
+"""Turns what the worker knows into a snapshot: the status sentence, the icon state and the facts of the menu."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def snapshot_of(
     problem: TaskclfError | None,
     banner: str | None,
 ) -> Snapshot:
-    """The snapshot of this moment."""
+    """Build the snapshot of this moment."""
     live, is_fresh = step.live, True
     if live is None and step.is_caught_up and problem is None and not blackouts:
         live, is_fresh = _recent(session), False
@@ -89,7 +89,7 @@ def _state_and_line(
 
 
 def _recent(session: Session) -> LiveLabel | None:
-    """Without fresh data the newest bucket shows, while it is not older than the high-water mark's lead."""
+    """The newest bucket as the live label, while it is not older than the lead of the high-water mark."""
     newest = session.newest()
     if newest is None or session.now() - newest.bucket_end_ts > timedelta(seconds=HIGH_WATER_LEAD_SECONDS):
         return None
@@ -99,8 +99,8 @@ def _recent(session: Session) -> LiveLabel | None:
 def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> tuple[str, float]:
     """The core label beside the UI label, with its calibrated probability.
 
-    The model's own, but for a category that won by the sum of its labels (or by smoothing) while another label is
-    the most probable one: then the most probable label of that category.
+    That is the predicted label, except where a category won by the sum of its labels or by smoothing while another
+    label is more probable: then the most probable label of that category.
     """
     best = (prediction.core_label_name, prediction.confidence)
     if taxonomy is None:
@@ -112,20 +112,20 @@ def shown_core_label(prediction: WindowPrediction, taxonomy: TaxonomyConfig | No
 
 
 def mixed_name(session: Session) -> str:
-    """What rejected minutes are called."""
+    """The name of rejected minutes."""
     taxonomy = None if session.serving.config is None else session.serving.config.taxonomy
     return MIXED_UNKNOWN if taxonomy is None else taxonomy.mixed_label_name
 
 
 def color_of(prediction: WindowPrediction, taxonomy: TaxonomyConfig | None) -> str | None:
-    """The colour the person gave the shown bucket; None without a taxonomy (then the core label has one)."""
+    """The colour of the shown category; None without a taxonomy, where the core label has its own."""
     if taxonomy is None:
         return None
     return next((b.color for b in taxonomy.buckets if b.name == prediction.ui_label), None)
 
 
 def model_choices(session: Session) -> tuple[ModelChoice, ...]:
-    """The bundles of the home, the one in use marked."""
+    """The bundles of the home; the one in use is marked."""
     resolved = session.serving.resolved
     active = None if resolved is None else resolved.bundle_dir.name
     return tuple(ModelChoice(b.name, b.name == active, b.problem) for b in session.bundles())

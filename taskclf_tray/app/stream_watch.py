@@ -1,4 +1,4 @@
-"""Watches what the source delivers beside what is read, and tells the person once."""
+"""Watches for buckets of the source that are not read, and for windows that stay away."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ Tell = Callable[[Sequence[Message]], None]
 
 
 class StreamWatch:
-    """Tells of each active bucket that is not read, once and for all; and of windows that stay away, once until they
-    come again. Used by the worker's thread; raises StoreError.
+    """Tells once of each active bucket that is not read, and of windows that stay away, once until they return.
+
+    Runs in the worker's thread. Raises StoreError.
     """
 
     def __init__(self, database: Database, tell: Tell) -> None:
@@ -37,7 +38,7 @@ class StreamWatch:
             self._told: list[str] = _ids(database.state.get(_STATE))
 
     def look(self, buckets: tuple[BucketState, ...], now: datetime) -> None:
-        """Look at the source's buckets, as the last read knew them."""
+        """Compare the source's buckets, as the last read reported them, with those seen before."""
         self._look_for_silence(buckets, now)
         if buckets is self._seen:
             return
@@ -60,7 +61,7 @@ class StreamWatch:
             self._database.state.set(_STATE, json.dumps(self._told))
 
     def _look_for_silence(self, buckets: tuple[BucketState, ...], now: datetime) -> None:
-        """Windows stay away while somebody is at the keyboard, or while others are reported that are not read."""
+        """Notice that windows stay away while somebody types, or while only unread buckets report any."""
         if not buckets or not (_is_at_keyboard_without_windows(buckets, now) or _others_only(buckets, now)):
             self._silent_since, self._is_silence_told = None, False
             return
@@ -72,7 +73,7 @@ class StreamWatch:
 
 
 def _is_at_keyboard_without_windows(buckets: Sequence[BucketState], now: datetime) -> bool:
-    """Whether a computer is in use and its windows are silent."""
+    """Whether a computer is in use whose windows are silent."""
     for away in _read(buckets, Stream.AWAY):
         if away.used_until is None or not timedelta(0) <= now - away.used_until <= AT_KEYBOARD:
             continue

@@ -1,4 +1,4 @@
-"""Today ▸: how the day divides so far, counted along with the record instead of over and over."""
+"""Today ▸: how the day divides so far, updated with the record instead of counted again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LabelsSeen = tuple[LabelMark, int | None]
 
 
 class TodayTally:
-    """The covered time of the current local day by what the person sees: at any time that of the day's report.
+    """Adds up the covered time of the current local day by shown label, equal at any time to the day's report.
 
-    What is read is what has changed: buckets by their number of change, labels when their mark has moved or the one
-    that grows has grown. Only a new day is read as a whole.
+    Only what has changed is read: buckets by their change number, labels when their mark has moved or the growing one
+    has grown. A new day is read as a whole.
     """
 
     def __init__(self, database: Database, user_id: str) -> None:
@@ -43,7 +43,7 @@ class TodayTally:
         self._totals_us: Counter[tuple[str, bool]] = Counter()
 
     def view(self, now: datetime, zone_name: str, taxonomy: TaxonomyConfig | None) -> TodayView:
-        """The minutes of the day that it is in the zone now. Raises StoreError."""
+        """The minutes of the current day in the current zone. Raises StoreError."""
         today = date_in_zone(now, zone_name)
         if taxonomy != self._categories.taxonomy:
             self._categories, self._day = Categories(self._database, taxonomy), None
@@ -109,7 +109,7 @@ class TodayTally:
     # -- counting ---------------------------------------------------------------------------------------------
 
     def _put(self, bucket: BucketPart) -> None:
-        """Count a bucket, in place of what it was before."""
+        """Count a bucket, in place of its former version."""
         before = self._buckets.get(bucket.start_us)
         if before is None:
             insort(self._starts, bucket.start_us)
@@ -163,6 +163,6 @@ def _changed(before: Sequence[SpanRecord], after: Sequence[SpanRecord]) -> list[
 
 
 def _color(name: str, taxonomy: TaxonomyConfig | None) -> str | None:
-    """The category's colour; a core label has one of its own."""
+    """The colour of the category; a core label has one of its own."""
     own = next((bucket.color for bucket in (taxonomy.buckets if taxonomy else ()) if bucket.name == name), None)
     return own or (LABEL_LOOKS[CoreLabel(name)].color if name in set(CoreLabel) else None)

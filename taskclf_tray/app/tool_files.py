@@ -1,7 +1,6 @@
-"""Files of the taskclf tool in a shared home that this program does not use by itself: what they hold that is new.
+"""Files of the taskclf tool in a shared home that are taken over only on request: labels, questions and settings.
 
-Models, policy, active pointer, calibrators, categories and identity are shared as they are. Labels, questions and
-settings are taken over on request.
+Models, policy, active pointer, calibrators, categories and identity are shared as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _TOLD: str = "tool_files_told"
 
 @dataclass(frozen=True, slots=True)
 class ToolFile:
-    """One file that holds something new; `detail` and `next_step` are for the person."""
+    """A file with something new in it. `detail` and `next_step` are for the person."""
 
     kind: Kind
     path: Path
@@ -36,13 +35,13 @@ class ToolFile:
 
 
 def tool_files(paths: HomePaths, database: Database, user_id: str, config: Config) -> list[ToolFile]:
-    """What the taskclf tool has in this home that is not here yet. Raises StoreError."""
+    """Find what the taskclf tool has in this home that is not here yet. Raises StoreError."""
     found = [_labels(paths, database), _questions(paths, database, user_id), _settings(paths, config)]
     return [file for file in found if file is not None]
 
 
 def remember_taken_over(database: Database, path: Path) -> None:
-    """Note that the file as it is now was imported. Raises StoreError."""
+    """Note that the current state of the file was imported. Raises StoreError."""
     signature = _signature(path)
     if signature is not None:
         with database.transaction():
@@ -50,7 +49,10 @@ def remember_taken_over(database: Database, path: Path) -> None:
 
 
 def tell_once(paths: HomePaths, database: Database, user_id: str, config: Config) -> tuple[str, str] | None:
-    """(title, body) about such files; None when there are none, or when they were told of as they are."""
+    """The message about such files; None when there are none, or when their current state was told.
+
+    Raises StoreError.
+    """
     files = tool_files(paths, database, user_id, config)
     seen = hashlib.sha256("\n".join(f"{file.path}: {_signature(file.path)}" for file in files).encode()).hexdigest()
     with database.reading():
@@ -99,7 +101,7 @@ def _settings(paths: HomePaths, config: Config) -> ToolFile | None:
 
 
 def different_settings(path: Path, config: Config) -> list[str]:
-    """The lines `key = value` of a config file that mean something here and are not so already."""
+    """The lines `key = value` of a config file that have an effect here and differ."""
     theirs, default = load_config(path)[0], Config()
     names = [name for name in Config.model_fields if name not in WITHOUT_EFFECT]
     return [

@@ -1,7 +1,7 @@
-"""Damaged minutes of the record: left out, read again from the source where it still has them, and told once.
+"""Damaged minutes of the record: left out, read again where the source still has them, and told once.
 
-The store leaves out a bucket whose bytes are not those that were put there. The worker walks through the record, a
-little at a time, and records what it finds again; a minute that the source has forgotten stays a gap.
+The store leaves out a bucket whose checksum does not match. The worker walks through the record, a little at a time,
+and records again what is damaged; a minute that the source no longer has stays a gap.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FAR_US: Final = 1 << 62
 
 
 def lost_minutes(database: Database, user_id: str) -> list[int]:
-    """Starts of damaged buckets that could not be read again, of which the person was told. Raises StoreError."""
+    """Starts of damaged buckets that could not be read again and were told, in microseconds. Raises StoreError."""
     with database.reading():
         saved = database.state.get(_name(user_id))
     try:
@@ -45,12 +45,12 @@ def lost_minutes(database: Database, user_id: str) -> list[int]:
 
 
 def damaged_minutes(database: Database, user_id: str) -> int:
-    """How many damaged buckets were met so far, but for those that are known to be lost. Raises StoreError."""
+    """How many damaged buckets were met so far, without those known to be lost. Raises StoreError."""
     return len({*database.buckets.unreadable(user_id)} - {*lost_minutes(database, user_id)})
 
 
 def left_out(database: Database, user_id: str) -> str | None:
-    """What a command says of the damaged minutes that it has left out; None when there was none."""
+    """The sentence of a command about damaged minutes it has left out; None when there are none. Raises StoreError."""
     count = damaged_minutes(database, user_id)
     return record_text.minutes_left_out(count) if count else None
 
@@ -60,7 +60,7 @@ def _name(user_id: str) -> str:
 
 
 class UnreadableMinutes:
-    """One for each session; every method runs in the worker's thread."""
+    """Records damaged minutes again; one for each session, in the worker's thread."""
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
@@ -71,7 +71,7 @@ class UnreadableMinutes:
         self._walk_at = 0.0
 
     def look(self, recorder: Recorder, now: datetime) -> list[Message]:
-        """Record the damaged minutes again, a few a call. Raises StoreError, and SourceError: try later."""
+        """Record a few damaged minutes again. Raises StoreError; SourceError: try later."""
         self._walk()
         known = self._known()
         found = [start_us for start_us in self._database.buckets.unreadable(self._user_id) if start_us not in known]
@@ -102,7 +102,7 @@ class UnreadableMinutes:
         self._left_out = known
 
     def _walk(self) -> None:
-        """Meet the next buckets; what is damaged among them is remembered by the store."""
+        """Read the next buckets; the store remembers which of them are damaged."""
         if time.monotonic() < self._walk_at:
             return
         self._walk_at = time.monotonic() + WALK_SECONDS
@@ -112,7 +112,7 @@ class UnreadableMinutes:
         self._position_us = walked[-1].start_us + 1 if len(walked) == WALK_BUCKETS else -_FAR_US
 
     def _known(self) -> list[int]:
-        """What stays left out, and was told."""
+        """The starts that stay left out and were told."""
         if self._left_out is None:
             self._left_out = lost_minutes(self._database, self._user_id)
         return self._left_out

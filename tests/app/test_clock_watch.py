@@ -326,7 +326,7 @@ def test_a_pause_begun_ahead_lasts_from_now_as_long_as_was_asked(tmp_path: Path)
     with clock_home(tmp_path) as home:
         home.work(30, "before")
         home.clock.set(NOON + YEARS)
-        home.session.obey(Pause(home.clock.now(), 15))
+        home.session.apply_privacy(Pause(home.clock.now(), 15))
         home.clock.advance(300)
         assert not home.session.clock.look()
         home.clock.set(NOON + 35 * MINUTE)
@@ -349,7 +349,7 @@ def test_until_tomorrow_is_until_the_real_tomorrow(tmp_path: Path) -> None:
     with clock_home(tmp_path) as home:
         home.work(5, "before")
         home.clock.set(NOON + YEARS)
-        home.session.obey(Pause(home.clock.now(), None))
+        home.session.apply_privacy(Pause(home.clock.now(), None))
         home.clock.set(NOON + 35 * MINUTE)
         home.reopen()
         (blackout,) = home.session.open_blackouts()
@@ -360,7 +360,7 @@ def test_private_time_before_ahead_and_after_stays_private(tmp_path: Path) -> No
     """Private mode is on from before the clock went ahead until after it was put right."""
     with clock_home(tmp_path) as home:
         home.work(30, "before")
-        home.session.obey(PrivateMode(home.clock.now(), True))
+        home.session.apply_privacy(PrivateMode(home.clock.now(), True))
         home.clock.set(NOON + 2 * HOUR + 30 * MINUTE)
         home.desk.note(home.clock.now(), home.clock.now() + 15 * MINUTE, "private")
         home.clock.advance(900)
@@ -369,7 +369,7 @@ def test_private_time_before_ahead_and_after_stays_private(tmp_path: Path) -> No
         assert home.session.clock.look()
         home.reopen()
         home.clock.advance(300)
-        home.session.obey(PrivateMode(home.clock.now(), False))
+        home.session.apply_privacy(PrivateMode(home.clock.now(), False))
         home.work(20, "after")
         home.clock.set(NOON + 3 * HOUR)
         home.work(5, "later")
@@ -382,9 +382,9 @@ def test_private_time_before_ahead_and_after_stays_private(tmp_path: Path) -> No
 def test_a_pause_ended_ahead_does_not_reach_into_the_present(tmp_path: Path) -> None:
     with clock_home(tmp_path) as home:
         home.work(30, "before")
-        home.session.obey(PrivateMode(home.clock.now(), True))
+        home.session.apply_privacy(PrivateMode(home.clock.now(), True))
         home.clock.set(NOON + 2 * HOUR + 35 * MINUTE)
-        home.session.obey(PrivateMode(home.clock.now(), False))
+        home.session.apply_privacy(PrivateMode(home.clock.now(), False))
         assert not home.session.clock.look()
         home.clock.set(NOON + 40 * MINUTE)
         assert home.session.clock.look()
@@ -574,10 +574,10 @@ def test_resume_after_a_clock_change(tmp_path: Path) -> None:
     with clock_home(tmp_path) as home:
         home.work(30, "before")
         home.clock.set(NOON + YEARS)
-        home.session.obey(Pause(home.clock.now(), None))
+        home.session.apply_privacy(Pause(home.clock.now(), None))
         home.clock.set(NOON + 45 * MINUTE)
         home.reopen()
-        home.session.obey(Resume(home.clock.now()))
+        home.session.apply_privacy(Resume(home.clock.now()))
         assert home.session.open_blackouts() == []
         home.work(5, "after")
         assert home.apps()[NOON + 46 * MINUTE] == "after"

@@ -63,15 +63,15 @@ def test_a_gap(desk: Desk) -> None:
 
 def test_after_a_pause_and_private_mode(desk: Desk) -> None:
     desk.work("edit", 301, every=30)
-    desk.session.obey(Pause(desk.clock.now(), 60))
+    desk.session.apply_privacy(Pause(desk.clock.now(), 60))
     assert starts(desk) is None
     desk.sit("edit", 900)
     desk.clock.advance(20)
-    desk.session.obey(Resume(desk.clock.now()))
+    desk.session.apply_privacy(Resume(desk.clock.now()))
     desk.poll(10)
     assert starts(desk) == 321
     desk.poll(100, every=20)
-    desk.session.obey(PrivateMode(desk.clock.now(), True))
+    desk.session.apply_privacy(PrivateMode(desk.clock.now(), True))
     assert starts(desk) is None
     assert alone(desk) is None
 

@@ -26,7 +26,7 @@ import pytest
 
 from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
-from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
+from taskclf_tray.app.label_writer import WriterSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.snapshot import LabelView, Snapshot
 from taskclf_tray.app.text import Message
 from taskclf_tray.app.worker import TrayRuntime
@@ -160,7 +160,7 @@ def test_a_folder_that_takes_nothing_is_told_and_the_next_click_is_tried_again(t
     def show(read: Callable[[], LabelView]) -> None:
         shown.append(read())
 
-    around = DeskSurroundings(disk / "tray.db", USER, lambda: "UTC", lambda: None, told.extend, show)
+    around = WriterSurroundings(disk / "tray.db", USER, lambda: "UTC", lambda: None, told.extend, show)
     commands: LabelCommands = queue.SimpleQueue()
     desk = LabelWriter(around, commands)
     desk.start()

@@ -154,7 +154,7 @@ def test_a_gap_ends_it(desk: Desk) -> None:
 def test_a_pause_ends_it_at_once(desk: Desk) -> None:
     desk.work("edit", 600, every=60)
     desk.label("Debug")
-    desk.session.obey(Pause(desk.clock.now(), 1))
+    desk.session.apply_privacy(Pause(desk.clock.now(), 1))
     desk.look()
     desk.sit("edit", 100)
     assert not desk.poll(70).is_own_label

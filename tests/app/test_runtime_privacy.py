@@ -177,7 +177,7 @@ def test_until_tomorrow_is_until_the_local_midnight(rig: Rig, zone: str, clicked
     rig.clock.set(at)
     rig.time_zone = zone
     session = rig.session()
-    session.obey(Pause(at, None))
+    session.apply_privacy(Pause(at, None))
     rig.clock.set(datetime.fromisoformat(ends) - timedelta(seconds=1))
     assert [b.reason for b in session.open_blackouts()] == ["pause"]
     rig.clock.set(datetime.fromisoformat(ends))
@@ -188,9 +188,9 @@ def test_until_tomorrow_is_until_the_local_midnight(rig: Rig, zone: str, clicked
 
 def test_a_second_pause_moves_the_end_and_not_the_start(rig: Rig) -> None:
     session = rig.session()
-    session.obey(Pause(START, 60))
+    session.apply_privacy(Pause(START, 60))
     rig.clock.advance(600)
-    session.obey(Pause(rig.clock.now(), 15))
+    session.apply_privacy(Pause(rig.clock.now(), 15))
     rig.clock.advance(15 * 60)
     assert session.open_blackouts() == []
     session.close()

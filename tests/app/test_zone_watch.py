@@ -130,7 +130,7 @@ def test_until_tomorrow_without_a_midnight(
     rig.time_zone = zone
     session = rig.session()
     try:
-        session.obey(Pause(moment, None))
+        session.apply_privacy(Pause(moment, None))
         (blackout,) = session.open_blackouts()
         end = local_day_bounds(moment, zone)[1]
         assert blackout.resume_us == to_us(end)

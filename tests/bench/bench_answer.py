@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.app.commands import NoticePressed
-from taskclf_tray.app.label_writer import DeskSurroundings, LabelCommands, LabelWriter
+from taskclf_tray.app.label_writer import WriterSurroundings, LabelCommands, LabelWriter
 from taskclf_tray.app.questions import ASK_TAG, LABEL_KEY
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -69,7 +69,7 @@ def _answers(path: Path, database: Database) -> list[float]:
     def nothing(*_: Any) -> None:
         return None
 
-    around = DeskSurroundings(path, USER, lambda: "UTC", lambda: None, nothing, nothing)
+    around = WriterSurroundings(path, USER, lambda: "UTC", lambda: None, nothing, nothing)
     said: LabelCommands = queue.SimpleQueue()
     desk = LabelWriter(around, said)
     desk.start()
