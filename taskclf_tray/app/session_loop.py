@@ -22,7 +22,7 @@ from taskclf_tray.app.clock_watch import ZoneWatch
 from taskclf_tray.app.commands import Command, CommandQueue, PickModel, ReloadNow
 from taskclf_tray.app.drift_watch import DriftWatch
 from taskclf_tray.app.failures import NamelessWatch, RetryPolicy, as_problem
-from taskclf_tray.app.label_writer import WriterSurroundings, LabelWriter
+from taskclf_tray.app.label_writer import LabelWriter, WriterSurroundings
 from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.rescue import Rescue
 from taskclf_tray.app.retraining import LearningWatch

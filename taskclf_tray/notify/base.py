@@ -1,9 +1,9 @@
 """The seam of every notification backend.
 
-`Notifier.notify` is the only way in: it cleans the texts, times the backend, and turns every failure into a
-log line and `False`. A notification is never worth a crash. What the person does to a notice comes back to the press
-handler under the notice's tag, once; the seam keeps which notice a tag stands for, so a press that comes late, twice
-or from a notice of another time is nobody's answer.
+`Notifier.notify` is the only way in: it cleans the texts, times the backend, and turns every failure into a log line
+and `False`. A notification is never worth a crash. A press on a notice reaches the press handler under the notice's
+tag, once. The seam keeps which notice a tag stands for, so a press that comes late, twice or from an older notice is
+ignored.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class NotifyCapability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button: what the person reads, and the key the press handler gets."""
+    """A button: its text, and the key that the press handler gets."""
 
     title: str
     key: str
@@ -123,7 +123,7 @@ class Notifier(ABC):
         return True
 
     def withdraw(self, tag: str) -> None:
-        """Take back what is shown under `tag`, if anything is; from now on it reports nothing. Never raises."""
+        """Remove the notice shown under `tag`, if any. From now on it reports nothing. Never raises."""
         if self._swap(tag, None) is None:
             return
         try:
@@ -133,10 +133,10 @@ class Notifier(ABC):
 
     @abstractmethod
     def _show(self, notice: Notice) -> None:
-        """Hand over a notice whose texts are clean already; raise whatever goes wrong."""
+        """Show a notice whose texts are clean. Raises whatever goes wrong."""
 
     def _withdraw(self, tag: str) -> None:  # noqa: ARG002 - not every service can
-        """Remove the newest notice of this tag from the screen, where the service can; raise whatever goes wrong."""
+        """Remove the newest notice of this tag from the screen, where the service can. Raises whatever goes wrong."""
         return
 
     def close(self) -> None:
@@ -144,14 +144,14 @@ class Notifier(ABC):
         return
 
     def _is_open(self, notice: Notice) -> bool:
-        """Whether the notice given to `_show` still stands for its tag: not answered, replaced or taken back."""
+        """Whether the notice given to `_show` still stands for its tag: not answered, replaced or withdrawn."""
         with self._open_lock:
             return notice.tag is None or self._open.get(notice.tag) is notice
 
     def _pressed(self, notice: Notice, key: str) -> None:
-        """Backends report here what was done to the very notice they were given to show.
+        """Report a press on a notice that the backend was given to show.
 
-        A handler that fails is logged, for its caller is a foreign event loop.
+        A handler that fails is logged, since its caller is a foreign event loop.
         """
         with self._open_lock:
             if notice.tag is None or self._open.get(notice.tag) is not notice:
@@ -165,7 +165,7 @@ class Notifier(ABC):
             _log.exception("The handler of the notification button %r failed.", key)
 
     def _swap(self, tag: str | None, notice: Notice | None) -> Notice | None:
-        """Let `notice`, or nothing, stand for `tag`; what stood for it before."""
+        """Let `notice`, or nothing, stand for `tag`; returns what stood for it before."""
         if tag is None:
             return None
         with self._open_lock:

@@ -1,9 +1,9 @@
 """Notifications through desktop-notifier: the freedesktop service on Linux, toasts on Windows, the centre on macOS.
 
 The library is asynchronous and its Linux calls have no time limit, so everything runs in one loop thread and callers
-wait with a timeout. A connection lasts as long as the service does that it was made to: another service counts its
-notices anew, and number 7 of the new one is not ours. So the one that is missing, or was restarted, gets a new
-connection with the next notice.
+wait with a timeout. A connection lasts as long as the service it was made to: another service numbers its notices from
+the start, and its number 7 is not ours. So a service that is missing, or was restarted, gets a new connection with the
+next notice.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _Connection:
 
 
 class DesktopNotifierBackend(Notifier):
-    """Shows notices on the desktop. What is done to them is reported from the loop thread."""
+    """Shows notices on the desktop. Presses are reported from the loop thread."""
 
     name = "desktop-notifier"
 
@@ -92,7 +92,7 @@ class DesktopNotifierBackend(Notifier):
             return frozenset()
 
     def close(self) -> None:
-        """Take back what waits for an answer nobody will hear any more, disconnect, and stop the loop thread."""
+        """Withdraw open questions, disconnect, and stop the loop thread."""
         if self._connection is not None:
             with suppress(TimeoutError, RuntimeError):
                 self._loop.run(self._leave(), self._timeout_seconds)
@@ -194,7 +194,7 @@ class DesktopNotifierBackend(Notifier):
         return message
 
     def _report(self, connection: _Connection, notice: Notice, key: str) -> None:
-        """A lost connection may still hold what the next service said about its own notices."""
+        """Report a press, unless the connection was lost: a press on a later service's notice may arrive there."""
         if connection is self._connection:
             self._pressed(notice, key)
 
@@ -223,8 +223,7 @@ async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
 
 
 def _watch_owner(bus: Any, on_service_changed: Callable[[object], None]) -> None:
-    """Tell when the service that was there is gone. The library's own proxy subscribed to the signal, and acts on it by
-    believing the next service."""
+    """Call back when the service that was there is gone. The library itself would go on with the next service."""
 
     def heard(message: Any) -> None:
         is_change = message.member == "NameOwnerChanged" and message.sender == "org.freedesktop.DBus"
@@ -250,7 +249,7 @@ async def _reads_markup(service: DesktopNotifier) -> bool:
 
 
 class LoopThread:
-    """An asyncio event loop in a thread of its own, which starts with the first coroutine another thread gives it.
+    """An asyncio event loop in a thread of its own, started by the first coroutine that another thread gives it.
 
     A daemon thread: an unanswered D-Bus call must not keep the process alive.
     """
@@ -263,9 +262,10 @@ class LoopThread:
         self._closed = False
 
     def run(self, coroutine: Coroutine[Any, Any, _T], timeout_seconds: float) -> _T:
-        """The coroutine's result; after `timeout_seconds` it is cancelled and TimeoutError raised.
+        """Return the coroutine's result. After `timeout_seconds` it is cancelled, and TimeoutError is raised.
 
-        RuntimeError when the loop is closed, or when called from the loop's own thread, which would wait for itself.
+        Raises RuntimeError when the loop is closed, or when called from the loop's own thread, which would wait for
+        itself.
         """
         try:
             loop = self._started()

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class DummyNotifier(Notifier):
-    """For a machine without notifications: only the title is logged, for a body may hold what a log should not."""
+    """For a machine without notifications. Logs the title only, for a body may hold what a log must not."""
 
     name = "none"
 
@@ -39,7 +39,7 @@ class DummyNotifier(Notifier):
 
 @dataclass(frozen=True, slots=True)
 class NotifierChoice:
-    """The backend in use, and one sentence for `doctor` and the log on why it is this one."""
+    """The backend in use, and the reason as one sentence for `doctor` and the log."""
 
     notifier: Notifier
     reason: str
@@ -52,9 +52,9 @@ def choose_notifier(
     platform: str = sys.platform,
     environment: Mapping[str, str] = os.environ,
 ) -> NotifierChoice:
-    """The best notifier for `platform`: desktop-notifier, else plyer, else the dummy; with the reason.
+    """Choose desktop-notifier, else plyer, else the dummy; returns the notifier with the reason.
 
-    Whether a service answers right now is not asked: on Linux it may start later, and the backend finds it then.
+    The service is not asked whether it answers now: on Linux it may start later, and the backend finds it then.
     """
     if not enabled:
         return NotifierChoice(

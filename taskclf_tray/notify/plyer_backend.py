@@ -1,7 +1,7 @@
-"""Notifications through plyer, where desktop-notifier cannot be used: a title and a body, nothing that can be pressed.
+"""Notifications through plyer, where desktop-notifier cannot be used: a title and a body, without buttons.
 
-plyer blocks until its helper program (`notify-send` on Linux) ends, returns nothing, and fails without a word. So it
-runs in a thread that is waited for no longer than the timeout, and on Linux the service itself is asked first.
+plyer blocks until its helper program (`notify-send` on Linux) ends, returns nothing, and fails in silence. So it runs
+in a thread with a timeout, and on Linux the service itself is asked first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def plyer_obstacle(platform: str, environment: Mapping[str, str]) -> str | None:
 
 
 class PlyerNotifier(Notifier):
-    """Shows a title and a body; can neither replace nor take back, and reports nothing."""
+    """Shows a title and a body. It can neither replace nor withdraw a notice, and reports no press."""
 
     name = "plyer"
 
@@ -66,7 +66,7 @@ class PlyerNotifier(Notifier):
         return frozenset({NotifyCapability.BODY}) if can_show else frozenset()
 
     def close(self) -> None:
-        """Nothing is held; nothing is shown afterwards."""
+        """Show nothing from now on."""
         self._is_closed = True
 
     def _show(self, notice: Notice) -> None:
@@ -81,7 +81,7 @@ class PlyerNotifier(Notifier):
             self._send_within_time(notice, offered)
 
     def _offered(self) -> frozenset[str] | None:
-        """What the service can do; empty where there is none to ask."""
+        """The capabilities of the service; empty where there is none to ask."""
         if not sys.platform.startswith("linux"):
             return frozenset()
         return service_capabilities(os.environ, self._timeout_seconds)
@@ -123,12 +123,12 @@ def _send(notice: Notice, offered: frozenset[str]) -> None:
 
 
 def _argument(text: str) -> str:
-    """A text no program takes for an option."""
+    """The text in a form that no program takes for an option."""
     return f" {text}" if text.startswith("-") else text
 
 
 def _way() -> Any:
-    """plyer's implementation for this platform; its public proxy would print tracebacks and warnings."""
+    """plyer's implementation for this platform. Its public proxy would print tracebacks and warnings."""
     folder = _FOLDERS.get(sys.platform, "linux")
     module = importlib.import_module(f"plyer.platforms.{folder}.notification")
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""What the watchers recorded while the clock was ahead: left out when its time really comes.
+"""Events that the watchers recorded while the clock was ahead, left out when their time comes.
 
-ActivityWatch keeps those events at the times they bear. When real time reaches them the same minutes hold what is done
-then, and each minute would be a mixture of both. So they are noted once, right after the clock was put back.
+ActivityWatch keeps those events at the times they bear. When real time reaches them, the same minutes hold what is done
+then, and each minute would mix both. So the events are noted once, right after the clock was put back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _SLACK_US: Final = 3_000_000
 
 
 class AheadEvents:
-    """Notes and recognises such events of one user; owned by the recorder. Raises StoreError."""
+    """Notes and recognises the events of one user from a clock that was ahead; owned by the recorder.
+
+    Raises StoreError.
+    """
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
@@ -39,7 +42,7 @@ class AheadEvents:
         self._known: dict[tuple[str, int], AheadEvent] = {}
 
     def reload(self, since: datetime | None) -> None:
-        """Go on from what the database says; what ended before `since` is not read any more."""
+        """Read the noted events that end after `since`."""
         since_us = -_FAR_US if since is None else to_us(since - _READ_AGAIN)
         with self._database.reading():
             changes = self._database.ahead.kept_apart(self._user_id)
@@ -48,7 +51,10 @@ class AheadEvents:
         self._known = {(event.stream, event.event_id): event for event in noted}
 
     def note(self, read: Read, now: datetime) -> None:
-        """Note, once, what the source has of a time that is kept apart and has not come. Raises what `read` raises."""
+        """Note, once, what the source has of a time that is kept apart and has not come.
+
+        Raises the errors of `read`.
+        """
         while self._pending:
             change = self._pending[0]
             found: list[AheadEvent] = []
@@ -63,7 +69,7 @@ class AheadEvents:
             self._known |= {(event.stream, event.event_id): event for event in found}
 
     def left_out(self, events: SourceEvents) -> SourceEvents:
-        """The events without those that were noted. An id that the server has given to another event does not count."""
+        """The events without the noted ones. An id that the server has given to another event does not count."""
         if not self._known:
             return events
         return dataclasses.replace(
@@ -95,7 +101,7 @@ def _noted(stream: str, events: Iterable[E]) -> Iterable[AheadEvent]:
 
 
 def _content(event: AWEvent | AWInputEvent | AWAwayEvent | AWTabEvent) -> str:
-    """What the event says, short: a hashed title, never one in clear."""
+    """A short key of what the event says; a hashed title, never a readable one."""
     match event:
         case AWEvent():
             return f"{event.app_id} {event.window_title_hash}"

@@ -1,4 +1,4 @@
-"""The marks of time that the app keeps, and whether any of them lies ahead of the clock. Cheap: every command asks."""
+"""The marks of time that the app stores, and whether any of them lies ahead of the clock. Every command asks this."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ CURSORS: Final = ("newest_end_us", "blocks")
 
 
 def is_ahead(database: Database, user_id: str, now: datetime) -> bool:
-    """Whether anything that is written down lies in the future of a clock that can be right. Raises StoreError."""
+    """Whether a stored moment lies in the future of a clock that can be right. Raises StoreError."""
     newest = newest_mark(database, user_id)
     return newest is not None and newest > now + TOLERANCE and now >= EARLIEST
 
 
 def newest_mark(database: Database, user_id: str) -> datetime | None:
-    """The latest moment at which the app did anything, by all that it has written down. Raises StoreError."""
+    """The latest stored moment at which the app did anything. Raises StoreError."""
     last = load_last_training(database, user_id)
     with database.reading():
         marks = [database.ahead.newest_mark_us(user_id), *(number_of(database, name, user_id) for name in CURSORS)]
@@ -45,7 +45,7 @@ def number_of(database: Database, name: str, user_id: str) -> int | None:
 
 
 def until_us(saved: str) -> int | None:
-    """The high-water mark of a builder state; None of a damaged one."""
+    """The high-water mark of a builder state, in microseconds; None for a damaged state."""
     try:
         until = json.loads(saved)["until"]
     except (ValueError, TypeError, KeyError):
@@ -55,14 +55,14 @@ def until_us(saved: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The last look at the clock; `is_exact`: the clock was put back right after it."""
+    """The last stored look at the clock. `is_exact`: the clock was put back right after it."""
 
     moment: datetime
     is_exact: bool = False
 
 
 def load_seen(database: Database, user_id: str) -> Seen | None:
-    """The last look that was written down. Raises StoreError."""
+    """Read the last stored look. Raises StoreError."""
     with database.reading():
         saved = database.state.get(f"clock:{user_id}")
     if saved is None:
@@ -72,6 +72,6 @@ def load_seen(database: Database, user_id: str) -> Seen | None:
 
 
 def save_seen(database: Database, user_id: str, moment: datetime, *, is_exact: bool = False) -> None:
-    """Raises StoreError."""
+    """Store a look at the clock. Raises StoreError."""
     with database.transaction():
         database.state.set(f"clock:{user_id}", json.dumps({"seen_us": to_us(moment), "is_exact": is_exact}))

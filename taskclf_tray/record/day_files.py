@@ -1,4 +1,4 @@
-"""What is written of a single local day: its segments, its report, its line of telemetry (contract, section 11)."""
+"""The files of a single local day: its segments, its report, its line of telemetry (contract, section 11)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _DATED = re.compile(rf"(?:report|segments)_{_DATE}\.(?:json|png)", re.ASCII)
 
 
 def write_report(out_dir: Path, day: Day, taxonomy: TaxonomyConfig | None) -> None:
-    """Write report_<date>.json, and a picture of it beside, where they say something new. Raises OSError.
+    """Write report_<date>.json, and its picture, where their content has changed. Raises OSError.
 
-    A day with nothing in it has a report only if it had one. The picture is drawn where the process has Pillow loaded
-    for its icon: to load it would cost a terminal app 8 MiB of 60.
+    An empty day has a report only if it had one before. The picture is drawn only where the process has loaded Pillow
+    for its icon: loading it would cost a terminal app 8 MiB.
     """
     path = out_dir / f"report_{day.date.isoformat()}.json"
     if not day and not path.exists():
@@ -58,7 +58,7 @@ def dated_files(out_dir: Path) -> list[tuple[Path, date]]:
 
 
 def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord], bucket_seconds: int) -> None:
-    """Write segments_<date>.json where it says something new. Raises OSError."""
+    """Write segments_<date>.json where its content has changed. Raises OSError."""
     timeline = Timeline(bucket_seconds)
     for record in records:
         timeline.put(record)
@@ -66,7 +66,7 @@ def write_day_segments(out_dir: Path, day: date, records: Sequence[BucketRecord]
 
 
 def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> None:
-    """Put the day's line into the user's file; one that says something else of the day makes room. Raises OSError."""
+    """Write the day's line into the user's file, in place of an older line of the day. Raises OSError."""
     path = out_dir / "telemetry" / telemetry_name(user_id)
     make_private_folder(path.parent)
     line = json.dumps({"user_id": user_id, **telemetry.to_dict()}, ensure_ascii=False, allow_nan=False)
@@ -80,14 +80,14 @@ def write_telemetry(out_dir: Path, user_id: str, telemetry: DayTelemetry) -> Non
 
 
 def read_telemetry(path: Path) -> bytes:
-    """A user's file of telemetry, a line a day; empty where there is none. Raises OSError."""
+    """Read a user's telemetry, one line a day; empty where there is none. Raises OSError."""
     with suppress(FileNotFoundError):
         return read_regular(path, _MAX_TELEMETRY_BYTES, Links.NONE)
     return b""
 
 
 def write_if_new(path: Path, data: bytes) -> None:
-    """Replace the file, atomically, unless it says just that. Raises OSError."""
+    """Replace the file atomically, unless it has this content. Raises OSError."""
     with suppress(FileNotFoundError, TooLargeError):
         if read_regular(path, len(data), Links.NONE) == data:
             return

@@ -1,4 +1,4 @@
-"""Reading around blackouts: no request ever asks a source for a time inside one."""
+"""Reads around blackouts: no request ever asks a source for a time inside one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class BlackoutOpenError(Exception):
 class GuardedReader:
     """A source behind the blackouts of the database.
 
-    `before_request` runs between fixing what to ask and asking it: the worker takes in a click on Pause there,
-    so that a request sent after the click cannot reach past it.
+    `before_request` runs between choosing the time to ask for and the request itself: the worker carries out a click on
+    Pause there, so that a request sent after the click cannot reach past it.
     """
 
     def __init__(self, source: ActivitySource, database: Database, before_request: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
-"""The live label: the answer for the seconds up to now, which is shown between two polls and never recorded.
+"""The live label: the prediction for the seconds up to now, shown between two polls and never recorded.
 
-It begins where its label began in the record, or where the app in front came there, and it ends with a gap, a pause or
-a time away.
+It begins where its label began in the record, or where the app in front came there. It ends with a gap, a pause or time
+away.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LIVE_GAP_US: Final = 180_000_000
 
 @dataclass(frozen=True, slots=True)
 class LiveLabel:
-    """The live answer: never recorded; `since` is when its label began."""
+    """The live prediction, never recorded. `since` is when its label began."""
 
     prediction: WindowPrediction
     since: datetime
@@ -69,17 +69,17 @@ class LiveLabel:
 
     @property
     def is_unsure(self) -> bool:
-        """The model does not know, or no window has the focus: nothing is said of what goes on."""
+        """The prediction is rejected, or no window has the focus."""
         return self.prediction.is_rejected or self.prediction.ui_label not in self.prediction.mapped_probs
 
     @property
     def block_start(self) -> datetime:
-        """Where the current block began: what a label would be given to now."""
+        """Start of the current block: a label given now holds from there."""
         return block_start(self.since, self.prediction.bucket_end_ts, self.changed_at)
 
 
 class LiveAnswers:
-    """Builds the live labels of one user, one after the other; owned by the worker thread."""
+    """Builds the live labels of one user; owned by the worker thread."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class LiveAnswers:
         blackouts: Callable[[datetime, datetime], list[Interval]],
         config: PipelineConfig,
     ) -> None:
-        """`blackouts`: those that touch [start, end), in microseconds."""
+        """`blackouts` returns those that touch [start, end), in microseconds."""
         self._database = database
         self._user_id = user_id
         self._blackouts = blackouts
@@ -99,13 +99,13 @@ class LiveAnswers:
         self._shown: tuple[str, datetime, datetime] | None = None
 
     def use(self, config: PipelineConfig) -> None:
-        """Serve with another configuration from the next answer on."""
+        """Use another configuration from the next prediction on."""
         if config.taxonomy != self._categories.taxonomy:
             self._categories = Categories(self._database, config.taxonomy)
         self._config = config
 
     def forget(self) -> None:
-        """Forget the label shown last: the record has changed."""
+        """Forget the label shown last, since the record has changed."""
         self._shown = None
 
     def answer(
@@ -118,9 +118,9 @@ class LiveAnswers:
         *,
         resolver_of: Callable[[str], TaxonomyResolver | None],
     ) -> LiveLabel | None:
-        """Answer for the seconds up to `now`; None where nothing is known of them.
+        """Predict the seconds up to `now`; None where nothing is known of them.
 
-        `seen`: the rows since `idle`, those that are not final included. Raises StoreError.
+        `seen`: the rows since `idle`, including those that are not final. Raises StoreError.
         """
         dark = self._blackouts(events.start, now)
         skip = [(from_us(a), from_us(b)) for a, b in dark]
@@ -162,7 +162,7 @@ class LiveAnswers:
         )
 
     def front_at(self, moment: datetime) -> str | None:
-        """The app that was in front then; None where the events of the last half hour do not say."""
+        """The app in front at a moment; None where the events of the last half hour do not say."""
         return self._presence.front_at(to_us(moment))
 
     def _unbroken_since(self, skip: Sequence[tuple[datetime, datetime]]) -> datetime | None:
@@ -174,12 +174,12 @@ class LiveAnswers:
         return from_us(away[1]) if away is not None and self._is_return(*away) else None
 
     def _changed_at(self, began: datetime, back_at: datetime | None) -> datetime | None:
-        """The last change of app or return to the keyboard in a block that began so."""
+        """The last change of app or return to the keyboard in a block that began at `began`."""
         moments = (_moment(self._presence.changed_us(to_us(began))), back_at)
         return max((moment for moment in moments if moment is not None and moment > began), default=None)
 
     def _is_return(self, begin_us: int, end_us: int) -> bool:
-        """Whether a time away is what it looks like: nobody who listened (a meeting, an audible tab) was away."""
+        """Whether a time away was real: nobody who listened (a meeting, an audible tab) was away."""
         if end_us not in self._returns:
             with self._database.reading():
                 near = self._database.buckets.between(self._user_id, max(begin_us, end_us - _LOOK_BACK_US), end_us)
@@ -193,7 +193,7 @@ class LiveAnswers:
         return self._returns[end_us]
 
     def _held_since(self, live: WindowPrediction) -> datetime | None:
-        """When the label shown last began, if it is the same one and nothing lies between: no gap and no blackout."""
+        """Start of the label shown last, if it is the same and no gap or blackout lies between."""
         if self._shown is None or self._shown[0] != live.ui_label:
             return None
         _, since, end = self._shown
@@ -204,7 +204,7 @@ class LiveAnswers:
         return since
 
     def _since(self, live: WindowPrediction) -> datetime:
-        """Start of the recorded run of this label that reaches up to the live row, else the live row's start."""
+        """Start of the recorded run of this label up to the live row; else the start of the live row."""
         start = live.bucket_start_ts
         run = run_before(
             self._database,
@@ -222,7 +222,7 @@ class LiveAnswers:
 
 
 def _lengthened(reports: AwayReports, end_us: int) -> list[Interval]:
-    """The away watcher reports later than the window watcher: a time away that nothing has ended holds to `end_us`."""
+    """Extend a time away that nothing has ended to `end_us`: the away watcher reports later than the window watcher."""
     away = reports.away
     if not away or away[-1][1] >= end_us or away[-1][1] < end_us - seconds_to_us(DEFAULT_GRACE_SECONDS):
         return list(away)

@@ -1,6 +1,6 @@
-"""What later steps need of the record: what a config id stood for, and the label's past before the tail.
+"""What later steps need of the record: the meaning of config ids, and the forward state before the tail.
 
-A bucket is always smoothed and mapped as it was in force when it was predicted.
+A bucket is always smoothed and mapped by the configuration that predicted it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _Known = tuple[TaxonomyResolver | None, Transitions | None]
 
 
 class ConfigMemory:
-    """Reads and writes in the database what config ids stand for; keeps what the last few meant at hand."""
+    """Stores what config ids stand for, and caches the last few."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cache: dict[str, _Known] = {}
 
     def remember(self, config: PipelineConfig, now: datetime) -> None:
-        """Write the description once; inside the caller's transaction."""
+        """Store the description once, inside the caller's transaction."""
         content = {
             "model_version": config.model_version,
             "schema_version": config.schema_version,
@@ -43,11 +43,11 @@ class ConfigMemory:
         self._database.configs.remember(config.config_id, json.dumps(content), to_us(now))
 
     def resolver(self, config_id: str) -> TaxonomyResolver | None:
-        """The taxonomy of this config; None when it had none, or nothing is known of it."""
+        """The taxonomy of this config; None when it had none or is unknown."""
         return self._known(config_id)[0]
 
     def transitions(self, config_id: str) -> Transitions | None:
-        """How this config smoothed: by the majority when None, also where nothing is known of it."""
+        """The transitions this config smoothed with; None for the majority vote and for an unknown config."""
         return self._known(config_id)[1]
 
     def _known(self, config_id: str) -> _Known:
@@ -69,11 +69,10 @@ class ConfigMemory:
 
 
 class PastMemory:
-    """The past of the label, for a smoother that looks at a whole run.
+    """The forward state of the label, for a smoother that looks at a whole run.
 
-    It goes with the record from step to step, so that no poll has to go back to where the run began.
-
-    Only the first step of a process does, and one after somebody else has written to the record.
+    The state moves with the record from step to step. Only the first step of a process, and one after another writer,
+    computes it from the start of the run.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class PastMemory:
         """With the number of the newest change to the record then."""
 
     def before(self, predictions: Sequence[WindowPrediction]) -> ForwardState | None:
-        """The past of these, which are in the record. Raises StoreError."""
+        """The forward state before these recorded predictions. Raises StoreError."""
         if not predictions or self._transitions_of(predictions[0].config_id) is None:
             return None
         start_us = to_us(predictions[0].bucket_start_ts)
@@ -109,7 +108,7 @@ class PastMemory:
         return past
 
     def move(self, past: ForwardState | None, predictions: Sequence[WindowPrediction]) -> None:
-        """Keep the past of what follows these, which are written down; `past` is theirs. Raises StoreError."""
+        """Keep the forward state behind these stored predictions; `past` is the one before them. Raises StoreError."""
         past = self._after(predictions, past) if predictions else past
         self._kept = None
         if past is not None:

@@ -1,7 +1,8 @@
-"""Beside the record, for people and other tools: predictions.csv, segments, reports, telemetry (contract, section 11).
+"""The files beside the record, for people and other tools: predictions.csv, segments, reports, telemetry (contract,
+section 11).
 
-Everything here follows the record and can be written again from it: when the folder is full, read-only or gone,
-recording goes on, and the files are completed when it is back.
+All of them follow the record and can be written again from it. When the folder is full, read-only or gone, recording
+goes on, and the files are completed later.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ DAYS_A_WRITE = 7
 
 
 class OutputWriter:
-    """Brings the files of one folder up to date; what is read of the record is what has changed since the last time.
+    """Keeps the files of one folder up to date. Only what has changed in the record since the last call is read.
 
-    The database keeps, for each folder by itself, the last change that was seen, the categories of the reports, and the
-    days that are not closed. A day is closed when it is over and settled; one that changes later is opened again, and
-    all are when the categories change.
+    The database keeps for each folder the last change seen, the categories of the reports, and the days that are not
+    closed. A day is closed when it is over and settled. It is opened again when it changes, and all days are when the
+    categories change.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class OutputWriter:
         bucket_seconds: int = 60,
         taxonomy: Callable[[], TaxonomyConfig | None] = lambda: None,
     ) -> None:
-        """`taxonomy`: the one in force."""
+        """`taxonomy` returns the one in force."""
         self._database = database
         self._user_id = user_id
         self._out_dir = out_dir
@@ -90,11 +91,10 @@ class OutputWriter:
         max_days: int = DAYS_A_WRITE,
         has_telemetry: bool = False,
     ) -> int:
-        """Bring every file up to date; returns how many lines predictions.csv got.
+        """Update every file; returns how many lines predictions.csv got.
 
-        `is_caught_up`: the record holds everything up to now, so days that are over may be closed. `is_last`: also
-        write the reports of the days that are not, and with `has_telemetry` their telemetry. Raises StoreError (disk,
-        permissions).
+        `is_caught_up`: the record reaches up to now, so days that are over may be closed. `is_last`: also write the
+        reports of open days, and with `has_telemetry` their telemetry. Raises StoreError (disk, permissions).
         """
         try:
             make_private_folder(follow_links(self._out_dir))
@@ -120,13 +120,13 @@ class OutputWriter:
         return added
 
     def reload(self) -> None:
-        """Go on from what the database says: minutes were kept apart, or have come back."""
+        """Read the state from the database again: minutes were kept apart, or have come back."""
         self._seen = self._today = None
 
     # -- the record -------------------------------------------------------------------------------------------
 
     def _follow(self, today: date) -> None:
-        """Take in what has changed in the record since the last time."""
+        """Read what has changed in the record since the last call."""
         if self._seen is None:
             self._load()
         assert self._seen is not None
@@ -149,7 +149,7 @@ class OutputWriter:
             self._save()
 
     def _follow_categories(self) -> bool:
-        """Open the reported days of the record again when the categories have changed; whether they are the same."""
+        """Open the reported days again when the categories have changed; returns whether they are the same."""
         taxonomy = self._taxonomy()
         digest = "" if taxonomy is None else taxonomy.digest
         if self._categories.taxonomy != taxonomy:
@@ -165,10 +165,10 @@ class OutputWriter:
         return False
 
     def _follow_labels(self) -> None:
-        """Open the days again of which the person has said something new, or taken it back.
+        """Open the days again whose labels the person has changed.
 
-        Where that cannot be known any more every day with a report is looked at again. Imported labels may lie years
-        before the record: its own days are enough.
+        Where the change is not known any more, every day with a report is looked at again. Imported labels may lie
+        years before the record: the record's own days are enough.
         """
         with self._database.reading():
             mark = self._database.labels.mark(self._user_id)
@@ -185,7 +185,7 @@ class OutputWriter:
         self._labels_seen = mark
 
     def _start_day(self, today: date) -> None:
-        """Begin a day, or begin it again because something settled has changed."""
+        """Begin a day, or begin it again because a settled bucket has changed."""
         self._today, self._timeline = today, Timeline(self._bucket_seconds)
         for record in read_day(self._database, self._user_id, today):
             self._timeline.put(record)
@@ -253,9 +253,9 @@ class OutputWriter:
 
 
 def leave_out_ahead(out_dir: Path, database: Database, user_id: str, today: date) -> None:
-    """Cut the lines of minutes that are kept apart, and remove the files of days of which nothing else is on record.
+    """Cut the lines of minutes that are kept apart, and remove the files of days with no other record.
 
-    What comes back into the record is written again like any other change. Raises OSError, StoreError.
+    Minutes that come back are written again like any other change. Raises OSError, StoreError.
     """
     with database.reading():
         starts_us = database.ahead.starts_us(user_id)
@@ -277,7 +277,7 @@ def leave_out_ahead(out_dir: Path, database: Database, user_id: str, today: date
 
 
 def _cut_lines(path: Path, starts_us: Set[int]) -> None:
-    """Cut the end of the file from where every line is of such a minute."""
+    """Cut the file from where every line is of a minute that is kept apart."""
     if line_start_us(last_line(path)) not in starts_us:
         return
     kept = position = 0

@@ -1,6 +1,6 @@
 """predictions.csv: one line per settled bucket, appended once (contract, section 11); and appending to any file.
 
-What a crash or a full disk left half-written at the end of such a file is cut off.
+A half-written end of such a file, from a crash or a full disk, is cut off.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_LINE = 65_536
 
 @contextlib.contextmanager
 def appending(path: Path) -> Iterator[BinaryIO]:
-    """The file, made when missing, at the end of its last whole line; on the disk when the block has ended.
+    """Open the file at the end of its last whole line, creating it when missing; synced when the block has ended.
 
     Raises OSError.
     """
@@ -63,10 +63,10 @@ def _cut_torn_line(file: BinaryIO) -> None:
 
 
 def append_predictions(path: Path, database: Database, user_id: str) -> int:
-    """Append every settled bucket later than the last one in the file; returns how many. Raises OSError, StoreError.
+    """Append every settled bucket later than the last line; returns how many. Raises OSError, StoreError.
 
-    How far the file has come is read from the file itself. So a crash at any point, a disk that was full and a
-    folder that was gone for a while or came back as it had been all end in the same file: complete, nothing twice.
+    The file itself says how far it has come. So a crash at any point, a full disk, and a folder that was gone or
+    restored all end in the same file: complete, without duplicates.
     """
     done_us = _done_us(path)
     with database.reading():
@@ -88,13 +88,13 @@ def append_predictions(path: Path, database: Database, user_id: str) -> int:
 
 
 def _done_us(path: Path) -> int:
-    """Where the first line that is missing may begin."""
+    """Start of the first line that may be missing, in microseconds."""
     found = line_start_us(last_line(path))
     return _latest_us(path) if found is None else found + 1
 
 
 def _latest_us(path: Path) -> int:
-    """As `_done_us` when the last line is none of ours (or the header, or missing): the whole file is read."""
+    """As `_done_us` when the last line is not a bucket (the header, or missing): reads the whole file."""
     try:
         with open_regular(path, links=Links.NONE) as file:
             return max((found + 1 for line in file if (found := line_start_us(line)) is not None), default=0)
@@ -103,7 +103,7 @@ def _latest_us(path: Path) -> int:
 
 
 def line_start_us(line: bytes) -> int | None:
-    """Where the minute of a line begins; None for a line that is none of ours."""
+    """Start of the minute of a line, in microseconds; None for a line that is not a bucket."""
     try:
         return to_us(parse_time(line.partition(b",")[0].decode("ascii")))
     except ValueError:
@@ -111,7 +111,7 @@ def line_start_us(line: bytes) -> int | None:
 
 
 class _Encoded:
-    """What csv.writer needs of a file, over bytes."""
+    """The part of a text file that csv.writer uses, over bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,8 +1,8 @@
-"""The record keeper: from events to finalised, smoothed, stored buckets, each exactly once.
+"""The recorder: from events to finalised, smoothed, stored buckets, each exactly once.
 
-One step reads a stretch of time, builds its rows, decides them, lets the away watcher's late word revise the
-unsettled ones, smooths, and commits all of it together with the builder's state. A kill between two commits
-repeats the step from the same state, so nothing is lost and nothing stands twice.
+One step reads a range of time, builds its rows, predicts them, lets late reports of the away watcher revise the
+unsettled ones, smooths, and commits all of it together with the builder's state. A kill between two commits repeats the
+step from the same state, so nothing is lost and nothing is stored twice.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LIVE_SPAN = timedelta(minutes=20)
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step did."""
+    """The result of one step; `is_caught_up`: the record reaches up to now."""
 
     finalised: tuple[WindowPrediction, ...] = ()
     revised: tuple[WindowPrediction, ...] = ()
@@ -59,7 +59,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """A bucket on its way through a step."""
+    """A bucket during a step."""
 
     row: FeatureRow
     prediction: WindowPrediction
@@ -67,7 +67,7 @@ class _Bucket:
 
 
 class Recorder:
-    """Keeps the record of one user from one source; owned by the worker thread."""
+    """Records one user from one source; owned by the worker thread."""
 
     def __init__(
         self,
@@ -108,21 +108,21 @@ class Recorder:
 
     @property
     def high_water_mark(self) -> datetime | None:
-        """End of the last finalised stretch; None before the first step."""
+        """End of the last finalised range; None before the first step."""
         return self._state.until
 
     @property
     def ahead_buckets(self) -> int:
-        """How many later buckets a label waits for."""
+        """How many later buckets the label of a bucket waits for."""
         return self._config.ahead_buckets
 
     def use(self, config: PipelineConfig) -> None:
-        """Serve with another configuration from the next bucket on; smoothing and feature state stay."""
+        """Use another configuration from the next bucket on. The states of smoothing and features stay."""
         self._live.use(config)
         self._config = config
 
     def reload(self) -> None:
-        """Go on from what the database says. Raises StoreError."""
+        """Continue from the state in the database. Raises StoreError."""
         with self._database.reading():
             saved, idle, newest, warm_up = (
                 self._database.state.get(self._name(what)) for what in ("builder", "idle", "newest_end_us", "warm_up")
@@ -139,7 +139,7 @@ class Recorder:
         self._live.forget()
 
     def _begin_behind_the_record(self) -> None:
-        """What was saved of the state is damaged: the last minutes say where to go on. Raises StoreError."""
+        """Continue after the last recorded minute, since the saved state is damaged. Raises StoreError."""
         log.warning("The saved state is damaged; recording goes on behind the last minute.")
         with self._database.reading():
             reach = self._database.buckets.reach(self._user_id)
@@ -148,7 +148,7 @@ class Recorder:
         self._state, self._is_cold = dataclasses.replace(self._initial, until=until), True
 
     def live(self, now: datetime) -> LiveLabel | None:
-        """The live answer alone, while the record is still behind (at start). Raises like `step`."""
+        """The live label alone, while the record is still behind (at the start). Raises the errors of `step`."""
         start = floor_bucket(now - _LIVE_SPAN, self._config.bucket_seconds)
         events = self._read(start, now)
         state = self._fresh_state(start)
@@ -212,7 +212,7 @@ class Recorder:
     def read_again(self, start: datetime, now: datetime) -> bool:
         """Record one settled bucket of the past again; False when the source has nothing of it.
 
-        What goes on in it is known from the hours before. Raises SourceError, StoreError, BlackoutOpenError.
+        The hours before it give the state it begins with. Raises SourceError, StoreError, BlackoutOpenError.
         """
         begin, end = start - CHUNK, start + self._bucket
         events = self._read(begin, end + _LOOK_AHEAD)
@@ -234,13 +234,13 @@ class Recorder:
         return True
 
     def front_at(self, moment: datetime) -> str | None:
-        """The app that was in front then; None where the events of the last half hour do not say."""
+        """The app in front at a moment; None where the events of the last half hour do not say."""
         return self._live.front_at(moment)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
     def _positioned(self, now: datetime) -> BuilderState:
-        """The state, placed at today's midnight on the first start and never further back than the catch-up limit."""
+        """The state, placed at today's midnight at the first start, and never before the catch-up limit."""
         earliest = floor_bucket(now - self._catch_up, self._config.bucket_seconds)
         zone = self._time_zone()
         state = self._state if self._state.time_zone == zone else dataclasses.replace(self._state, time_zone=zone)
@@ -253,7 +253,7 @@ class Recorder:
         return self._ahead.left_out(self._reader.read(start, end))
 
     def _warm(self, state: BuilderState) -> BuilderState:
-        """After the clock was put back the state knows nothing: the hours before the mark say what goes on."""
+        """Rebuild the state from the hours before the mark, after the clock was put back."""
         if not self._is_cold or state.until is None:
             return state
         start = state.until - CHUNK
@@ -270,10 +270,10 @@ class Recorder:
         return dataclasses.replace(self._initial, time_zone=self._time_zone(), until=start)
 
     def _read_ahead(self, state: BuilderState, start: datetime, now: datetime) -> tuple[SourceEvents, datetime]:
-        """Read on from `start` until something lies past the high-water mark or `now` is reached.
+        """Read on from `start` until an event lies past the high-water mark or `now` is reached.
 
-        Returns the events and how far they allow to finalise: never past the grace, and never further than
-        5 min past the newest event's end seen, so that a watcher that is late or dead costs nothing.
+        Returns the events, and the moment up to which they allow to finalise: never past the grace, and at most 5 min
+        past the end of the newest event, so that a late or dead watcher loses nothing.
         """
         assert state.until is not None
         horizon = floor_bucket(now - self._grace, self._config.bucket_seconds)
@@ -294,13 +294,13 @@ class Recorder:
         return events, min(goal, lead)
 
     def _undecided_since(self, high_water_mark: datetime) -> datetime:
-        """Starts of the buckets that this step may decide, for the first time or again."""
+        """Start of the buckets that this step may predict, for the first time or again."""
         with self._database.reading():
             oldest = self._database.buckets.first_unsettled_us(self._user_id)
         return high_water_mark if oldest is None else min(high_water_mark, from_us(oldest))
 
     def _idle_since(self, undecided: datetime) -> IdleState:
-        """What is known of an absence that may be going on at `undecided`, or a little before it."""
+        """The known state of an absence at `undecided`, or a little before it."""
         known = self._idle.until_us
         since_us = to_us(undecided)
         if known is not None and since_us - 2 * SETTLE_SECONDS * US_PER_SECOND <= known <= since_us:
@@ -308,7 +308,7 @@ class Recorder:
         return IdleState(since_us)
 
     def _told_until(self, report_end_us: int | None, now: datetime) -> int:
-        """Where the whole buckets end before which the away watcher has nothing to report any more."""
+        """End of the whole buckets about which the away watcher has no more to report, in microseconds."""
         told = to_us(now) - SETTLE_SECONDS * US_PER_SECOND
         if report_end_us is not None:
             told = max(told, report_end_us - AWAY_RUN_SECONDS * US_PER_SECOND)
@@ -317,7 +317,7 @@ class Recorder:
     # -- deciding ---------------------------------------------------------------------------------------------
 
     def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
-        """The buckets that later ones may still change, and before them those whose votes their smoothing looks at."""
+        """The buckets that may still change, and before them those that their smoothing looks at."""
         with self._database.reading():
             last = self._database.buckets.before(self._user_id, to_us(until), max(1, self._config.ahead_buckets))
             unsettled = self._database.buckets.first_unsettled_us(self._user_id)
@@ -330,9 +330,9 @@ class Recorder:
     def _reconsidered(
         self, bucket: _Bucket, away: Sequence[Interval], listening: Sequence[Interval], known_from: datetime
     ) -> _Bucket:
-        """The idle rule may turn an unsettled bucket, and only that; the model's answer is kept beside it.
+        """Apply the idle rule to an unsettled bucket again; the model's prediction is kept beside it.
 
-        `known_from`: where the away events that were read begin to suffice.
+        `known_from`: from where on the away events that were read suffice.
         """
         if bucket.is_settled or bucket.prediction.bucket_start_ts < known_from:
             return bucket
@@ -356,7 +356,9 @@ class Recorder:
         return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
 
     def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: ForwardState | None) -> None:
-        """The next step's smoothing begins `smooth_window` before the buckets that may still change."""
+        """Keep the state from which the next smoothing begins, `smooth_window` before the buckets that may still
+        change.
+        """
         ahead = max(1, self._config.ahead_buckets)
         unsettled = next((i for i, bucket in enumerate(buckets) if not bucket.is_settled), len(buckets))
         fixed = len(context) + min(unsettled, len(buckets) - ahead) - self._config.smooth_window
@@ -383,9 +385,9 @@ class Recorder:
         *,
         settle_all: bool,
     ) -> _Bucket:
-        """Settled: nothing lawful can change it any more, neither it nor those later ones its label waits for.
+        """Mark a bucket as settled when nothing can change it any more, nor the later ones its label waits for.
 
-        `run_start`: where the buckets begin that later ones may join.
+        `run_start`: start of the buckets that later ones may join.
         """
         if bucket.is_settled:
             return bucket
@@ -426,7 +428,7 @@ class Recorder:
 
 
 def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> datetime:
-    """Where the contiguous buckets begin that reach up to `until`."""
+    """Start of the contiguous buckets that reach up to `until`."""
     for prediction in reversed(predictions):
         if prediction.bucket_end_ts != until:
             break
@@ -439,7 +441,7 @@ def _answer(record: BucketRecord) -> WindowPrediction:
 
 
 def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:
-    """A bucket as it is stored."""
+    """Convert a bucket for the store."""
     return BucketRecord(
         prediction.user_id,
         to_us(prediction.bucket_start_ts),
@@ -462,7 +464,7 @@ def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool
 
 
 def _entropy_bits(probabilities: Sequence[float]) -> float:
-    """Shannon entropy; 0 for a certain answer, 3 for eight equal ones."""
+    """Shannon entropy in bits: 0 for one certain label, 3 for eight equal ones."""
     return -sum(p * math.log2(p) for p in probabilities if p > 0) + 0.0  # no negative zero
 
 

@@ -1,8 +1,8 @@
-"""Re-inference of the record after a promotion or a rollback, some buckets at a time, oldest first.
+"""Re-inference of the record after a promotion or a roll-back, a chunk of buckets at a time, oldest first.
 
-It happens in the worker's thread, between two steps of the record: the two never write at once, every change is seen by
-the views like any other, and a chunk is a few tens of milliseconds. How far it has come is written down with each
-chunk, so a kill costs nothing. Feature rows and the person's labels are only read.
+It runs in the worker's thread, between two steps of the record: the two never write at once, the views see every change
+like any other, and a chunk takes some tens of milliseconds. The progress is stored with each chunk, so a kill costs
+nothing. Feature rows and labels are only read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FAR_US: Final = 1 << 62
 
 
 class HistoryRewriter:
-    """Owned by the worker thread. Raises StoreError."""
+    """Re-infers the record; owned by the worker thread. Raises StoreError."""
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
@@ -42,18 +42,18 @@ class HistoryRewriter:
         self._work = load_reinference(database, user_id)
 
     def begin(self, bundle_id: str) -> None:
-        """All of the record is to be answered by this model, from when it is served."""
+        """Re-infer all of the record with this model, once it is served."""
         self._work = Reinference(bundle_id)
         save_reinference(self._database, self._user_id, self._work)
 
     def follow(self) -> None:
-        """A training in another process may have asked for it."""
+        """Read the pending re-inference again: a training in another process may have stored one."""
         self._work = load_reinference(self._database, self._user_id)
 
     def advance(self, config: PipelineConfig, bundle_id: str, now: datetime) -> list[WindowPrediction]:
-        """Re-predict the next chunk of buckets that another configuration predicted; returns what changed.
+        """Re-predict the next chunk of stored buckets that another configuration predicted.
 
-        Nothing happens while nothing is to be done, or another model is served.
+        Returns the changed predictions, oldest first; an empty list when nothing is pending or another model is served.
         """
         work = self._work
         if work is None or work.bundle_id != bundle_id:
@@ -79,7 +79,7 @@ class HistoryRewriter:
             self._past = PastMemory(self._database, self._user_id, self._transitions_of, config.bucket_seconds)
 
     def _rewritten(self, config: PipelineConfig, records: Sequence[BucketRecord]) -> list[BucketRecord]:
-        """The chunk, and the buckets before it whose smoothing looked at what it was, as far as they change."""
+        """The changed buckets of the chunk, and of those before it whose smoothing looked at the chunk."""
         assert self._past is not None
         ahead = max(1, config.ahead_buckets)
         with self._database.reading():
@@ -117,7 +117,7 @@ class HistoryRewriter:
 
 
 def _decided(config: PipelineConfig, records: Sequence[BucketRecord]) -> list[WindowPrediction]:
-    """The answers of this configuration; where it has answered before, those."""
+    """Predict the records with this configuration; where it has predicted one before, keep that."""
     fresh = iter(
         decide_rows(config, [unpack_known_row(r.feature_row) for r in records if r.config_id != config.config_id])
     )

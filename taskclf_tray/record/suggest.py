@@ -1,4 +1,4 @@
-"""What a stretch of time was, in one label: a pure read of the record."""
+"""The label of a range of time, by reading the record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from taskclf_tray.system.paths import HomePaths
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """How long one UI label held, and its weighted probability."""
+    """How long one UI label held, in seconds, and its weighted probability."""
 
     seconds: float = 0.0
     weighted: float = 0.0
@@ -27,11 +27,11 @@ class _Share:
 class _LabelSuggester:
     """Suggests the label of a block from the record that the live loop keeps, so that no two views can disagree.
 
-    Reads only: suggesting never passes anything through the live pipeline.
+    It only reads: nothing passes through the live pipeline.
     """
 
     def __init__(self, database_path: Path, user_id: str, taxonomy_path: Path | None = None) -> None:
-        """`taxonomy_path`: the categories' file; without one core labels are suggested."""
+        """`taxonomy_path`: the file of the categories; without one core labels are suggested."""
         self._path = database_path
         self._user_id = user_id
         self._taxonomy_path = taxonomy_path
@@ -86,7 +86,7 @@ class _LabelSuggester:
 
 
 def _shown_probability(prediction: WindowPrediction) -> float:
-    """The probability of the core label behind the UI label: the smoothed one, the model's where that is none."""
+    """The probability of the core label behind the UI label: the smoothed label's, else the predicted one's."""
     if prediction.smoothed_label_name in LABEL_SET_V1:
         return prediction.core_probs[LABEL_SET_V1.index(prediction.smoothed_label_name)]
     return prediction.confidence

@@ -1,4 +1,4 @@
-"""The segments of a day that is still going on, kept up to date at a cost of what is new."""
+"""The segments of a day that is still going on, updated at a cost of what is new."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LONG = timedelta(seconds=MIN_BLOCK_DURATION_SECONDS)
 
 
 def segments_text(lines: Iterable[str]) -> str:
-    """segments.json of these segments, one in a line."""
+    """The content of segments.json: one segment a line."""
     body = ",\n  ".join(lines)
     return f"[\n  {body}\n]\n" if body else "[]\n"
 
 
 class Timeline:
-    """Hysteresis-merged segments of the buckets put so far: exactly those of the batch functions over all of them.
+    """Hysteresis-merged segments of the buckets put so far, equal to those of the batch functions over all of them.
 
-    The hysteresis goes from left to right, and what lies left of a segment that is long enough depends on nothing
-    right of it. So once such a segment is over and settled, what it has become can stand for everything before.
+    The hysteresis runs from left to right, and nothing left of a long enough segment depends on what is right of it. So
+    once such a segment is over and settled, its result stands for everything before.
     """
 
     def __init__(self, bucket_seconds: int) -> None:
@@ -36,14 +36,14 @@ class Timeline:
         self._settled_until_us = 0
 
     def put(self, record: BucketRecord) -> bool:
-        """Take in a new or revised bucket; False when it is one of those that were settled, and nothing is done."""
+        """Add a new or revised bucket; returns False, and does nothing, for one that was settled."""
         if record.start_us < self._settled_until_us:
             return False
         self._tail[record.start_us] = record.smoothed_label
         return True
 
     def settle(self, until_us: int | None) -> None:
-        """Buckets before `until_us` (None: all of them) will not change any more, and none comes between them."""
+        """Settle the buckets before `until_us` (None: all): they will not change, and none comes between them."""
         for start_us in sorted(us for us in self._tail if until_us is None or us < until_us):
             self._extend(self._open, start_us, self._tail.pop(start_us))
             self._settled_until_us = start_us + 1
@@ -65,7 +65,7 @@ class Timeline:
             segments.append(Segment(start, start + self._bucket, label, 1))
 
     def _fix(self) -> None:
-        """Drop what can no longer matter from the open segments; the last of them may still grow."""
+        """Drop from the open segments what can no longer change the result; the last of them may still grow."""
         gaps = [i for i, (a, b) in enumerate(pairwise(self._open), start=1) if a.end_ts != b.start_ts]
         if gaps:
             self._fixed += _as_lines(merge_short_segments(self._open[: gaps[-1]]))

@@ -1,6 +1,6 @@
-"""Whether a question would disturb now: a program fills the screen, or the person asked for quiet.
+"""Whether a question would disturb now: a program fills the screen, or the person has asked for quiet.
 
-Asked only when a question is about to be shown; what Linux needs is loaded then.
+Asked only when a question is about to be shown; the libraries for Linux are loaded then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _QUIET_TIME: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What is known of the person's attention; what cannot be known is False."""
+    """What is known of the person's attention; False where it cannot be known."""
 
     is_full_screen: bool = False
     is_do_not_disturb: bool = False
@@ -66,7 +66,7 @@ _CHECKED: Final = MappingProxyType(
 
 
 def attention_backend(environ: Mapping[str, str], platform: str) -> str:
-    """Which row of `SENSES` holds here."""
+    """The row of `SENSES` for this desktop."""
     if platform in ("win32", "darwin"):
         return platform
     if not platform.startswith("linux"):
@@ -77,7 +77,7 @@ def attention_backend(environ: Mapping[str, str], platform: str) -> str:
 
 
 def attention_now(environ: Mapping[str, str], platform: str) -> Attention:
-    """What is known now; takes at most about a second and never raises."""
+    """What is known now. Takes at most about a second and never raises."""
     try:
         return _BACKENDS[attention_backend(environ, platform)](environ)
     except Exception as error:  # noqa: BLE001 - foreign code on every platform; the question is then asked
@@ -97,7 +97,10 @@ def _windows(_environ: Mapping[str, str]) -> Attention:
 
 
 def shell_state() -> Attention:
-    """What Windows tells a program that wants to notify, Attention() when it says nothing. Written, not run."""
+    """What Windows tells a program that wants to notify; Attention() when it says nothing.
+
+    Never run on Windows so far.
+    """
     state = ctypes.c_int(0)
     shell: Any = ctypes.windll.shell32  # type: ignore[attr-defined, unused-ignore]
     if shell.SHQueryUserNotificationState(ctypes.byref(state)) != 0:
@@ -106,7 +109,7 @@ def shell_state() -> Attention:
 
 
 def attention_of(state: int) -> Attention:
-    """A QUERY_USER_NOTIFICATION_STATE in our words."""
+    """Convert a QUERY_USER_NOTIFICATION_STATE."""
     return Attention(is_full_screen=state in _FULL_SCREEN, is_do_not_disturb=state == _QUIET_TIME)
 
 

@@ -1,6 +1,6 @@
-"""Full screen by the X window manager's properties; do not disturb by whichever service this desktop keeps it in.
+"""Full screen by the X window manager's properties, do not disturb by the service in which this desktop keeps it.
 
-No service is started to be asked: one that does not run silences nobody.
+No service is started for the question: one that does not run silences nobody.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _SILENT: Final = frozenset({"Mn", "Me", "Cf", "Sk"})
 class OutputError(TaskclfError):
     """The answer cannot be printed.
 
-    `is_done`: what the command was asked to do is done all the same. `is_reader_gone`: nobody is left to be told.
+    `is_done`: the command has done its work all the same. `is_reader_gone`: nobody reads the output any more.
     """
 
     def __init__(self, error: OSError, *, is_done: bool = False) -> None:
@@ -53,7 +53,7 @@ class OutputError(TaskclfError):
 def prepare_output() -> None:
     """Make printing to standard output and standard error safe; once, at the start of a process.
 
-    A stream that is closed or missing, as in a program without a console, becomes one that goes nowhere.
+    A stream that is closed or missing, as in a program without a console, is replaced by one that discards its text.
     """
     sys.stdout = sys.stdout if _is_open(sys.stdout) else _nowhere()
     sys.stderr = sys.stderr if _is_open(sys.stderr) else _nowhere()
@@ -62,13 +62,13 @@ def prepare_output() -> None:
 
 
 def degrade(stream: TextIO) -> None:
-    """Spell what the stream's encoding lacks in ASCII."""
+    """Print characters that the stream's encoding lacks in ASCII."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors=HANDLER)
 
 
 def as_shown(text: str, stream: TextIO) -> str:
-    """The text as the stream will show it, so that its length can be counted."""
+    """The text as the stream will show it, for counting its length."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, HANDLER).decode(encoding)
 
@@ -83,7 +83,7 @@ def can_show(text: str, stream: TextIO) -> bool:
 
 
 def complain(text: str) -> None:
-    """Print a line to standard error; where that cannot be, there is nobody to be told."""
+    """Print a line to standard error. A failure is ignored, since nobody could read about it."""
     try:
         print(text, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
@@ -91,7 +91,7 @@ def complain(text: str) -> None:
 
 
 def give_up(stream: TextIO) -> None:
-    """After a failed write: drop what is buffered, so that the interpreter does not stumble over it at its end."""
+    """Drop what is buffered after a failed write, so that the interpreter does not fail on it at its end."""
     with contextlib.suppress(OSError, ValueError):
         if stream is sys.__stdout__ or stream is sys.__stderr__:
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""How the process of a job begins: handlers first, then the imports of the job; and how it ends with its parent."""
+"""The entry of a job's process: signal handlers first, then the imports of the job; and its end with its parent."""
 
 from __future__ import annotations
 

@@ -50,9 +50,9 @@ _RECENT: Final = _SINCE_1970[1827:]
 
 @dataclass(frozen=True, slots=True)
 class LocalZone:
-    """`name`: an IANA name, or rules in POSIX notation; `core.zones.zone` knows it.
+    """A time zone. `name`: an IANA name, or rules in POSIX notation, for `core.zones.zone`.
 
-    `source`: where it was found. `problem`: what is set and cannot be used, so that `name` stands in for it.
+    `source`: where it was found. `problem`: which setting cannot be used, so that `name` stands in for it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class LocalZone:
 
 
 class ZoneWatcher:
-    """Finds the computer's zone, and finds it again when its setting has changed. Any thread may ask."""
+    """Finds the zone of the computer, again when its setting has changed. Thread-safe."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> None:
         self._environ = environ
@@ -70,7 +70,7 @@ class ZoneWatcher:
         self._look_at = 0.0
 
     def current(self) -> LocalZone:
-        """The zone of now."""
+        """The zone that is set now."""
         known, now, variable = self._known, time.monotonic(), self._environ.get("TZ")
         if known is not None and known[0][0] == variable and now < self._look_at:
             return known[1]
@@ -96,12 +96,12 @@ def local_zone() -> LocalZone:
 
 
 def local_zone_name() -> str:
-    """Its name, as it is stored with each minute."""
+    """The name of the zone, as it is stored with each minute."""
     return _watcher.current().name
 
 
 def local_time(moment: datetime) -> datetime:
-    """A moment as the clock on the wall shows it. Raises OverflowError for one that no clock can show."""
+    """Convert a moment to local time. Raises OverflowError for one that no clock can show."""
     return moment.astimezone(zone(local_zone_name()))
 
 
@@ -155,13 +155,13 @@ def _of_windows() -> LocalZone:
 
 
 def _signature(root: Path) -> _Signature:
-    """Changes when another file becomes /etc/localtime, or it is written again."""
+    """Changes when another file becomes /etc/localtime, or when it is written again."""
     path = root / _LOCALTIME.lstrip("/")
     return file_stamp(path, follow_links=False), file_stamp(path)
 
 
 def _shown(text: str) -> str:
-    """What a setting holds, fit for a sentence."""
+    """The value of a setting, short and printable."""
     cut = "".join(char if char.isprintable() else "�" for char in text[:_LONGEST_SHOWN])
     return cut + ("…" if len(text) > _LONGEST_SHOWN else "")
 
@@ -203,7 +203,7 @@ def fixed_offset(offset: timedelta | None) -> str:
 
 
 def _linked_names(path: Path) -> Iterator[str]:
-    """The names that a chain of links gives to its end, the nearest first: what stands after `zoneinfo/`."""
+    """The names in a chain of links, nearest first: the part after `zoneinfo/`."""
     for _ in range(_LINKS):
         try:
             target = path.readlink()
@@ -216,9 +216,9 @@ def _linked_names(path: Path) -> Iterator[str]:
 
 
 def _best_name(own: zoneinfo.ZoneInfo, data: bytes, timezone_file: Path) -> str | None:
-    """The zone that is this one: the one in /etc/timezone if it is; else one with the same file, or the same time.
+    """The name of this zone: the one in /etc/timezone if it matches; else one with the same file, or the same times.
 
-    The file may be of an older edition than the zones known here, so at last the recent years are enough.
+    The file may be of an older edition than the zones known here, so at last equal times in recent years are enough.
     """
     hint = _first_line(timezone_file)
     if hint is not None and is_iana(hint) and _is_same(zone(hint), own, _RECENT):
@@ -243,7 +243,9 @@ def _is_same(one: zoneinfo.ZoneInfo, other: zoneinfo.ZoneInfo, moments: Sequence
 
 
 def _rank(name: str) -> tuple[bool, bool, bool, int, str]:
-    """UTC before all; then the names of zone1970.tab, one for each region; then `Area/City` before old short names."""
+    """Sort key: UTC first; then the names of zone1970.tab, one for each region; then `Area/City` before old short
+    names.
+    """
     return (name != UTC_NAME, name not in _canonical_names(), "/" not in name, len(name), name)
 
 
@@ -262,7 +264,7 @@ def _first_line(path: Path) -> str | None:
 
 
 def _rules(data: bytes) -> str | None:
-    """The rules in the footer, which say what holds after the last change in the file; version 1 has none."""
+    """The rules in the footer, which hold after the last change in the file; None in version 1."""
     if data[4:5] < b"2":
         return None
     return posix_rules(data.rstrip(b"\n").rpartition(b"\n")[2].decode("ascii", errors="replace"))

@@ -1,8 +1,8 @@
 """One instance per home. A second start asks the running one to show itself.
 
-The lock is the operating system's, on `tray/tray.lock`: it is free again when its holder dies, however it dies. The
-request is a file, `tray/raise.request`, written atomically: portable, and no port for others to knock at. The running
-instance looks for it at each tick of its worker, which costs one failed `unlink`.
+The lock is the operating system's, on `tray/tray.lock`: it is free again when its holder dies, in whatever way. The
+request is a file, `tray/raise.request`, written atomically: portable, and without a port. The running instance looks
+for it on each tick of its worker, which costs one failed `unlink`.
 """
 
 from __future__ import annotations

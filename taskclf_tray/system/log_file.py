@@ -1,4 +1,4 @@
-"""The log of the app: at most two files of the home, never written through a link, into a FIFO or over a device."""
+"""The log of the app: at most two regular files of the home, never a link, a FIFO or a device."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from taskclf_tray.core.regular_files import Links, check_regular, open_regular
 
 
 class OwnLogHandler(logging.handlers.RotatingFileHandler):
-    """A rotating log whose files are regular ones of this program, mode 0600.
+    """A rotating log with mode 0600 whose files are regular ones.
 
-    Where the old log cannot make room because something else stands in its place, the log is emptied instead.
+    Where something else stands in the place of the old log, the log is emptied instead of rotated.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -23,7 +23,7 @@ class OwnLogHandler(logging.handlers.RotatingFileHandler):
         return TextIOWrapper(open_regular(Path(self.baseFilename), "ab", Links.NONE), encoding="utf-8")
 
     def rotate(self, source: str, dest: str) -> None:
-        """Rename the full log; the one before it is gone."""
+        """Rename the full log over the old one."""
         try:
             check_regular(Path(dest), Links.NONE)
         except OSError:
@@ -32,7 +32,7 @@ class OwnLogHandler(logging.handlers.RotatingFileHandler):
             super().rotate(source, dest)
 
     def doRollover(self) -> None:  # noqa: N802 - the name of the standard library
-        """Begin a new log; what stands in the place of the old one is left alone."""
+        """Begin a new log. A foreign file in the place of the old one is left alone."""
         if self.stream is not None:
             self.stream.close()
             self.stream = None

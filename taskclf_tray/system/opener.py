@@ -1,4 +1,4 @@
-"""Starting desktop programs: never through a shell, never waiting for them to end, never with our libraries."""
+"""Starts desktop programs: never through a shell, without waiting for their end, without our libraries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OpenResult:
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a foreign program: a frozen app's library path is taken back to what it was before."""
+    """The environment for a foreign program, with the library path from before a frozen app changed it."""
     clean = dict(environ)
     original = clean.pop("LD_LIBRARY_PATH_ORIG", None)
     if original is not None:
@@ -38,12 +38,12 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def has_display(environ: Mapping[str, str]) -> bool:
-    """Whether a window could show. Without one, openers would start a text browser on nobody's terminal."""
+    """Whether a window can show. Without a display, openers would start a text browser on a terminal."""
     return sys.platform in ("win32", "darwin") or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def launch(command: Sequence[str], environ: Mapping[str, str], *, on_terminal: bool = False) -> bool:
-    """Start a program of its own; whether it started: it runs on, or ended with 0, within START_SECONDS."""
+    """Start a program in a session of its own; returns whether it runs on, or ended with 0, within START_SECONDS."""
     _running[:] = [process for process in _running if process.poll() is None]
     stream = None if on_terminal else subprocess.DEVNULL
     try:

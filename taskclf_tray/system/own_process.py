@@ -1,7 +1,7 @@
-"""What a process of the application takes from others at its start: its files, its memory, its core dumps.
+"""Protects the files and the memory of the process from other users and programs.
 
-A core dump of a crash would hold window titles, and systemd keeps dumps by default. On Linux the process is marked as
-not dumpable, which also keeps other programs of the same user from attaching to it or reading its memory.
+A core dump would hold window titles, and systemd keeps dumps by default. On Linux the process is marked as not
+dumpable, which also keeps other programs of the same user from attaching to it or reading its memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def protect() -> None:
-    """Keep new files private (umask 077), and the memory out of core dumps and of other processes' reach."""
+    """Create files for the user alone (umask 077), and keep the memory out of core dumps and of other processes."""
     os.umask(0o077)
     if sys.platform == "win32":
         return

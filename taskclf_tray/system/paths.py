@@ -1,4 +1,4 @@
-"""Where everything of a home is, and whether the home can be used."""
+"""The places of a home, and whether the home can be used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HomeError(TaskclfError):
 
 
 class HomeNotWritableError(HomeError):
-    """Nothing can be written to the home; what is there may be read."""
+    """Nothing can be written to the home; its files may be read."""
 
 
 def home_dir(override: Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
@@ -138,9 +138,9 @@ class HomePaths:
 
 
 def prepare_home(home: Path) -> HomePaths:
-    """Make the directories that are missing, for the user alone, and prove that files can be written.
+    """Create the missing directories, for the user alone, and check that files can be written.
 
-    Raises HomeError, whose sentence names the directory at fault; also for a home of another user.
+    Raises HomeError, which names the directory at fault; also for a home of another user.
     """
     if home == Path(home.anchor) or home == Path.home():
         raise HomeError(f"{home} itself cannot be the home of taskclf.", f"Set {HOME_VARIABLE} to a folder inside it.")
@@ -168,9 +168,9 @@ def prepare_home(home: Path) -> HomePaths:
 
 
 def require_home(paths: HomePaths, *, was_used: bool = False) -> None:
-    """Raises HomeError when a home that was prepared is not there any more: it is not made a second time.
+    """Check that a prepared home is still there: it is not created a second time. Raises HomeError.
 
-    `was_used`: a session was open in it, so that what stands there without a user id is not that home.
+    `was_used`: a session was open in it, so a folder without a user id is not that home.
     """
     if not paths.tray.is_dir() or (was_used and not user_id_path(paths.home).exists()):
         raise HomeError(

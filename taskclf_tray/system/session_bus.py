@@ -1,4 +1,4 @@
-"""The session bus of a Linux desktop: how it is reached and asked, and what its notification service offers."""
+"""The session bus of a Linux desktop: its address, questions to it, and what its notification service can do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATH: Final = "/org/freedesktop/Notifications"
 
 
 def session_bus_address(environ: Mapping[str, str]) -> str | None:
-    """Where the session bus should be: the variable, else the socket systemd makes; None: nowhere."""
+    """Address of the session bus: the variable, else the socket of systemd; None where there is neither."""
     if address := environ.get("DBUS_SESSION_BUS_ADDRESS"):
         return address
     socket = Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}") / "bus"
@@ -30,14 +30,14 @@ def session_bus_address(environ: Mapping[str, str]) -> str | None:
 
 
 class _Connection(MessageBus):
-    """A connection whose messages that nobody waits for are lost with it in silence; `wait_for_disconnect` tells."""
+    """A connection that loses unsent messages in silence when it ends; `wait_for_disconnect` reports its end."""
 
     def __init__(self, address: str) -> None:
         super().__init__(bus_address=address)
         self._disconnect_future.add_done_callback(_look)
 
     def send(self, msg: Message) -> asyncio.Future[None]:  # type: ignore[override]  # the base class returns nothing
-        """Raises OSError for a question when the bus is known to be away: nothing would end its wait."""
+        """Send a message. Raises OSError for a question to a bus that is gone: nothing would end its wait."""
         was_connected = self.connected
         sent = asyncio.get_running_loop().create_future()
         sent.add_done_callback(_look)  # the class's own `send` makes one that nobody can look at when it raises
@@ -52,7 +52,7 @@ class _Connection(MessageBus):
 
 
 def _look(sent: asyncio.Future[None]) -> None:
-    """Without a look, asyncio prints a failed write when it is collected."""
+    """Retrieve the exception, which asyncio would print otherwise."""
     if not sent.cancelled():
         sent.exception()
 
@@ -91,7 +91,7 @@ async def ask(bus: MessageBus, message: Message) -> list[Any] | None:
 
 
 def service_capabilities(environ: Mapping[str, str], timeout_seconds: float) -> frozenset[str] | None:
-    """The service's own words for what it can do (`body`, `body-markup`, …), or None when none answers in time.
+    """The capabilities the service reports (`body`, `body-markup`, …); None when it does not answer in time.
 
     May start the service, as any notice would.
     """

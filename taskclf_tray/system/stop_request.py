@@ -13,8 +13,8 @@ from taskclf_tray.system.stop_signals import install, restore
 class StopRequest:
     """A context in which a stop signal is only noted; main thread only.
 
-    The queue is one that a signal handler may fill while the thread it interrupts is inside `get`. A `threading.Event`
-    would wait for its own lock.
+    A signal handler may fill the queue while the thread it interrupts is inside `get`. A `threading.Event` would wait
+    for its own lock.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class StopRequest:
         restore(self._before)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for a stop signal, at most so long; whether there has been one."""
+        """Wait for a stop signal, at most `seconds`; returns whether there has been one."""
         with contextlib.suppress(Empty):
             self._wake.get(timeout=0.0 if self.is_set else seconds)
         return self.is_set

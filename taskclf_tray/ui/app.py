@@ -32,7 +32,7 @@ _LOG_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line said."""
+    """The options of `run` and `demo`."""
 
     home: Path | None = None
     models_dir: Path | None = None
@@ -54,7 +54,7 @@ class Options:
 def run(options: Options) -> int:
     """Run until the person quits (or, with `is_once`, until the record is up to date). Returns the exit code.
 
-    Raises TaskclfError for what keeps it from starting.
+    Raises TaskclfError when it cannot start.
     """
     paths = prepare_home(home_dir(options.home))
     _close_home(paths)
@@ -71,7 +71,7 @@ def run(options: Options) -> int:
 
 
 def _close_home(paths: HomePaths) -> None:
-    """Take from others what an older version, another program or a loose umask has let them."""
+    """Remove access for other users that an older version, another program or a loose umask has left."""
     found = open_places(paths.home)
     left = close_places(found)
     if found:
@@ -79,7 +79,7 @@ def _close_home(paths: HomePaths) -> None:
 
 
 def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str], ConfigError | None]:
-    """The settings, what is wrong with them, and why nothing may be read, when that is so."""
+    """The settings, what is wrong with them, and the reason when no activity may be read."""
     config, found = load_config(paths.config)
     problems = [str(problem) for problem in found if not problem.hides_exclusions]
     if config.source == "builtin":
@@ -148,12 +148,12 @@ def _run_app(
 
 
 def _say(sentence: str) -> None:
-    """To the person who started the app in a terminal; standard output belongs to the status line or JSON."""
+    """Print to the person who started the app in a terminal; standard output belongs to the status line or JSON."""
     complain(sentence)
 
 
 def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine, stop: StopRequest) -> int:
-    """Until a signal, a worker that cannot start, or a reader of our output that is gone."""
+    """Run until a signal, a worker that cannot start, or a reader of the output that is gone."""
     runtime.add_listener(listener)
     runtime.start()
     while not stop.wait(0.5) and listener.failure is None and not runtime.wait(0.0):
@@ -169,7 +169,7 @@ def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine, stop: 
 
 
 def log_to_file(paths: HomePaths) -> None:
-    """A log of at most 2 MB in the home, readable by its owner alone."""
+    """Log to at most 2 MB in the home, readable by its owner alone."""
     try:
         check_regular(paths.log, Links.NONE)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Chooses what serves the tray icon on this machine, and says what it can do.
+"""Chooses the tray backend of this machine, and lists what it can do.
 
-The UI is written against pystray's `Icon`, `Menu` and `MenuItem`; this file alone knows which class serves them.
-`Menu`, `MenuItem` and `KeyedItem` are the same on every platform.
+The UI is written against pystray's `Icon`, `Menu` and `MenuItem`; only this file knows which class serves them. `Menu`,
+`MenuItem` and `KeyedItem` are the same on every platform.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAUSE_SECONDS: Final = 0.25
 
 
 class Capability(StrEnum):
-    """What a tray backend can do for its user."""
+    """What a tray backend can do."""
 
     MENU = "menu"
     CHECK = "check marks"
@@ -81,7 +81,7 @@ _TERMINAL: Final = "The app runs in this terminal and loses no function."
 
 @dataclass(frozen=True, slots=True)
 class TrayBackend:
-    """What serves the tray. `icon_class` is None when nothing can; `reason` then is a sentence for the person."""
+    """The tray backend. `icon_class` is None when there is none; then `reason` is a sentence for the person."""
 
     name: str
     icon_class: Any
@@ -93,15 +93,15 @@ class TrayBackend:
         return CAPABILITIES[self.name]
 
     def picture(self, art: IconArt) -> Any:
-        """The art as this backend takes it: drawn for each size, or one PIL image."""
+        """The art in the form this backend takes: drawn for each size, or as one PIL image."""
         return art if self.name == "sni" else art.at(_PICTURE_SIZE)
 
 
 def choose_backend(environ: Mapping[str, str], platform: str, *, panel_wait_seconds: float = 0.0) -> TrayBackend:
-    """The backend for this machine; answers within about 4 s, plus `panel_wait_seconds`.
+    """Choose the backend for this machine, within about 4 s plus `panel_wait_seconds`.
 
-    At login the app may start before the panel: `panel_wait_seconds` is how long to wait for one to appear on a
-    session bus that answers.
+    At login the app may start before the panel: `panel_wait_seconds` is how long to wait for one on a session bus that
+    answers.
     """
     if platform in ("win32", "darwin"):
         return TrayBackend(platform, Icon)
@@ -124,9 +124,9 @@ def _panel_state(environ: Mapping[str, str], wait_seconds: float) -> PanelState:
 
 
 def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
-    """pystray's own backend, where an X11 tray takes icons and the backend can serve a menu.
+    """pystray's own backend, where an X11 tray takes icons and the backend can show a menu.
 
-    Its plain X backend never can. Where no tray manager owns the selection an icon would be drawn nowhere.
+    Its plain X backend never can. Without a tray manager the icon would be drawn nowhere.
     """
     if not within(_DISPLAY_SECONDS, lambda: has_x11_tray(environ["DISPLAY"]), thread_name="tray-probe"):
         return None

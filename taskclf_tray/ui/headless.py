@@ -1,4 +1,4 @@
-"""Without a tray: the same app in a terminal, as a status line or as JSON lines; and one catch-up run (`--once`)."""
+"""The app in a terminal, without a tray: as a status line or as JSON lines; and one catch-up run (`--once`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class JsonLines:
-    """A JSON line per finalised bucket, per revision, and per change of the live label; nothing else on stdout."""
+    """Prints a JSON line per finalised bucket, per revision, and per change of the live label; nothing else."""
 
     shows_messages = False
 
@@ -38,17 +38,17 @@ class JsonLines:
         """Why nothing can be printed any more: the reader is gone, or its disk is full."""
 
     def on_message(self, message: tuple[str, str]) -> None:
-        """Sentences are for people: they are in the log."""
+        """Ignore it: messages are in the log."""
 
     def on_step(self, step: StepResult) -> None:
-        """After the commit: what is printed is on disk."""
+        """Print the buckets of a step; they are on disk."""
         for prediction in step.finalised:
             self._print("bucket", prediction)
         for prediction in step.revised:
             self._print("revised", prediction)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Only what a reader acts on: the state and the label."""
+        """Print a line when the state or the label has changed."""
         seen = (snapshot.state, snapshot.ui_label, snapshot.core_label)
         if seen == self._live:
             return
@@ -80,7 +80,7 @@ class JsonLines:
 
 
 class StatusLine:
-    """One line that is rewritten in a terminal; a line per change where output goes elsewhere."""
+    """Shows one line that is rewritten in a terminal; a line per change where output goes elsewhere."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
@@ -93,10 +93,10 @@ class StatusLine:
         """As in JsonLines."""
 
     def on_step(self, step: StepResult) -> None:
-        """The status line shows the newest snapshot only."""
+        """Ignore it: the status line shows the newest snapshot only."""
 
     def on_message(self, message: tuple[str, str]) -> None:
-        """What a notification would say, above the status line."""
+        """Print the text of a notification above the status line."""
         title, body = (plain_text(part, MAX_MESSAGE_CHARACTERS).rstrip(".") for part in message)
         told = title if not body else f"{title} {body}." if title.endswith("?") else f"{title}: {body}."
         self._write(f"{_CLEAR_LINE if self._is_terminal else ''}{told}\n")
@@ -104,7 +104,7 @@ class StatusLine:
             self._draw()
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Show it, when its sentence has changed."""
+        """Show the status sentence when it has changed."""
         if snapshot.banner is not None and snapshot.banner != self._banner:
             self._write(f"{_CLEAR_LINE if self._is_terminal else ''}*** {snapshot.banner} ***\n")
         self._banner = snapshot.banner
@@ -114,7 +114,7 @@ class StatusLine:
         self._draw()
 
     def finish(self) -> None:
-        """Leave the cursor on a line of its own."""
+        """Move the cursor to a new line."""
         if self._is_terminal:
             self._write("\n")
 
@@ -177,7 +177,7 @@ def run_once(switch: SourceSwitch, *, is_json: bool) -> int:
 
 
 def answer(sentence: str) -> None:
-    """Print it. Raises OutputError: by now everything is written."""
+    """Print the answer; everything is written by now. Raises OutputError."""
     try:
         print(sentence, flush=True)  # noqa: T201 - the answer of a command
     except OSError as error:

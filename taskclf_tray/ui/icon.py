@@ -1,6 +1,6 @@
-"""What the tray icon shows: the state by shape, the label by colour and letter.
+"""The art of the tray icon: the state by shape, the label by colour and letter.
 
-Importing this file loads no imaging library: the worker and the terminal need the states, only the tray draws.
+Importing this file loads no imaging library: only the tray draws.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class IconArt:
     """A tray picture as a value: equal arts look equal, so the tray redraws only when this changes.
 
-    `color` is `#rrggbb`; `dark` says whether the panel is dark, None when nobody knows.
+    `color` is `#rrggbb`; `dark` says whether the panel is dark, None when that is unknown.
     """
 
     state: IconState
@@ -30,7 +30,7 @@ class IconArt:
     dark: bool | None = None
 
     def at(self, size: int) -> Image:
-        """The picture, `size` by `size` pixels, RGBA."""
+        """Draw it, `size` by `size` pixels, RGBA."""
         return draw_icon(self.state, letter=self.letter, color=self.color, size=size, dark=self.dark)
 
 
@@ -39,8 +39,8 @@ def icon_art(
 ) -> IconArt:
     """The art of a state and the label it shows.
 
-    The core label gives letter and colour; a user's own bucket name (`ui_label`) gives its first letter instead, and
-    `color` (from the taxonomy) its colour. States that show no label ignore them.
+    The core label gives letter and colour. A category (`ui_label`) gives its first letter instead, and `color` its
+    colour. States that show no label ignore them.
     """
     if state not in LABELLED_STATES:
         return IconArt(state)
@@ -52,21 +52,21 @@ def icon_art(
 
 
 def draw_icon(state: IconState, *, letter: str | None, color: str | None, size: int, dark: bool | None = None) -> Image:
-    """The picture of a state, `size` by `size` pixels (8 to 512), RGBA; the same arguments give the same bytes."""
+    """Draw a state, `size` by `size` pixels (8 to 512), RGBA; equal arguments give equal bytes."""
     if state not in LABELLED_STATES:
         letter = color = None
     return _drawn(state, letter, color, size, dark).copy()
 
 
 def draw_app_icon(size: int) -> Image:
-    """The program's own icon (launcher, installer, notification), `size` by `size` pixels, RGBA."""
+    """Draw the program's own icon (launcher, installer, notification), `size` by `size` pixels, RGBA."""
     picture: Image = _drawing().draw_app(size)
     return picture
 
 
 @lru_cache(maxsize=32)
 def swatch_png(color: str) -> bytes:
-    """A dot of this colour (`#rrggbb`) as a PNG file of 16 by 16 pixels, for a menu entry."""
+    """Draw a dot of this colour (`#rrggbb`) as a PNG file of 16 by 16 pixels, for a menu entry."""
     png: bytes = _drawing().draw_swatch(color)
     return png
 

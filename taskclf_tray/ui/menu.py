@@ -40,7 +40,7 @@ See = Callable[[], Snapshot]
 
 
 class MenuBuilder:
-    """Builds the menu once; what it shows follows `see`, what it does goes to `send`.
+    """Builds the menu once. Its texts follow `see`; clicks go to `send`.
 
     `api` has pystray's `Menu` and `MenuItem`, and a `KeyedItem` whose key names an entry of a list that changes.
     """
@@ -102,12 +102,12 @@ class MenuBuilder:
         )
 
     def _labels(self) -> Iterator[Any]:
-        """The eight labels for the block that goes on now, most used first."""
+        """The eight labels for the current block, most used first."""
         for label in self._see().labels.order:
             yield self._api.KeyedItem(label, label, self._label_block(label), swatch=_swatch(label))
 
     def _review(self) -> Iterator[Any]:
-        """The first blocks that wait, each with its guess, the other labels and Skip."""
+        """The first waiting blocks, each with its prediction, the other labels and Skip."""
         for item in self._see().labels.review:
             entry = text.review_entry(item.start, item.end, item.guess, item.probability, is_gap=item.is_gap)
             yield self._api.KeyedItem(item.request_id, entry, self._api.Menu(*self._answers(item)))
@@ -126,7 +126,7 @@ class MenuBuilder:
         return self._api.KeyedItem((item.request_id, label), entry, action, swatch=_swatch(label))
 
     def _today(self) -> Iterator[Any]:
-        """What the day was so far; to be read, not clicked."""
+        """How the day divides so far; entries without a click."""
         today = self._see().today
         for entry in today.entries:
             yield self._told(entry.name, text.today_entry(entry.name, entry.minutes), entry.color)
@@ -176,7 +176,7 @@ class MenuBuilder:
         return self._api.Menu(*(self._item(label, self._sending(command)) for label, command in entries))
 
     def _models(self) -> Iterator[Any]:
-        """One radio entry per bundle; what cannot be served is shown with the reason and cannot be chosen."""
+        """One radio entry per bundle. One that cannot be served shows the reason and cannot be chosen."""
         models = self._see().models
         if not models:
             yield self._item(text.MENU_NO_MODELS, None, enabled=False)
@@ -215,7 +215,7 @@ class MenuBuilder:
         return lambda *_: self._send(make(self._clicked_at()))
 
     def _label_block(self, label: str) -> Callable[..., None]:
-        """The block is the one that went on when the menu was drawn, not one that has begun since."""
+        """Label the block that went on when the menu was drawn, not one that has begun since."""
         start = self._see().block_start
 
         def act(*_: Any) -> None:
@@ -260,7 +260,7 @@ def _swatch(label: str) -> Callable[[], str | None]:
 
 
 def swatch_of(snapshot: Snapshot) -> str | None:
-    """The colour of the label that shows: the person's own for their category, else the core label's."""
+    """The colour of the shown label: that of the person's category, else the core label's."""
     if snapshot.state is not IconState.LIVE:
         return None
     return icon_art(snapshot.state, core_label=snapshot.core_label, color=snapshot.color).color

@@ -28,7 +28,7 @@ def tray_backend() -> TrayBackend:
 
 
 class TrayView:
-    """Shows snapshots on a pystray icon; what shows is compared, so an unchanged minute draws nothing."""
+    """Shows snapshots on a pystray icon; an unchanged minute draws nothing."""
 
     shows_messages = False
 
@@ -45,10 +45,10 @@ class TrayView:
         self._backend = backend
 
     def on_step(self, step: StepResult) -> None:
-        """The icon shows the live label only."""
+        """Ignore it: the icon shows the live label only."""
 
     def on_message(self, message: tuple[str, str]) -> None:
-        """The notification service shows it."""
+        """Ignore it: the notification service shows it."""
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show a snapshot; called by the worker."""
@@ -72,9 +72,9 @@ def title_of(snapshot: Snapshot) -> str:
 
 
 def run_tray(runtime: TrayRuntime, backend: TrayBackend, stop: StopRequest) -> int:
-    """Show the tray until the person quits or `stop` is set; the exit code.
+    """Show the tray until the person quits or `stop` is set; returns the exit code.
 
-    Raises SystemToolError when the desktop goes away.
+    Raises SystemToolError when the desktop session ends.
     """
     view = TrayView(runtime, backend)
     runtime.add_listener(view)
@@ -99,6 +99,6 @@ def run_tray(runtime: TrayRuntime, backend: TrayBackend, stop: StopRequest) -> i
 
 
 def _art(snapshot: Snapshot) -> IconArt:
-    """While unsure, the letter is that of the guess, not of the name that doubt has."""
+    """The art of a snapshot. While unsure, its letter is that of the rejected prediction."""
     ui_label = snapshot.ui_label if snapshot.state is IconState.LIVE else None
     return icon_art(snapshot.state, core_label=snapshot.core_label, ui_label=ui_label, color=snapshot.color)

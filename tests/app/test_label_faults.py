@@ -26,7 +26,7 @@ import pytest
 
 from taskclf_tray.app import session_loop
 from taskclf_tray.app.commands import AnswerRequest, LabelBlock, SetAsking, UndoLabel
-from taskclf_tray.app.label_writer import WriterSurroundings, LabelCommands, LabelWriter
+from taskclf_tray.app.label_writer import LabelCommands, LabelWriter, WriterSurroundings
 from taskclf_tray.app.snapshot import LabelView, Snapshot
 from taskclf_tray.app.text import Message
 from taskclf_tray.app.worker import TrayRuntime

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from taskclf_tray.app.commands import NoticePressed
-from taskclf_tray.app.label_writer import WriterSurroundings, LabelCommands, LabelWriter
+from taskclf_tray.app.label_writer import LabelCommands, LabelWriter, WriterSurroundings
 from taskclf_tray.app.questions import ASK_TAG, LABEL_KEY
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
