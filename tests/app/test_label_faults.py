@@ -174,7 +174,7 @@ def test_a_folder_that_takes_nothing_is_told_and_the_next_click_is_tried_again(t
         commands.put(LabelBlock(START - BLOCK, "Write", START))
         until(lambda: shown, "the label")
     finally:
-        desk.stop()
+        desk.close()
     assert [span.label for span in spans(real / "tray.db")] == ["Write"]
     assert len(told) == 1
 

@@ -147,7 +147,7 @@ def test_a_pause_that_cannot_be_written_stops_reading_and_is_written_later(
             raise StoreError("The disk that holds tray.db is full.", "Free some space.")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "obey", full)
+            patch.setattr(Session, "apply_privacy", full)
             clicked = rig.clock.now()
             runtime.send(PrivateMode(clicked, True))
             until(lambda: rig.notifier.told("is full"), "the reason")

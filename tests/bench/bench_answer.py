@@ -84,7 +84,7 @@ def _answers(path: Path, database: Database) -> list[float]:
             if request is not None and request.status == "labeled":
                 break
         seconds.append(time.perf_counter() - began)
-    desk.stop()
+    desk.close()
     return seconds
 
 
