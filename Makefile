@@ -60,7 +60,7 @@ icons: setup-test  ## render the drawings of assets/icons into assets/masks.png
 pictures: setup-test  ## take the README's picture from the real app on a virtual desktop
 	$(BIN)/python -m tests.bench.pictures
 
-reference: setup-test  ## write the tables of docs/command-line.md and docs/settings.md from the code
+reference: setup-test  ## write the tables of docs/ and the JSON Schemas of configs/ from the code
 	$(BIN)/python packaging/reference_pages.py
 
 house: setup-test  ## how clear the house is, in numbers beside their targets

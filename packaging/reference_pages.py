@@ -1,4 +1,4 @@
-"""Writes the tables of docs/command-line.md and docs/settings.md from the argument parsers and the table of settings.
+"""Writes docs/command-line.md, docs/settings.md and configs/*.schema.json from the parsers and the models of files.
 
 Run it after a change of an option or a setting (`make reference`). A generated table stands between two comments, and
 the text around it is written by hand:
@@ -22,6 +22,7 @@ from typing import Final
 from taskclf_tray.cli.main import build_parser
 from taskclf_tray.core.config import WITHOUT_EFFECT, Config
 from taskclf_tray.core.person_files import remedy_of
+from taskclf_tray.models.file_schemas import write_schemas
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 PROGRAM: Final = "taskclf-tray"
@@ -157,10 +158,11 @@ def _filled(text: str, blocks: dict[str, Callable[[], str]]) -> str:
 
 
 def main() -> None:
-    """Write both pages; a page that is up to date keeps its bytes."""
+    """Write both pages and the JSON Schemas; what is up to date keeps its bytes."""
     for name, page in PAGES.items():
         path = DOCS / name
         path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_schemas(DOCS.parent / "configs")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from taskclf_tray.core.config import ensure_config
 from taskclf_tray.core.errors import SystemToolError, file_error
 from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
+from taskclf_tray.models.file_schemas import POLICY_SCHEMA, write_schemas
 from taskclf_tray.models.policy import load_inference_policy, save_inference_policy
 from taskclf_tray.models.resolve import ModelResolutionError
 from taskclf_tray.system.editor import open_in_editor
@@ -76,6 +77,7 @@ def _perform(session: Session, command: Command) -> list[Message] | None:
             return edit_policy(session)
         case EditConfig():
             ensure_config(session.config_path, HomePaths(session.config_path.parent).tool_config)
+            write_schemas(session.paths.schemas)
             return open_or_say(session.config_path)
         case EditTaxonomy():
             return edit_taxonomy(session)
@@ -112,8 +114,9 @@ def edit_policy(session: Session) -> list[Message]:
         except ModelResolutionError as error:
             log.warning("%s", error)
             return [served_text.no_model_for_policy()]
-        save_inference_policy(draft, session.models_dir)
+        save_inference_policy(draft.model_copy(update=POLICY_SCHEMA), session.models_dir)
         session.serving.adopt()
+    write_schemas(session.paths.schemas)
     return open_or_say(path)
 
 
@@ -125,6 +128,7 @@ def edit_taxonomy(session: Session) -> list[Message]:
     path = session.paths.taxonomy
     if write_starter_taxonomy(path):
         session.serving.adopt()
+    write_schemas(session.paths.schemas)
     return open_or_say(path)
 
 

@@ -17,6 +17,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_file import load_taxonomy, write_starter_taxonomy
 from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
+from taskclf_tray.models.file_schemas import write_schemas
 
 _NONE_YET: Final = "Until there is one the eight core labels are shown:"
 
@@ -43,6 +44,8 @@ def handle_import(options: argparse.Namespace) -> int:
             f"Copy into it what you want of: {'; '.join(lines)}.",
         )
     is_written = bool(lines) and ensure_config(paths.config, paths.tool_config)
+    if is_written:
+        write_schemas(paths.schemas)
     facts = {"path": str(paths.config), "is_written": is_written, "taken_over": lines}
     said = [f"Written: {paths.config}", *(f"  {line}" for line in lines)]
     tell(options, facts, said if is_written else ["The taskclf tool has no settings that differ from yours."])
@@ -63,9 +66,11 @@ def _add_taxonomy(commands: Commands) -> None:
 
 def handle_init(options: argparse.Namespace) -> int:
     """Write the starter; an existing file is replaced only by force."""
-    path = paths_of(options).taxonomy
+    paths = paths_of(options)
+    path = paths.taxonomy
     if not write_starter_taxonomy(path, overwrite=options.force):
         raise TaxonomyError(f"There is already a taxonomy: {path}.", "Add --force to replace it.")
+    write_schemas(paths.schemas)
     lines = [f"Written: {path}", "Every label is a category of its own until you edit it."]
     tell(options, {"path": str(path)}, lines, is_done=True)
     return 0

@@ -29,6 +29,10 @@ MAX_CONFIG_BYTES: Final = 1_000_000
 _MAX_DEPTH: Final = 20
 _TIME_SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 _TRUTH: Final = "true or false"
+_HEAD: Final = """\
+#:schema tray/schemas/config.schema.json
+# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.
+"""
 
 Source = Literal["auto", "activitywatch", "simulated", "builtin"]
 
@@ -358,7 +362,7 @@ def render_default_config(values: Mapping[str, Any] | None = None) -> str:
     A key without effect is written only when its value is not the default.
     """
     config, default = Config(**(values or {})), Config()
-    parts = ["# Settings of taskclf-tray. They apply when it is saved. A removed line has its default.\n"]
+    parts = [_HEAD]
     for name, field in Config.model_fields.items():
         why = WITHOUT_EFFECT.get(name)
         if why is not None and getattr(config, name) == getattr(default, name):

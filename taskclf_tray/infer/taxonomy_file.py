@@ -69,6 +69,7 @@ def save_taxonomy(config: TaxonomyConfig, path: Path) -> Path:
 
 
 _HEAD: Final = """\
+# yaml-language-server: $schema=../tray/schemas/user_taxonomy.schema.json
 # Your own categories for the eight labels of the model.
 #
 # Each bucket below is one category: rename it, give it another color, or let it hold several core labels; then

@@ -31,7 +31,7 @@ POLICY_VERSION: Final = "v1"
 MAX_POLICY_BYTES: Final = 1_000_000
 
 _TEMPLATE_CREATED_AT: Final = "2000-01-01T00:00:00+00:00"
-_IN_THE_FILE: Final = ("policy_version", "reject_threshold")
+NEEDED_IN_FILE: Final = ("policy_version", "reject_threshold")
 """Keys a file must have, although they have a default in Python."""
 
 CalibrationMethod = Literal["temperature", "isotonic"]
@@ -231,7 +231,7 @@ def _parsed(text: str | bytes) -> tuple[InferencePolicy | None, dict[str, Any], 
         values = parse_json_object(text)
     except BadJsonError as error:
         raise _unreadable(error) from error
-    policy, mistakes = checked(InferencePolicy, values, _IN_THE_FILE)
+    policy, mistakes = checked(InferencePolicy, values, NEEDED_IN_FILE)
     return policy, values, [_refused(mistake, text) for mistake in mistakes]
 
 

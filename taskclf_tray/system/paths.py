@@ -132,6 +132,11 @@ class HomePaths:
         return self.tray / "out"
 
     @property
+    def schemas(self) -> Path:
+        """JSON Schemas of the files a person edits."""
+        return self.tray / "schemas"
+
+    @property
     def drift(self) -> Path:
         """Reports of the daily drift check."""
         return self.tray / "drift"
