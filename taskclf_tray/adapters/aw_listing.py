@@ -137,9 +137,9 @@ class BucketListing:
 
         A server that reports it for one reports it for all with events.
         """
-        is_told = any(bucket.last_us is not None for bucket in buckets)
+        has_ends = any(bucket.last_us is not None for bucket in buckets)
         for bucket in buckets:
-            if is_told or bucket.stream is None or bucket.is_copy or not is_askable(bucket.bucket_id):
+            if has_ends or bucket.stream is None or bucket.is_copy or not is_askable(bucket.bucket_id):
                 yield bucket
             else:
                 yield dataclasses.replace(bucket, last_us=self._newest_us(bucket, now))

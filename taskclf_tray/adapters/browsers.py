@@ -149,4 +149,4 @@ def _fronts(windows: Sequence[RawEvent], browser_of: Callable[[RawEvent], str]) 
     fronts: dict[str, list[Interval]] = {}
     for start, end, index in flatten(spans):
         fronts.setdefault(browsing[index][1], []).append((start, end))
-    return {name: union(pieces) for name, pieces in fronts.items()}
+    return {name: union(times) for name, times in fronts.items()}

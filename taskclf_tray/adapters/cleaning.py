@@ -18,7 +18,7 @@ _START: Final = itemgetter(0)
 _END: Final = itemgetter(1)
 
 
-def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
+def join_parts(events: Sequence[RawEvent]) -> list[RawEvent]:
     """Join the parts of events that were cut at the borders of requests, in order of (start, id).
 
     Parts have one id and equal data, and overlap or touch. Of events that differ only in the id, the lowest id stays.
@@ -26,7 +26,7 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
     whole: list[RawEvent] = []
     last_of_id: dict[int, int] = {}
     first_at: dict[tuple[int, int, str], int] = {}
-    said: dict[tuple[int, bytes], int] = {}
+    contents: dict[tuple[int, bytes], int] = {}
     for event in sorted(events, key=attrgetter("start_us", "event_id")):
         at = last_of_id.get(event.event_id)
         if at is not None and event.start_us <= whole[at].end_us and event.data == whole[at].data:
@@ -36,8 +36,8 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
         first = first_at.setdefault((event.start_us, event.duration_us, event.browser), len(whole))
         twin = len(whole)
         if first < twin:  # only events of one moment are looked at more closely
-            said[first, _digest(whole[first])] = first
-            twin = said.setdefault((first, _digest(event)), twin)
+            contents[first, _digest(whole[first])] = first
+            twin = contents.setdefault((first, _digest(event)), twin)
         if twin == len(whole):
             whole.append(event)
         last_of_id[event.event_id] = twin
@@ -46,8 +46,8 @@ def join_pieces(events: Sequence[RawEvent]) -> list[RawEvent]:
 
 def _digest(event: RawEvent) -> bytes:
     """Digest the data of an event, so that many events of one moment need no pairwise comparison."""
-    said = repr(sorted(event.data.items())).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(said, digest_size=16).digest()
+    contents = repr(sorted(event.data.items())).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(contents, digest_size=16).digest()
 
 
 def clip(events: Sequence[RawEvent], start_us: int, end_us: int) -> list[RawEvent]:

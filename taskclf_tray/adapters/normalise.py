@@ -19,7 +19,7 @@ from taskclf_tray.adapters.cleaning import (
     CLIP_NOISE_US,
     clip,
     fill_gaps,
-    join_pieces,
+    join_parts,
     remove_excluded,
     subtract_intervals,
 )
@@ -107,7 +107,7 @@ class Normaliser:
         self._exclusions.begin_read()
         if not are_sound:
             raw = {stream: self._sound(stream, events) for stream, events in raw.items()}
-        by_stream = {stream: clip(join_pieces(raw.get(stream, ())), *bounds) for stream in Stream}
+        by_stream = {stream: clip(join_parts(raw.get(stream, ())), *bounds) for stream in Stream}
         filled = fill_gaps(by_stream[Stream.WINDOW], self._fill_us)
         keep_going()
         window, holes = remove_excluded(filled, self._is_excluded)

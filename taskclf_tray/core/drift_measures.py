@@ -163,7 +163,7 @@ def detect_class_shift(
     Returns:
         Both distributions and the largest change; nothing is flagged when either window is empty.
     """
-    before, after = shares(ref_labels), shares(cur_labels)
+    before, after = label_distribution(ref_labels), label_distribution(cur_labels)
     changes: dict[str, float] = {}
     if before and after:
         names = sorted({*before, *after})
@@ -172,7 +172,7 @@ def detect_class_shift(
     return ClassShiftResult(before, after, max(changes.values(), default=0.0), shifted, bool(shifted))
 
 
-def shares(labels: Sequence[str]) -> dict[str, float]:
+def label_distribution(labels: Sequence[str]) -> dict[str, float]:
     """Each label's share, by name."""
     counts = Counter(map(str, labels))
     return {name: counts[name] / len(labels) for name in sorted(counts)}

@@ -75,7 +75,7 @@ def flatten(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]
         Disjoint (start, end, index into `spans`) in order of time; touching parts of one span are joined.
     """
     order = sorted((i for i, span in enumerate(spans) if span[0] < span[1]), key=lambda i: spans[i][0])
-    pieces: list[tuple[int, int, int]] = []
+    parts: list[tuple[int, int, int]] = []
     active: list[tuple[int, int, int]] = []  # (-start, -rank, index): the top wins
     at, now = 0, 0
     while at < len(order) or active:
@@ -93,9 +93,9 @@ def flatten(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]
         until = spans[top][1]
         if at < len(order):
             until = min(until, spans[order[at]][0])
-        if pieces and pieces[-1][2] == top and pieces[-1][1] == now:
-            pieces[-1] = (pieces[-1][0], until, top)
+        if parts and parts[-1][2] == top and parts[-1][1] == now:
+            parts[-1] = (parts[-1][0], until, top)
         else:
-            pieces.append((now, until, top))
+            parts.append((now, until, top))
         now = until
-    return pieces
+    return parts

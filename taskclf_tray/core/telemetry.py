@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from taskclf_tray.core.atomic import append_line
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
-from taskclf_tray.core.drift_measures import mean_entropy, shares
+from taskclf_tray.core.drift_measures import label_distribution, mean_entropy
 from taskclf_tray.core.frames import as_numbers, column_of, has_column, starts_us
 from taskclf_tray.core.schema import CHAR3_SKETCH, NEWEST_SCHEMA, SCHEMAS, TOKEN_SKETCH
 from taskclf_tray.core.time import from_us
@@ -104,7 +104,7 @@ def compute_telemetry(
         if values is not None and len(values) != count:
             raise ValueError(f"{name} has {len(values)} values for {count} rows")
     starts = starts_us(features_df) if count and has_column(features_df, "bucket_start_ts") else np.empty(0, np.int64)
-    said = [] if labels is None else [str(label) for label in labels]
+    predicted = [] if labels is None else [str(label) for label in labels]
     return TelemetrySnapshot(
         timestamp=timestamp or datetime.now(UTC),
         total_windows=count,
@@ -113,9 +113,9 @@ def compute_telemetry(
         window_end=from_us(int(starts.max())) if len(starts) else None,
         feature_missingness=_missingness(features_df) if count else {},
         confidence_stats=_confidence_stats(confidences),
-        reject_rate=round(said.count(reject_label) / max(1, len(said)), _DECIMALS),
+        reject_rate=round(predicted.count(reject_label) / max(1, len(predicted)), _DECIMALS),
         mean_entropy=0.0 if core_probs is None else round(mean_entropy(core_probs), _DECIMALS),
-        class_distribution={name: round(share, _DECIMALS) for name, share in shares(said).items()},
+        class_distribution={name: round(part, _DECIMALS) for name, part in label_distribution(predicted).items()},
         schema_version=_schema(features_df),
     )
 

@@ -1,1 +1,1 @@
-"""Events to feature rows: pure functions, one idea a file; `build` is the way in."""
+"""Features: pure functions from events to rows, one idea per file; `build` is the entry point."""

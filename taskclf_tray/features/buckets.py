@@ -1,7 +1,4 @@
-"""What the windows in front say about one stretch of time (a bucket, or the live row's span), and the tabs in them.
-
-Of browser tabs: what kind of site the dominant browser showed, and whether anything played sound.
-"""
+"""Summary of the windows in front during a bucket (or the live row's time), and of the browser tabs in them."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Final
 
 from taskclf_tray.core.intervals import Interval, covered, intersect, union
 from taskclf_tray.core.types import AWEvent, AWTabEvent
-from taskclf_tray.features.spans import Piece, Span
+from taskclf_tray.features.spans import EventInterval, EventSpan
 
 MEETING_CATEGORY: Final = "meeting"
 NON_BROWSER: Final = "non_browser"
@@ -22,11 +19,18 @@ UNKNOWN_DOMAIN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class ForegroundSummary:
-    """Sums over the pieces of [start_us, end_us); all times in microseconds.
+    """Sums over the foreground intervals in [start_us, end_us); all times in microseconds.
 
-    `event` is the dominant app's longest event, `app_us` the time of each app that had any, `app_changes` the
-    changes of app between consecutive pieces; `calls`, `locks` and `browsing`: when a call window, a screen locker or
-    a browser was in front, disjoint and in order.
+    Attributes:
+        event: the longest event of the dominant app.
+        app_us: time of each app that has any.
+        app_changes: changes of app between consecutive intervals.
+        unknown_us: time without a focused window.
+        locked_us: time with a screen locker in front.
+        dominant: intervals of the dominant app.
+        calls: disjoint intervals of call windows, in order.
+        locks: disjoint intervals of screen lockers, in order.
+        browsing: disjoint intervals of browsers, in order.
     """
 
     start_us: int
@@ -43,7 +47,7 @@ class ForegroundSummary:
 
     @property
     def dominant_us(self) -> int:
-        """Time of the dominant app; 0 when there are only events without length."""
+        """Time of the dominant app; 0 when all events are without length."""
         return self.app_us.get(self.event.app_id, 0)
 
     @property
@@ -52,16 +56,16 @@ class ForegroundSummary:
         return sum(self.app_us.values())
 
 
-def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> ForegroundSummary:
-    """Sum up the pieces (at least one, in order of time) of one stretch."""
+def summarise(start_us: int, end_us: int, intervals: Sequence[EventInterval[AWEvent]]) -> ForegroundSummary:
+    """Summarise the intervals (at least one, in order of time) of [start_us, end_us)."""
     seconds: dict[str, int] = {}
     per_event: dict[int, tuple[AWEvent, int]] = {}
     unknown = locked = changes = 0
     calls: list[Interval] = []
     locks: list[Interval] = []
     browsing: list[Interval] = []
-    before = pieces[0][2].app_id
-    for start, end, event in pieces:
+    before = intervals[0][2].app_id
+    for start, end, event in intervals:
         app, length = event.app_id, end - start
         changes += app != before
         before = app
@@ -86,18 +90,18 @@ def summarise(start_us: int, end_us: int, pieces: Sequence[Piece[AWEvent]]) -> F
         app_changes=changes,
         unknown_us=unknown,
         locked_us=locked,
-        dominant=tuple((start, end) for start, end, event in pieces if event.app_id == top),
+        dominant=tuple((start, end) for start, end, event in intervals if event.app_id == top),
         calls=tuple(union(calls)) if calls else (),
         locks=tuple(union(locks)) if locks else (),
         browsing=tuple(union(browsing)) if browsing else (),
     )
 
 
-def domain_category(front: ForegroundSummary, tabs: Sequence[Piece[AWTabEvent]]) -> str:
-    """Category of the domains shown longest while the dominant browser was in front (tie: first seen).
+def domain_category(front: ForegroundSummary, tabs: Sequence[EventInterval[AWTabEvent]]) -> str:
+    """Return the category of the domains shown longest in the dominant browser (tie: first seen).
 
-    `tabs`: the pieces in or around the stretch, in order of time. A tab seen once (no length) decides only when no
-    tab has any time. `non_browser` when another kind of app dominates, `unknown` without a tab.
+    `tabs`: intervals in or around the summary's time, in order. A tab without length decides only when no tab has any
+    time. `non_browser` when another kind of app dominates, `unknown` without a tab.
     """
     if not front.event.is_browser:
         return NON_BROWSER
@@ -110,23 +114,23 @@ def domain_category(front: ForegroundSummary, tabs: Sequence[Piece[AWTabEvent]])
     return max(seen, key=seen.__getitem__) if seen else UNKNOWN_DOMAIN
 
 
-def audible_intervals(spans: Sequence[Span[AWTabEvent]]) -> list[Interval]:
-    """When any tab played sound; disjoint, in order."""
+def audible_intervals(spans: Sequence[EventSpan[AWTabEvent]]) -> list[Interval]:
+    """Return the disjoint intervals in which any tab plays sound, in order."""
     return union((start, end) for start, end, _, tab in spans if tab.is_audible)
 
 
 def audible_us(front: ForegroundSummary, audible: Sequence[Interval]) -> int:
-    """Microseconds of the stretch with a browser in front whose tab plays sound."""
+    """Return the microseconds with a browser in front whose tab plays sound."""
     return covered(_during(front, audible), front.start_us, front.end_us)
 
 
 def attended_us(front: ForegroundSummary, audible: Sequence[Interval]) -> int:
-    """Microseconds of the stretch with a call window in front, or a browser in front whose tab plays sound."""
+    """Return the microseconds with a call window in front, or a browser whose tab plays sound."""
     return covered(union([*front.calls, *_during(front, audible)]), front.start_us, front.end_us)
 
 
 def _during(front: ForegroundSummary, audible: Sequence[Interval]) -> list[Interval]:
-    """When a browser was in front and a tab played sound: music behind another program says nothing of the person."""
+    """Return when a browser in front plays sound; sound behind another program is no sign of the person."""
     first = bisect_right(audible, front.start_us, key=itemgetter(1))
     last = bisect_left(audible, front.end_us, key=itemgetter(0))
     return intersect(audible[first:last], front.browsing) if first < last else []

@@ -1,7 +1,7 @@
-"""The way in: events → feature rows, all at once, poll by poll, or live.
+"""The feature builder: events to rows, all at once, poll by poll, or live.
 
-`advance` is (state, events) → (state, rows): the one builder that the batch call and every poll go through. The live
-row is what the current app has been doing, before its minute is over.
+`advance` is (state, events) → (state, rows); the batch call and every poll use this one builder. The live row describes
+the current app before its minute is over.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from taskclf_tray.features.inputs import (
 )
 from taskclf_tray.features.rows import RowBuilder, RowInputs
 from taskclf_tray.features.spans import (
+    EventInterval,
+    EventSpan,
     Key,
-    Piece,
-    Span,
     by_bucket,
-    front_pieces,
+    foreground_intervals,
     holes_of,
     microseconds,
     open_starts,
@@ -65,18 +65,18 @@ _FIRST_LOOK_US: Final = US_PER_SECOND
 class Resolved:
     """The events of one read with their true starts, as spans in order of time; `holes` are the blackouts."""
 
-    window: list[Span[AWEvent]]
-    tabs: list[Span[AWTabEvent]]
+    window: list[EventSpan[AWEvent]]
+    tabs: list[EventSpan[AWTabEvent]]
     inputs: list[InputSpan]
     holes: list[Interval]
 
-    def front(self, start: int, end: int) -> list[Piece[AWEvent]]:
-        """What was in front in [start, end)."""
-        return front_pieces(self.window, start, end, _window_saying, self.holes)
+    def front(self, start: int, end: int) -> list[EventInterval[AWEvent]]:
+        """Return the foreground intervals in [start, end)."""
+        return foreground_intervals(self.window, start, end, _window_content, self.holes)
 
-    def tab_pieces(self, start: int, end: int) -> list[Piece[AWTabEvent]]:
-        """Which tab was current in [start, end)."""
-        return front_pieces(self.tabs, start, end, _tab_saying, self.holes)
+    def tab_intervals(self, start: int, end: int) -> list[EventInterval[AWTabEvent]]:
+        """Return the intervals of the current tab in [start, end)."""
+        return foreground_intervals(self.tabs, start, end, _tab_content, self.holes)
 
     def any_before(self, moment: int) -> bool:
         """Whether an event of any kind begins before `moment`."""
@@ -84,18 +84,18 @@ class Resolved:
         return any(start < moment for start in starts)
 
 
-def _window_saying(event: AWEvent) -> Key:
+def _window_content(event: AWEvent) -> Key:
     return window_key(event)[1:]
 
 
-def _tab_saying(event: AWTabEvent) -> Key:
+def _tab_content(event: AWTabEvent) -> Key:
     return tab_key(event)[1:]
 
 
 def resolve_events(
     state: BuilderState, events: SourceEvents, skip: Skip, read_from: int | None, *, keep_past: bool = False
 ) -> Resolved:
-    """Find the true starts; what ended by `read_from` is left out unless `keep_past`."""
+    """Resolve the true starts; events that ended by `read_from` are left out unless `keep_past`."""
     holes = holes_of(skip)
     inputs = resolve_inputs(events.input, state.open_input, read_from, to_us(events.end), keep_past=keep_past)
     return Resolved(
@@ -111,11 +111,20 @@ def advance(
 ) -> tuple[BuilderState, list[FeatureRow]]:
     """Build every bucket with a window event in [state.until, until), each exactly once; pure.
 
-    `events` may begin before `state.until` (only their part after it counts) and reach past `until` (the rest is
-    ignored); order and copies do not matter. Before the first event of any kind the state stays as it is. `until` at
-    or before `state.until` builds nothing. `skip`: blackouts; a bucket that touches one yields no row, no time inside
-    one counts, and window history never crosses one.
-    Raises ValueError when `until` is not a border between buckets.
+    The order of the events, and duplicates, do not matter. Before the first event of any kind the state stays as it is.
+
+    Args:
+        state: the state after the previous read.
+        events: may begin before `state.until` and reach past `until`; both ends are ignored.
+        until: a border between buckets; at or before `state.until` nothing is built.
+        skip: blackouts. A bucket that touches one yields no row, time inside one never counts, and window history never
+            crosses one.
+
+    Returns:
+        (the state at `until`, the rows in order of time).
+
+    Raises:
+        ValueError: `until` is not a border between buckets.
     """
     step = state.bucket_seconds * US_PER_SECOND
     end = to_us(until)
@@ -130,10 +139,10 @@ def advance(
             return state, []
         first = min((span[0] for span in resolved.window), default=end)
         start = min(first // step * step, end)
-    maker = RowBuilder(state)
-    rows = _rows(maker, resolved, start, end, step)
+    builder = RowBuilder(state)
+    rows = _rows(builder, resolved, start, end, step)
     after = dataclasses.replace(
-        maker.state(from_us(end)),
+        builder.state(from_us(end)),
         open_window=open_starts(resolved.window, window_key, end),
         open_tab=open_starts(resolved.tabs, tab_key, end),
         open_input=open_inputs(resolved.inputs, end),
@@ -141,43 +150,43 @@ def advance(
     return after, rows
 
 
-def _rows(maker: RowBuilder, resolved: Resolved, start: int, end: int, step: int) -> list[FeatureRow]:
+def _rows(builder: RowBuilder, resolved: Resolved, start: int, end: int, step: int) -> list[FeatureRow]:
     buckets = by_bucket(resolved.front(start, end), step)
-    tabs = by_bucket(resolved.tab_pieces(start, end), step)
+    tabs = by_bucket(resolved.tab_intervals(start, end), step)
     inputs = by_bucket(clip_inputs(resolved.inputs, start, end), step)
     audible = audible_intervals(resolved.tabs)
     touched = union((a // step * step, -(-b // step) * step) for a, b in resolved.holes)
     rows: list[FeatureRow] = []
     for bucket in sorted(buckets):
-        pieces = buckets[bucket]
-        maker.observe(pieces)
+        intervals = buckets[bucket]
+        builder.observe(intervals)
         hidden_until = _touched_until(bucket, touched)
         if hidden_until is not None:
-            maker.forget_before(hidden_until)
+            builder.forget_before(hidden_until)
             if bucket < hidden_until:
                 continue
-        front = summarise(bucket, bucket + step, pieces)
-        rows.append(maker.row(stretch_of(front, inputs.get(bucket, []), tabs.get(bucket, []), audible, step)))
+        front = summarise(bucket, bucket + step, intervals)
+        rows.append(builder.row(row_inputs_of(front, inputs.get(bucket, []), tabs.get(bucket, []), audible, step)))
     passed = _touched_until(end - 1, touched)
     if passed is not None:
-        maker.forget_before(passed)
+        builder.forget_before(passed)
     return rows
 
 
 def _touched_until(moment: int, touched: Sequence[Interval]) -> int | None:
-    """End of the newest blackout that began by `moment`, in whole buckets."""
+    """Return the end of the newest blackout that began by `moment`, in whole buckets."""
     at = bisect_right(touched, moment, key=itemgetter(0)) - 1
     return touched[at][1] if at >= 0 else None
 
 
-def stretch_of(
+def row_inputs_of(
     front: ForegroundSummary,
     clips: Sequence[Clip],
-    tabs: Sequence[Piece[AWTabEvent]],
+    tabs: Sequence[EventInterval[AWTabEvent]],
     audible: Sequence[Interval],
     bucket_us: int,
 ) -> RowInputs:
-    """Everything about one stretch of time; distances and seconds are scaled to a bucket's length, `bucket_us`."""
+    """Collect the inputs of a row; distances and seconds are scaled to a bucket's length, `bucket_us`."""
     heard = audible_us(front, audible) if audible else 0
     return RowInputs(
         front=front,
@@ -256,56 +265,66 @@ def _marked(row: FeatureRow, schema_version: str) -> FeatureRow:
 
 
 def live_row(state: BuilderState, events: SourceEvents, now: datetime, *, skip: Skip = ()) -> FeatureRow | None:
-    """A row for the time since the current app came to the front: at most 60 s, up to the newest window event's end.
+    """Build a row for the time since the current app came to the front: at most 60 s, up to the newest window event's
+    end.
 
-    Its start and end are those of that time; the ratio is over its length, input counts, distance, active seconds and
-    the idle run are scaled to a whole minute or bucket. The other columns are those of the running bucket, as if it
-    ended now, after a provisional `advance` over the complete buckets before it. The state is not changed. None
-    without a window event in the last 75 s. `events` should reach back 60 s before the newest one, also where that
-    lies before `state.until`; the row covers no time before `events.start`. An app seen once so far (no length yet)
-    counts as one look of the watcher, 1 s.
+    The row starts and ends with that time. Its foreground ratio is over that time; input counts, distance, active
+    seconds and the idle run are scaled to a whole minute or bucket. The other columns are those of the running bucket
+    as if it ended now, after a provisional `advance` over the complete buckets before it. The state stays unchanged. An
+    app seen only once (no length yet) counts as one look of the watcher, 1 s.
+
+    Args:
+        state: the state after the last read.
+        events: should reach back 60 s before the newest event, even before `state.until`; the row covers no earlier
+            time.
+        now: the present.
+        skip: blackouts.
+
+    Returns:
+        The row; None without a window event in the last 75 s.
     """
     until = None if state.until is None else to_us(state.until)
     resolved = resolve_events(state, events, skip, until, keep_past=True)
-    pieces = _visible(resolved, to_us(events.start), to_us(now))
-    if not pieces:
+    intervals = _visible(resolved, to_us(events.start), to_us(now))
+    if not intervals:
         return None
-    newest = pieces[-1][1]
+    newest = intervals[-1][1]
     step = state.bucket_seconds * US_PER_SECOND
     running_start = (newest - 1) // step * step
     if until is None or running_start > until:
         state, _ = advance(state, events, from_us(running_start), skip=skip)
     else:
         running_start = until
-    maker = RowBuilder(state)
-    running = [(max(start, running_start), end, event) for start, end, event in pieces if end > running_start]
-    maker.observe(running)
+    builder = RowBuilder(state)
+    running = [(max(start, running_start), end, event) for start, end, event in intervals if end > running_start]
+    builder.observe(running)
     unseen_until = max((end for _, end in resolved.holes if end <= newest), default=0)
-    maker.forget_before(unseen_until)
-    front = _current(pieces, max(unseen_until, newest - LIVE_SPAN_SECONDS * US_PER_SECOND))
-    stretch = stretch_of(
+    builder.forget_before(unseen_until)
+    front = _current(intervals, max(unseen_until, newest - LIVE_SPAN_SECONDS * US_PER_SECOND))
+    row_inputs = row_inputs_of(
         front,
         clip_inputs(resolved.inputs, front.start_us, front.end_us),
-        resolved.tab_pieces(front.start_us, front.end_us),
+        resolved.tab_intervals(front.start_us, front.end_us),
         audible_intervals(resolved.tabs),
         step,
     )
-    return maker.row(dataclasses.replace(stretch, bucket_us=running_start, app_us=_app_time(running)))
+    return builder.row(dataclasses.replace(row_inputs, bucket_us=running_start, app_us=_app_time(running)))
 
 
-def _visible(resolved: Resolved, start: int, now: int) -> list[Piece[AWEvent]]:
-    """What was in front lately, up to now and outside blackouts; empty when the newest of it is stale."""
+def _visible(resolved: Resolved, start: int, now: int) -> list[EventInterval[AWEvent]]:
+    """Return the recent foreground intervals up to now, outside blackouts; empty when the newest is stale."""
     stale = now - STALE_SECONDS * US_PER_SECOND
     # far enough back for a running bucket of 5 minutes, the longest there is
-    pieces = resolved.front(max(start, stale - SHORT_US), now + 1)
-    cut = [(begin, min(end, now), event) for begin, end, event in pieces]
+    intervals = resolved.front(max(start, stale - SHORT_US), now + 1)
+    cut = [(begin, min(end, now), event) for begin, end, event in intervals]
     return cut if cut and cut[-1][1] >= stale else []
 
 
-def _current(pieces: Sequence[Piece[AWEvent]], since: int) -> ForegroundSummary:
-    """The app in front now, since it came there; at the earliest since `since`."""
-    app = pieces[-1][2].app_id
-    last = list(takewhile(lambda piece: piece[2].app_id == app and piece[1] >= since, reversed(pieces)))[::-1]
+def _current(intervals: Sequence[EventInterval[AWEvent]], since: int) -> ForegroundSummary:
+    """Summarise the app in front now, since it came to the front but not before `since`."""
+    app = intervals[-1][2].app_id
+    recent = takewhile(lambda each: each[2].app_id == app and each[1] >= since, reversed(intervals))
+    last = list(recent)[::-1]
     start, end = max(last[0][0], since), last[-1][1]
     if start == end:
         end = start + _FIRST_LOOK_US
@@ -313,9 +332,9 @@ def _current(pieces: Sequence[Piece[AWEvent]], since: int) -> ForegroundSummary:
     return summarise(start, end, [(max(a, start), b, event) for a, b, event in last])
 
 
-def _app_time(pieces: Sequence[Piece[AWEvent]]) -> dict[str, int]:
+def _app_time(intervals: Sequence[EventInterval[AWEvent]]) -> dict[str, int]:
     times: dict[str, int] = {}
-    for start, end, event in pieces:
+    for start, end, event in intervals:
         if start < end:
             times[event.app_id] = times.get(event.app_id, 0) + end - start
     return times

@@ -1,9 +1,9 @@
-"""The idle rule: which buckets are decided without the model (contract, section 3).
+"""The idle rule: buckets that are decided without the model (contract, section 3).
 
-An away run says that nothing was touched, not that nobody is there. Where a call window was in front when it began,
-the minutes with a call window are no sure break: for the longest usual meeting, and until the screen is locked, the
-machine sleeps, or reading stops. Batch knows all of a run; online it may have begun hours before the buckets that a
-poll decides, so what is known of it is carried in an `IdleState`.
+An away run means that there was no input, not that the person left. When a call window was in front at the beginning of
+the run, the minutes with a call window are no certain break: for the longest usual meeting, and until the screen is
+locked, the machine sleeps, or reading stops. Batch knows the whole run. Online, the run may have begun hours before the
+buckets of a poll, so an `IdleState` carries what is known of it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _AWAY_RUN_US: Final = AWAY_RUN_SECONDS * US_PER_SECOND
 
 @dataclass(frozen=True, slots=True)
 class AwayReports:
-    """What the away watcher reported.
+    """The reports of the away watcher.
 
-    `away`: the union of `afk` less the union of `not-afk`, disjoint and in order. `present`: when somebody was at the
-    keyboard, in order, ends included, so that a single touch counts.
+    `away`: the union of `afk` less the union of `not-afk`, disjoint and in order. `present`: times of input, in order,
+    ends included, so that a single touch counts.
     """
 
     away: list[Interval]
@@ -41,7 +41,7 @@ class AwayReports:
 
     @classmethod
     def of(cls, events: Iterable[AWAwayEvent]) -> AwayReports:
-        """Events in any order, copies and overlaps included."""
+        """Build from events in any order, with duplicates and overlaps."""
         afk: list[Interval] = []
         present: list[Interval] = []
         for event in events:
@@ -49,18 +49,17 @@ class AwayReports:
         return cls(subtract(union(afk), union(present)), _merged(present))
 
     def is_present(self, start: int, end: int) -> bool:
-        """Whether somebody was there at some moment of [start, end], ends included."""
+        """Whether the person was present at a moment of [start, end], ends included."""
         at = bisect_right(self.present, end, key=itemgetter(0)) - 1
         return at >= 0 and self.present[at][1] >= start
 
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Time away from `start_us` on with nobody back in between.
+    """Time away from `start_us` on, without a return.
 
-    `joined_us`: the first moment with a call window in front, at most a minute after the last input, for the click
-    that joins a call comes before its window; None when there was none, or not yet. `ended_us`: the first lock or gap
-    after it.
+    `joined_us`: the first moment with a call window in front, at most a minute after the last input, because the click
+    that joins a call precedes its window; None when there is none so far. `ended_us`: the first lock or gap after it.
     """
 
     start_us: int
@@ -69,17 +68,17 @@ class Absence:
 
     @property
     def call_end_us(self) -> int:
-        """Until then call windows are left to the model."""
+        """Until this moment the model decides minutes with a call window."""
         longest = self.start_us + _LONGEST_CALL_US
         return longest if self.ended_us is None else min(longest, self.ended_us)
 
 
 @dataclass(frozen=True, slots=True)
 class IdleState:
-    """What the idle rule carries from one read to the next: all about the time before `until_us`.
+    """The state of the idle rule between two reads; it describes the time before `until_us`.
 
-    `row_end_us`: end of the last row; `is_away`: nobody was there right before `until_us`; `absence`: the one that no
-    input has ended yet. A new state knows nothing of what was before.
+    `row_end_us`: end of the last row; `is_away`: whether the person was away right before `until_us`; `absence`: the
+    absence that no input has ended yet. A new state knows nothing of the time before.
     """
 
     until_us: int | None = None
@@ -88,12 +87,12 @@ class IdleState:
     absence: Absence | None = None
 
     def to_json(self) -> str:
-        """The state as one line of JSON; `from_json` gives back an equal state."""
+        """Return the state as one line of JSON; `from_json` restores an equal state."""
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> IdleState:
-        """Reverse of `to_json`. Raises ValueError when the text is damaged."""
+        """Reverse `to_json`. Raises ValueError when the text is damaged."""
         try:
             values = json.loads(text)
             saved, is_away = values["absence"], values["is_away"]
@@ -117,10 +116,15 @@ def listening_times(
     blackouts: Sequence[Interval] = (),
     shortest_gap_us: int = 1,
 ) -> list[Interval]:
-    """When somebody may listen to a call without touching anything; disjoint, in order.
+    """Return when the person may listen to a call without input; disjoint, in order.
 
-    `rows`: in order of time, from `state.until_us` on. Events before that are passed over. `lock_on` and `blackouts`
-    are disjoint and in order. A hole between rows is a gap, such as sleep leaves, from `shortest_gap_us` on.
+    Args:
+        state: the state before the rows.
+        rows: in order of time, from `state.until_us` on.
+        reports: of the away watcher; reports before `state.until_us` are skipped.
+        lock_on: disjoint intervals of the lock signal, in order.
+        blackouts: disjoint, in order.
+        shortest_gap_us: a hole between rows of this length counts as a gap, such as sleep.
     """
     calls = _calls(rows)
     if not calls:
@@ -142,7 +146,7 @@ def carried(
     *,
     blackouts: Sequence[Interval] = (),
 ) -> IdleState:
-    """The state at `until_us`, where no bucket is cut and before which no report is still to come."""
+    """Return the state at `until_us`, where no bucket is cut and before which no report is missing."""
     if until_us == state.until_us:
         return state
     passed = [row for row in rows if to_us(row.bucket_end_ts) <= until_us]
@@ -162,7 +166,7 @@ def carried(
 def _absences(
     state: IdleState, reports: AwayReports, blackouts: Sequence[Interval]
 ) -> Iterator[tuple[int, int, Absence]]:
-    """Each away run from `state.until_us` on, with the absence that it begins or continues."""
+    """Yield each away run from `state.until_us` on, with the absence that it begins or continues."""
     absence, last_end, goes_on = state.absence, state.until_us, state.is_away
     for begin, end in reports.away:
         if last_end is not None and end <= last_end:
@@ -180,12 +184,12 @@ def _absences(
 
 
 def _is_over(start: int, end: int, reports: AwayReports, blackouts: Sequence[Interval]) -> bool:
-    """Whether an absence ends between two away runs: somebody was there, or reading had stopped."""
+    """Whether an absence ends between two away runs: the person was present, or reading had stopped."""
     return reports.is_present(start, end) or any(a < end and b > start for a, b in blackouts)
 
 
 def _observed(absence: Absence, calls: Sequence[Interval], breaks: Sequence[Interval]) -> Absence:
-    """The absence with what the windows say of it."""
+    """Complete the absence from the windows."""
     joined, ended = absence.joined_us, absence.ended_us
     if joined is None:
         joined = _first_moment(calls, absence.start_us)
@@ -197,7 +201,7 @@ def _observed(absence: Absence, calls: Sequence[Interval], breaks: Sequence[Inte
 
 
 def _first_moment(intervals: Sequence[Interval], since: int) -> int | None:
-    """The first moment from `since` on that an interval covers."""
+    """Return the first moment from `since` on that an interval covers."""
     at = bisect_right(intervals, since, key=itemgetter(1))
     return max(since, intervals[at][0]) if at < len(intervals) else None
 
@@ -209,7 +213,7 @@ def _calls(rows: Iterable[FeatureRow]) -> list[Interval]:
 def _breaks(
     state: IdleState, rows: Sequence[FeatureRow], lock_on: Sequence[Interval], shortest_gap_us: int
 ) -> list[Interval]:
-    """What ends a call: a locked screen, and minutes without any window, as sleep leaves them."""
+    """Return what ends a call: a locked screen, and gaps without any window, such as sleep."""
     gaps: list[Interval] = []
     last_end_us = state.row_end_us
     for i, row in enumerate(rows):
@@ -223,7 +227,7 @@ def _breaks(
 
 
 def _merged(moments: Iterable[Interval]) -> list[Interval]:
-    """In order, overlapping ones joined; those without length are kept."""
+    """Sort the moments and join overlapping ones; moments without length stay."""
     merged: list[Interval] = []
     for start, end in sorted(moments):
         if merged and start <= merged[-1][1]:
@@ -244,7 +248,7 @@ def _maybe(value: object) -> int | None:
 
 
 def away_intervals(away_events: Iterable[AWAwayEvent]) -> list[Interval]:
-    """When nobody was at the keyboard: the union of `afk` less the union of `not-afk`; disjoint, in order."""
+    """Return when the person was away: the union of `afk` less the union of `not-afk`; disjoint, in order."""
     return AwayReports.of(away_events).away
 
 
@@ -254,11 +258,11 @@ def decide(
     lock_on: Sequence[Interval] = (),
     listening: Sequence[Interval] = (),
 ) -> DecidedBy:
-    """Who decides the row's bucket.
+    """Return who decides the row's bucket; all intervals are disjoint and in order.
 
-    `idle_rule`: no tab is audible and nobody may be listening to a call (`listening_times`), and the bucket lies in
-    an away run of at least 300 s, or a screen locker was in front, or the lock signal on, for all of it. `no_window`:
-    more than half of it had no focused window. `away`, `lock_on` and `listening` are disjoint and in order.
+    `idle_rule`: no tab is audible, the person is not listening to a call (`listening_times`), and the bucket lies in an
+    away run of at least 300 s, or behind a screen locker or the lock signal for its whole length. `no_window`: more
+    than half of it had no focused window. Otherwise the model.
     """
     start, end = to_us(row.bucket_start_ts), to_us(row.bucket_end_ts)
     run = _containing(start, end, away)
@@ -292,14 +296,14 @@ def apply_idle_rule(
     *,
     blackouts: Sequence[Interval] = (),
 ) -> list[FeatureRow]:
-    """The rows of one user, in order of time, with `decided_by` set by `decide`; no absence crosses a blackout."""
+    """Set `decided_by` of one user's rows in order of time by `decide`; no absence crosses a blackout."""
     rows, reports = list(rows), AwayReports.of(away_events)
     listening = listening_times(IdleState(), rows, reports, lock_on=lock_on, blackouts=blackouts)
     return [with_decision(row, decide(row, reports.away, lock_on, listening)) for row in rows]
 
 
 def with_decision(row: FeatureRow, decided_by: DecidedBy) -> FeatureRow:
-    """The row, decided so."""
+    """Return the row with this `decided_by`."""
     return row if row.decided_by == decided_by else dataclasses.replace(row, decided_by=decided_by)
 
 

@@ -1,9 +1,9 @@
-"""Keyboard and mouse samples → what they say about a stretch of time.
+"""Input columns from keyboard and mouse samples.
 
 The input watcher counts in samples of 5 s on the wall clock. Equal neighbours merge into one longer event with the
-counts of one, so an event of n × 5 s stands for n samples. Its durations are microseconds off (4.999998, 5.000029):
-borders within 10 ms of the 5 s grid are on it, or a sample would reach into the next minute by 29 µs and make an
-unwatched minute look watched. Overlapping events that differ: counts add up, seconds count once.
+counts of one, so an event of n × 5 s stands for n samples. Its durations are microseconds off (4.999998, 5.000029), so
+borders within 10 ms of the 5 s grid snap to it; otherwise a sample would reach 29 µs into the next minute and make an
+unwatched minute look watched. When different events overlap, counts add up and seconds count once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _US_PER_MINUTE: Final = 60_000_000
 class InputSpan:
     """An input event in microseconds: `samples` equal samples over `length_us` from `start_us`.
 
-    `length_us` is nominal where the source cut the event off, so that its parts add up to the whole.
+    `length_us` is nominal when the source cut the event, so that the parts add up to the whole event.
     """
 
     key: Key
@@ -47,7 +47,7 @@ class InputSpan:
 
     @property
     def mouse(self) -> bool:
-        """Whether the mouse was moved, clicked or scrolled."""
+        """Whether the mouse moved, clicked or scrolled."""
         return bool(self.clicks or self.scrolls or self.distance)
 
 
@@ -55,7 +55,7 @@ Clip = tuple[int, int, InputSpan]
 
 
 def input_key(event: AWInputEvent) -> Key:
-    """Names an input event across reads."""
+    """Return the key that identifies an input event across reads."""
     return (event.event_id, *_counts(event))
 
 
@@ -71,10 +71,16 @@ def resolve_inputs(
     *,
     keep_past: bool = False,
 ) -> list[InputSpan]:
-    """Input spans in order of time; what ended at or before `read_from` is left out unless `keep_past`.
+    """Resolve input spans in order of time.
 
-    Same start and same counts is one event, read twice: the longer reading stays. `read_until` is where the source
-    was asked to stop: an event that ends there off the 5 s grid was cut off by it.
+    Of events with the same start and counts, which are one event read twice, the longer stays.
+
+    Args:
+        events: input events in any order.
+        opened: true starts of the events that reached the end of the last read.
+        read_from: events that ended by this moment are left out unless `keep_past`.
+        read_until: end of the requested time; an event that ends there off the 5 s grid was cut.
+        keep_past: keep events that ended by `read_from`.
     """
     found: dict[tuple[int, tuple[int, ...]], tuple[int, AWInputEvent]] = {}
     for event in events:
@@ -91,7 +97,7 @@ def resolve_inputs(
 
 
 def open_inputs(spans: Iterable[InputSpan], until: int) -> dict[Key, int]:
-    """What the next read must know: the true starts of spans that reach `until`."""
+    """Return the true starts of spans that reach `until`, for the next read."""
     return {span.key: span.start_us for span in spans if span.start_us < until <= span.end_us}
 
 
@@ -119,7 +125,7 @@ def _span(start: int, end: int, event: AWInputEvent, read_until: int) -> InputSp
 
 
 def clip_inputs(spans: Iterable[InputSpan], start: int, end: int) -> list[Clip]:
-    """The parts of the spans in [start, end); an event without length is a part of the stretch that holds it."""
+    """Return the parts of the spans in [start, end), events without length included."""
     return [
         (max(span.start_us, start), min(span.end_us, end), span)
         for span in spans
@@ -129,7 +135,7 @@ def clip_inputs(spans: Iterable[InputSpan], start: int, end: int) -> list[Clip]:
 
 @dataclass(frozen=True, slots=True)
 class InputValues:
-    """The input columns of a row; all None when no sample touches it."""
+    """The input columns of a row; all None when no sample touches the row."""
 
     keys_per_min: float | None = None
     clicks_per_min: float | None = None
@@ -146,7 +152,7 @@ NO_INPUT: Final = InputValues()
 
 
 def input_values(clips: Sequence[Clip], length_us: int, bucket_us: int) -> InputValues:
-    """The input columns of a stretch of `length_us`; distance and seconds are scaled to a whole bucket."""
+    """Compute the input columns of `length_us`; distance and seconds are scaled to a bucket."""
     if not clips:
         return NO_INPUT
     per_minute, per_bucket = _US_PER_MINUTE / length_us, bucket_us / length_us
@@ -174,7 +180,7 @@ def input_values(clips: Sequence[Clip], length_us: int, bucket_us: int) -> Input
 
 
 def _share(clips: Sequence[Clip], counts: Sequence[int], *, each: bool = True) -> float:
-    """Σ of each span's total count × the part of it that lies in the clip; exact in any order."""
+    """Sum each span's total count × its fraction inside the clip; exact in any order."""
     whole, parts = 0, []
     for (start, end, span), count in zip(clips, counts, strict=True):
         total = count * span.samples if each else count

@@ -1,6 +1,6 @@
-"""One stretch of time and everything before it → a feature row.
+"""Feature rows: the time of one row and the history before it.
 
-Sessions are activity without a gap of `idle_gap_seconds` between one event's end and the next one's start.
+A session is activity without a gap of `idle_gap_seconds` between one event's end and the next one's start.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from taskclf_tray.core.types import AWEvent, FeatureRow
 from taskclf_tray.core.zones import zone
 from taskclf_tray.features.buckets import ForegroundSummary
 from taskclf_tray.features.inputs import InputValues
-from taskclf_tray.features.spans import Piece
+from taskclf_tray.features.spans import EventInterval
 from taskclf_tray.features.state import ROWS_KEPT, BuilderState, InputTriple
 from taskclf_tray.features.windows import AppWindows
 
 
 def session_id(user_id: str, start_us: int) -> str:
-    """First 12 hex of SHA-256(`user:start`), start as `2026-03-02T08:00:00+00:00` (contract, section 4)."""
+    """Return the first 12 hex digits of SHA-256(`user:start`), start as `2026-03-02T08:00:00+00:00` (contract, section
+    4).
+    """
     return hashlib.sha256(f"{user_id}:{from_us(start_us).isoformat()}".encode()).hexdigest()[:12]
 
 
 class Session:
-    """The running session. A gap ends it; the next row's bucket begins the new one and its title counts.
+    """The running session. A gap ends it; the next row's bucket begins the new one with new title counts.
 
-    Two sessions cannot meet in one bucket while the gap is longer than a bucket; with a shorter gap the bucket
-    belongs to the later one.
+    Two sessions cannot meet in one bucket while the gap is longer than a bucket; with a shorter gap the bucket belongs
+    to the later one.
     """
 
     def __init__(
@@ -46,16 +48,16 @@ class Session:
         self.titles = dict(titles)
         self.id = "" if start_us is None else session_id(user_id, start_us)
 
-    def observe(self, pieces: Iterable[Piece[AWEvent]]) -> None:
-        """Note the events of the next stretch of time."""
-        for start, end, _ in pieces:
+    def observe(self, intervals: Iterable[EventInterval[AWEvent]]) -> None:
+        """Note the next foreground intervals."""
+        for start, end, _ in intervals:
             if self.last_end_us is not None and start - self.last_end_us >= self._gap_us:
                 self.start_us = None
                 self.titles = {}
             self.last_end_us = end
 
     def enter(self, bucket_us: int, title_hash: str) -> int:
-        """Count a row of this bucket; the result is how many rows of the session had its title so far."""
+        """Count a row of this bucket; returns how many rows of the session had its title so far."""
         if self.start_us is None:
             self.start_us = bucket_us
             self.id = session_id(self._user_id, bucket_us)
@@ -72,11 +74,11 @@ _WITH_INPUT: Final = (*_WINDOWS_ALONE, "aw-watcher-input")
 
 @dataclass(frozen=True, slots=True)
 class RowInputs:
-    """What one row is made of.
+    """The inputs of one row.
 
-    `front`, `inputs`, `domain`, `attended_us`, `audible_us` describe the row's own time. `bucket_us` is the bucket it
-    belongs to and `app_us` that bucket's app time for the windows; a whole bucket's are its own, the live row's are
-    those of the running bucket.
+    `front`, `inputs`, `domain`, `attended_us` and `audible_us` describe the row's own time. `bucket_us` is the bucket
+    of the row, and `app_us` that bucket's app time for the windows. For a finished bucket these agree with the row's
+    own time; for the live row they belong to the running bucket.
     """
 
     front: ForegroundSummary
@@ -89,7 +91,7 @@ class RowInputs:
 
 
 class RowBuilder:
-    """Turns stretches into rows in order of time; begins at a state, and can say the state it has reached."""
+    """Builds rows in order of time, starting from a state; `state` returns the state it has reached."""
 
     def __init__(self, state: BuilderState) -> None:
         self._state = state
@@ -101,16 +103,16 @@ class RowBuilder:
         gap = seconds_to_us(state.idle_gap_seconds)
         self._session = Session(state.user_id, gap, start, state.last_end_us, state.titles)
 
-    def observe(self, pieces: Iterable[Piece[AWEvent]]) -> None:
-        """Note events for the session gap, also those of a bucket that gets no row."""
-        self._session.observe(pieces)
+    def observe(self, intervals: Iterable[EventInterval[AWEvent]]) -> None:
+        """Note intervals for the session gap, even in a bucket that gets no row."""
+        self._session.observe(intervals)
 
     def forget_before(self, moment: int) -> None:
-        """Drop window history before `moment`: it never crosses a blackout."""
+        """Drop window history before `moment`, because history never crosses a blackout."""
         self._windows.drop_before(moment)
 
     def state(self, until: datetime) -> BuilderState:
-        """The state after all rows so far, without the events that are still open."""
+        """Return the state after all rows so far, without the events that are still open."""
         session = self._session
         return dataclasses.replace(
             self._state,
@@ -124,21 +126,21 @@ class RowBuilder:
             recent=tuple(self._recent),
         )
 
-    def row(self, stretch: RowInputs) -> FeatureRow:
-        """The next row."""
-        state, front, event = self._state, stretch.front, stretch.front.event
-        inputs, session, windows = stretch.inputs, self._session, self._windows
+    def row(self, row_inputs: RowInputs) -> FeatureRow:
+        """Build the next row."""
+        state, front, event = self._state, row_inputs.front, row_inputs.front.event
+        inputs, session, windows = row_inputs.inputs, self._session, self._windows
         # a quotient of seconds, not of microseconds: 41.163 s / 60 s rounds to 0.686, and existing models saw that
         length_seconds = (front.end_us - front.start_us) / _US
         start_ts = from_us(front.start_us)
         local = start_ts.astimezone(self._zone)
-        dwell = self._dwell(stretch)
-        windows.add(stretch.bucket_us, stretch.app_us)
+        dwell = self._dwell(row_inputs)
+        windows.add(row_inputs.bucket_us, row_inputs.app_us)
         switches_5m, switches_15m = windows.switches()
         # a bucket that holds only events without length has entropy and concentration 0 whatever came before
         entropy_5m, entropy_15m = windows.entropies() if front.app_us else (0.0, 0.0)
-        repeats = session.enter(stretch.bucket_us, event.window_title_hash)
-        session_start = stretch.bucket_us if session.start_us is None else session.start_us
+        repeats = session.enter(row_inputs.bucket_us, event.window_title_hash)
+        session_start = row_inputs.bucket_us if session.start_us is None else session.start_us
         last = self._recent[-1] if self._recent else (None, None, None)
         self._recent.append((inputs.keys_per_min, inputs.clicks_per_min, inputs.mouse_distance))
         return FeatureRow(
@@ -160,7 +162,7 @@ class RowBuilder:
             app_entropy_5m=entropy_5m,
             app_entropy_15m=entropy_15m,
             top2_app_concentration_15m=windows.top2_concentration() if front.app_us else 0.0,
-            idle_return_indicator=session_start == stretch.bucket_us,
+            idle_return_indicator=session_start == row_inputs.bucket_us,
             keys_per_min=inputs.keys_per_min,
             clicks_per_min=inputs.clicks_per_min,
             scroll_events_per_min=inputs.scroll_events_per_min,
@@ -170,7 +172,7 @@ class RowBuilder:
             active_seconds_any=inputs.active_seconds_any,
             max_idle_run_seconds=inputs.max_idle_run_seconds,
             event_density=inputs.event_density,
-            domain_category=stretch.domain,
+            domain_category=row_inputs.domain,
             window_title_bucket=int(event.window_title_hash, 16) % _TITLE_BUCKETS,
             title_repeat_count_session=repeats,
             keys_per_min_rolling_5=self._mean(0, 5),
@@ -183,7 +185,7 @@ class RowBuilder:
             app_switch_count_last_15m=switches_15m,
             hour_of_day=local.hour,
             day_of_week=local.weekday(),
-            session_length_so_far=round((stretch.bucket_us - session_start) / (60 * _US), 2),
+            session_length_so_far=round((row_inputs.bucket_us - session_start) / (60 * _US), 2),
             title_token_sketch=event.title_token_sketch,
             title_char3_sketch=event.title_char3_sketch,
             title_char_count=event.title_char_count,
@@ -196,23 +198,25 @@ class RowBuilder:
             covered_seconds=front.covered_us / _US,
             unknown_seconds=front.unknown_us / _US,
             locked_seconds=front.locked_us / _US,
-            attended_seconds=stretch.attended_us / _US,
-            audible_seconds=stretch.audible_us / _US,
+            attended_seconds=row_inputs.attended_us / _US,
+            audible_seconds=row_inputs.audible_us / _US,
             call_spans=front.calls,
             lock_spans=front.locks,
         )
 
-    def _dwell(self, stretch: RowInputs) -> int:
-        """Running time of the same dominant app. It counts this row's bucket; after a change, this row's own time."""
-        app = stretch.front.event.app_id
+    def _dwell(self, row_inputs: RowInputs) -> int:
+        """Return the running time of the same dominant app, which includes this bucket; after a change, this row's own
+        time.
+        """
+        app = row_inputs.front.event.app_id
         if app == self._dwell_app:
-            self._dwell_us += stretch.app_us.get(app, 0)
+            self._dwell_us += row_inputs.app_us.get(app, 0)
         else:
-            self._dwell_app, self._dwell_us = app, stretch.front.dominant_us
+            self._dwell_app, self._dwell_us = app, row_inputs.front.dominant_us
         return self._dwell_us
 
     def _mean(self, column: int, rows: int) -> float | None:
-        """Mean of the values present in the last rows (the newest included), 4 decimals."""
+        """Return the mean of the values present in the last rows (the newest included), 4 decimals."""
         recent = self._recent
         values = [recent[i][column] for i in range(max(0, len(recent) - rows), len(recent))]
         present = [value for value in values if value is not None]

@@ -1,8 +1,8 @@
-"""Events → spans with their true starts → disjoint pieces of time (contract, section 3).
+"""Event spans with true starts, and the disjoint intervals in which each event counts (contract, section 3).
 
-A *span* is an event as (start, end, rank, event) in microseconds; a *piece* is the part of it that was really in
-front. Sources clip an event to what was asked for but keep its id: the true start of an event that was open at the
-end of the last read is carried from there, because the later start wins where events overlap.
+A *span* is an event as (start, end, rank, event) in microseconds. An *interval* is the part of a span in which the
+event was in front. Sources clip an event to the requested time but keep its id. The true start of an event that was
+open at the end of the last read is carried over, because the later start wins where events overlap.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from taskclf_tray.core.types import AWEvent, AWTabEvent
 
 
 class TimedEvent(Protocol):
-    """What every event has."""
+    """The attributes that every event has."""
 
     @property
     def timestamp(self) -> datetime: ...
@@ -35,28 +35,28 @@ Key = tuple[int | str, ...]
 """Names an event across reads: its id, and what it says, so that sources without ids seldom collide."""
 OpenStarts = Mapping[Key, int]
 """True starts of the events that reached the end of the last read."""
-Span = tuple[int, int, int, E]
-Piece = tuple[int, int, E]
+EventSpan = tuple[int, int, int, E]
+EventInterval = tuple[int, int, E]
 
 
 def window_key(event: AWEvent) -> Key:
-    """Names a window event across reads."""
+    """Return the key that identifies a window event across reads."""
     return (event.event_id, event.app_id, event.window_title_hash)
 
 
 def tab_key(event: AWTabEvent) -> Key:
-    """Names a tab event across reads."""
+    """Return the key that identifies a tab event across reads."""
     return (event.event_id, event.domain_category, int(event.is_audible))
 
 
 def microseconds(event: TimedEvent) -> Interval:
-    """Start and end of an event as the source gave them; a negative duration is none."""
+    """Return start and end of an event as the source gave them; a negative duration counts as none."""
     start = to_us(event.timestamp)
     return start, start + max(0, round(event.duration_seconds * 1e6))
 
 
 def holes_of(skip: Iterable[tuple[datetime, datetime]]) -> list[Interval]:
-    """Blackouts as disjoint intervals in order."""
+    """Return blackouts as disjoint intervals in order."""
     return union((to_us(start), to_us(end)) for start, end in skip)
 
 
@@ -68,11 +68,19 @@ def resolve(
     holes: Sequence[Interval] = (),
     *,
     keep_past: bool = False,
-) -> list[Span[E]]:
-    """Spans with true starts, in order of start then key; copies and shorter readings of one event collapse.
+) -> list[EventSpan[E]]:
+    """Resolve spans with true starts, in order of start then key; duplicates and shorter readings of one event
+    collapse.
 
-    What ended at or before `read_from` is left out unless `keep_past`. An event that begins inside a hole (a
-    blackout) begins at the hole's end, unless it is known from before the hole.
+    An event that begins inside a hole (a blackout) begins at the hole's end, unless it is known from before the hole.
+
+    Args:
+        events: events in any order.
+        key_of: returns the key that identifies an event across reads.
+        opened: true starts of the events that reached the end of the last read.
+        read_from: events that ended by this moment are left out unless `keep_past`.
+        holes: blackouts, disjoint and in order.
+        keep_past: keep events that ended by `read_from`.
     """
     starts = dict(opened)
     found: dict[tuple[int, Key], tuple[int, E]] = {}
@@ -96,7 +104,7 @@ def resolve(
 
 
 def is_past(start: int, end: int, read_from: int | None) -> bool:
-    """Whether [start, end) holds nothing from `read_from` on; an event without length belongs to its own moment."""
+    """Whether [start, end) ends by `read_from`; an event without length belongs to its own moment."""
     return read_from is not None and (end < read_from or (end == read_from and start < end))
 
 
@@ -108,31 +116,33 @@ def _start_outside(start: int, known: int | None, holes: Sequence[Interval]) -> 
 
 
 def _hole_at(moment: int, holes: Sequence[Interval]) -> Interval | None:
-    """The hole that holds or ends at `moment`."""
+    """Return the hole that contains or ends at `moment`."""
     at = bisect_right(holes, moment, key=itemgetter(0)) - 1
     return holes[at] if at >= 0 and moment <= holes[at][1] else None
 
 
-def open_starts(spans: Iterable[Span[E]], key_of: Callable[[E], Key], until: int) -> dict[Key, int]:
-    """What the next read must know: the true starts of spans that reach `until`."""
+def open_starts(spans: Iterable[EventSpan[E]], key_of: Callable[[E], Key], until: int) -> dict[Key, int]:
+    """Return the true starts of spans that reach `until`, for the next read."""
     return {key_of(event): start for start, end, _, event in spans if start < until <= end}
 
 
-def front_pieces(
-    spans: Sequence[Span[E]], start: int, end: int, same: Callable[[E], Key], holes: Sequence[Interval] = ()
-) -> list[Piece[E]]:
-    """Disjoint pieces of [start, end) in order of time, outside the holes, with events without length in between.
+def foreground_intervals(
+    spans: Sequence[EventSpan[E]], start: int, end: int, same: Callable[[E], Key], holes: Sequence[Interval] = ()
+) -> list[EventInterval[E]]:
+    """Return disjoint intervals of [start, end) in order of time, outside the holes, with events without length in
+    between.
 
-    An event without length stands before a piece that starts at its moment and cuts in two the piece it falls
-    into: the earlier event resumes. `same` names an event without its id; equal ones of one moment collapse.
+    An event without length stands before an interval that starts at its moment, and cuts in two an interval that
+    contains it: the earlier event resumes. `same` identifies an event without its id; equal events of one moment
+    collapse.
     """
-    solid: list[Piece[E]] = [
+    solid: list[EventInterval[E]] = [
         (max(a, start), min(b, end), spans[i][3])
         for a, b, i in flatten([span[:3] for span in spans])
         if a < end and b > start
     ]
     if holes:
-        solid = [cut for piece in solid for cut in _outside(piece, holes)]
+        solid = [cut for interval in solid for cut in _outside(interval, holes)]
     moments: dict[tuple[int, Key], E] = {}
     for at, until, _, event in spans:
         if at == until and start <= at < end and not _inside(at, holes):
@@ -140,9 +150,9 @@ def front_pieces(
     return _interleave(solid, moments) if moments else solid
 
 
-def _outside(piece: Piece[E], holes: Sequence[Interval]) -> list[Piece[E]]:
-    start, end, event = piece
-    cuts: list[Piece[E]] = []
+def _outside(interval: EventInterval[E], holes: Sequence[Interval]) -> list[EventInterval[E]]:
+    start, end, event = interval
+    cuts: list[EventInterval[E]] = []
     at = bisect_right(holes, start, key=itemgetter(1))
     while at < len(holes) and holes[at][0] < end:
         if start < holes[at][0]:
@@ -159,9 +169,9 @@ def _inside(moment: int, holes: Sequence[Interval]) -> bool:
     return hole is not None and moment < hole[1]
 
 
-def _interleave(solid: Sequence[Piece[E]], moments: Mapping[tuple[int, Key], E]) -> list[Piece[E]]:
+def _interleave(solid: Sequence[EventInterval[E]], moments: Mapping[tuple[int, Key], E]) -> list[EventInterval[E]]:
     points = sorted(((at, event.event_id, key, event) for (at, key), event in moments.items()), key=itemgetter(0, 1, 2))
-    merged: list[Piece[E]] = []
+    merged: list[EventInterval[E]] = []
     k = 0
     for begin, end, event in solid:
         start = begin
@@ -177,14 +187,16 @@ def _interleave(solid: Sequence[Piece[E]], moments: Mapping[tuple[int, Key], E])
     return merged
 
 
-def by_bucket(pieces: Iterable[tuple[int, int, T]], step: int) -> dict[int, list[tuple[int, int, T]]]:
-    """Cut pieces at the borders of buckets of `step` microseconds: bucket start → its pieces, in the given order."""
+def by_bucket(intervals: Iterable[tuple[int, int, T]], step: int) -> dict[int, list[tuple[int, int, T]]]:
+    """Cut intervals at the borders of buckets of `step` microseconds; returns by bucket start its intervals, in their
+    order.
+    """
     buckets: dict[int, list[tuple[int, int, T]]] = {}
-    for start, end, what in pieces:
+    for start, end, event in intervals:
         bucket = start // step * step
         while True:
             border = bucket + step
-            buckets.setdefault(bucket, []).append((max(start, bucket), min(end, border), what))
+            buckets.setdefault(bucket, []).append((max(start, bucket), min(end, border), event))
             if end <= border:
                 break
             bucket = border

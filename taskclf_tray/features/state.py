@@ -1,4 +1,4 @@
-"""Everything the feature builder carries from one read to the next, and its JSON form."""
+"""The state of the feature builder between two reads, and its JSON form."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ InputTriple = tuple[float | None, float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class BuilderState:
-    """The feature builder between two reads; never changed in place, equal states build equal rows.
+    """The feature builder between two reads; immutable, and equal states build equal rows.
 
-    `until`: end of the processed time, None before the first event. `last_end_us`: end of the newest event seen,
-    for the session gap. `history`: apps of the buckets of the last 15 minutes. `recent`: input values of the last 15
-    rows. `titles`: rows of this session per title hash. `open_*`: true starts of events that reached `until`.
+    `until`: end of the processed time, None before the first event. `last_end_us`: end of the newest event seen, for
+    the session gap. `history`: apps of the buckets of the last 15 minutes. `recent`: input values of the last 15 rows.
+    `titles`: rows of this session per title hash. `open_*`: true starts of events that reached `until`.
     """
 
     user_id: str
@@ -61,9 +61,9 @@ class BuilderState:
         idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
         session_start: datetime | None = None,
     ) -> BuilderState:
-        """The state before any event; `session_start` continues a session that began earlier.
+        """Return the state before any event; `session_start` continues a session that began earlier.
 
-        Raises ValueError for an unknown zone and for buckets that do not divide the 5 minute window.
+        Raises ValueError for an unknown zone, and for buckets that do not divide the 5 minute window.
         """
         if bucket_seconds < 1 or _SHORT_WINDOW_SECONDS % bucket_seconds:
             raise ValueError(f"bucket_seconds must divide {_SHORT_WINDOW_SECONDS}, {bucket_seconds} does not")
@@ -72,7 +72,7 @@ class BuilderState:
         return cls(user_id, device_id, time_zone, bucket_seconds, idle_gap_seconds, session_start=start)
 
     def to_json(self) -> str:
-        """The state as one line of JSON; `from_json` gives back an equal state."""
+        """Return the state as one line of JSON; `from_json` restores an equal state."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name in ("until", "session_start"):
             fields[name] = None if fields[name] is None else to_us(fields[name])
@@ -82,9 +82,9 @@ class BuilderState:
 
     @classmethod
     def from_json(cls, text: str, *, time_zone: str | None = None) -> BuilderState:
-        """Reverse of `to_json`. Raises ValueError when the text is damaged or of another format.
+        """Reverse `to_json`. Raises ValueError when the text is damaged or of another format.
 
-        `time_zone`: the zone of the rows to come, in place of the saved one, which this computer may not know.
+        `time_zone`: the zone of the coming rows, in place of the saved one, which this computer may not know.
         """
         try:
             data = json.loads(text)

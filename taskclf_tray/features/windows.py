@@ -1,4 +1,7 @@
-"""Apps of the last 5 and 15 minutes: switches, entropy, concentration. Sums slide; a row costs its apps only."""
+"""App use of the last 5 and 15 minutes: switches, entropy, concentration.
+
+The sums slide, so a row costs only its apps.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ class _Sliding:
         self.totals: dict[str, int] = {}
 
     def add(self, start: int, apps: Mapping[str, int]) -> None:
-        """Enter the bucket at `start`; those that began more than the window before it leave."""
+        """Add the bucket at `start`; buckets that began more than the window before it leave."""
         self.drop_before(start - self.window_us)
         self.buckets.append((start, apps))
         for app, us in apps.items():
             self.totals[app] = self.totals.get(app, 0) + us
 
     def drop_before(self, moment: int) -> None:
-        """Forget the buckets that start before `moment`."""
+        """Drop the buckets that start before `moment`."""
         while self.buckets and self.buckets[0][0] < moment:
             for app, us in self.buckets.popleft()[1].items():
                 left = self.totals[app] - us
@@ -41,7 +44,7 @@ class _Sliding:
 
 
 class AppWindows:
-    """The windows `[bucket_start − 5 min, bucket_end)` and the same with 15 min, slid from bucket to bucket."""
+    """The windows `[bucket_start − 5 min, bucket_end)` and the same with 15 min, which slide from bucket to bucket."""
 
     def __init__(self, history: Iterable[BucketApps]) -> None:
         self._short, self._long = _Sliding(SHORT_US), _Sliding(LONG_US)
@@ -49,30 +52,30 @@ class AppWindows:
             self.add(start, apps)
 
     def add(self, start: int, apps: Mapping[str, int]) -> None:
-        """Slide on so that the windows end with the bucket at `start`."""
+        """Slide the windows so that they end with the bucket at `start`."""
         self._short.add(start, apps)
         self._long.add(start, apps)
 
     def drop_before(self, moment: int) -> None:
-        """Forget what lies before `moment` (history never crosses a blackout)."""
+        """Drop the history before `moment` (history never crosses a blackout)."""
         self._short.drop_before(moment)
         self._long.drop_before(moment)
 
     @property
     def history(self) -> tuple[BucketApps, ...]:
-        """What `AppWindows` needs to go on from here."""
+        """The buckets from which `AppWindows` can continue."""
         return tuple(self._long.buckets)
 
     def switches(self) -> tuple[int, int]:
-        """Distinct apps less one, over 5 and 15 minutes; never negative."""
+        """Return the number of distinct apps less one over 5 and 15 minutes; never negative."""
         return max(0, len(self._short.totals) - 1), max(0, len(self._long.totals) - 1)
 
     def entropies(self) -> tuple[float, float]:
-        """Shannon entropy (bits) of app time over 5 and 15 minutes, 4 decimals."""
+        """Return the Shannon entropy (bits) of app time over 5 and 15 minutes, 4 decimals."""
         return _entropy(self._short.totals), _entropy(self._long.totals)
 
     def top2_concentration(self) -> float:
-        """Share of the two most used apps over 15 minutes, 4 decimals; 0 without any time."""
+        """Return the fraction of time of the two most used apps over 15 minutes, 4 decimals; 0 without any time."""
         times = sorted(self._long.totals.values(), reverse=True)
         return round(sum(times[:2]) / sum(times), 4) if times else 0.0
 

@@ -1,7 +1,7 @@
-"""The batch driver: stages 2–9 over a whole table (contract, section 14).
+"""Batch inference: stages 2–9 over a whole table (contract, section 14).
 
-The table is encoded and predicted in chunks, so that the dense matrix never exists as a whole; what is kept of each
-row is eight probabilities and a few numbers.
+The table is encoded and predicted in chunks, so the dense matrix never exists as a whole; of each row only eight
+probabilities and a few numbers are kept.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Some rows in the terms of the pipeline."""
+    """Some rows in the form that the pipeline takes."""
 
     matrix: FloatArray
     users: Categorical
@@ -63,7 +63,7 @@ class _Part:
 
 
 class _Frame:
-    """A DataFrame or a dict of columns, read some rows at a time."""
+    """A DataFrame or a dict of columns, read chunk by chunk."""
 
     def __init__(self, encoder: Encoder, frame: Any) -> None:
         self._encoded: FrameEncoder = encoder.frame(frame)
@@ -85,7 +85,7 @@ class _Frame:
 
 
 class _Rows:
-    """A sequence of `FeatureRow`, sliced once for each chunk: it may make its rows when they are asked for."""
+    """A sequence of `FeatureRow`, sliced once per chunk, so it may build its rows lazily."""
 
     def __init__(self, encoder: Encoder, rows: Sequence[FeatureRow]) -> None:
         self._encoder, self._rows = encoder, rows
@@ -108,9 +108,10 @@ def _source(encoder: Encoder, features: Any) -> _Frame | _Rows:
 
 
 def schema_of(features: Any) -> str:
-    """The schema version that rows or a column `schema_version` name; the newest where none is named.
+    """Return the schema version in the rows or in a column `schema_version`; the newest without one.
 
-    Our rows hold every schema's columns and are marked with the one they were asked for. Raises ValueError for several.
+    Rows of this program hold every schema's columns and note the version they were built for. Raises ValueError for
+    several versions.
     """
     if hasattr(features, "keys"):
         if not has_column(features, _SCHEMA_COLUMN):
@@ -287,7 +288,7 @@ def run_batch(
 
 
 def _smoothed(config: PipelineConfig, decided: _Decided, order: IntArray, run_of: IntArray) -> IntArray:
-    """Stage 7 of the rows in this order."""
+    """Stage 7 for the rows in this order."""
     if config.transitions is None:
         return majority_codes(decided.raw[order], run_of, config.smooth_window)
     return hmm_codes(decided.core_probs[order], decided.is_rejected[order], run_of, config.transitions)

@@ -1,7 +1,6 @@
-"""What stage 5 answers where a calibrator gives no numbers: a NaN must never reach the record.
+"""Fallback of stage 5 for a calibrator that gives NaN, which must never reach the record.
 
-The calibrators of this program are checked when they are made. One of another program, given through the Python API,
-is not.
+The calibrators of this program are checked when they are made. A foreign one, given through the Python API, is not.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ FloatArray = npt.NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
-NO_NUMBERS: Final = (
+NOT_FINITE: Final = (
     "The calibrator gives no numbers for some minutes; these keep the model's own probabilities. "
     "Make the calibrators again, or choose another calibrator store."
 )
 
 
-def with_numbers(calibrated: FloatArray, raw: FloatArray, is_told: Event) -> FloatArray:
-    """(N, 8) `calibrated`, with the `raw` row where one of its numbers is not finite.
+def finite_or_raw(calibrated: FloatArray, raw: FloatArray, has_warned: Event) -> FloatArray:
+    """Replace each row of (N, 8) `calibrated` that is not finite by the `raw` row.
 
-    A raw row that is not finite either becomes eight equal probabilities. Logs a warning and sets `is_told`, unless it
-    is set already.
+    A raw row that is not finite either becomes eight equal probabilities. Logs a warning and sets `has_warned`, unless
+    it is set already.
     """
     if np.isfinite(calibrated).all():
         return calibrated
-    if not is_told.is_set():
-        is_told.set()
-        _log.warning("%s", NO_NUMBERS)
+    if not has_warned.is_set():
+        has_warned.set()
+        _log.warning("%s", NOT_FINITE)
     own = np.where(_has_numbers(raw), raw, 1 / raw.shape[1])
     return np.where(_has_numbers(calibrated), calibrated, own)
 

@@ -1,4 +1,4 @@
-"""Calibrator files and store directories (contract, section 6), read whole or refused with the reason."""
+"""Calibrator files and store folders (contract, section 6), read completely or refused with the reason."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def save_calibrator_store(store: CalibratorStore, path: Path) -> Path:
 
 
 def user_file(store_dir: Path, user_id: str) -> Path:
-    """Where a user's calibrator is. Raises CalibratorError for an id that is not a plain file name everywhere."""
+    """Return the path of a user's calibrator. Raises CalibratorError for an id that is not a portable file name."""
     if not _USER_ID.fullmatch(user_id) or user_id.endswith(".") or _DEVICE_NAMES.fullmatch(user_id):
         raise _damaged(f"{store_dir.name}/{STORE_FILE}", f"{describe(user_id)} cannot be a user id")
     return store_dir / USERS_DIR / f"{user_id}.json"
 
 
 def parse_calibrator(document: Mapping[str, Any], name: str = "calibrator") -> Calibrator:
-    """A calibrator from the keys of its file; `name` is the file's in errors. Raises CalibratorError."""
+    """Parse a calibrator from the keys of its file; `name` is the file's in errors. Raises CalibratorError."""
     kind = document.get("type")
     if kind == "identity":
         return IdentityCalibrator()

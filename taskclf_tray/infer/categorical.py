@@ -1,4 +1,4 @@
-"""A column of texts as numbers into a short list of distinct ones: what the batch path works on instead of strings."""
+"""A column of texts as codes into its distinct values, for the batch path."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CodeArray = npt.NDArray[np.int32]
 
 
 class Categorical(Sequence[Any]):
-    """N values kept as `codes` (N,) into `values`, the distinct ones, first seen first. Immutable.
+    """N values as `codes` (N,) into `values`, the distinct values in order of appearance. Immutable.
 
-    A slice keeps all of `values`, so codes of one column compare across its slices.
+    A slice keeps all of `values`, so codes compare across the slices of one column.
     """
 
     __slots__ = ("codes", "values")
@@ -25,7 +25,7 @@ class Categorical(Sequence[Any]):
 
     @classmethod
     def of(cls, column: Any) -> Categorical:
-        """From a pandas Series (through its own hash table), an array or any sequence of hashable values."""
+        """Build from a pandas Series (through its own hash table), an array or any sequence of hashable values."""
         if isinstance(column, Categorical):
             return column
         if hasattr(column, "factorize"):
@@ -37,7 +37,7 @@ class Categorical(Sequence[Any]):
 
     @classmethod
     def joined(cls, parts: Sequence[Categorical]) -> Categorical:
-        """The columns one below the other."""
+        """Concatenate columns."""
         numbers: dict[Any, int] = {}
         codes = [np.empty(0, dtype=np.int32)]
         for part in parts:
@@ -47,11 +47,11 @@ class Categorical(Sequence[Any]):
 
     @classmethod
     def repeated(cls, value: Any, count: int) -> Categorical:
-        """`count` times the same."""
+        """Repeat one value `count` times."""
         return cls(np.zeros(count, dtype=np.int32), (value,))
 
     def table(self, per_value: Iterable[Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """(N,) what stands in `per_value` (one for each of `values`) for each row."""
+        """Look up each row in `per_value`, which has one entry per distinct value; returns (N,)."""
         return np.array(list(per_value), dtype=dtype)[self.codes]
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
-"""Stages 2 and 3: feature rows or columns → the model's dense float64 matrix (contract, sections 2 and 5).
+"""Stages 2 and 3: feature rows or columns to the model's dense float64 matrix (contract, sections 2 and 5).
 
-Two ways in, the same bits out: a list of `FeatureRow` (live, one row at a time) and named columns (a DataFrame or a
-dict of arrays; pandas is used through its methods, never imported).
+A list of `FeatureRow` (live, one row at a time) and named columns (a DataFrame or a dict of arrays; pandas is used
+through its methods, never imported) give the same bits.
 """
 
 from __future__ import annotations
@@ -44,32 +44,32 @@ _EPOCH_WEEKDAY: Final = 3
 
 
 def texts_of(encoder: Any) -> Iterable[str]:
-    """The texts of a vocabulary: a list of them, or the classes of a LabelEncoder."""
+    """Return the texts of a vocabulary: a list, or the classes of a LabelEncoder."""
     classes = getattr(encoder, "classes_", encoder)
     texts: Iterable[str] = classes.tolist() if hasattr(classes, "tolist") else classes
     return texts
 
 
 class Vocabulary:
-    """One categorical column's codes: the index in the sorted list (contract, section 5)."""
+    """The codes of one categorical column: the index in the sorted list (contract, section 5)."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._codes = {value: float(code) for code, value in enumerate(sorted(set(values)))}
         self._other = self._codes.get(UNKNOWN_VALUE, UNSEEN_CODE)
 
     def code(self, value: Any) -> float:
-        """The value's code; for a value not listed the code of `__unknown__`, -1 when that is not listed either."""
+        """Return the code of a value; for an unknown value the code of `__unknown__`, else -1."""
         return self._codes.get(value, self._other)
 
     def codes(self, values: Sequence[Any]) -> FloatArray:
-        """(N,) the codes of many values."""
+        """Return (N,) codes of N values."""
         get, other = self._codes.get, self._other
         return np.fromiter((get(value, other) for value in values), dtype=np.float64, count=len(values))
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where a schema's columns lie in the matrix."""
+    """The positions of a schema's columns in the matrix."""
 
     columns: tuple[str, ...]
     place: dict[str, int]
@@ -90,9 +90,9 @@ def _layout_of(schema: FeatureSchema) -> _Layout:
 
 
 class Encoder:
-    """Encodes for one bundle: its schema's columns in model order, its vocabularies, its time basis.
+    """Encodes rows for one bundle: its schema's columns in model order, its vocabularies, its time basis.
 
-    Raises ModelIncompatibleError for a schema version nobody knows.
+    Raises ModelIncompatibleError for an unknown schema version.
     """
 
     def __init__(self, schema_version: str, cat_encoders: CatEncoders | None, time_basis: TimeBasis = "utc") -> None:
@@ -110,9 +110,9 @@ class Encoder:
         self._categories = [(self.place[name], attrgetter(name), v) for name, v in self.vocabularies.items()]
 
     def encode_rows(self, rows: Sequence[FeatureRow]) -> FloatArray:
-        """(N, F), F the schema's columns in model order; missing and non-finite numbers are 0.0.
+        """Encode rows to (N, F), F the schema's columns in model order; missing and non-finite numbers become 0.0.
 
-        Raises ValueError for a row whose time zone is not known (only where the time basis is local).
+        Raises ValueError for a row with an unknown time zone (only when the time basis is local).
         """
         return _impute(np.array([self._encode_row(row) for row in rows]).reshape(len(rows), len(self.columns)))
 
@@ -139,25 +139,25 @@ class Encoder:
         return local.hour, local.weekday()
 
     def encode_frame(self, frame: Any) -> FloatArray:
-        """(N, F) from named columns: `frame[name]` for every column of the schema, N values each.
+        """Encode named columns to (N, F): `frame[name]` for every column of the schema, N values each.
 
-        Hour and day are set from `bucket_start_ts` and `time_zone`; a frame without `time_zone` keeps its own in a
-        bundle of local time, since they can be computed from nothing else. Raises MissingColumnError, and
-        ValueError for a column that holds no numbers.
+        Hour and day follow from `bucket_start_ts` and `time_zone`. With the local time basis, a frame without
+        `time_zone` keeps its own, because they cannot be computed. Raises MissingColumnError, and ValueError for a
+        column without numbers.
         """
         encoded = self.frame(frame)
         return encoded.matrix(0, len(encoded))
 
     def frame(self, frame: Any) -> FrameEncoder:
-        """The same in parts: a `FrameEncoder`, which never holds the whole matrix."""
+        """Return a `FrameEncoder`, which encodes in parts and never holds the whole matrix."""
         return FrameEncoder(self, frame)
 
 
 class FrameEncoder:
-    """A frame on its way to the model, some rows at a time; texts are looked up once for each distinct value."""
+    """Encodes a frame part by part; each distinct text is looked up once."""
 
     def __init__(self, encoder: Encoder, frame: Any) -> None:
-        """Raises MissingColumnError."""
+        """Prepare the columns. Raises MissingColumnError."""
         self.columns = encoder.columns
         self.starts_us = starts_us(frame)
         self._time_basis = encoder.time_basis
@@ -176,7 +176,7 @@ class FrameEncoder:
         self._clock_places = [encoder.place[name] for name in clock]
 
     def _set_clock(self, frame: Any) -> tuple[str, ...]:
-        """The columns that come from `bucket_start_ts`, and the zones they need."""
+        """Return the columns computed from `bucket_start_ts`, and note the zones they need."""
         self._zones: Categorical | None = None
         if self._time_basis == "utc":
             return (_HOUR, _DAY)
@@ -189,7 +189,7 @@ class FrameEncoder:
         return len(self.starts_us)
 
     def matrix(self, start: int, stop: int) -> FloatArray:
-        """(stop − start, F) the rows [start, stop). Raises ValueError for a column that holds no numbers."""
+        """Encode the rows [start, stop) to (stop − start, F). Raises ValueError for a column without numbers."""
         stop = min(stop, len(self))
         matrix = np.empty((stop - start, len(self.columns)))
         for place, name, column in self._numbers:
@@ -207,7 +207,7 @@ class FrameEncoder:
 
 
 def _offsets_us(utc_us: IntArray, zones: Categorical) -> IntArray:
-    """(N,) what to add to UTC for local time, looked up once for each quarter of an hour and zone."""
+    """Return (N,) offsets of local time from UTC, looked up once per quarter of an hour and zone."""
     offsets = np.empty(len(utc_us), dtype=np.int64)
     for code in np.unique(zones.codes).tolist():
         rows = zones.codes == code
@@ -222,7 +222,7 @@ def _offset_us(utc_us: int, zone_name: str) -> int:
 
 
 def _impute(matrix: FloatArray) -> FloatArray:
-    """Missing and non-finite → 0.0, in place: training saw 0.0, so serving must, in every path."""
+    """Replace missing and non-finite values by 0.0 in place, as in training."""
     finite = np.isfinite(matrix)
     if not finite.all():
         matrix[~finite] = 0.0

@@ -1,16 +1,17 @@
-"""Evaluates a LightGBM multiclass model from its text file, with numpy alone.
+"""Evaluation of a LightGBM multiclass model from its text file, with numpy alone.
 
-The library is not asked, because a damaged model file ends or hangs the process that loads it, and because it costs
-the tray more memory than everything else together. A file is trusted after its SHA-256 matched the recorded one;
-without a recorded hash only its structure is checked (`Forest.verified` is False, and callers say so). Either way
-a file that passed can be evaluated for any row: no crash, no endless walk, finite probabilities.
+LightGBM itself is not used: a damaged model file ends or hangs the process that loads it, and the library takes more of
+the tray's memory than everything else together. A file is trusted once its SHA-256 matches the recorded one; without a
+recorded hash only its structure is checked (`Forest.verified` is False, and callers say so). Either way, evaluating a
+checked file ends for any row, without a crash, with finite probabilities.
 
-The law of parity: a row's probabilities are the same bits whether it is predicted alone or among others.
-One row: all questions of the forest are answered at once, which gives each node its next node; then all trees step
-down together. Many rows: tree by tree, the rows are parted at each node. Both end at the same leaves (only
-comparisons decide) and add the leaf values of a class in tree order from 0.0, so the sums are equal bit for bit.
+Law of parity: a row's probabilities are the same bits whether it is predicted alone or with others.
 
-What decides a node follows `Tree::NumericalDecision` and `Tree::CategoricalDecision` of LightGBM 4
+One row: all nodes of the forest are evaluated at once, which gives each node its next node; then all trees step down
+together. Many rows: tree by tree, the rows are split at each node. Both reach the same leaves (only comparisons decide)
+and add the leaf values of a class in tree order from 0.0, so the sums are equal bit for bit.
+
+Node decisions follow `Tree::NumericalDecision` and `Tree::CategoricalDecision` of LightGBM 4
 (include/LightGBM/tree.h) and the dense-row reader of its C API, which takes tiny values for zero.
 """
 
@@ -49,11 +50,11 @@ _MOST_CHUNK_VALUES = 2**21  # 16 MiB of float64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walk:
-    """The forest laid out for walking; F features, M nodes of which Q are numeric, C categorical, L leaves, T trees.
+    """The forest laid out for evaluation; F features, M nodes of which Q are numeric, C categorical, L leaves, T trees.
 
-    Numbers over the forest: numeric nodes 0…Q−1 in the order of the value they ask for, categorical nodes Q…M−1,
-    leaves M…M+L−1. A numeric node asks for a *column*: a feature under one treatment of missing values, so that
-    "value ≤ threshold goes left" is the whole question: −inf always goes left, NaN always right.
+    Numbers over the forest: numeric nodes 0…Q−1 in the order of their columns, categorical nodes Q…M−1, leaves M…M+L−1.
+    A numeric node tests a *column*: a feature under one treatment of missing values, so that "value ≤ threshold goes
+    left" is the whole decision: −inf always goes left, NaN always right.
     """
 
     num_class: int
@@ -84,7 +85,7 @@ class Walk:
                 value.setflags(write=False)
 
     def score_row(self, row: Floats) -> Floats:
-        """(F,) → (classes,) sums of leaf values."""
+        """Sum the leaf values of one row: (F,) → (classes,)."""
         node_count = len(self.right)
         following = np.empty(node_count + len(self.leaves), np.intp)
         following[node_count:] = self.leaves
@@ -99,7 +100,7 @@ class Walk:
         return sums
 
     def score_rows(self, rows: Floats) -> Floats:
-        """(N, F) → (N, classes) sums of leaf values; needs room for the rows once more for each treatment."""
+        """Sum the leaf values of many rows: (N, F) → (N, classes); takes the memory of the rows once per treatment."""
         features = np.ascontiguousarray(rows.T)
         columns, categories = self._columns(features), self._categories(features)
         scores = np.zeros((self.num_class, len(rows)))
@@ -122,7 +123,7 @@ class Walk:
             scores[rows] += self.leaf_value[leaf - len(self.right)]
 
     def _goes_left(self, row: Floats) -> NDArray[np.bool_]:
-        """(F,) → (M,) the answer of every node of the forest for one row."""
+        """Decide every node of the forest for one row: (F,) → (M,)."""
         numeric = len(self.column)
         left = np.empty(len(self.right), np.bool_)
         np.less_equal(self._columns(row).repeat(self.column_nodes), self.threshold, out=left[:numeric])
@@ -132,7 +133,7 @@ class Walk:
         return left
 
     def _rows_go_left(self, node: int, rows: Ints, columns: Floats, categories: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n,) the answers of one node for the given rows."""
+        """Decide one node for the given rows: (n,)."""
         numeric = len(self.column)
         if node < numeric:
             left: NDArray[np.bool_] = columns[self.column[node]].take(rows) <= self.threshold[node]
@@ -142,7 +143,7 @@ class Walk:
         return self._inside(mine, self.set_start[place], self.set_bits[place])
 
     def _columns(self, features: Floats) -> Floats:
-        """(F, …) → (treatments × F, …): each block is all features under one treatment of zero and missing."""
+        """Return (treatments × F, …): each block holds all features under one treatment of zero and missing values."""
         missing = np.isnan(features)
         absent = missing | (np.abs(features) <= ZERO_THRESHOLD)
         clean = np.where(absent, 0.0, features)
@@ -153,21 +154,21 @@ class Walk:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def _categories(self, features: Floats) -> NDArray[np.int64]:
-        """(F, …) → (categorical features, …) whole numbers; `_NO_CATEGORY` for NaN, below 0 and beyond 31 bits."""
+        """Return (categorical features, …) whole numbers; `_NO_CATEGORY` for NaN, below 0 and beyond 31 bits."""
         values = features.take(self.category_features, axis=0)
         return np.where((values > -1.0) & (values < _NO_CATEGORY), values, _NO_CATEGORY).astype(np.int64)
 
     def _inside(
         self, categories: NDArray[np.int64], start: Ints | np.intp, bits: NDArray[np.int64] | np.int64
     ) -> NDArray[np.bool_]:
-        """True where the category is in the set; one set for each category, or one for all."""
+        """Whether each category is in its set; one set per category, or one for all."""
         bit = np.minimum(categories, bits)
         inside: NDArray[np.bool_] = (self.words.take(start + (bit >> 5)) >> (bit & 31)) & 1 == 1
         return inside
 
 
 def lay_out(table: ForestTable) -> Walk:
-    """Number the nodes of a checked table for walking."""
+    """Number the nodes of a checked table for evaluation."""
     features, node_count = len(table.feature_names), len(table.feature)
     treatments, column = _columns_asked(table, features)
     order = np.lexsort((column, table.categorical))
@@ -206,7 +207,7 @@ def lay_out(table: ForestTable) -> Walk:
 
 
 def _columns_asked(table: ForestTable, features: int) -> tuple[tuple[tuple[int, bool], ...], Ints]:
-    """The treatments of missing values in use, and the column of every node (categorical ones: not meant)."""
+    """Return the treatments of missing values in use, and the column of every numeric node."""
     missing = table.decision >> 2
     default_left = (table.decision & DEFAULT_LEFT_BIT) > 0
     kind = np.where(missing == MISSING_NONE, 0, 2 * missing + default_left)
@@ -218,7 +219,7 @@ def _columns_asked(table: ForestTable, features: int) -> tuple[tuple[tuple[int, 
 
 
 def _roots(table: ForestTable, number: Ints) -> Ints:
-    """(T,) the first node of each tree, or its only leaf."""
+    """Return (T,) the first node of each tree, or its only leaf."""
     node_count, first_node, first_leaf = len(table.feature), table.node_start[:-1], table.leaf_start[:-1]
     has_nodes = np.diff(table.node_start) > 0
     roots: Ints = number[np.where(has_nodes, first_node, node_count + first_leaf)]
@@ -229,7 +230,7 @@ def _roots(table: ForestTable, number: Ints) -> Ints:
 class Forest:
     """A gradient-boosted multiclass model; immutable, safe to share between threads.
 
-    `sha256` is the file's hash in lower-case hex; `verified` says that it was compared with a recorded one.
+    `sha256` is the file's hash in lower-case hex; `verified` tells whether it was compared with a recorded one.
     """
 
     num_class: int
@@ -244,7 +245,7 @@ class Forest:
         """Read a model.txt.
 
         Raises:
-            ModelFormatError: unreadable, other than `sha256`, damaged, too large, or not a model we can evaluate.
+            ModelFormatError: the file is unreadable, differs from `sha256`, is damaged, too large, or not supported.
         """
         try:
             with open_regular(path) as file:
@@ -260,7 +261,7 @@ class Forest:
         """Build from the content of a model.txt; `sha256` is the recorded hash (hex) of its UTF-8 bytes.
 
         Raises:
-            ModelFormatError: other than `sha256`, damaged, too large, or not a model we can evaluate.
+            ModelFormatError: the content differs from `sha256`, is damaged, too large, or not supported.
         """
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         refuse_at_sight(data)  # else a converted file would only be called another one than was recorded
@@ -272,11 +273,11 @@ class Forest:
         return cls(table.num_class, table.feature_names, table.num_trees, found, sha256 is not None, lay_out(table))
 
     def predict(self, matrix: Floats) -> Floats:
-        """(N, F) feature values in the order of `feature_names` → (N, num_class) probabilities."""
+        """Predict (N, num_class) probabilities from (N, F) feature values in the order of `feature_names`."""
         return _softmax(self.predict_raw(matrix))
 
     def predict_raw(self, matrix: Floats) -> Floats:
-        """(N, F) → (N, num_class) sums of leaf values (logits), in LightGBM's order of addition.
+        """Return (N, num_class) sums of leaf values (logits) for (N, F) values, added in LightGBM's order.
 
         Raises:
             ValueError: the matrix does not have F columns.
@@ -300,9 +301,9 @@ def _chunks(rows: int, features: int) -> list[tuple[int, int]]:
 
 
 def _softmax(scores: Floats) -> Floats:
-    """exp(s − max s) / Σ, as LightGBM's `Common::Softmax`; the sum is written out in label order.
+    """Compute exp(s − max s) / Σ, as LightGBM's `Common::Softmax`; the sum runs in label order.
 
-    `exp` sees one contiguous array, since numpy may compute another last bit for a strided one.
+    `exp` sees one contiguous array, because numpy may compute another last bit for a strided one.
     """
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     total = powers[:, 0]

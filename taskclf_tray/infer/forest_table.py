@@ -1,7 +1,7 @@
-"""The trees of a model as flat arrays in file order, and the checks that make them safe to walk.
+"""The trees of a model as flat arrays in file order, and the checks that make their evaluation safe.
 
-A table that passed `check` cannot send a walk out of an array or round in a circle, and no row can turn it into
-infinity or NaN: every child lies behind its parent, every node and leaf has one parent, every leaf value is finite.
+In a table that passed `check`, every child lies behind its parent, every node and leaf has one parent, and every leaf
+value is finite. So an evaluation cannot leave an array, loop, or give infinity or NaN for any row.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ Ints = NDArray[np.intp]
 
 
 def damaged(what: str) -> ModelFormatError:
-    """The error for a file that LightGBM did not write like this."""
+    """Return the error for a file that LightGBM did not write like this."""
     return ModelFormatError(f"The model file is damaged: {what}.", "Restore it, or train or choose another model.")
 
 
 def unsupported(what: str) -> ModelFormatError:
-    """The error for a sound file that uses what the evaluator does not know."""
+    """Return the error for a sound file with a feature that the evaluator does not support."""
     return ModelFormatError(f"The model cannot be used: {what}.", "Train or choose a multiclass model without it.")
 
 
 def windows_line_ends() -> ModelFormatError:
-    """The error for a file that an editor or git rewrote; as it is, neither LightGBM nor we can read it."""
+    """Return the error for a file that an editor or git rewrote, which LightGBM cannot read either."""
     return ModelFormatError(
         f"The model file cannot be used: {WINDOWS_LINE_ENDS}.",
         "Copy it again without converting line ends (in git: `model.txt -text` in .gitattributes), "
@@ -49,8 +49,8 @@ class ForestTable:
     """All trees one after the other: T trees, M nodes, L leaves, S category sets of W words.
 
     `left` and `right` are as in the file: within the tree, ≥ 0 a node, < 0 the leaf `~child`. `decision` holds bit 0
-    categorical, bit 1 default left, bits 2–3 missing type (0 none, 1 zero, 2 NaN). The threshold of a categorical
-    node is the index of one of its tree's sets; a set is a bit string in words of 32 bits.
+    categorical, bit 1 default left, bits 2–3 missing type (0 none, 1 zero, 2 NaN). The threshold of a categorical node
+    is the index of one of its tree's sets; a set is a bit string in words of 32 bits.
     """
 
     num_class: int
@@ -74,23 +74,23 @@ class ForestTable:
 
     @property
     def tree_of_node(self) -> Ints:
-        """(M,) the tree each node belongs to."""
+        """(M,) the tree of each node."""
         return np.repeat(np.arange(self.num_trees), np.diff(self.node_start))
 
     @property
     def categorical(self) -> NDArray[np.bool_]:
-        """(M,) True where a node asks for membership in a set of categories."""
+        """(M,) True where a node tests membership in a set of categories."""
         return (self.decision & CATEGORICAL_BIT) > 0
 
     def numbered_children(self) -> tuple[Ints, Ints]:
-        """Left and right child of every node, numbered over the forest: nodes 0…M−1, then leaves M…M+L−1."""
+        """Return left and right child of every node, numbered over the forest: nodes 0…M−1, then leaves M…M+L−1."""
         tree = self.tree_of_node
         node_base, leaf_base = self.node_start[tree], len(self.feature) + self.leaf_start[tree]
         left, right = (np.where(c >= 0, node_base + c, leaf_base + ~c) for c in (self.left, self.right))
         return left, right
 
     def tree_depths(self) -> Ints:
-        """(T,) the number of questions on the longest way down each tree; 0 for a single leaf."""
+        """Return (T,) the number of nodes on the longest path of each tree; 0 for a single leaf."""
         left, right = self.numbered_children()
         tree, depths = self.tree_of_node, np.zeros(self.num_trees, np.intp)
         level, nodes = 0, self.node_start[:-1][np.diff(self.node_start) > 0]
@@ -103,7 +103,11 @@ class ForestTable:
 
 
 def check(table: ForestTable) -> None:
-    """Raise ModelFormatError, naming tree, node and field, unless every walk of the table ends at a finite leaf."""
+    """Check that every path of the table ends at a finite leaf.
+
+    Raises:
+        ModelFormatError: names tree, node and field.
+    """
     _check_numbers(table)
     _check_splits(table)
     _check_sets(table)

@@ -1,9 +1,9 @@
-"""Reads LightGBM's text model format (version v3 and v4) into a `ForestTable`.
+"""Reader of LightGBM's text model format (version v3 and v4) into a `ForestTable`.
 
-The format: header lines `key=value`, tree blocks that begin with `Tree=k`, the line `end of trees`; what follows
-(importances, parameters) does not change an answer and is not read. Everything before is read strictly: an unknown
-key, a wrong count or a character that belongs to no number is refused, since a file that was changed by accident
-must not become a different model. Limits keep a hostile file from taking the machine's time or memory.
+The format: header lines `key=value`, tree blocks that begin with `Tree=k`, the line `end of trees`. What follows
+(importances, parameters) changes no prediction and is not read. Everything before is read strictly: an unknown key, a
+wrong count or a stray character is refused, because a file that was changed by accident must not become a different
+model. Limits keep a hostile file from taking the machine's time or memory.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Header:
 
 @dataclass(slots=True)
 class _Columns:
-    """The numbers of all trees read so far, one list a field."""
+    """The numbers of all trees read so far, one list per field."""
 
     leaf_count: list[int] = field(default_factory=list)
     set_count: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class _Columns:
 
 
 def refuse_at_sight(data: bytes) -> None:
-    """Raise ModelFormatError for what needs no reading: a file too large, or rewritten with Windows line ends."""
+    """Raise ModelFormatError for a file that is too large, or was rewritten with Windows line ends."""
     if len(data) > MAX_BYTES:
         raise unsupported(TOO_LARGE)
     if has_windows_line_ends(data):
@@ -78,10 +78,10 @@ def refuse_at_sight(data: bytes) -> None:
 
 
 def read_table(data: bytes) -> ForestTable:
-    """Parse the file; counts and number forms are checked here, what the numbers mean in `forest_table.check`.
+    """Parse the file. Counts and number forms are checked here, the meaning of the numbers in `forest_table.check`.
 
     Raises:
-        ModelFormatError: damaged, too large, or a feature of LightGBM that the evaluator does not know.
+        ModelFormatError: the file is damaged, too large, or uses an unsupported feature of LightGBM.
     """
     refuse_at_sight(data)
     starts = _tree_starts(data)
@@ -94,7 +94,7 @@ def read_table(data: bytes) -> ForestTable:
 
 
 def _tree_starts(data: bytes) -> list[int]:
-    """Where each tree block begins, and where the last one ends."""
+    """Return the start of each tree block, and the end of the last one."""
     end = _END.search(data)
     if end is None:
         raise damaged(NO_END)
@@ -192,7 +192,7 @@ def _read_sets(values: Mapping[str, bytes], sets: int, where: str, columns: _Col
 
 
 def _check_unused(values: Mapping[str, bytes], leaves: int, where: str) -> None:
-    """Fields that no prediction needs must still be whole: a short one shows a damaged file."""
+    """Check that fields without use for a prediction are complete: a short one shows a damaged file."""
     for keys, expected in ((_UNUSED_NODE_KEYS, leaves - 1), (_UNUSED_LEAF_KEYS, leaves)):
         for key in keys:
             if leaves > 1 and key in values and values[key].count(b" ") != expected - 1:
@@ -256,7 +256,7 @@ def _ints(line: bytes, at_most: int, where: str) -> list[int]:
 
 
 def _tokens(line: bytes, alphabet: bytes, at_most: int, where: str) -> list[bytes]:
-    """The words of the line; the alphabet keeps out what Python reads and LightGBM never writes (1_0, nan)."""
+    """Split the line into words; the alphabet excludes what Python reads and LightGBM never writes (1_0, nan)."""
     if line.translate(None, alphabet):
         raise damaged(f"{where} holds a character that belongs to no number")
     if len(line) > _MAX_NUMBER_CHARS * (at_most + 1):
@@ -265,7 +265,7 @@ def _tokens(line: bytes, alphabet: bytes, at_most: int, where: str) -> list[byte
 
 
 def _quoted(raw: bytes) -> str:
-    """At most 40 characters of the file, printable, for an error message."""
+    """Quote at most 40 printable characters of the file for an error message."""
     return ascii(raw[:40].decode("utf-8", "replace"))
 
 

@@ -1,7 +1,7 @@
-"""Stage 7 over consecutive predictions of one user: which buckets smooth each other, and what is kept of those before.
+"""Stage 7 over consecutive predictions of one user, and the state that a smoother carries forward.
 
-A run is a stretch of contiguous buckets that were predicted under one smoother: a missing bucket ends it, and so does a
-change from the majority vote to `hmm`, back, or to other transitions. A reload that leaves them alone does not.
+A run is a sequence of contiguous buckets predicted under one smoother. A missing bucket ends it, and so does a change
+between the majority vote and `hmm`, or to other transitions. A reload that leaves them alone does not.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ TransitionsOf = Callable[[str], Transitions | None]
 
 
 def by_majority(_config_id: str) -> Transitions | None:
-    """Every bucket is smoothed by the majority vote."""
+    """Smooth every bucket by the majority vote."""
     return None
 
 
 def ahead_buckets(smooth_window: int, transitions: Transitions | None) -> int:
-    """How many later buckets a bucket's label waits for. Raises ValueError for an even window."""
+    """Return how many later buckets a bucket's label waits for. Raises ValueError for an even window."""
     half = check_window(smooth_window)
     return half if transitions is None else LAG_BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardState:
-    """All that later answers depend on of an `hmm` run up to `end`: what it says of the label of its last bucket."""
+    """The state of an `hmm` run at `end`: the distribution of the last bucket's label, on which all later labels
+    depend.
+    """
 
     end: datetime
     transitions: Transitions
-    shares: Distribution
+    distribution: Distribution
 
-    def shares_for(self, first: WindowPrediction, transitions: Transitions | None) -> Distribution | None:
-        """The shares, when the run goes on with this bucket."""
+    def distribution_for(self, first: WindowPrediction, transitions: Transitions | None) -> Distribution | None:
+        """Return the distribution if the run continues with this bucket."""
         goes_on = self.end == first.bucket_start_ts and self.transitions == transitions
-        return self.shares if goes_on else None
+        return self.distribution if goes_on else None
 
 
 def smoothed_labels(
@@ -51,9 +53,9 @@ def smoothed_labels(
     smooth_window: int,
     step: timedelta,
     transitions_of: TransitionsOf = by_majority,
-    past: ForwardState | None = None,
+    forward_state: ForwardState | None = None,
 ) -> list[str]:
-    """The smoothed label of each. `past`: of the buckets before the first, where `hmm` needs it."""
+    """Smooth the labels. `forward_state`: the state before the first bucket, for `hmm`."""
     labels: list[str] = []
     for run, transitions in _runs(predictions, step, transitions_of):
         if transitions is None:
@@ -63,29 +65,29 @@ def smoothed_labels(
                 [_emission(prediction) for prediction in run],
                 [prediction.is_rejected for prediction in run],
                 transitions,
-                None if past is None else past.shares_for(run[0], transitions),
+                None if forward_state is None else forward_state.distribution_for(run[0], transitions),
             )
             labels += [LABELS_AND_MIXED[code] for code in codes]
     return labels
 
 
-def past_after(
+def forward_state_after(
     predictions: Sequence[WindowPrediction],
     *,
     step: timedelta,
     transitions_of: TransitionsOf,
-    past: ForwardState | None = None,
+    forward_state: ForwardState | None = None,
 ) -> ForwardState | None:
-    """The past of what follows these; `past` is theirs. None where the majority votes."""
+    """Return the state after these predictions, from the state before them; None for the majority vote."""
     for run, transitions in _runs(predictions, step, transitions_of):
-        shares = None if past is None else past.shares_for(run[0], transitions)
-        past = None
+        distribution = None if forward_state is None else forward_state.distribution_for(run[0], transitions)
+        forward_state = None
         if transitions is not None:
             for prediction in run:
-                shares = forward(shares, _emission(prediction), transitions)
-            assert shares is not None
-            past = ForwardState(run[-1].bucket_start_ts + step, transitions, shares)
-    return past
+                distribution = forward(distribution, _emission(prediction), transitions)
+            assert distribution is not None
+            forward_state = ForwardState(run[-1].bucket_start_ts + step, transitions, distribution)
+    return forward_state
 
 
 def _emission(prediction: WindowPrediction) -> Sequence[float]:

@@ -2,11 +2,11 @@
 
 Fixed-lag smoothing (B. D. O. Anderson & J. B. Moore, “Optimal Filtering”, 1979, chapter 7; the forward and backward
 sums are those of L. R. Rabiner, “A tutorial on hidden Markov models”, Proc. IEEE 77(2), 1989, section III). A bucket's
-emission is its eight calibrated probabilities (one-hot where the idle rule decided); a rejected bucket says nothing,
-so its emission is uniform, and it shows a label only where its neighbours alone are sure of one (`SURE`).
+emission is its eight calibrated probabilities (one-hot where the idle rule decided). A rejected bucket has no evidence,
+so its emission is uniform, and it gets a label only when its neighbours alone are certain of one (`SURE`).
 
-Every sum runs over the labels in their order, written out, and sums of plain floats and of arrays are made of the same
-operations in the same order: the functions for one run and for a table give the same bits.
+Every sum runs over the labels in their order. Plain floats and arrays go through the same operations in the same order,
+so the functions for one run and for a table give the same bits.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _ONES: Final[Distribution] = (1.0,) * LABEL_COUNT
 
 
 def forward(before: Distribution | None, emission: Sequence[float], transitions: Transitions) -> Distribution:
-    """What a bucket and all before it in its run say of its label.
+    """Return the distribution of a bucket's label given it and all earlier buckets of its run.
 
-    `before`: the same of the bucket before, None at the start of a run, where every label is as likely.
+    `before`: the distribution of the previous bucket; None at the start of a run, where all labels are equally likely.
     """
     if before is None:
         scores = list(emission)
@@ -59,7 +59,7 @@ def forward(before: Distribution | None, emission: Sequence[float], transitions:
 
 
 def _backward(after: Sequence[float], emission: Sequence[float], transitions: Transitions) -> Sequence[float]:
-    """How well each label of a bucket explains the ones after it, from how well the next one's explain theirs."""
+    """Return how well each label of a bucket explains the later ones, from the same of the next bucket."""
     a, b, c, d, e, f, g, h = (s * x for s, x in zip(emission, after, strict=True))
     return [
         a * p + b * q + c * r + d * t + e * u + f * v + g * w + h * x for p, q, r, t, u, v, w, x in transitions.rows
@@ -72,9 +72,16 @@ def hmm_run(
     transitions: Transitions,
     before: Distribution | None = None,
 ) -> list[int]:
-    """The label numbers (8 is `Mixed/Unknown`) of one run of contiguous buckets, or of its end.
+    """Smooth one run of contiguous buckets, or the end of one.
 
-    `emissions`: uniform where rejected. `before`: `forward` of the bucket before the first, None where the run begins.
+    Args:
+        emissions: N distributions, uniform where rejected.
+        is_rejected: N flags.
+        transitions: the transition probabilities.
+        before: `forward` of the bucket before the first; None at the start of the run.
+
+    Returns:
+        N label numbers; 8 is `Mixed/Unknown`.
     """
     codes = []
     for i, emission in enumerate(emissions):
@@ -95,11 +102,18 @@ def hmm_codes(
     run_of: IntArray,
     transitions: Transitions,
 ) -> IntArray:
-    """`hmm_run` over a table, never across a change of run: (N,) label numbers, 8 for `Mixed/Unknown`.
+    """Smooth a table as `hmm_run` does, never across a change of run.
 
-    `probs`: (N, 8) calibrated, one-hot where the idle rule decided (`Decisions.core_probs`); `is_rejected`: (N,);
-    `run_of`: (N,) non-decreasing numbers of contiguous runs. O(N) time: 10 µs a row, nearly all of it the forward
-    sums, which have to be made one after the other.
+    Takes O(N) time: 10 µs per row, most of it for the forward sums, which are sequential.
+
+    Args:
+        probs: (N, 8) calibrated, one-hot where the idle rule decided (`Decisions.core_probs`).
+        is_rejected: (N,) flags.
+        run_of: (N,) non-decreasing numbers of contiguous runs.
+        transitions: the transition probabilities.
+
+    Returns:
+        (N,) label numbers; 8 is `Mixed/Unknown`.
     """
     n = len(probs)
     if n == 0:
@@ -116,34 +130,34 @@ def hmm_codes(
 
 
 def _forward_all(emissions: FloatArray, run_of: IntArray, transitions: Transitions) -> list[FloatArray]:
-    """`forward` of every row: eight columns of (N,)."""
-    shares = np.empty_like(emissions)
+    """Compute `forward` of every row: eight columns of (N,)."""
+    forwards = np.empty_like(emissions)
     firsts = np.diff(run_of, prepend=run_of[0] - 1) != 0
     before: Distribution | None = None
     for start in range(0, len(emissions), _CHUNK):
         part = slice(start, start + _CHUNK)
-        told = []
+        part_forwards = []
         for emission, is_first in zip(emissions[part].tolist(), firsts[part].tolist(), strict=True):
             before = forward(None if is_first else before, emission, transitions)
-            told.append(before)
-        shares[part] = told
-    return [shares[:, i] for i in range(LABEL_COUNT)]
+            part_forwards.append(before)
+        forwards[part] = part_forwards
+    return [forwards[:, i] for i in range(LABEL_COUNT)]
 
 
 def _backward_all(emissions: FloatArray, run_of: IntArray, transitions: Transitions) -> list[FloatArray]:
-    """How well each label of a row explains the next five of its run: eight columns of (N,)."""
+    """Compute how well each label of a row explains the next five rows of its run: eight columns of (N,)."""
     n = len(emissions)
     after = np.ones((LABEL_COUNT, n))
     for ahead in range(LAG_BUCKETS, 0, -1):
         here = np.flatnonzero(run_of[ahead:] == run_of[: n - ahead]) if n > ahead else np.zeros(0, dtype=np.int64)
-        told = [emissions[here + ahead, j] * after[j, here] for j in range(LABEL_COUNT)]
+        explained = [emissions[here + ahead, j] * after[j, here] for j in range(LABEL_COUNT)]
         for i, row in enumerate(transitions.rows):
-            after[i, here] = _total([x * share for x, share in zip(told, row, strict=True)])
+            after[i, here] = _total([x * share for x, share in zip(explained, row, strict=True)])
     return list(after)
 
 
 def _total(parts: Sequence[FloatArray]) -> FloatArray:
-    """The sum of columns from left to right."""
+    """Sum columns from left to right."""
     total = parts[0]
     for part in parts[1:]:
         total = total + part

@@ -1,6 +1,7 @@
-"""Stages 2–9, the only implementation: batch, the online loop and the tray drive these functions (contract, section 1).
+"""Stages 2–9 in their only implementation, for batch, the online loop and the tray (contract, section 1).
 
-`decide_*` does what needs one bucket alone (encode … reject), `finish` what needs its neighbours (smooth, taxonomy).
+`decide_*` covers the stages of one bucket alone (encode … reject), `finish` those that need its neighbours (smooth,
+taxonomy).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
-from taskclf_tray.infer.calibration_fallback import with_numbers
+from taskclf_tray.infer.calibration_fallback import finite_or_raw
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
 from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
@@ -44,20 +45,32 @@ _NO_THRESHOLDS: Final[Mapping[str, float]] = {}
 
 
 class Model(Protocol):
-    """What predicts: our `Forest` or a `lightgbm.Booster`."""
+    """The protocol of models: `Forest` or `lightgbm.Booster`."""
 
     def predict(self, data: Any, /) -> Any:
-        """(N, F) features in model order → (N, 8) probabilities."""
+        """Predict (N, 8) probabilities from (N, F) features in model order."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PipelineConfig:
-    """Everything stages 2–9 need besides rows; built whole and swapped whole on a hot reload.
+    """Everything that stages 2–9 need besides rows; built and replaced as a whole.
 
-    `cat_encoders`: column → list of texts or LabelEncoder. Of `calibrator` and `calibrator_store` the store wins.
-    `reject_threshold` None rejects nothing; a user's own comes first. `transitions` None smooths by the majority of
-    `smooth_window` buckets, else the hidden Markov model does. `config_id` names this very combination.
+    Attributes:
+        model: a `Forest` or a `lightgbm.Booster`.
+        schema_version: the feature schema of the model.
+        time_basis: whether hour and weekday are local time or UTC in the model.
+        cat_encoders: by column, a list of texts or a LabelEncoder.
+        calibrator: calibrates all users when there is no store.
+        calibrator_store: takes precedence over `calibrator`.
+        reject_threshold: from 0 to 1; None rejects nothing.
+        per_user_reject_thresholds: by user id; takes precedence over `reject_threshold`.
+        taxonomy: maps core labels to the person's buckets.
+        smooth_window: window of the majority vote, an odd number of buckets.
+        transitions: smooth with a hidden Markov model instead of the majority vote.
+        bucket_seconds: length of a bucket in seconds.
+        model_version: identifies the model.
+        config_id: identifies this combination.
     """
 
     model: Model
@@ -74,8 +87,8 @@ class PipelineConfig:
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS
     model_version: str = ""
     config_id: str = ""
-    is_told: Event = field(init=False, repr=False, default_factory=Event)
-    """Set once the log has said that the calibrator gives no numbers."""
+    has_warned: Event = field(init=False, repr=False, default_factory=Event)
+    """Set once the log has a warning that the calibrator gives no numbers."""
     encoder: Encoder = field(init=False, repr=False)
     resolver: TaxonomyResolver | None = field(init=False, repr=False)
 
@@ -95,9 +108,9 @@ class PipelineConfig:
         smoother: SmootherChoice = DEFAULT_SMOOTHER,
         bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     ) -> PipelineConfig:
-        """From what `infer.resolve` found (a `ResolvedInferenceConfig`).
+        """Build from the result of `infer.resolve` (a `ResolvedInferenceConfig`).
 
-        `smoother` decides how labels are smoothed; the transitions are those that the policy holds.
+        `smoother` selects the smoother; the transitions are those of the policy.
         """
         transitions = chosen_transitions(smoother, getattr(resolved, "transitions", None))
         return cls(
@@ -118,7 +131,7 @@ class PipelineConfig:
         )
 
     def threshold_for(self, user_id: str) -> float | None:
-        """The user's own reject threshold, else the global one."""
+        """Return the user's own reject threshold, else the global one."""
         return (self.per_user_reject_thresholds or _NO_THRESHOLDS).get(user_id, self.reject_threshold)
 
     @property
@@ -130,7 +143,7 @@ class PipelineConfig:
 def make_config_id(
     config_digest: str, taxonomy: TaxonomyConfig | None, smooth_window: int, transitions: Transitions | None = None
 ) -> str:
-    """16 hex digits that name a combination of model, calibrators, thresholds, taxonomy and smoother."""
+    """Return 16 hex digits that identify a combination of model, calibrators, thresholds, taxonomy and smoother."""
     parts: list[Any] = [config_digest, None if taxonomy is None else taxonomy.digest, smooth_window]
     if transitions is not None:
         parts += ["hmm", transitions.to_lists()]
@@ -139,7 +152,7 @@ def make_config_id(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
-    """Stages 4–6 of N buckets as arrays; the fields are `WindowPrediction`'s."""
+    """Stages 4–6 of N buckets as arrays, with the field names of `WindowPrediction`."""
 
     core_probs: FloatArray
     model_probs: FloatArray
@@ -148,7 +161,7 @@ class Decisions:
     is_rejected: BoolArray
 
     def raw_labels(self) -> list[str]:
-        """N labels before smoothing."""
+        """Return N labels before smoothing."""
         codes = np.where(self.is_rejected, len(LABEL_SET_V1), self.label_ids)
         return [LABELS_AND_MIXED[code] for code in codes.tolist()]
 
@@ -156,9 +169,9 @@ class Decisions:
 def decide_matrix(
     config: PipelineConfig, matrix: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
 ) -> Decisions:
-    """Stages 4–6 for N encoded rows; `decided_by` None: the model decides all.
+    """Run stages 4–6 on N encoded rows; without `decided_by` the model decides all.
 
-    Raises ValueError when the model does not answer with eight probabilities a row.
+    Raises ValueError when the model does not return eight probabilities per row.
     """
     return decide_raw(config, predict_matrix(config.model, matrix), user_ids, decided_by)
 
@@ -166,7 +179,7 @@ def decide_matrix(
 def decide_raw(
     config: PipelineConfig, raw_probs: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
 ) -> Decisions:
-    """Stages 5 and 6 for (N, 8) raw probabilities: calibrate, reject, and let the idle rule and `no_window` decide."""
+    """Run stages 5 and 6 on (N, 8) raw probabilities: calibrate, reject, and apply the idle rule and `no_window`."""
     model_probs = _calibrate(config, raw_probs, user_ids)
     label_ids, confidences = model_probs.argmax(axis=1), model_probs.max(axis=1)
     is_rejected = _rejected(config, confidences, user_ids)
@@ -182,7 +195,7 @@ def decide_raw(
 
 
 def predict_matrix(model: Model, matrix: FloatArray) -> FloatArray:
-    """Stage 4: (N, F) → (N, 8), C order. Raises ValueError when the model answers another shape."""
+    """Run stage 4: (N, F) → (N, 8), C order. Raises ValueError when the model returns another shape."""
     if len(matrix) == 0:
         return np.empty((0, len(LABEL_SET_V1)))
     raw = np.ascontiguousarray(_answers(model, matrix), dtype=np.float64)
@@ -201,12 +214,12 @@ def _calibrate(config: PipelineConfig, raw: FloatArray, user_ids: Sequence[str])
     if len(raw) == 0:
         return raw
     if config.calibrator_store is not None:
-        return with_numbers(config.calibrator_store.calibrate_batch(raw, user_ids), raw, config.is_told)
-    return raw if config.calibrator is None else with_numbers(config.calibrator.calibrate(raw), raw, config.is_told)
+        return finite_or_raw(config.calibrator_store.calibrate_batch(raw, user_ids), raw, config.has_warned)
+    return raw if config.calibrator is None else finite_or_raw(config.calibrator.calibrate(raw), raw, config.has_warned)
 
 
 def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequence[str]) -> BoolArray:
-    """Strictly below the threshold; NaN stands for "no threshold", below which nothing is."""
+    """Whether each confidence is strictly below its threshold; NaN means no threshold."""
     if config.per_user_reject_thresholds:
         users = Categorical.of(user_ids)
         limits = (config.threshold_for(user) for user in users.values)
@@ -216,7 +229,7 @@ def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequenc
 
 
 def decide_rows(config: PipelineConfig, rows: Sequence[FeatureRow]) -> list[WindowPrediction]:
-    """Stages 2–6 of each row; the smoothed and mapped label are those the bucket would have alone."""
+    """Run stages 2–6 on each row; the smoothed and mapped labels are those of the bucket alone."""
     if not rows:
         return []
     user_ids = [row.user_id for row in rows]
@@ -269,7 +282,7 @@ def _prediction(
 def map_label(
     resolver: TaxonomyResolver | None, smoothed: str, raw: str, core_probs: Sequence[float]
 ) -> tuple[str, dict[str, float]]:
-    """Stage 8 for one bucket; without a taxonomy the smoothed label, and the core labels' own probabilities."""
+    """Run stage 8 for one bucket; without a taxonomy return the smoothed label and the core probabilities."""
     if resolver is None:
         return smoothed, dict(zip(LABEL_SET_V1, core_probs, strict=True))
     result = resolver.resolve_smoothed(smoothed, raw, core_probs)
@@ -279,10 +292,10 @@ def map_label(
 def redecide(
     prediction: WindowPrediction, decided_by: DecidedBy, resolver: TaxonomyResolver | None = None
 ) -> WindowPrediction:
-    """The prediction as if `decided_by` had been so from the start; the model is not asked again.
+    """Return the prediction with another `decided_by`, without running the model.
 
-    `resolver`: of the taxonomy in force when the bucket was predicted. Smoothed and mapped label are provisional, as
-    from `decide_rows`: run `finish` over the bucket and its neighbours.
+    `resolver`: the taxonomy with which the bucket was predicted. Smoothed and mapped label are provisional, as from
+    `decide_rows`: run `finish` over the bucket and its neighbours.
     """
     if decided_by == prediction.decided_by:
         return prediction
@@ -310,7 +323,7 @@ def redecide(
 
 
 def context_buckets(smooth_window: int) -> int:
-    """How many buckets the majority vote looks at before a bucket, and after it."""
+    """Return how many buckets the majority vote uses before a bucket, and after it."""
     return check_window(smooth_window)
 
 
@@ -321,21 +334,28 @@ def finish(
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     resolver_of: ResolverOf,
     transitions_of: TransitionsOf = by_majority,
-    past: ForwardState | None = None,
+    forward_state: ForwardState | None = None,
 ) -> list[WindowPrediction]:
-    """Stages 7–9 over consecutive predictions of one user in order of time.
+    """Run stages 7–9 over consecutive predictions of one user in order of time.
 
-    A missing bucket is a gap: smoothing never crosses it. `resolver_of` gives the taxonomy of a config id (None
-    when there was none) and `transitions_of` how it smoothed, so a bucket is smoothed and mapped as when it was
-    predicted. The answer of a bucket depends on the `ahead_buckets` after it and, by majority, on as many before it
-    (`context_buckets`); by `hmm` on its whole run so far, which is `past` where the run began before these.
+    A missing bucket is a gap, which smoothing never crosses. A bucket's label depends on the `ahead_buckets` after it.
+    By the majority vote it depends on as many before it (`context_buckets`), by `hmm` on its whole run so far.
+
+    Args:
+        predictions: in order of time.
+        smooth_window: window of the majority vote, an odd number of buckets.
+        bucket_seconds: length of a bucket in seconds.
+        resolver_of: returns the taxonomy of a config id, None without one, so that each bucket is mapped as it was
+            predicted.
+        transitions_of: returns the transitions of a config id, likewise.
+        forward_state: the state of the run before these predictions, for `hmm`.
     """
     labels = smoothed_labels(
         predictions,
         smooth_window=smooth_window,
         step=timedelta(seconds=bucket_seconds),
         transitions_of=transitions_of,
-        past=past,
+        forward_state=forward_state,
     )
     return [
         _finished(prediction, label, resolver_of(prediction.config_id))

@@ -15,7 +15,7 @@ from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.encode import CatEncoders
-from taskclf_tray.infer.forward_state import ForwardState, past_after
+from taskclf_tray.infer.forward_state import ForwardState, forward_state_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
@@ -37,7 +37,7 @@ class _UserState:
     settled: int = 0
     """How many at the head of `tail` are in `segments` already; they stay as context."""
     segments: list[Segment] = field(default_factory=list)
-    past: ForwardState | None = None
+    forward_state: ForwardState | None = None
     """What `hmm` needs of the buckets before `tail`."""
 
 
@@ -129,7 +129,7 @@ class OnlinePredictor:
         if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
             raise ValueError("a bucket must come after the newest one of its user")
         before = state.tail
-        state.tail = self._finish([*before, *decide_rows(self.config, [row])], state.past)
+        state.tail = self._finish([*before, *decide_rows(self.config, [row])], state.forward_state)
         for old, new in zip(before, state.tail, strict=False):
             if new != old:
                 self._note_revision(new)
@@ -152,7 +152,7 @@ class OnlinePredictor:
             answer += merge_short_segments(segments, self.config.bucket_seconds)
         return answer
 
-    def _finish(self, tail: list[WindowPrediction], past: ForwardState | None) -> list[WindowPrediction]:
+    def _finish(self, tail: list[WindowPrediction], forward_state: ForwardState | None) -> list[WindowPrediction]:
         """Smooth the newest buckets with their neighbours; settled buckets are context and keep their prediction."""
         fresh = finish(
             tail,
@@ -160,20 +160,22 @@ class OnlinePredictor:
             bucket_seconds=self.config.bucket_seconds,
             resolver_of=lambda _config_id: self.config.resolver,
             transitions_of=self._transitions_of,
-            past=past,
+            forward_state=forward_state,
         )
         open_from = max(0, len(tail) - 1 - self._ahead)
         return [*tail[:open_from], *fresh[open_from:]]
 
     def _settle(self, state: _UserState) -> None:
-        """Move buckets whose window is complete into the segments; keep as many as later windows look at."""
+        """Move buckets with a complete window into the segments; keep as many as later windows need."""
         complete = max(state.settled, len(state.tail) - self._ahead)
         self._extend(state.segments, state.tail[state.settled : complete])
         if len(state.segments) > MAX_SEGMENTS_PER_USER:
             del state.segments[0]
         surplus = max(0, len(state.tail) - self._behind - self._ahead - 1)
         dropped = state.tail[:surplus]
-        state.past = past_after(dropped, step=self._step, transitions_of=self._transitions_of, past=state.past)
+        state.forward_state = forward_state_after(
+            dropped, step=self._step, transitions_of=self._transitions_of, forward_state=state.forward_state
+        )
         state.tail = state.tail[surplus:]
         state.settled = complete - surplus
 
@@ -181,7 +183,7 @@ class OnlinePredictor:
         return self.config.transitions
 
     def _extend(self, segments: list[Segment], predictions: Sequence[WindowPrediction]) -> None:
-        """Continue segments (before hysteresis) by predictions."""
+        """Extend segments (before hysteresis) by predictions."""
         added = segmentize(
             [p.bucket_start_ts for p in predictions],
             [p.smoothed_label_name for p in predictions],
@@ -202,7 +204,7 @@ class OnlinePredictor:
 
 
 def _version_of(model: Model, metadata: Any) -> str:
-    """What tells this model from every other: the SHA-256 of its text."""
+    """Return the identity of the model: the SHA-256 of its text."""
     known = getattr(model, "sha256", None) or getattr(metadata, "sha256", None)
     if known is None and hasattr(model, "model_to_string"):
         known = hashlib.sha256(str(model.model_to_string()).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The person's own categories for the eight core labels, as `configs/user_taxonomy.yaml` describes them."""
+"""The person's categories for the eight core labels, in the form of `configs/user_taxonomy.yaml`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _core_labels(labels: list[str]) -> list[str]:
 
 
 def _version(value: object) -> object:
-    """`version: 1.0` is a number in YAML and `"1.0"` a text: both mean the same."""
+    """Normalise `version`: `1.0` is a number in YAML and `"1.0"` a text, with the same meaning."""
     is_known = not isinstance(value, bool) and isinstance(value, str | int | float) and str(value) in ("1", "1.0")
     return "1.0" if is_known else value
 
@@ -49,7 +49,7 @@ _EmptyIsNone = BeforeValidator(lambda value: {} if value is None else value)
 
 
 class _Part(FileModel):
-    """A part of the taxonomy; a misspelt key would be ignored without a word, so it is refused."""
+    """A section of the taxonomy, which refuses misspelt keys instead of ignoring them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +61,7 @@ class _Part(FileModel):
 
 
 class TaxonomyBucket(_Part):
-    """One of the person's buckets and the core labels it holds. Raises TaxonomyError for wrong values."""
+    """One of the person's buckets and its core labels. Raises TaxonomyError for wrong values."""
 
     name: _NotBlank = about("The name of the category.", expected="a text that is not blank")
     description: str = about("What the category is for.", expected="a text", default="")
@@ -77,7 +77,7 @@ class TaxonomyBucket(_Part):
 
 
 class TaxonomyDisplay(_Part):
-    """How views show labels; no effect on what is computed."""
+    """How views show labels; without effect on predictions."""
 
     show_core_labels: Flag = about(expected=_TRUTH, default=False)
     default_view: str = about(expected="a text", default="mapped")
@@ -85,7 +85,7 @@ class TaxonomyDisplay(_Part):
 
 
 class TaxonomyReject(_Part):
-    """What a minute is called that the model is not sure of, and whether reports count it."""
+    """The name of rejected minutes, and whether reports count them."""
 
     mixed_label_name: _NotBlank = about(
         "What minutes are called that the model is not sure of.",
@@ -96,7 +96,7 @@ class TaxonomyReject(_Part):
 
 
 class TaxonomyAdvanced(_Part):
-    """How probabilities of core labels become those of buckets. Raises TaxonomyError for wrong values."""
+    """How the probabilities of buckets follow from those of core labels. Raises TaxonomyError for wrong values."""
 
     probability_aggregation: Literal["sum", "max"] = about(
         "The probability of a category: the sum of its labels' (sum) or the highest of them (max).",

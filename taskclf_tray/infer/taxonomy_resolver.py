@@ -1,4 +1,4 @@
-"""Stage 8: from core labels to the person's own buckets (contract, section 8)."""
+"""Stage 8: core labels to the person's own buckets (contract, section 8)."""
 
 from __future__ import annotations
 
@@ -95,20 +95,23 @@ class TaxonomyResolver:
         return [self.resolve(int(label), probs, is_rejected=bad) for label, probs, bad in lines]
 
     def resolve_smoothed(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> TaxonomyResult:
-        """One smoothed bucket (contract, section 8): `core_probs` are the eight calibrated probabilities.
+        """Map one smoothed bucket (contract, section 8).
 
-        `raw_label` is the label before smoothing (`Mixed/Unknown` when rejected).
+        Args:
+            smoothed_label: the label after smoothing.
+            raw_label: the label before smoothing, `Mixed/Unknown` when rejected.
+            core_probs: eight calibrated probabilities in label order.
         """
         probs = self._aggregate_row(core_probs)
         mapped_probs = dict(zip(self.bucket_names, probs, strict=True))
         return TaxonomyResult(self._label(smoothed_label, raw_label, probs), mapped_probs)
 
     def label(self, smoothed_label: str, raw_label: str, core_probs: Sequence[float]) -> str:
-        """The mapped label alone, as `resolve` gives it."""
+        """Return the mapped label of `resolve_smoothed` alone."""
         return self._label(smoothed_label, raw_label, self._aggregate_row(core_probs))
 
     def certain_label(self, smoothed_label: str, raw_label: str, confidence: float) -> str | None:
-        """The mapped label where it follows without the probabilities, as for most minutes; None where it does not.
+        """Return the mapped label if it follows without the probabilities, as for most minutes, else None.
 
         A core label with more than half of the probability puts its only bucket before all others, unless labels are
         reweighted, aggregated by their maximum, or in several buckets.
@@ -124,7 +127,7 @@ class TaxonomyResolver:
 
     @property
     def rules(self) -> tuple[object, ...]:
-        """All that decides to which bucket, by its place in the file, a minute is mapped; names and colours do not."""
+        """Everything that selects the bucket, by its place in the file, for a minute; names and colours do not."""
         config = self.config
         return (self._members, self._weights, config.probability_aggregation, config.min_confidence_for_mapping)
 
@@ -142,25 +145,30 @@ class TaxonomyResolver:
         """Reweight, renormalise, aggregate, renormalise; sums run in label order, then in file order."""
         weighted = [float(p) * w for p, w in zip(core_probs, self._weights, strict=True)]
         total = _total(weighted)
-        shares = [p / total for p in weighted]
+        normalised = [p / total for p in weighted]
         if self._is_sum:
-            grouped = [_total([shares[i] for i in members]) for members in self._members]
+            grouped = [_total([normalised[i] for i in members]) for members in self._members]
         else:
-            grouped = [max(shares[i] for i in members) for members in self._members]
+            grouped = [max(normalised[i] for i in members) for members in self._members]
         total = _total(grouped)
         return [p / total for p in grouped]
 
     def resolve_smoothed_batch(
         self, smoothed_labels: Sequence[str], raw_labels: Sequence[str], core_probs: FloatArray
     ) -> tuple[list[str], FloatArray]:
-        """Many buckets at once, bit for bit as `resolve_smoothed`.
+        """Map N smoothed buckets, bit for bit as `resolve_smoothed`.
 
-        `core_probs`: (N, 8). Returns the N mapped labels and the (N, buckets) mapped probabilities, columns in the
-        order of `bucket_names`.
+        Args:
+            smoothed_labels: N labels after smoothing.
+            raw_labels: N labels before smoothing.
+            core_probs: (N, 8) calibrated probabilities.
+
+        Returns:
+            N mapped labels, and (N, buckets) mapped probabilities in the order of `bucket_names`.
         """
         smoothed, raw = (
-            np.array([LABELS_AND_MIXED.index(label) for label in coded.values], dtype=np.int64)[coded.codes]
-            for coded in (Categorical.of(smoothed_labels), Categorical.of(raw_labels))
+            np.array([LABELS_AND_MIXED.index(label) for label in column.values], dtype=np.int64)[column.codes]
+            for column in (Categorical.of(smoothed_labels), Categorical.of(raw_labels))
         )
         chosen, probs = self.resolve_codes(smoothed, raw, core_probs)
         return self.label_names[chosen].tolist(), probs
@@ -168,8 +176,9 @@ class TaxonomyResolver:
     def resolve_codes(
         self, smoothed: npt.NDArray[np.int64], raw: npt.NDArray[np.int64], core_probs: FloatArray
     ) -> tuple[npt.NDArray[np.int64], FloatArray]:
-        """`resolve_smoothed_batch` with (N,) label numbers (8 is `Mixed/Unknown`); the first answer is N indices into
-        `label_names`."""
+        """Map (N,) label numbers (8 is `Mixed/Unknown`) as `resolve_smoothed_batch`; returns (N,) indices into
+        `label_names`.
+        """
         probs = self._aggregate(core_probs)
         mixed = len(self.bucket_names)
         chosen = probs.argmax(axis=1)
@@ -188,17 +197,17 @@ class TaxonomyResolver:
     def _aggregate(self, core_probs: FloatArray) -> FloatArray:
         weighted = [core_probs[:, i] * w for i, w in enumerate(self._weights)]
         total = _total(weighted)
-        shares = [p / total for p in weighted]
+        normalised = [p / total for p in weighted]
         if self._is_sum:
-            grouped = [_total([shares[i] for i in members]) for members in self._members]
+            grouped = [_total([normalised[i] for i in members]) for members in self._members]
         else:
-            grouped = [np.max([shares[i] for i in members], axis=0) for members in self._members]
+            grouped = [np.max([normalised[i] for i in members], axis=0) for members in self._members]
         total = _total(grouped)
         return np.stack([p / total for p in grouped], axis=1)
 
 
 def _total(parts: Iterable[Any]) -> Any:
-    """The sum of numbers or columns from left to right. (`sum` compensates floats since Python 3.12: other bits.)"""
+    """Sum numbers or columns from left to right. (`sum` compensates floats since Python 3.12: other bits.)"""
     rest = iter(parts)
     total = next(rest)
     for part in rest:

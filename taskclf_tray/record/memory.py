@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
-from taskclf_tray.infer.forward_state import ForwardState, past_after
+from taskclf_tray.infer.forward_state import ForwardState, forward_state_after
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
@@ -116,4 +116,6 @@ class PastMemory:
                 self._kept = past, self._database.buckets.last_change()
 
     def _after(self, predictions: Sequence[WindowPrediction], past: ForwardState | None) -> ForwardState | None:
-        return past_after(predictions, step=self._step, transitions_of=self._transitions_of, past=past)
+        return forward_state_after(
+            predictions, step=self._step, transitions_of=self._transitions_of, forward_state=past
+        )

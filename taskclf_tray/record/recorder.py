@@ -350,7 +350,7 @@ class Recorder:
             bucket_seconds=self._config.bucket_seconds,
             resolver_of=self._resolver_of,
             transitions_of=self._transitions_of,
-            past=past,
+            forward_state=past,
         )
         finished = predictions[len(context) :]
         return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]

@@ -97,7 +97,7 @@ class HistoryRewriter:
             bucket_seconds=config.bucket_seconds,
             resolver_of=self._resolver_of,
             transitions_of=self._transitions_of,
-            past=past,
+            forward_state=past,
         )
         self._past.move(past, finished[: max(0, len(known) - reach)])
         kept = max(0, len(before) - ahead)

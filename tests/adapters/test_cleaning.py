@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.cleaning import clip, fill_gaps, join_pieces, remove_excluded
+from taskclf_tray.adapters.cleaning import clip, fill_gaps, join_parts, remove_excluded
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import ConfigError
@@ -31,11 +31,11 @@ def spans(events: list[RawEvent]) -> list[tuple[float, float, str]]:
 
 def test_pieces_of_one_event_are_joined_and_copies_collapse() -> None:
     pieces = [event(10, 5, number=1), event(0, 10.001, number=1), event(0, 10.001, number=2), event(10, 5, number=2)]
-    assert spans(join_pieces(pieces)) == [(0, 15, "Code")]
+    assert spans(join_parts(pieces)) == [(0, 15, "Code")]
 
 
 def test_one_id_with_other_data_or_another_time_is_another_event() -> None:
-    assert len(join_pieces([event(0, 5, "a"), event(5, 5, "b"), event(20, 5, "b")])) == 3
+    assert len(join_parts([event(0, 5, "a"), event(5, 5, "b"), event(20, 5, "b")])) == 3
 
 
 def test_clip() -> None:

@@ -18,7 +18,7 @@ from taskclf_tray.adapters import activitywatch, aw_http, aw_listing
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.cleaning import join_pieces
+from taskclf_tray.adapters.cleaning import join_parts
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent, parse_raw
 from taskclf_tray.core.errors import AWProtocolError, AWTimeoutError
@@ -148,7 +148,7 @@ def comparisons() -> type[Compared]:
 def test_many_events_of_one_moment_are_not_compared_each_with_all(comparisons: type[Compared]) -> None:
     events = [RawEvent(10**15, 10**6, Compared(app="a", title=f"t{n}"), n) for n in range(3000)]
     twins = [RawEvent(10**15, 10**6, Compared(app="a", title=f"t{n}"), n + 10_000) for n in range(3000)]
-    assert len(join_pieces([*events, *twins])) == 3000
+    assert len(join_parts([*events, *twins])) == 3000
     assert comparisons.times < 4 * 3000
 
 
@@ -157,7 +157,7 @@ def test_many_events_that_differ_in_numbers_are_not_compared_each_with_all(
     data: Callable[[int], dict[str, Any]], comparisons: type[Compared]
 ) -> None:
     events = [RawEvent(10**15, 10**6, Compared(data(n % 3000)), n) for n in range(6000)]
-    assert len(join_pieces(events)) == 3000
+    assert len(join_parts(events)) == 3000
     assert comparisons.times < 4 * 3000
 
 
@@ -166,7 +166,7 @@ def test_events_whose_data_are_nested_deeply_are_joined() -> None:
     for _ in range(900):
         nested = {"a": nested}
     events = [parse_raw({"id": n, "timestamp": "2026-03-02T08:00:00Z", "duration": 9, "data": nested}) for n in (1, 2)]
-    assert len(join_pieces([event for event in events if event is not None])) == 1
+    assert len(join_parts([event for event in events if event is not None])) == 1
 
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, SMOOTHER_CHOICES, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, past_after, smoothed_labels
+from taskclf_tray.infer.forward_state import (
+    ForwardState,
+    TransitionsOf,
+    ahead_buckets,
+    forward_state_after,
+    smoothed_labels,
+)
 from taskclf_tray.infer.hmm import LAG_BUCKETS, MIXED_CODE, UNIFORM, forward, hmm_codes, hmm_run
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, make_config_id
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -140,7 +146,7 @@ def test_no_rows() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     assert len(hmm_codes(np.empty((0, 8)), nothing.astype(np.bool_), nothing, STICKY)) == 0
     assert smoothed_labels([], smooth_window=3, step=MINUTE) == []
-    assert past_after([], step=MINUTE, transitions_of=lambda _: STICKY) is None
+    assert forward_state_after([], step=MINUTE, transitions_of=lambda _: STICKY) is None
 
 
 # -- over predictions ---------------------------------------------------------------------------------------------
@@ -154,7 +160,7 @@ def decided(letters_: str, config_id: str = "c1", **changes: Any) -> list[Window
 def labels_of(
     predictions: list[WindowPrediction], transitions_of: TransitionsOf, past: ForwardState | None = None
 ) -> str:
-    done = finish(predictions, resolver_of=lambda _: None, transitions_of=transitions_of, past=past)
+    done = finish(predictions, resolver_of=lambda _: None, transitions_of=transitions_of, forward_state=past)
     return "".join("?" if p.smoothed_label_name == MIXED_UNKNOWN else p.smoothed_label_name[0] for p in done)
 
 
@@ -182,16 +188,19 @@ def test_the_past_stands_for_the_buckets_before() -> None:
     predictions = decided("MMBBbBbbM.BBMbBBBmMMM")
     whole = labels_of(predictions, by_hmm)
     for cut in range(len(predictions) + 1):
-        past = past_after(predictions[:cut], step=MINUTE, transitions_of=by_hmm)
+        past = forward_state_after(predictions[:cut], step=MINUTE, transitions_of=by_hmm)
         assert labels_of(predictions[cut:], by_hmm, past) == whole[cut:]
         for middle in range(cut):
-            first = past_after(predictions[:middle], step=MINUTE, transitions_of=by_hmm)
-            assert past_after(predictions[middle:cut], step=MINUTE, transitions_of=by_hmm, past=first) == past
-    assert past_after(predictions, step=MINUTE, transitions_of=lambda _: None) is None
+            first = forward_state_after(predictions[:middle], step=MINUTE, transitions_of=by_hmm)
+            assert (
+                forward_state_after(predictions[middle:cut], step=MINUTE, transitions_of=by_hmm, forward_state=first)
+                == past
+            )
+    assert forward_state_after(predictions, step=MINUTE, transitions_of=lambda _: None) is None
 
 
 def test_a_past_of_other_transitions_or_another_time_is_none() -> None:
-    past = past_after(decided("BBBB"), step=MINUTE, transitions_of=by_hmm)
+    past = forward_state_after(decided("BBBB"), step=MINUTE, transitions_of=by_hmm)
     assert past is not None
     later = decided("....bB", "c2")
     assert labels_of(later, by_hmm, past) == "BB"

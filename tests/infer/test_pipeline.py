@@ -15,7 +15,7 @@ import pytest
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.calibration import CalibratorStore, IdentityCalibrator, TemperatureCalibrator
-from taskclf_tray.infer.calibration_fallback import NO_NUMBERS
+from taskclf_tray.infer.calibration_fallback import NOT_FINITE
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
 from taskclf_tray.infer.pipeline import (
     PipelineConfig,
@@ -287,4 +287,4 @@ def test_a_calibrator_without_numbers_leaves_the_models_own(
         assert decided.core_probs[:2].tolist() == raw[:2].tolist()
         assert decided.core_probs[2].tolist() == [0.125] * 8
         assert decided.is_rejected.tolist() == [False, False, True]
-    assert [record.message for record in caplog.records] == [NO_NUMBERS]
+    assert [record.message for record in caplog.records] == [NOT_FINITE]
