@@ -15,7 +15,6 @@ from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switched, update_asking
-from taskclf_tray.labels.queue_file import export_queue, import_into, read_queue_file, write_queue_file
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.requests import AskOutcome
 
@@ -162,6 +161,9 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
 
 def handle_export(options: argparse.Namespace) -> int:
     """Write or print every entry there ever was."""
+    # brings pydantic, 130 ms, which `labels now` has no use for
+    from taskclf_tray.labels.queue_file import export_queue, write_queue_file
+
     with opened(options, read_only=True) as record, record.database.reading():
         requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
     if options.out is None:
@@ -177,6 +179,8 @@ def handle_export(options: argparse.Namespace) -> int:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Merge a list into the queue."""
+    from taskclf_tray.labels.queue_file import import_into, read_queue_file  # as above
+
     with opened(options) as record:
         requests = read_queue_file(options.file)
         own = [request for request in requests if request.user_id == record.user_id]

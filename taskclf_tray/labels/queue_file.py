@@ -10,20 +10,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import uuid4
+
+from pydantic import BaseModel, BeforeValidator, model_validator
 
 from taskclf_tray.core.atomic import json_text, write_text_atomic
 from taskclf_tray.core.atomic import replace as replace_file
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.person_files import Share, about, checked, misplaced, where
 from taskclf_tray.core.regular_files import open_regular
-from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, parse_json_list, read_bounded
+from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_list, read_bounded
 from taskclf_tray.core.time import as_utc, local_date, parse_time, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.request import LabelRequest, to_record
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+from taskclf_tray.store.requests import RequestRecord
 
 STORE_SUFFIX: Final = ".sqlite3"
 LIST_SUFFIX: Final = ".json"
@@ -31,8 +34,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 _SQLITE: Final = b"SQLite format 3\x00"
 MAX_FILE_BYTES: Final = 20_000_000
 MAX_TEXT_CHARS: Final = 200
-_REASONS: Final = ("low_confidence", "drift", "audit")
-_STATUSES: Final = ("pending", "labeled", "skipped")
 _YEARS: Final = range(1971, 2200)
 _LABELS: Final = frozenset({*LABEL_SET_V1, MIXED_UNKNOWN})
 
@@ -100,64 +101,55 @@ def entry_of(request: LabelRequest) -> dict[str, Any]:
     }
 
 
-def _request(value: Any) -> LabelRequest:
-    if not isinstance(value, dict):
-        raise ValueError(f"it is {describe(value)} instead of an object {{…}}")
-    start, end = _time(value, "bucket_start_ts"), _time(value, "bucket_end_ts")
-    if start >= end:
-        raise ValueError("bucket_end_ts must lie after bucket_start_ts")
-    return LabelRequest(
-        _text(value, "request_id"),
-        _text(value, "user_id"),
-        start,
-        end,
-        cast(RequestReason, _one_of(value, "reason", _REASONS)),
-        _confidence(value.get("confidence")),
-        _label(value.get("predicted_label")),
-        _time(value, "created_at"),
-        cast(RequestStatus, _one_of(value, "status", _STATUSES)),
-    )
-
-
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT_CHARS or not value.isprintable():
-        raise ValueError(f"{key} must be a text of 1 to {MAX_TEXT_CHARS} characters, not {describe(value)}")
-    return value
-
-
-def _time(entry: Mapping[str, Any], key: str) -> datetime:
-    value = entry.get(key)
+def _moment(value: Any) -> datetime:
     try:
         moment = parse_time(value if isinstance(value, str) else "")
     except (ValueError, OverflowError):
-        raise ValueError(f"{key} must be a time in ISO 8601, not {describe(value)}") from None
+        raise ValueError from None
     if moment.year not in _YEARS:
-        raise ValueError(f"{key} must lie between {_YEARS[0]} and {_YEARS[-1]}, not in {moment.year}")
+        raise ValueError(f"lies in the year {moment.year}")
     return moment
 
 
-def _one_of(entry: Mapping[str, Any], key: str, allowed: tuple[str, ...]) -> str:
-    value = entry.get(key)
-    if value not in allowed:
-        raise ValueError(f"{key} must be one of {', '.join(allowed)}, not {describe(value)}")
-    return str(value)
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= MAX_TEXT_CHARS and text.isprintable()
 
 
-def _confidence(value: Any) -> float | None:
-    if value is None:
-        return None
-    if not is_number(value) or not 0 <= value <= 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {describe(value)}")
-    return float(value)
+_Name = Annotated[str, where(_is_name)]
+_Moment = Annotated[datetime, BeforeValidator(_moment)]
+_NAME: Final = f"a text of 1 to {MAX_TEXT_CHARS} characters"
+_TIME: Final = f"a time in ISO 8601 between {_YEARS[0]} and {_YEARS[-1]}"
 
 
-def _label(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or value not in _LABELS:
-        raise ValueError(f"predicted_label must be one of the eight labels, not {describe(value)}")
-    return value
+class _Entry(BaseModel):
+    """What an entry of the list must hold; other keys are left to whom they belong."""
+
+    request_id: _Name = about(expected=_NAME)
+    user_id: _Name = about(expected=_NAME)
+    bucket_start_ts: _Moment = about(expected=_TIME)
+    bucket_end_ts: _Moment = about(expected=f"{_TIME}, after bucket_start_ts")
+    reason: Literal["low_confidence", "drift", "audit"] = about(expected="low_confidence, drift or audit")
+    confidence: Share | None = about(expected="a number from 0 to 1, or null", default=None)
+    predicted_label: Annotated[str, where(_LABELS.__contains__)] | None = about(
+        expected="one of the eight labels, or null", default=None
+    )
+    created_at: _Moment = about(expected=_TIME)
+    status: Literal["pending", "labeled", "skipped"] = about(expected="pending, labeled or skipped")
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> Self:
+        if self.bucket_start_ts >= self.bucket_end_ts:
+            raise misplaced(("bucket_end_ts",), "is not after bucket_start_ts")
+        return self
+
+
+def _request(value: Any) -> LabelRequest:
+    if not isinstance(value, dict):
+        raise ValueError(f"it is {describe(value)} instead of an object {{…}}")
+    entry, mistakes = checked(_Entry, value)
+    if entry is None:
+        raise ValueError(str(mistakes[0]))
+    return LabelRequest(**dict(entry))
 
 
 # -- into the store -------------------------------------------------------------------------------------------
