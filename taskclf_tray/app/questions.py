@@ -19,7 +19,7 @@ from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel
 from taskclf_tray.labels.asking_state import AskingState, load_asking, update_asking
 from taskclf_tray.labels.blocks import Block
-from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, values_later_in_day
+from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Candidate, Moment, scores_later_in_day
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import Button, Notice
 from taskclf_tray.record.live_label import LiveLabel
@@ -101,7 +101,7 @@ class AskFacts:
             cap_halvings=state.cap_halvings,
             label_counts=counts,
             gaps_asked_today=sum(ask.request_id in gaps for ask in todays),
-            later_values=values_later_in_day(map(candidate_of, queued), moment, counts),
+            later_scores=scores_later_in_day(map(candidate_of, queued), moment, counts),
         )
 
     def app_of(self, start_us: int, end_us: int) -> str | None:

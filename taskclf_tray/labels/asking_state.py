@@ -1,6 +1,7 @@
-"""Whether and when the person wants to be asked: a small value in the database that every process may change.
+"""The asking state: whether and when the person wants to be asked, a small value in the database shared by all
+processes.
 
-A person who does not answer is asked less: the day's number of questions shrinks, and grows again.
+When the person leaves questions unanswered, the daily number of questions shrinks; it grows again with answers.
 """
 
 from __future__ import annotations
@@ -34,9 +35,15 @@ _REACTED: Final = frozenset({"answered", "skipped"})
 
 @dataclass(frozen=True, slots=True)
 class AskingState:
-    """`snoozed_until`: Snooze 1 hour; `quiet_until`: Not again today. `cap_halvings`, `reviewed_at`: the back-off.
+    """The person's choices and the back-off.
 
-    `first_day`: the first local day with this program, on which nobody is asked.
+    Attributes:
+        is_on: whether asking is on.
+        snoozed_until: end of “Snooze 1 hour”.
+        quiet_until: end of “Not again today”.
+        cap_halvings: how often the daily cap is halved.
+        reviewed_at: time of the last review of the back-off.
+        first_day: first local day with this program, without questions.
     """
 
     is_on: bool = True
@@ -47,12 +54,12 @@ class AskingState:
     first_day: date | None = None
 
     def is_silent(self, now: datetime) -> bool:
-        """Whether the person has asked for silence right now."""
+        """Whether the person asked for silence at this moment."""
         return not self.is_on or any(end is not None and now < end for end in (self.snoozed_until, self.quiet_until))
 
 
 def switched(state: AskingState, mode: AskingMode, at: datetime, zone_name: str) -> AskingState:
-    """The state after the person has switched to a mode at this moment; `on` ends every silence."""
+    """Return the state after the person switched the mode at this moment; `on` ends every silence."""
     match mode:
         case "on":
             return dataclasses.replace(state, is_on=True, snoozed_until=None, quiet_until=None)
@@ -65,14 +72,14 @@ def switched(state: AskingState, mode: AskingMode, at: datetime, zone_name: str)
 
 
 def load_asking(database: Database, user_id: str) -> AskingState:
-    """The state; the default where none was ever set. Raises StoreError."""
+    """Load the state; the default when it was never set. Raises StoreError."""
     with database.reading():
         saved = database.state.get(_name(user_id))
     return AskingState() if saved is None else _parsed(saved)
 
 
 def update_asking(database: Database, user_id: str, change: Callable[[AskingState], AskingState]) -> AskingState:
-    """Read, change and write in one transaction; the new state. Raises StoreError."""
+    """Load, change and store the state in one transaction; returns the new state. Raises StoreError."""
     with database.transaction():
         saved = database.state.get(_name(user_id))
         before = AskingState() if saved is None else _parsed(saved)
@@ -104,7 +111,7 @@ def _parsed(saved: str) -> AskingState:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """What a review found. `is_changed`: the day's cap is another one now, which the person is told."""
+    """The result of a review. `is_changed`: the daily cap has changed, which the person is told."""
 
     cap_halvings: int
     reviewed_at: datetime
@@ -112,19 +119,24 @@ class Backoff:
 
 
 def effective_cap(asks_per_day: int, cap_halvings: int) -> int:
-    """The day's cap after the halvings: 4, 2, 1; never below 1 but for a person who wants none."""
+    """Return the daily cap after the halvings: 4, 2, 1; never below 1 unless the person wants no questions."""
     return 0 if asks_per_day <= 0 else max(1, asks_per_day >> cap_halvings)
 
 
 def review_backoff(
     asks: Sequence[AskRecord], now: datetime, *, cap_halvings: int, reviewed_at: datetime | None, asks_per_day: int
 ) -> Backoff:
-    """Halve the cap when fewer than a third of the questions were answered, take a halving back at one half or more.
+    """Halve the daily cap after few answers, or take one halving back after many.
 
-    `asks`: those since `reviewed_at`. A review is held once a week, over everything asked since the one before: with a
-    cap of 1 and five working days a week never has the six questions it takes, and the cap could not grow again. While
-    there are fewer the review waits. None: the first week begins now; so does one whose beginning lies in the future,
-    which the clock being set back has made.
+    Fewer than a third answered halves the cap; a half or more takes a halving back. A review happens once a week, over
+    all questions since the last one, and waits for at least six: with a cap of 1, a working week alone never has six.
+
+    Args:
+        asks: the asks since `reviewed_at`.
+        now: the present.
+        cap_halvings: current halvings.
+        reviewed_at: the last review. None, or a future time after the clock was put back: the first week begins now.
+        asks_per_day: the person's daily cap.
     """
     if reviewed_at is None or reviewed_at > now:
         return Backoff(cap_halvings, now)

@@ -1,7 +1,7 @@
-"""Blocks: contiguous minutes of one smoothed label, at most 30 of them; what the person is asked about.
+"""Blocks: at most 30 contiguous minutes of one smoothed label, the unit that the person is asked about.
 
-Pure functions over minutes in order of time. A minute in which no window had the focus (`no_window`) is left out
-before, so it ends a block exactly as a missing minute does.
+Pure functions over minutes in order of time. A minute without a focused window (`no_window`) is left out beforehand, so
+it ends a block as a missing minute does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIN_BLOCK_SECONDS: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One bucket of the record, as far as asking goes: `label` is smoothed, `confidence` and `probs` calibrated."""
+    """A bucket of the record as blocks need it: `label` is smoothed, `confidence` and `probs` are calibrated."""
 
     start_us: int
     end_us: int
@@ -36,15 +36,15 @@ class Minute:
 
     @property
     def is_low(self) -> bool:
-        """Whether this minute alone is a reason to ask: strictly below its threshold."""
+        """Whether the confidence is strictly below the ask threshold."""
         return self.is_askable and self.confidence < self.ask_threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """[start_us, end_us) of one smoothed label; `confidence` is the lowest minute's.
+    """[start_us, end_us) of one smoothed label; `confidence` is the lowest of its minutes.
 
-    `predicted_label` and `second_label` have the highest mean probabilities: a `Mixed/Unknown` block has them too.
+    `predicted_label` and `second_label` have the highest mean probabilities, even in a `Mixed/Unknown` block.
     """
 
     start_us: int
@@ -61,22 +61,22 @@ class Block:
 
 
 def is_long_enough(block: Block) -> bool:
-    """Whether a block may be asked about, by its length: at least 5 min."""
+    """Whether a block is long enough to ask about: at least 5 min."""
     return block.end_us - block.start_us >= MIN_BLOCK_SECONDS * US_PER_SECOND
 
 
 def is_full(block: Block) -> bool:
-    """Whether nothing can be added any more: the next minute begins a new block, whatever its label."""
+    """Whether a block is complete: the next minute begins a new one, whatever its label."""
     return block.end_us - block.start_us >= MAX_BLOCK_SECONDS * US_PER_SECOND
 
 
 def ask_threshold(reject_threshold: float | None) -> float:
-    """Below this a minute is a reason to ask (contract, section 13)."""
+    """Return the confidence below which a minute is a reason to ask (contract, section 13)."""
     return max(DEFAULT_ASK_THRESHOLD, reject_threshold or 0.0)
 
 
 def to_minute(prediction: WindowPrediction) -> Minute | None:
-    """A bucket of the record as a minute; None for `no_window`, which is no part of any block."""
+    """Convert a prediction into a minute; None for `no_window`, which belongs to no block."""
     if prediction.decided_by == "no_window":
         return None
     return Minute(
@@ -91,9 +91,9 @@ def to_minute(prediction: WindowPrediction) -> Minute | None:
 
 
 def split_blocks(minutes: Iterable[Minute], *, bucket_seconds: int = DEFAULT_BUCKET_SECONDS) -> list[Block]:
-    """Blocks in order of time: a block ends where the label changes, before a gap, and after 30 min.
+    """Split one user's minutes, in order of time, into blocks.
 
-    The last one may still be open. `minutes`: of one user, in order of time.
+    A block ends where the label changes, before a gap, and after 30 min. The last block may still be open.
     """
     limit = max(1, MAX_BLOCK_SECONDS // bucket_seconds)
     parts: list[list[Minute]] = []
@@ -123,7 +123,7 @@ def _block(minutes: Sequence[Minute]) -> Block:
 
 
 def _two_best(minutes: Sequence[Minute]) -> tuple[int, int]:
-    """The labels with the highest and second highest mean probability; equal ones: the lower id first."""
+    """Return the labels with the highest and second highest mean probability; ties: the lower id first."""
     sums = [sum(minute.probs[i] for minute in minutes) for i in range(len(LABEL_SET_V1))]
     order = sorted(range(len(sums)), key=lambda i: -sums[i])  # stable: lower ids stay before
     return order[0], order[1]

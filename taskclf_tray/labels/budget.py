@@ -1,12 +1,12 @@
-"""When to ask, and about which block: the attention budget.
+"""The attention budget: when to ask, and about which block.
 
-A pure function of the moment and of what is remembered. It reads no clock, rolls no dice and keeps nothing: after a
-restart it decides as before.
+A pure function of the moment and of the memory. It uses no clock, no random numbers and no state, so its decisions
+survive a restart.
 
-A question waits in the queue whatever is decided here; this is about interrupting. A person is interrupted only at a
-breakpoint or shortly after it, never in a state that forbids it, and at most so often; and then about the block whose
-answer is worth most. One question in ten is about a block taken at random: the answers to the others come from where
-the model is unsure, and would not tell how often it is right.
+Every question waits in the queue anyway; this module decides about interrupting. It interrupts only at a breakpoint or
+shortly after it, never in a state that forbids it, and at a limited rate; and then about the block with the highest
+acquisition score. One question in ten is about a random block: the other answers come from where the model is unsure,
+and would not tell how often it is right.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LONGEST_MINUTES: Final = 1440.0
 
 
 class Why(StrEnum):
-    """Why somebody is asked, or why not: the first reason that holds."""
+    """The first reason that applies, for asking or for not asking."""
 
     ASK = "ask"
     OFF = "off"
@@ -72,7 +72,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskSettings:
-    """What the person has set. A quiet span may run over midnight; one that ends when it begins is the whole day."""
+    """The person's settings. A quiet span may cross midnight; one that ends at its start is the whole day."""
 
     asks_per_day: int = 4
     spacing_seconds: float = 3600.0
@@ -80,7 +80,7 @@ class AskSettings:
 
     @classmethod
     def from_config(cls, config: Config) -> AskSettings:
-        """The settings of `config.toml`, whose times are checked there."""
+        """Build from `config.toml`, which has checked the times."""
         spans = (span.split("-") for span in config.quiet_hours)
         quiet = tuple((time.fromisoformat(start), time.fromisoformat(end)) for start, end in spans)
         return cls(config.asks_per_day, config.ask_spacing_minutes * 60.0, quiet)
@@ -101,10 +101,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, and what the person is doing.
+    """The present, and what the person is doing.
 
     `breakpoint_at`: the newest end of a block or return from away. `resumed_at`: the newest end of a pause, of private
-    mode or of the machine's sleep, or the program's start. `is_dark`: a pause or private mode is open.
+    mode or of sleep, or the program's start. `is_dark`: a pause or private mode is open.
     """
 
     now: datetime
@@ -119,18 +119,17 @@ class Moment:
 
     @property
     def local(self) -> datetime:
-        """Now, on the person's clock."""
+        """The present in local time."""
         return self.now.astimezone(zone(self.time_zone))
 
 
 @dataclass(frozen=True, slots=True)
 class AskMemory:
-    """What is remembered from before.
+    """What earlier questions and answers left behind.
 
-    `first_day`: the first local day of the record, None while there is none. `asked_today`: questions whose local day
-    was today's date. `last_ask_at`: of the question asked last, even if the clock was set back and an older one bears a
-    later time. `label_counts`: labelled blocks per label. `later_values`: what `values_later_in_day` gives; none is
-    no bar.
+    `first_day`: the first local day of the record, None without one. `asked_today`: asks of today's local date.
+    `last_ask_at`: of the last ask, even if the clock was put back and an older one has a later time. `label_counts`:
+    labelled blocks by label. `later_scores`: the result of `scores_later_in_day`; an empty one sets no bar.
     """
 
     first_day: date | None
@@ -143,12 +142,12 @@ class AskMemory:
     cap_halvings: int
     label_counts: Mapping[str, int] = field(default_factory=dict)
     gaps_asked_today: int = 0
-    later_values: tuple[float, ...] = ()
+    later_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`ask`: the block to interrupt for, None for not now. `is_first`: the first ever, which offers Never ask."""
+    """`ask`: the block to interrupt for, None for not now. `is_first`: the first ask ever, which offers Never ask."""
 
     ask: Candidate | None
     why: Why
@@ -159,14 +158,18 @@ class Decision:
 def decide(
     candidates: Sequence[Candidate], moment: Moment, memory: AskMemory, settings: AskSettings, *, user_id: str
 ) -> Decision:
-    """Whether to interrupt now, and for which block.
+    """Decide whether to interrupt now, and for which block.
 
-    `candidates`: what waits and was not asked about; nobody needs to read them while there is `silence`. Blocks that
-    would not have been queued, the model being sure of them, come with the reason `audit` and are considered on a
-    random turn only.
+    Fresh gaps come first, because nothing else keeps them, but take at most half of the daily cap: a label for a coffee
+    break teaches little. On a random turn they wait, unless there is no block to draw.
 
-    Gaps come first while they are fresh, for nothing else remembers them, but spend at most half of the day's cap: an
-    answer about a coffee break teaches little. On a random turn they wait, unless there is no block to draw.
+    Args:
+        candidates: the blocks that wait and were not asked about; not used while there is `silence`. Confident blocks,
+            which are not queued otherwise, come with the reason `audit` and only take part in a random turn.
+        moment: the present.
+        memory: earlier asks and answers.
+        settings: the person's settings.
+        user_id: seeds the random turns.
     """
     why = silence(moment, memory, settings)
     if why is not None:
@@ -186,38 +189,38 @@ def decide(
 
 
 def _best(blocks: Sequence[Candidate], moment: Moment, memory: AskMemory, cap: int) -> tuple[Candidate | None, Why]:
-    """The block whose answer is worth most, if it is above the bar; of equals the newer one."""
+    """Return the block with the highest score, if it is above the bar; ties: the newer one."""
     if not blocks:
         return None, Why.NOTHING
-    best = max(blocks, key=lambda block: (value_of(block, memory.label_counts), block.end, block.start))
-    if value_of(best, memory.label_counts) < _bar(moment, memory, cap - memory.asked_today):
+    best = max(blocks, key=lambda block: (score_of(block, memory.label_counts), block.end, block.start))
+    if score_of(best, memory.label_counts) < _bar(moment, memory, cap - memory.asked_today):
         return None, Why.BELOW_BAR
     return best, Why.ASK
 
 
 def is_random_turn(user_id: str, asked_ever: int) -> bool:
-    """Whether the next question is about a block taken at random: one in ten, fixed for each user and turn."""
+    """Whether the next question is about a random block: one in ten, fixed for each user and turn."""
     return int.from_bytes(_digest(user_id, asked_ever)[:8]) % RANDOM_ONE_IN == 0
 
 
-def value_of(block: Candidate, label_counts: Mapping[str, int]) -> float:
-    """What the answer is worth; nothing for a block without a prediction."""
+def score_of(block: Candidate, label_counts: Mapping[str, int]) -> float:
+    """Return the acquisition score of a block; 0 without a prediction."""
     if block.confidence is None or block.predicted_label is None:
         return 0.0
     minutes = (block.end - block.start).total_seconds() / 60
     return acquisition_score(block.confidence, minutes, block.predicted_label, label_counts)
 
 
-def values_later_in_day(
+def scores_later_in_day(
     queued: Iterable[Candidate], moment: Moment, label_counts: Mapping[str, int]
 ) -> tuple[float, ...]:
-    """The values of the last week's unsure blocks that ended later in the day than it is now, for the bar.
+    """Return the scores of last week's unsure blocks that ended later in the day than now, for the bar.
 
-    `queued`: every block that was queued, answered or not. Only what could have been asked when it came counts.
+    `queued`: every block that was queued, answered or not. Only blocks that could have been asked about in time count.
     """
     since, clock, here = moment.now - timedelta(days=BAR_DAYS), moment.local.time(), zone(moment.time_zone)
     return tuple(
-        value_of(block, label_counts)
+        score_of(block, label_counts)
         for block in queued
         if since <= block.end <= moment.now and block.end.astimezone(here).time() > clock
         if block.reason == "low_confidence" and _is_prompt(block)
@@ -225,7 +228,7 @@ def values_later_in_day(
 
 
 def silence(moment: Moment, memory: AskMemory, settings: AskSettings) -> Why | None:
-    """The first thing that forbids asking at all, whatever waits; None when a block may be asked about now."""
+    """Return the first reason that forbids asking; None when a block may be asked about now."""
     return next((why for why, holds in _rules(moment, memory, settings) if holds), None)
 
 
@@ -249,7 +252,7 @@ def _rules(moment: Moment, memory: AskMemory, settings: AskSettings) -> Iterator
 
 
 def _is_first_day(today: date, first_day: date | None) -> bool:
-    """Also the date before it, where a flight over the date line leads; one further back is a clock that was wrong."""
+    """Whether today is the first day, or the date before it, as after a flight over the date line."""
     return first_day is None or first_day - timedelta(days=1) <= today <= first_day
 
 
@@ -259,7 +262,7 @@ def _is_within(clock: time, span: tuple[time, time]) -> bool:
 
 
 def _is_near(now: datetime, then: datetime | None, distance: timedelta) -> bool:
-    """Too near on either side: what the clock being set back has put into the future holds no longer than the past."""
+    """Whether two moments are near, on either side, because a clock put back may leave `then` in the future."""
     return then is not None and abs(now - then) < distance
 
 
@@ -268,7 +271,7 @@ def _is_recent(now: datetime, then: datetime | None, longest: timedelta) -> bool
 
 
 def _is_prompt(candidate: Candidate) -> bool:
-    """Not back-filled. A block may have grown since it was queued, and end later."""
+    """Whether a block was queued in time and not back-filled. It may have grown since, and end later."""
     return candidate.created - candidate.end <= LATEST_QUEUED
 
 
@@ -277,17 +280,17 @@ def _is_fresh(candidate: Candidate, now: datetime) -> bool:
 
 
 def _bar(moment: Moment, memory: AskMemory, asks_left: int) -> float:
-    """What a block has to be worth, so that the rest of the budget goes to the best of what is still to come today.
+    """Return the lowest score to ask for, so that the rest of the budget goes to the best blocks still to come today.
 
-    Over the last week's blocks from this time of day on, the bar that `asks_left` a day would have passed. It falls by
-    itself as the day goes on with the budget unspent, and is nothing once no more is expected than may be asked, nor
-    in the first week, when nobody knows what a day brings.
+    Over last week's blocks from this time of day on, it is the bar that `asks_left` a day would have passed. The bar
+    falls as the day passes with the budget unspent. It is 0 once no more blocks are expected than may be asked about,
+    and in the first week, without experience.
     """
     is_first_week = memory.first_day is None or moment.local.date() - memory.first_day < timedelta(days=BAR_DAYS)
     passing = asks_left * BAR_DAYS
-    if is_first_week or len(memory.later_values) <= passing:
+    if is_first_week or len(memory.later_scores) <= passing:
         return 0.0
-    return heapq.nlargest(passing, memory.later_values)[-1]
+    return heapq.nlargest(passing, memory.later_scores)[-1]
 
 
 def _digest(*parts: object) -> bytes:
@@ -297,16 +300,22 @@ def _digest(*parts: object) -> bytes:
 def acquisition_score(
     confidence: float, minutes: float, predicted_label: str, label_counts: Mapping[str, int]
 ) -> float:
-    """Uncertainty × minutes × rarity⁴ of the predicted label among the labels so far; finite, ≥ 0.
+    """Compute the acquisition score: uncertainty × minutes × rarity⁴ of the predicted label; finite, ≥ 0.
 
-    A base measure (least confidence: Lewis and Gale, "A sequential algorithm for training text classifiers", SIGIR
-    1994) times weights, one with an exponent that says how much it counts, as in information density (Settles and
-    Craven, "An analysis of active learning strategies for sequence labeling tasks", EMNLP 2008).
-    `tests/bench/bench_asking.py` measures it.
+    Source: a base measure (least confidence: Lewis and Gale, "A sequential algorithm for training text classifiers",
+    SIGIR 1994) times weights, one with an exponent that sets its influence, as in information density (Settles and
+    Craven, "An analysis of active learning strategies for sequence labeling tasks", EMNLP 2008). Rarity is the inverse
+    of the label's relative frequency with one more of each label added (Laplace's rule), over eight: 1 while nothing is
+    labelled. `tests/bench/bench_asking.py` measures the score.
 
-    `confidence`: the block's lowest calibrated probability; `label_counts`: labelled blocks per label. Rarity is the
-    inverse of the label's share with one more of each added (Laplace's rule), over eight: 1 while nothing is labelled.
-    A confidence or a length out of range counts as the nearest end of it, and one that is no finite number as 0 worth.
+    Args:
+        confidence: the lowest calibrated probability of the block; clipped to [0, 1].
+        minutes: length of the block; clipped to a day.
+        predicted_label: the most probable label.
+        label_counts: labelled blocks by label.
+
+    Returns:
+        The score; 0 for a confidence or length that is not finite.
     """
     if not (math.isfinite(confidence) and math.isfinite(minutes)):
         return 0.0

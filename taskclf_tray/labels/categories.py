@@ -1,8 +1,8 @@
-"""The person's categories over the whole record: views name every minute by the categories of today.
+"""The person's categories over the whole record: views name every minute by today's categories.
 
-The record keeps the name a minute had when it was predicted, for `predictions.csv` and the law of parity. A view asks
-here instead, so a renamed category is renamed on every day. The last valid file is kept in the database: a file that
-is half saved or wrong changes no view.
+The record keeps the name from the time of the prediction, for `predictions.csv` and the law of parity. Views use this
+module instead, so a renamed category is renamed on every day. The last valid file is kept in the database: a half-saved
+or invalid file changes no view.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Shown = tuple[str, bool]
 class Categories:
     """Names stored buckets by one taxonomy, or by their core labels when it is None.
 
-    Buckets that were mapped by the same rules are renamed by a table; the others are mapped again from the smoothed
-    label and the calibrated probabilities. A bucket of which nobody knows how it was mapped keeps its name.
+    Buckets that were mapped by the same rules are renamed by a table. The others are mapped again from the smoothed
+    label and the calibrated probabilities. A bucket with an unknown configuration keeps its name.
     """
 
     def __init__(self, database: Database, taxonomy: TaxonomyConfig | None) -> None:
@@ -44,14 +44,14 @@ class Categories:
         self._namers: dict[str, Callable[[BucketRecord], Shown]] = {}
 
     def name(self, record: BucketRecord) -> Shown:
-        """How the bucket is shown. Raises StoreError."""
+        """Return the shown label of a bucket. Raises StoreError."""
         namer = self._namers.get(record.config_id)
         if namer is None:
             namer = self._namers[record.config_id] = self._namer(record.config_id)
         return namer(record)
 
     def ui_label(self, record: BucketRecord) -> str:
-        """The label shown. Raises StoreError."""
+        """Return the shown label alone. Raises StoreError."""
         return self.name(record)[0]
 
     def _namer(self, config_id: str) -> Callable[[BucketRecord], Shown]:
@@ -83,7 +83,7 @@ def _renamed(names: Mapping[str, str], record: BucketRecord) -> Shown:
 
 
 def _mapped(resolver: TaxonomyResolver, record: BucketRecord) -> Shown:
-    """Stage 8 for a stored bucket."""
+    """Run stage 8 for a stored bucket."""
     raw = MIXED_UNKNOWN if record.is_rejected else record.core_label
     label = resolver.certain_label(record.smoothed_label, raw, record.confidence)
     if label is None:
@@ -95,7 +95,7 @@ def _mapped(resolver: TaxonomyResolver, record: BucketRecord) -> Shown:
 
 
 def categories_in_force(database: Database, path: Path) -> tuple[TaxonomyConfig | None, TaxonomyError | None]:
-    """The categories of a home's file, and what is wrong with it: then they are those of its last valid state.
+    """Return the categories of a home's file, or of its last valid state with the error in the file.
 
     None without a file, and when no valid one was ever seen. Raises StoreError.
     """
@@ -116,7 +116,7 @@ class KeptCategories:
         self._database = database
 
     def load(self) -> TaxonomyConfig | None:
-        """None when there never was a valid file, or it was removed. Raises StoreError."""
+        """Load the categories; None when there never was a valid file, or it was removed. Raises StoreError."""
         with self._database.reading():
             saved = self._database.state.get(_KEPT)
         try:
@@ -126,7 +126,7 @@ class KeptCategories:
             return None
 
     def save(self, taxonomy: TaxonomyConfig | None) -> None:
-        """Keep these. A database that cannot be written is a line in the log: nothing shown depends on it now."""
+        """Store the categories. A failed write is only logged, because no view depends on it now."""
 
         wanted = "" if taxonomy is None else json.dumps(taxonomy.model_dump())
         try:

@@ -1,8 +1,8 @@
-"""Label files: CSV with start_ts, end_ts, label, provenance, user_id, confidence; taken whole or not at all.
+"""Label files: CSV with start_ts, end_ts, label, provenance, user_id, confidence; imported completely or not at all.
 
-Times with an offset are clear, without one they are read as UTC or as local time. Most spreadsheets and scripts write
-local times without an offset, the taskclf tool writes UTC without one. So what was assumed is said with an example from
-the file, in both readings.
+Times with an offset are unambiguous; without one they are read as UTC or as local time. Most spreadsheets and scripts
+write local times without an offset, the taskclf tool writes UTC without one. So the import reports its assumption with
+an example from the file, in both readings.
 """
 
 from __future__ import annotations
@@ -34,11 +34,17 @@ _UTC_HINT: Final = f"Times without an offset were read as UTC; with {LOCAL_OPTIO
 def read_label_csv(
     path: Path, *, user_id: str, adopt: bool = False, at: datetime, times: LabelTimes | None = None
 ) -> list[LabelSpan]:
-    """The labels of a file, in its order, as this user's; `adopt` takes over those of others.
+    """Read the labels of a file, in its order, as this user's.
 
-    UTF-8; any order of columns, unknown ones are passed over; times in ISO 8601. `times` says what those without an
-    offset mean, and remembers them; without it they are UTC. One bad line and the file is refused: raises LabelError,
-    which names the first few of them.
+    Args:
+        path: a CSV file in UTF-8; any order of columns, unknown columns are ignored; times in ISO 8601.
+        user_id: the user of the labels.
+        adopt: take over labels of other users instead of refusing them.
+        at: the present.
+        times: reads the times without an offset and counts them; they are UTC by default.
+
+    Raises:
+        LabelError: names the first bad lines; one bad line refuses the file.
     """
     times = LabelTimes() if times is None else times
     spans: list[LabelSpan] = []
@@ -56,7 +62,7 @@ def read_label_csv(
 
 
 def label_csv(spans: Iterable[LabelSpan | SpanRecord]) -> str:
-    """The text of a label file."""
+    """Return the text of a label file."""
     text = io.StringIO(newline="")
     lines = csv.writer(text)  # ends lines with CR LF, so that a lone CR inside a cell is quoted too
     lines.writerow(CSV_COLUMNS)
@@ -65,7 +71,7 @@ def label_csv(spans: Iterable[LabelSpan | SpanRecord]) -> str:
 
 
 def write_label_csv(path: Path, spans: Iterable[LabelSpan | SpanRecord]) -> int:
-    """Write labels to a file, whole or not at all; `read_label_csv` gives back the same. Returns how many.
+    """Write labels to a file atomically; `read_label_csv` restores them. Returns their number.
 
     Raises LabelError when the file cannot be written.
     """
@@ -89,7 +95,7 @@ def _cells(span: LabelSpan) -> tuple[str, ...]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str] | LabelError]]:
-    """The rows that hold something, each with the number of its first line; an error where one cannot be read."""
+    """Yield the non-empty rows, each with the number of its first line; an error for an unreadable one."""
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     header: list[str] | None = None
     line = 1
@@ -144,7 +150,7 @@ def _named(header: list[str], cells: list[str]) -> Mapping[str, str] | LabelErro
 
 
 def _span(row: Mapping[str, str], user_id: str, adopt: bool, at: datetime, times: LabelTimes) -> LabelSpan:
-    """Raises LabelError with what is wrong as its title."""
+    """Parse a row. Raises LabelError with the mistake as its title."""
     if not adopt and row.get("user_id", "") not in ("", user_id):
         raise LabelError("it belongs to another user")
     span = LabelSpan(
@@ -159,7 +165,7 @@ def _span(row: Mapping[str, str], user_id: str, adopt: bool, at: datetime, times
 
 
 def _provenance(text: str) -> str:
-    """Ours are kept; what a machine said stays a machine's word; everything else is somebody's, by way of a file."""
+    """Keep the provenances of this program; map a machine's label to `auto` and every other one to `import`."""
     name = text.strip().casefold()
     if name in ("manual", "answer"):
         return name
@@ -185,17 +191,17 @@ def _unusable(path: Path, bad: list[str], *, hint: str) -> LabelError:
 
 
 class LabelTimes:
-    """Reads times, and remembers those that had no offset."""
+    """Reads times, and counts those without an offset."""
 
     def __init__(self, zone_name: str | None = None) -> None:
-        """`zone_name`: whose clock times without an offset show; None for UTC."""
+        """Read times without an offset as local time in `zone_name`; None for UTC."""
         self._zone_name = zone_name
         self._example: tuple[str, datetime] | None = None
         self._latest: datetime | None = None
         self.without_offset = 0
 
     def read(self, text: str, column: str) -> datetime:
-        """The time in ISO 8601, in UTC. Raises LabelError, also for one that a local clock shows twice or never."""
+        """Parse a time in ISO 8601 to UTC. Raises LabelError, also for one that a local clock shows twice or never."""
         try:
             found = datetime.fromisoformat(text.strip())
             if found.tzinfo is not None:
@@ -209,11 +215,11 @@ class LabelTimes:
         return at
 
     def was_read_as_future(self, now: datetime) -> bool:
-        """Whether a time without an offset lies ahead of `now` only because it was read as UTC."""
+        """Whether a time without an offset lies after `now` only because it was read as UTC."""
         return self._zone_name is None and self._latest is not None and self._latest > now
 
     def note(self, here: str) -> str | None:
-        """What was assumed, with an example in UTC and in the time zone `here`; None where nothing was.
+        """State the assumption, with an example in UTC and in the time zone `here`; None without any.
 
         `2 times have no offset: 2026-11-27T16:30:00 was read as 16:30 UTC, that is 17:30 here; use --times local …`
         """
@@ -228,7 +234,7 @@ class LabelTimes:
 
 
 def _clock(at: datetime, here: str) -> str:
-    """On the clock of the zone, with the date where it is another one."""
+    """Return the time in the zone, with the date when it differs."""
     try:
         local = at.astimezone(zone(here))
     except OverflowError:
@@ -237,7 +243,10 @@ def _clock(at: datetime, here: str) -> str:
 
 
 def _local(naive: datetime, zone_name: str, column: str) -> datetime:
-    """The instant at which the zone's clock shows this. Raises LabelError where it does so twice or never."""
+    """Return the instant at which the zone's clock shows this time.
+
+    Raises LabelError when it shows it twice or never.
+    """
     here = zone(zone_name)
     first, second = (naive.replace(tzinfo=here, fold=fold) for fold in (0, 1))
     at = first.astimezone(UTC)

@@ -1,12 +1,12 @@
-"""The current block: the time a label given now applies to, the same in the tray and in a command.
+"""The current block: the time that a label given now applies to, the same in the tray and in a command.
 
-It is the run of the label that shows, without a missing minute, a pause, private mode or time away in it, cut every
-30 min as the blocks of the queue are. When the app in front came there later, or the person came back to the keyboard
-later, it begins then (`labels.presence`): the live label follows a change of work only after a minute or two.
+It is the run of the label that shows, without a missing minute, a pause, private mode or time away, cut every 30 min as
+the blocks of the queue are. If the current app came to the front later, or the person came back to the keyboard later,
+the block begins then (`labels.presence`), because the live label follows a change of work only after a minute or two.
 
-The running app knows the events of its last minutes, so it writes down where the block it shows begins, at each
-change, and a command reads that. While no app runs, the record alone answers: the main app of each minute counts.
-A terminal that has just come to the front is where the command is typed, so for a command the work before it counts.
+The running app knows the events of its last minutes, so at each change it stores where its block begins, and a command
+reads that. While no app runs, the record alone decides, by the main app of each minute. A terminal that has just come
+to the front is where the command is typed, so for a command the work before it counts.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _AWAY: Final = "idle_rule"
 
 
 def stored_name(record: BucketRecord) -> str:
-    """The label that showed when the bucket was predicted."""
+    """Return the label that showed when the bucket was predicted."""
     return record.ui_label
 
 
 def block_start(since: datetime, end: datetime, changed_at: datetime | None = None) -> datetime:
-    """Where the block begins that goes on at `end`, in a run of one label since `since`.
+    """Return the start of the block at `end`, in a run of one label since `since`.
 
-    `changed_at`: when the app in front came there or the person came back, where that was after a change. A block that
-    is just full has not given way to an empty one.
+    `changed_at`: a later change to the current app, or return of the person. A block that has just become full is not
+    yet followed by an empty one.
     """
     passed = max(timedelta(0), end - since - timedelta(microseconds=1))
     start = since + passed // _MAX_BLOCK * _MAX_BLOCK
@@ -61,9 +61,10 @@ def run_before(
     named: Named = stored_name,
     with_away: bool = False,
 ) -> tuple[BucketRecord, BucketRecord] | None:
-    """The first and the last of the newest touching buckets before `before_us` that show one label and are not away.
+    """Return the first and last of the newest contiguous buckets before `before_us` with one label, without time away.
 
-    `label`: the one they must show, else that of the newest. None when the newest is none of them. Raises StoreError.
+    `label`: the label they must have; by default the newest's. None when the newest bucket does not fit. Raises
+    StoreError.
     """
     first = last = None
     while True:
@@ -88,7 +89,7 @@ def run_before(
 def current_block(
     database: Database, user_id: str, now: datetime, *, names: Callable[[], Named] = lambda: stored_name
 ) -> tuple[datetime, datetime] | None:
-    """[start, now) of the block that goes on now, as the tray shows it. `names` is called while no app says so.
+    """Return [start, now) of the current block, as the tray shows it. `names` is called while no app runs.
 
     None while nothing is recorded, and when the last recorded minute was time away. Raises StoreError.
     """
@@ -107,7 +108,10 @@ def current_block(
 def recorded_block(
     database: Database, user_id: str, now: datetime, *, named: Named = stored_name
 ) -> tuple[datetime, datetime] | None:
-    """The block by the record alone: a switch of app shows in the minute it filled. Raises StoreError."""
+    """Return the current block from the record alone: a switch of app shows in the minute it filled.
+
+    Raises StoreError.
+    """
     run = run_before(database, user_id, named=named)
     light = None if run is None else _outside_dark(database, from_us(run[0].start_us), from_us(run[-1].end_us), now)
     if run is None or light is None:
@@ -127,7 +131,10 @@ def recorded_block(
 def _outside_dark(
     database: Database, start: datetime, known_until: datetime, now: datetime
 ) -> tuple[datetime, datetime] | None:
-    """[start, now) after the last pause or private mode in it; None when nothing is known of the time after that."""
+    """Return [start, now) after the last pause or private mode in it;
+
+    None when nothing is known of the time after that.
+    """
     with database.reading():
         dark = database.blackouts.overlapping(to_us(start), to_us(now))
     light_us = max((_end_us(blackout, to_us(now)) for blackout in dark), default=to_us(start) - 1)
@@ -136,7 +143,7 @@ def _outside_dark(
 
 
 def _end_us(blackout: Blackout, now_us: int) -> int:
-    """When it ended; a timed pause ends on time even when the app is not running to close it."""
+    """Return the end of a blackout; a timed pause ends on time even when no app runs to close it."""
     if blackout.end_us is not None:
         return blackout.end_us
     return now_us if blackout.resume_us is None else min(now_us, blackout.resume_us)
@@ -147,14 +154,14 @@ def _end_us(blackout: Blackout, now_us: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """`start` None: there was nothing to label at this moment."""
+    """The stored start of the block; None when there was nothing to label."""
 
     start: datetime | None
     at: datetime
 
 
 class BlockNote:
-    """Tells commands where the block begins that the running app shows; writes only what has changed."""
+    """Stores for commands where the running app's block begins; writes only changes."""
 
     def __init__(self, database: Database, user_id: str) -> None:
         self._database = database
@@ -164,10 +171,10 @@ class BlockNote:
     def write(
         self, start: datetime | None, now: datetime, *, is_typing: bool = False, not_before: datetime | None = None
     ) -> None:
-        """`start` None: there is nothing to label now. Raises StoreError.
+        """Store the start of the block; None when there is nothing to label. Raises StoreError.
 
-        `is_typing`: a terminal has just come to the front, so the block that was noted before goes on, if it began at
-        `not_before` or later.
+        `is_typing`: a terminal has just come to the front, so the stored block continues if it began at `not_before` or
+        later.
         """
         before = None if self._written is None else self._written.start
         if is_typing and before is not None and start is not None and (not_before is None or before >= not_before):
@@ -180,7 +187,7 @@ class BlockNote:
         self._written = _Note(start, now)
 
     def remove(self) -> None:
-        """The app begins or ends: the record alone answers. Raises StoreError."""
+        """Remove the note when the app begins or ends, so that the record alone decides. Raises StoreError."""
         self._written = None
         with self._database.reading():
             if self._database.state.get(self._name) is None:

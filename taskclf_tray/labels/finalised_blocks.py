@@ -1,8 +1,8 @@
-"""Which blocks of the record are over, read from a cursor that restarts and catch-up cannot confuse.
+"""Finalised blocks of the record, read from a cursor that survives restarts and catch-up.
 
-A block is *closed* when something known follows it: another label, a gap, or the cut at 30 min. It is *final* when,
-besides, nothing in it or at its border can be revised any more. The cursor stands at the start of the first block
-that is not final, so one call reads the unsettled minutes and the open block, and never the whole day.
+A block is *closed* when something known follows it: another label, a gap, or the cut at 30 min. A closed block is
+*final* when nothing in it or at its border can be revised any more. The cursor stands at the start of the first block
+that is not final, so a call reads only the unsettled minutes and the open block, never the whole day.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST_LOOK_BACK_SECONDS: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class ClosedBlock:
-    """A block that is over; while it is not final, a later call may give it again with another end or none at all."""
+    """A closed block; while it is not final, a later call may return it with another end, or not at all."""
 
     block: Block
     is_final: bool
@@ -33,7 +33,7 @@ class ClosedBlock:
 
 @dataclass(frozen=True, slots=True)
 class ClosedBlocks:
-    """All closed blocks that begin in [start_us, end_us), the stretch that was read; in order of time."""
+    """The closed blocks that begin in [start_us, end_us), the interval that was read; in order of time."""
 
     start_us: int
     end_us: int
@@ -56,11 +56,19 @@ def close_blocks(
     ahead_buckets: int = DEFAULT_SMOOTH_WINDOW // 2,
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
 ) -> ClosedBlocks:
-    """The closed blocks since the cursor; the cursor then moves past the final ones.
+    """Return the closed blocks since the cursor, and move the cursor past the final ones.
 
-    `until_us`: the high-water mark; before it the record is complete. `ahead_buckets`: how many later buckets a label
-    waits for. Call it inside the transaction that uses the
-    answer, else a kill in between loses the final blocks. Raises StoreError.
+    Call it inside the transaction that uses the result; otherwise a kill in between loses the final blocks.
+
+    Args:
+        database: the record.
+        user_id: the user.
+        until_us: the high-water mark, before which the record is complete.
+        ahead_buckets: how many later buckets a label waits for.
+        bucket_seconds: length of a bucket in seconds.
+
+    Raises:
+        StoreError: the record cannot be read or written.
     """
     with database.reading():
         start_us = _cursor(database, user_id, until_us)
@@ -91,9 +99,9 @@ def _cursor(database: Database, user_id: str, until_us: int) -> int:
 
 
 def _known_until(records: list[BucketRecord], until_us: int, ahead_us: int) -> int:
-    """Where the first bucket begins whose smoothed label lacks a neighbour that may still come.
+    """Return the start of the first bucket whose smoothed label lacks a neighbour that may still come.
 
-    Only the run of buckets that reaches up to `until_us` has such: smoothing never crosses a gap.
+    Only the run of buckets that reaches `until_us` has such buckets, because smoothing never crosses a gap.
     """
     known_us = run_end_us = until_us
     for record in reversed(records):

@@ -1,7 +1,8 @@
-"""A copy of the person's labels beside the record, as `labels import` reads it: minutes can be read again, labels not.
+"""A copy of the person's labels beside the record, in the form of `labels import`: minutes can be read again, labels
+not.
 
-It follows the labels, and never throws any away: a copy that holds labels which the record does not have is left where
-it is while the record has none, and set aside when it has some. Only what this very record wrote is replaced by fewer.
+The copy follows the labels without losing any. A copy with labels that the record lacks stays while the record has no
+labels, and is set aside when it has some. Only a copy written by this very record is replaced by one with fewer labels.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _Signature = list[int]
 
 @dataclass(frozen=True, slots=True)
 class LabelsApart:
-    """So many labels are in the file `path` and not in the record."""
+    """A number of labels in the file `path` that the record lacks."""
 
     path: Path
     count: int
@@ -44,10 +45,10 @@ class LabelCopy:
         self._note: dict[str, Any] | None = None
 
     def follow(self, now: datetime, zone_name: str, *, is_last: bool = False) -> LabelsApart | None:
-        """Write the copy when labels were given or taken back, once a local day, and at the end; else two queries.
+        """Write the copy after a change of labels, once per local day, and at the end; otherwise run two queries.
 
-        A label that goes on is copied as it is then. Returns what the person has to know: labels that only a copy
-        holds, once for each such file. Raises TaskclfError when the record cannot be read or the copy not be written.
+        A growing label is copied with its current end. Returns the labels that only a copy holds, once per such file.
+        Raises TaskclfError when the record cannot be read or the copy cannot be written.
         """
         note, signature, today = self._noted(), self._signature(), date_in_zone(now, zone_name)
         is_new = (note.get("signature"), note.get("day")) != (signature, today.isoformat())
@@ -60,10 +61,7 @@ class LabelCopy:
             raise file_error(error, self._path) from error
 
     def rescue(self, now: datetime, zone_name: str) -> None:
-        """Write the labels of a record that has lost its place, for the one that stands there now to compare with.
-
-        Raises TaskclfError.
-        """
+        """Write the labels of a displaced record, for the record in its place to compare with. Raises TaskclfError."""
         text = label_csv(LabelStore(self._database, self._user_id).everything())
         try:
             old = self._present()
@@ -95,7 +93,7 @@ class LabelCopy:
         return apart
 
     def _present(self) -> str:
-        """The copy there is, empty when there is none. Raises StoreError for what is no copy."""
+        """Return the existing copy, empty without one. Raises StoreError for anything but a copy."""
         if not self._path.exists():
             return ""
         try:
@@ -106,7 +104,7 @@ class LabelCopy:
             ) from error
 
     def _signature(self) -> _Signature:
-        """Differs when labels were given or taken back, and when one ends that went on."""
+        """Return a value that changes when labels are given or taken back, and when a growing one ends."""
         with self._database.reading():
             mark = self._database.labels.mark(self._user_id)
             growing = self._database.labels.growing(self._user_id)
@@ -131,7 +129,7 @@ class LabelCopy:
 
 
 def _labels(text: str) -> set[str]:
-    """The lines below the heading."""
+    """Return the lines below the heading."""
     return {line for line in text.splitlines()[1:] if line.strip()}
 
 
@@ -140,5 +138,5 @@ def _digest(text: str) -> str:
 
 
 def _free_name(path: Path, day: date) -> Path:
-    """`labels-2026-03-02.csv`, or with a number behind it."""
+    """Return `labels-2026-03-02.csv`, or with a number appended."""
     return free_name(path.with_name(f"{path.stem}-{day}{path.suffix}"))

@@ -1,6 +1,7 @@
-"""What the app remembers of learning, in the database: the newest training, and a pending re-inference of the record.
+"""The learning state in the database: the newest training, and a pending re-inference of the record.
 
-Whoever trains, the tray or a command, writes here, so that a weekly training is a week after the last one of any kind.
+Every training writes here, from the tray or a command, so the weekly training follows a week after the last of any
+kind.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BEFORE_ALL_US: Final = -(1 << 62)
 
 @dataclass(frozen=True, slots=True)
 class LastTraining:
-    """How the newest training ended that had labels enough. `run`: the name of the bundle it made."""
+    """The outcome of the newest training that had enough labels. `run`: the name of its bundle."""
 
     at_us: int
     outcome: Outcome
@@ -29,7 +30,7 @@ class LastTraining:
 
     @property
     def at(self) -> datetime:
-        """When it ended, by the clock of the source."""
+        """When the training ended, by the clock of the source."""
         return from_us(self.at_us)
 
 
@@ -45,38 +46,38 @@ class Reinference:
 
 
 def load_last_training(database: Database, user_id: str) -> LastTraining | None:
-    """How the newest training ended; None before the first. Raises StoreError."""
+    """Return the outcome of the newest training; None before the first. Raises StoreError."""
     saved = _get(database, _training(user_id))
     return None if saved is None else LastTraining(**saved | {"sentences": tuple(saved["sentences"])})
 
 
 def save_last_training(database: Database, user_id: str, last: LastTraining) -> None:
-    """Raises StoreError."""
+    """Store the outcome of a training. Raises StoreError."""
     with database.transaction():
         database.state.set(_training(user_id), json.dumps(asdict(last), ensure_ascii=False))
 
 
 def load_reinference(database: Database, user_id: str) -> Reinference | None:
-    """What is to be done, or half done; None when nothing is. Raises StoreError."""
+    """Return the pending re-inference, or None. Raises StoreError."""
     saved = _get(database, _reinference(user_id))
     return None if saved is None else Reinference(**saved)
 
 
 def save_reinference(database: Database, user_id: str, reinference: Reinference | None) -> None:
-    """Raises StoreError."""
+    """Store or remove the pending re-inference. Raises StoreError."""
     with database.transaction():
         database.state.set(_reinference(user_id), "null" if reinference is None else json.dumps(asdict(reinference)))
 
 
 def new_blocks(database: Database, user_id: str) -> int:
-    """How many blocks the person labelled since the newest training. Raises StoreError."""
+    """Count the blocks that the person labelled since the newest training. Raises StoreError."""
     last = load_last_training(database, user_id)
     with database.reading():
         return database.labels.count_since(user_id, BEFORE_ALL_US if last is None else last.at_us)
 
 
 def is_training_due(database: Database, user_id: str, now: datetime) -> bool:
-    """A week after the last training, or after the record began, when enough blocks have been labelled since.
+    """Whether a week has passed since the last training, or since the record began, with enough newly labelled blocks.
 
     Raises StoreError.
     """

@@ -1,6 +1,6 @@
-"""Who is seen where spans lie over one another: the one overlap rule of labels.
+"""The overlap rule of labels: which span counts where spans overlap.
 
-A person's word lies over an automatic label, whenever either was given; among their like the later lies on top.
+A person's label counts over an automatic one, whenever either was given; among equals the later counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AUTO, _GIVES_WAY, _PERSON = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a change takes out of force, and what it puts there."""
+    """The spans that a change removes, and those that it makes."""
 
     taken: list[SpanRecord]
     made: list[SpanRecord]
@@ -27,7 +27,7 @@ class Edit:
         return bool(self.taken or self.made)
 
     def without_sames(self) -> Edit:
-        """Leave alone what would be replaced by its like."""
+        """Drop the spans that would be replaced by equal ones."""
         both = {_content(span) for span in self.taken} & {_content(span) for span in self.made}
         return Edit(
             [span for span in self.taken if _content(span) not in both],
@@ -36,46 +36,51 @@ class Edit:
 
 
 def is_person(span: SpanRecord) -> bool:
-    """Whether a person said so (now, in an answer, or in a file)."""
+    """Whether a person gave the label (directly, in an answer, or in a file)."""
     return span.provenance != "auto"
 
 
 def overlay(
-    lying: Sequence[SpanRecord], new: Sequence[SpanRecord], *, gives_way: bool = False, stops_growth: bool = False
+    existing: Sequence[SpanRecord], new: Sequence[SpanRecord], *, gives_way: bool = False, stops_growth: bool = False
 ) -> Edit:
-    """Lay new spans, the later over the earlier, on those lying there (disjoint).
+    """Lay new spans, the later over the earlier, on existing spans (disjoint).
 
-    `gives_way`: the new ones show only where no person has spoken yet. `stops_growth`: none of the old ones grows on.
-    A growing span that is cut grows on only in the part that has its end.
+    A growing span that is cut grows on only in the part with its end.
+
+    Args:
+        existing: the present spans, disjoint and in order of time.
+        new: the new spans.
+        gives_way: the new spans count only where no person gave a label.
+        stops_growth: no existing span grows on.
     """
-    spans = [*lying, *new]
-    ranks = [_rank(span) for span in lying] + [_GIVES_WAY if gives_way else _rank(span) for span in new]
-    pieces: list[list[SpanRecord]] = [[] for _ in spans]
+    spans = [*existing, *new]
+    ranks = [_rank(span) for span in existing] + [_GIVES_WAY if gives_way else _rank(span) for span in new]
+    parts: list[list[SpanRecord]] = [[] for _ in spans]
     for start, end, i in uppermost([(s.start_us, s.end_us, rank) for s, rank in zip(spans, ranks, strict=True)]):
-        grows = spans[i].is_growing and end == spans[i].end_us and not (stops_growth and i < len(lying))
-        pieces[i].append(dataclasses.replace(spans[i], start_us=start, end_us=end, is_growing=grows))
-    changed = [i for i in range(len(spans)) if i >= len(lying) or pieces[i] != [spans[i]]]
+        grows = spans[i].is_growing and end == spans[i].end_us and not (stops_growth and i < len(existing))
+        parts[i].append(dataclasses.replace(spans[i], start_us=start, end_us=end, is_growing=grows))
+    changed = [i for i in range(len(spans)) if i >= len(existing) or parts[i] != [spans[i]]]
     return Edit(
-        taken=[spans[i] for i in changed if i < len(lying)],
-        made=sorted((piece for i in changed for piece in pieces[i]), key=lambda piece: piece.start_us),
+        taken=[spans[i] for i in changed if i < len(existing)],
+        made=sorted((part for i in changed for part in parts[i]), key=lambda part: part.start_us),
     )
 
 
-def without(lying: Sequence[SpanRecord], start_us: int, end_us: int) -> Edit:
-    """Take everything of [start, end) away from spans that reach into it."""
+def without(existing: Sequence[SpanRecord], start_us: int, end_us: int) -> Edit:
+    """Remove [start, end) from the spans that overlap it."""
     made = []
-    for span in lying:
+    for span in existing:
         if span.start_us < start_us:
             made.append(dataclasses.replace(span, end_us=start_us, is_growing=False))
         if span.end_us > end_us:
             made.append(dataclasses.replace(span, start_us=end_us))
-    return Edit(list(lying), made)
+    return Edit(list(existing), made)
 
 
-def joined(lying: Sequence[SpanRecord]) -> Edit:
-    """Make one span of touching ones with one label; what a person said and what they did not stay apart."""
+def joined(existing: Sequence[SpanRecord]) -> Edit:
+    """Join touching spans of one label; labels of the person and automatic ones stay apart."""
     runs: list[list[SpanRecord]] = []
-    for span in lying:
+    for span in existing:
         if runs and _can_join(runs[-1][-1], span):
             runs[-1].append(span)
         else:
@@ -85,13 +90,13 @@ def joined(lying: Sequence[SpanRecord]) -> Edit:
 
 
 def uppermost(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Pieces (start, end, index into `spans`) of what is seen of spans (start, end, rank), in order of time.
+    """Return the visible parts (start, end, index into `spans`) of spans (start, end, rank), in order of time.
 
-    At each moment the highest rank is seen, among equals the later in the list. O(n log n).
+    At each moment the highest rank counts, among equals the later in the list. O(n log n).
     """
     order = sorted(range(len(spans)), key=lambda i: spans[i][0])
     moments = sorted({moment for start, end, _ in spans for moment in (start, end)})
-    pieces: list[tuple[int, int, int]] = []
+    parts: list[tuple[int, int, int]] = []
     open_ones: list[tuple[int, int]] = []  # (-rank, -index): the top is seen
     at = 0
     for now, until in pairwise(moments):
@@ -103,11 +108,11 @@ def uppermost(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int
         if not open_ones:
             continue
         top = -open_ones[0][1]
-        if pieces and pieces[-1][1:] == (now, top):
-            pieces[-1] = (pieces[-1][0], until, top)
+        if parts and parts[-1][1:] == (now, top):
+            parts[-1] = (parts[-1][0], until, top)
         else:
-            pieces.append((now, until, top))
-    return pieces
+            parts.append((now, until, top))
+    return parts
 
 
 def _rank(span: SpanRecord) -> int:
@@ -123,7 +128,7 @@ def _can_join(left: SpanRecord, right: SpanRecord) -> bool:
 
 
 def _one_of(run: Sequence[SpanRecord]) -> SpanRecord:
-    """Of different origins: said by hand, for joining them was."""
+    """Join spans; of different provenances the result is `manual`, because the person joined them."""
     provenances = {span.provenance for span in run}
     confidences = {span.confidence for span in run}
     return dataclasses.replace(

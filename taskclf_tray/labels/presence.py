@@ -1,7 +1,7 @@
-"""What the events of the last half hour say: which app was in front since when, the last gap, the last return.
+"""Presence over the last half hour of events: the app in front and since when, the last gap, the last return.
 
-A short look elsewhere does not begin new work: another app for less than three minutes, and for no longer than the app
-in front was there before in the same block, belongs to the block.
+A short look elsewhere does not begin new work: another app belongs to the block if it was in front for less than three
+minutes, and no longer than the current app before it in the same block.
 """
 
 from __future__ import annotations
@@ -38,9 +38,11 @@ class Front:
 
 
 def changed_us(fronts: Sequence[Front], block_us: int, known_from_us: int = 0) -> int | None:
-    """When the app in front came there, in a block that began at `block_us`; None when it was there from the beginning.
+    """Return when the current app came to the front, in a block that began at `block_us`;
 
-    `fronts`: in order of time; nothing is known of the time before `known_from_us`.
+    None when it was there from the start.
+
+    `fronts`: in order of time; the time before `known_from_us` is unknown.
     """
     if not fronts:
         return None
@@ -57,7 +59,7 @@ def changed_us(fronts: Sequence[Front], block_us: int, known_from_us: int = 0) -
 
 
 class Presence:
-    """Follows the reads of a source; keeps what a block of 30 minutes can ask about."""
+    """Follows the reads of a source; keeps as much as a block of 30 minutes needs."""
 
     def __init__(self, bucket_seconds: int = DEFAULT_BUCKET_SECONDS) -> None:
         self._bucket_us = bucket_seconds * US_PER_SECOND
@@ -68,34 +70,34 @@ class Presence:
 
     @property
     def gap_end_us(self) -> int | None:
-        """End of the last stretch without a window that leaves a whole bucket empty."""
+        """End of the last time without a window that leaves a whole bucket empty."""
         return self._gap_end_us
 
     @property
     def away(self) -> Interval | None:
-        """The last time away that is over, of three minutes at least."""
+        """The last finished time away of at least three minutes."""
         return self._away
 
     def changed_us(self, block_us: int) -> int | None:
-        """As the function `changed_us`."""
+        """Apply the function `changed_us` to the kept events."""
         return changed_us(self._fronts, block_us, self._known_from_us)
 
     def front_at(self, moment_us: int) -> str | None:
-        """The app in front at a moment, or next after it; None for one of which nothing is known."""
+        """Return the app in front at a moment, or next after it; None for an unknown moment."""
         if moment_us < self._known_from_us:
             return None
         return next((front.app for front in self._fronts if front.end_us > moment_us), None)
 
     @property
     def is_typing(self) -> bool:
-        """Whether a terminal came to the front less than a minute ago: perhaps to type a command."""
+        """Whether a terminal came to the front less than a minute ago, perhaps to type a command."""
         last = self._fronts[-1] if self._fronts else None
         return last is not None and last.is_terminal and last.end_us - last.start_us < _TYPING_US
 
     def read(self, events: SourceEvents, away: Sequence[Interval], end_us: int) -> None:
-        """Take in a read that reaches up to now.
+        """Add a read that reaches up to now.
 
-        `away`: when nobody was at the keyboard; `end_us`: end of the newest window event.
+        `away`: when the person was away; `end_us`: end of the newest window event.
         """
         start_us = to_us(events.start)
         if not self._fronts or start_us > self._known_until_us:
@@ -116,7 +118,7 @@ class Presence:
 
 
 def _fronts_of(events: Sequence[AWEvent]) -> list[Front]:
-    """The apps in front, one after the other; an app that was seen once counts as a moment."""
+    """Return the apps in front in order of time; an app seen once counts as a moment."""
     spans = []
     for event in events:
         start_us = to_us(event.timestamp)
@@ -127,7 +129,7 @@ def _fronts_of(events: Sequence[AWEvent]) -> list[Front]:
 
 
 def _joined(fronts: Sequence[Front]) -> list[Front]:
-    """Touching ones of one app are one."""
+    """Join touching fronts of one app."""
     joined: list[Front] = []
     for front in fronts:
         last = joined[-1] if joined else None

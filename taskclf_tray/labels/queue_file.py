@@ -1,7 +1,6 @@
-"""The queue as a JSON list, in the form the taskclf command-line tool reads and writes, and the store beside it.
+"""The queue as a JSON list, in the format of the taskclf command-line tool, and the store beside it.
 
-The tool knows two reasons: what was picked at random (`audit`) is written as `low_confidence`, and the questions
-about time away (`gap`) are left out.
+The tool knows two reasons: `audit` is written as `low_confidence`, and requests about time away (`gap`) are left out.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _LABELS: Final = frozenset({*LABEL_SET_V1, MIXED_UNKNOWN})
 
 
 def export_queue(requests: Iterable[LabelRequest]) -> str:
-    """The entries as JSON text, in the order given."""
+    """Return the entries as JSON text, in the given order."""
     return json_text([entry_of(request) for request in requests if request.reason != "gap"])
 
 
 def write_queue_file(path: Path, requests: Iterable[LabelRequest]) -> None:
-    """Replace the file by the entries, whole or not at all. Raises LabelError."""
+    """Replace the file by the entries atomically. Raises LabelError."""
     try:
         write_text_atomic(path, export_queue(requests), 0o600)
     except OSError as error:
@@ -53,7 +52,7 @@ def write_queue_file(path: Path, requests: Iterable[LabelRequest]) -> None:
 
 
 def read_queue_file(path: Path) -> list[LabelRequest]:
-    """Every entry of the list, in its order. Raises LabelError, naming the first entry that cannot be used."""
+    """Read every entry of the list, in its order. Raises LabelError, which names the first wrong entry."""
     try:
         return parse_queue(read_bounded(path, MAX_FILE_BYTES))
     except BadJsonError as error:
@@ -61,12 +60,12 @@ def read_queue_file(path: Path) -> list[LabelRequest]:
 
 
 def parse_queue(data: bytes | str) -> list[LabelRequest]:
-    """The entries in the text. Raises BadJsonError: the rest of a sentence that begins with the file's name."""
+    """Parse the entries in the text. Raises BadJsonError, whose message continues a sentence after the file's name."""
     return parse_entries(parse_json_list(data))
 
 
 def parse_entries(values: Iterable[Any]) -> list[LabelRequest]:
-    """What the entries of a list mean. Raises BadJsonError, naming the first that cannot be used."""
+    """Parse the entries of a list. Raises BadJsonError, which names the first wrong entry."""
     requests: list[LabelRequest] = []
     ids: dict[str, int] = {}
     for number, value in enumerate(values):
@@ -82,12 +81,12 @@ def parse_entries(values: Iterable[Any]) -> list[LabelRequest]:
 
 
 def write_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Replace the list at `path`, whole or not at all. Raises OSError."""
+    """Replace the list at `path` atomically. Raises OSError."""
     write_text_atomic(path, json_text(entries), 0o600)
 
 
 def entry_of(request: LabelRequest) -> dict[str, Any]:
-    """The entry of the list."""
+    """Return the request as an entry of the list."""
     return {
         "request_id": request.request_id,
         "user_id": request.user_id,
@@ -156,9 +155,9 @@ def _request(value: Any) -> LabelRequest:
 
 
 def import_into(database: Database, requests: Iterable[LabelRequest], zone_name: str) -> int:
-    """Merge entries by key (user, start), all or none; how many were added or closed.
+    """Merge entries by key (user, start) in one transaction; returns how many were added or closed.
 
-    What is in the store stays, but a closed entry of the list closes one that waits; limits do not apply.
+    Entries of the store stay, but a closed entry of the list closes a pending one; daily limits do not apply.
     """
     with database.transaction():
         return _merge(database, requests, zone_name)
@@ -179,17 +178,18 @@ def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str)
 
 
 def fresh_record(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
-    """As stored; an id that another block has already is replaced."""
+    """Convert a request into a record; an id that another block has is replaced."""
     day = local_date(request.created_at, zone_name).isoformat()
     record = to_record(request, day)
     return replace(record, request_id=str(uuid4())) if database.requests.get(record.request_id) else record
 
 
 def find_store(queue_path: Path) -> tuple[Path, Path | None]:
-    """(the SQLite store, the JSON list beside it or None). Raises LabelError for what is no file, StoreError.
+    """Return (the SQLite store, the JSON list beside it or None).
 
-    A path that ends in `.json` is always a list, so a database is never written there; one that an earlier version
-    wrote there becomes the store. Elsewhere a list that is found is one too.
+    A path that ends in `.json` is always a list, so a database is never written there; a database that an earlier
+    version wrote there becomes the store. Any other path may hold a list too. Raises LabelError for anything but a
+    file, StoreError.
     """
     beside = queue_path.with_name(queue_path.name + STORE_SUFFIX)
     is_named_list = queue_path.suffix.lower() == LIST_SUFFIX
@@ -212,7 +212,7 @@ def find_store(queue_path: Path) -> tuple[Path, Path | None]:
 
 
 def _move_store(misplaced: Path, goal: Path) -> None:
-    """Move the database that stands where the list belongs, whole. Raises StoreError when it is damaged."""
+    """Move the database from the place of the list. Raises StoreError when it is damaged."""
     if goal.exists():
         replace_file(misplaced, misplaced.with_name(misplaced.name + ".old"))  # the store is there already
         return

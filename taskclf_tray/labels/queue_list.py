@@ -1,8 +1,8 @@
-"""The JSON list beside a queue's store, kept in step with it in both directions.
+"""The JSON list beside a queue's store, synchronised in both directions.
 
-Other programs (the taskclf tool) know the list alone: what they add or close is taken into the store, and what the
-store has is in the list. Closed stays closed, whoever says otherwise; nothing in the list is lost but entries of ours
-that were withdrawn. Our programs write it under a lock file; another one's write in between is seen and merged.
+Other programs (the taskclf tool) know only the list. Entries that they add or close go into the store, and the entries
+of the store appear in the list. Closed entries stay closed, and the list loses only our own withdrawn entries. Our
+programs write it under a lock file; a write of another program in between is detected and merged.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """One entry of the list: as it stands there, and what it means."""
+    """One entry of the list, raw and parsed."""
 
     raw: dict[str, Any]
     request: LabelRequest
@@ -52,7 +52,7 @@ class _Listed:
 
 
 class QueueList:
-    """The list at `path` and the open store it belongs to; owned by one thread."""
+    """The list at `path` and its open store; owned by one thread."""
 
     def __init__(self, path: Path, database: Database) -> None:
         self._path = path
@@ -62,9 +62,9 @@ class QueueList:
         self._is_behind = True
 
     def pull(self, zone_name: str) -> None:
-        """Take in what another program changed since the last look: one `stat` when nothing has.
+        """Take in changes of other programs since the last call, with one `stat` when there are none.
 
-        A list that cannot be read is logged, and looked at again when it changes. Raises StoreError.
+        An unreadable list is logged, and read again when it changes. Raises StoreError.
         """
         if not self._is_behind and file_stamp(self._path) == self._seen:
             return
@@ -75,12 +75,12 @@ class QueueList:
             _log.warning("the list is left as it is, and the queue goes on without it: %s", error)
 
     def push(self, zone_name: str) -> None:
-        """After a change of the store: as `pull`, though nothing else has changed. Raises StoreError."""
+        """Synchronise after a change of the store. Raises StoreError."""
         self._is_behind = True
         self.pull(zone_name)
 
     def bring_in_step(self, zone_name: str) -> None:
-        """Merge both ways. Raises LabelError for a list that cannot be read, StoreError when it stays locked."""
+        """Merge both ways. Raises LabelError for an unreadable list, StoreError when it stays locked."""
         try:
             with self._lock.acquire(timeout=LOCK_WAIT_SECONDS):
                 for _ in range(_TRIES):
@@ -95,7 +95,7 @@ class QueueList:
             _log.warning("the list %s is not up to date: %s", self._path, error.strerror or type(error).__name__)
 
     def _merge(self, zone_name: str) -> bool:
-        """One attempt; False when another program wrote meanwhile."""
+        """Try once; False when another program wrote meanwhile."""
         seen = file_stamp(self._path)
         listed = self._read()
         with self._database.transaction():
@@ -116,7 +116,7 @@ class QueueList:
         return True
 
     def _read(self) -> list[_Listed]:
-        """The entries; none where there is no file, or an empty one. Raises LabelError."""
+        """Read the entries; none without a file, or for an empty one. Raises LabelError."""
         try:
             if not self._path.exists() or self._path.stat().st_size == 0:
                 return []
@@ -130,7 +130,7 @@ class QueueList:
         return ids
 
     def _withdrawn(self, listed: Iterable[_Listed], known: set[str]) -> dict[_Key, str]:
-        """The ids of waiting entries that the store once had and has no more."""
+        """Return the ids of pending entries that the store had once and no longer has."""
         return {
             one.key: one.request.request_id
             for one in listed
@@ -150,7 +150,7 @@ class QueueList:
 
 
 def _entries(listed: Iterable[_Listed], records: Iterable[RequestRecord]) -> list[dict[str, Any]]:
-    """The list as it is to be: what stands there, brought up to date, then what is new. Time away is left out."""
+    """Return the new list: the existing entries, updated, then the new ones, without time away."""
     ours: Mapping[_Key, RequestRecord] = {(r.user_id, r.start_us): r for r in records if r.reason != "gap"}
     entries: list[dict[str, Any]] = []
     placed: set[_Key] = set()
@@ -161,7 +161,7 @@ def _entries(listed: Iterable[_Listed], records: Iterable[RequestRecord]) -> lis
 
 
 def _updated(one: _Listed, record: RequestRecord) -> dict[str, Any]:
-    """The entry with what the store knows better; its own keys, spelling of times and id stay."""
+    """Update the entry from the store; its own keys, spelling of times and id stay."""
     fresh, old = entry_of(from_record(record)), entry_of(one.request)
     changes = {name: fresh[name] for name in _UPDATED if fresh[name] != old[name]}
     return one.raw | changes if changes else one.raw

@@ -1,6 +1,6 @@
-"""Predictions of any form as rows of the queue: a DataFrame, records, or `WindowPrediction`s.
+"""Conversion of predictions into queue rows: from a DataFrame, records, or `WindowPrediction`s.
 
-A DataFrame is known by its `to_dict`, so pandas is never imported here.
+A DataFrame is recognised by its `to_dict`, so pandas is never imported here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ confidence, and predicted_label (or core_label_name)."""
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A stretch of one user and one predicted label, to be queued or not."""
+    """One or more contiguous buckets of one user and one predicted label, as a candidate for the queue."""
 
     user_id: str
     start_us: int
@@ -37,14 +37,15 @@ class QueueRow:
 
     @property
     def urgency(self) -> tuple[float, int]:
-        """The smallest first: the least sure, then the oldest."""
+        """Sort key: the least confident first, then the oldest."""
         return (2.0 if self.confidence is None else self.confidence, self.start_us)
 
 
 def to_rows(predictions: Predictions, *, has_confidence: bool = True) -> list[QueueRow]:
-    """In order of user and time; the last of several with one start counts, `no_window` is left out.
+    """Convert predictions, in order of user and time; of several with one start the last counts, `no_window` is left
+    out.
 
-    `has_confidence`: each must have one. Raises LabelError, naming the first prediction that cannot be used.
+    `has_confidence`: each must have one. Raises LabelError, which names the first wrong prediction.
     """
     records = predictions.to_dict("records") if hasattr(predictions, "to_dict") else predictions
     rows: dict[tuple[str, int], QueueRow] = {}
@@ -59,9 +60,9 @@ def to_rows(predictions: Predictions, *, has_confidence: bool = True) -> list[Qu
 
 
 def frame_rows(frame: Any, confidences: Sequence[float] | None) -> list[QueueRow]:
-    """The buckets of a DataFrame (or dict of columns) of features that a model decided, one row each.
+    """Return one row per bucket of a DataFrame (or dict of columns) of features that the model decided.
 
-    Raises LabelError without users, ValueError when lengths differ or a confidence is no share.
+    Raises LabelError without users, ValueError when lengths differ or a confidence is not from 0 to 1.
     """
     if not has_column(frame, "user_id"):
         raise LabelError("The rows do not say whose they are.", "They need a column user_id.")
@@ -89,7 +90,7 @@ def _share(value: Any) -> float | None:
 
 
 def join_rows(rows: Iterable[QueueRow]) -> list[QueueRow]:
-    """Contiguous rows of one user and label as one, at most 30 min long, with the lowest confidence.
+    """Join contiguous rows of one user and label, up to 30 min, with the lowest confidence.
 
     `rows`: in order of user and time.
     """

@@ -1,4 +1,4 @@
-"""A request for a label, with aware times."""
+"""Label requests with aware times."""
 
 from __future__ import annotations
 

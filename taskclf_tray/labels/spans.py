@@ -1,4 +1,4 @@
-"""The label store: what a person said their time was, each step durable at once and undoable for a day."""
+"""The label store: the person's labels, durable after every call and undoable for a day."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _BY_FOLDED: Final = {label.casefold(): label for label in LABEL_SET_V1}
 class LabelStore:
     """The labels of one user. Every write is one transaction: on disk when the call returns, or not at all.
 
-    A new label trims, splits or covers older ones; an automatic one never covers what a person said. Whatever a write
-    leaves wholly labelled by the person is no question any more. Raises StoreError, and LabelError for a span that
-    cannot be.
+    A new label trims, splits or covers older ones; an automatic one never covers a label of the person. A write closes
+    the requests whose blocks the person has labelled completely. Raises StoreError, and LabelError for an impossible
+    span.
     """
 
     def __init__(self, database: Database, user_id: str) -> None:
@@ -61,26 +61,37 @@ class LabelStore:
         confidence: float | None = None,
         is_growing: bool = False,
     ) -> int:
-        """Label [start, end); returns the change's id, 0 when an automatic label found no room.
+        """Label [start, end); returns the id of the change, 0 when an automatic label found no room.
 
-        `is_growing`: the end will follow the block by `grow`; only one span grows at a time.
+        Args:
+            start: aware start.
+            end: aware end, exclusive.
+            label: a core label, in any case.
+            at: the present.
+            provenance: where the label came from.
+            confidence: from 0 to 1, for an automatic label.
+            is_growing: the end will follow the block by `grow`; only one span grows at a time.
+
+        Raises:
+            LabelError: the span is impossible.
+            StoreError: the record cannot be written.
         """
         span = self._span(LabelSpan(start, end, label, provenance, confidence=confidence), at, is_growing=is_growing)
         with self._database.transaction():
-            lying = self._labels.between(self._user_id, span.start_us, span.end_us)
+            existing = self._labels.between(self._user_id, span.start_us, span.end_us)
             older = self._labels.growing(self._user_id) if is_growing else None
-            if older is not None and older not in lying:
-                lying.append(older)
-            edit = overlay(lying, [span], stops_growth=is_growing)
+            if older is not None and older not in existing:
+                existing.append(older)
+            edit = overlay(existing, [span], stops_growth=is_growing)
             if not edit:
                 return 0
             return self._change(_KINDS[provenance], span.start_us, span.end_us, span.label, at, edit)
 
     def answer(self, request_id: str, label: str, *, at: datetime) -> LabelChange | None:
-        """Label the block of a request, but for what the person said of parts of it before.
+        """Label the block of a request, except where the person labelled parts of it before.
 
-        None when the request does not wait (any more): nothing is written then. The change's label is None when
-        nothing of the block was left to label.
+        Returns None, and writes nothing, when the request is not pending. The change's label is None when nothing of
+        the block was left to label.
         """
         label = core_label(label)
         with self._database.transaction():
@@ -91,57 +102,59 @@ class LabelStore:
             span = SpanRecord(0, self._user_id, start_us, end_us, label, "answer", None, to_us(at))
             edit = overlay(self._labels.between(self._user_id, start_us, end_us), [span], gives_way=True)
             given = label if edit else None
-            self._change("answer", start_us, end_us, given, at, edit, closing=(request_id, "labeled"))
+            self._change("answer", start_us, end_us, given, at, edit, closed_request=(request_id, "labeled"))
             return self._labels.newest_change(self._user_id)
 
     def skip(self, request_id: str, *, at: datetime) -> bool:
-        """Close a request without a label, for good; False when it does not wait (any more)."""
+        """Close a request without a label, for good; False when it is not pending."""
         with self._database.transaction():
             request = self._waiting(request_id)
             if request is None:
                 return False
             nothing = Edit([], [])
-            self._change("skip", request.start_us, request.end_us, None, at, nothing, closing=(request_id, "skipped"))
+            self._change(
+                "skip", request.start_us, request.end_us, None, at, nothing, closed_request=(request_id, "skipped")
+            )
             return True
 
     def erase(self, start: datetime, end: datetime, *, at: datetime) -> bool:
-        """Take every label away from [start, end); False when there was none."""
+        """Remove every label from [start, end); False when there was none."""
         start_us, end_us = _period(start, end)
         with self._database.transaction():
-            lying = self._labels.between(self._user_id, start_us, end_us)
-            if lying:
-                edit = without(lying, start_us, end_us)
-                self._change("erase", start_us, end_us, _only_label(lying), at, edit)
-            return bool(lying)
+            existing = self._labels.between(self._user_id, start_us, end_us)
+            if existing:
+                edit = without(existing, start_us, end_us)
+                self._change("erase", start_us, end_us, _only_label(existing), at, edit)
+            return bool(existing)
 
     def merge(self, start: datetime, end: datetime, *, at: datetime) -> bool:
-        """Make one span of touching ones with one label that lie wholly inside; False when there are none."""
+        """Join touching spans of one label that lie wholly inside; False when there are none."""
         start_us, end_us = _period(start, end)
         with self._database.transaction():
-            lying = self._labels.between(self._user_id, start_us, end_us)
-            edit = joined([span for span in lying if start_us <= span.start_us and span.end_us <= end_us])
+            existing = self._labels.between(self._user_id, start_us, end_us)
+            edit = joined([span for span in existing if start_us <= span.start_us and span.end_us <= end_us])
             if edit:
                 self._change("merge", edit.made[0].start_us, edit.made[-1].end_us, _only_label(edit.made), at, edit)
             return bool(edit)
 
     def import_spans(self, spans: Sequence[LabelSpan], *, at: datetime) -> int:
-        """Lay spans on what is there, later ones over earlier ones, as one change; all or nothing.
+        """Lay spans on the existing ones, later over earlier, as one change; all or nothing.
 
-        Returns how many were taken. What is there already stays as it is. Raises LabelError for somebody else's span.
+        Returns the number of spans; equal existing ones stay. Raises LabelError for a span of another user.
         """
         new = [self._span(span, at) for span in spans]
         if not new:
             return 0
         start_us, end_us = min(span.start_us for span in new), max(span.end_us for span in new)
         with self._database.transaction():
-            lying = self._labels.between(self._user_id, start_us, end_us)
-            edit = overlay(lying, new).without_sames()
+            existing = self._labels.between(self._user_id, start_us, end_us)
+            edit = overlay(existing, new).without_sames()
             if edit:
                 self._change("import", start_us, end_us, _only_label(new), at, edit)
         return len(new)
 
     def undo(self, *, at: datetime) -> LabelChange | None:
-        """Undo the newest change: labels and questions are as they were before it. None when none can be undone."""
+        """Undo the newest change: labels and requests are as before it. None when none can be undone."""
         with self._database.transaction():
             change = self.undoable(at)
             if change is None:
@@ -155,14 +168,14 @@ class LabelStore:
     # -- the span that grows with its block -------------------------------------------------------------------
 
     def growing(self) -> SpanRecord | None:
-        """The span whose end follows its block."""
+        """Return the span whose end follows its block."""
         with self._database.reading():
             return self._labels.growing(self._user_id)
 
     def grow(self, until: datetime) -> None:
         """Move the end of the growing span forward, at most to the next span, where it stops growing.
 
-        No change of its own: undoing the label takes all of it.
+        This is no change of its own: undoing the label removes all of it.
         """
         until_us = to_us(until)
         span = self.growing()
@@ -179,7 +192,9 @@ class LabelStore:
             self._close_labelled(span.start_us, end_us)
 
     def stop_growing(self, *, at: datetime | None = None) -> None:
-        """Its block has ended, perhaps earlier than was known at once: `at`, though not before the person said so."""
+        """Stop the growing span, at `at` if its block ended earlier than was known, but never before the label was
+        given.
+        """
         if self.growing() is None:
             return
         with self._database.transaction():
@@ -192,32 +207,32 @@ class LabelStore:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def undoable(self, now: datetime) -> LabelChange | None:
-        """The change `undo` would undo: the newest one, when it is at most a day old."""
+        """Return the change that `undo` would undo: the newest one, if it is at most a day old."""
         with self._database.reading():
             change = self._labels.newest_change(self._user_id)
         return None if change is None or to_us(now) - change.at_us > _UNDO_US else change
 
     def between(self, start: datetime, end: datetime) -> list[SpanRecord]:
-        """The spans in force that reach into [start, end), in order of time."""
+        """Return the spans in force that overlap [start, end), in order of time."""
         with self._database.reading():
             return self._labels.between(self._user_id, to_us(start), to_us(end))
 
     def everything(self) -> Iterator[SpanRecord]:
-        """All spans in force, in order of time."""
+        """Iterate over all spans in force, in order of time."""
         with self._database.reading():
             return iter(self._labels.between(self._user_id, -_FAR_US, _FAR_US))
 
     def label_at(self, moment: datetime) -> SpanRecord | None:
-        """The span in force at a moment."""
+        """Return the span in force at a moment."""
         with self._database.reading():
             found = self._labels.between(self._user_id, to_us(moment), to_us(moment) + 1)
         return found[0] if found else None
 
     def waiting(self, now: datetime) -> list[RequestRecord]:
-        """The blocks that wait for a label, oldest first.
+        """Return the blocks that wait for a label, oldest first.
 
-        A block of the last day is left out while the person has labelled all but a rest too short to be asked about:
-        labels begin and end by the second, and blocks by the minute.
+        A block of the last day is left out while its unlabelled rest is too short to ask about, because labels begin
+        and end by the second and blocks by the minute.
         """
         with self._database.reading():
             pending = self._requests.pending(self._user_id)
@@ -226,12 +241,14 @@ class LabelStore:
 
     def _is_nearly_labelled(self, request: RequestRecord) -> bool:
         spans = self._labels.between(self._user_id, request.start_us, request.end_us)
-        said = [(span.start_us, span.end_us) for span in spans if is_person(span)]
-        left_us = sum(end_us - start_us for start_us, end_us in subtract([(request.start_us, request.end_us)], said))
+        labelled = [(span.start_us, span.end_us) for span in spans if is_person(span)]
+        left_us = sum(
+            end_us - start_us for start_us, end_us in subtract([(request.start_us, request.end_us)], labelled)
+        )
         return left_us < MIN_BLOCK_SECONDS * US_PER_SECOND and 2 * left_us < request.end_us - request.start_us
 
     def order(self) -> tuple[str, ...]:
-        """The eight labels: those the person gave most often first, then in label order."""
+        """Return the eight labels, the person's most frequent first, then in label order."""
         with self._database.reading():
             counts = self._labels.counts(self._user_id)
         return tuple(sorted(LABEL_SET_V1, key=lambda label: -counts.get(label, 0)))
@@ -250,29 +267,31 @@ class LabelStore:
         label: str | None,
         at: datetime,
         edit: Edit,
-        closing: tuple[str, RequestStatus] | None = None,
+        closed_request: tuple[str, RequestStatus] | None = None,
     ) -> int:
         change_id = self._labels.begin(self._user_id, to_us(at), kind, start_us, end_us, label)
         self._labels.take(change_id, (span.id for span in edit.taken))
         self._labels.make(change_id, edit.made)
-        if closing is not None:
-            self._requests.close(*closing, change_id)
+        if closed_request is not None:
+            self._requests.close(*closed_request, change_id)
         self._close_labelled(start_us, end_us)
         self._labels.forget(self._user_id, to_us(at) - _UNDO_US)
         return change_id
 
     def _close_labelled(self, start_us: int, end_us: int) -> None:
-        """Blocks that the person has labelled from end to end need no answer, until undo takes one of the spans."""
+        """Close the requests whose blocks the person labelled completely; undoing one of the spans reopens them."""
         for request in self._requests.pending(self._user_id):
             if request.start_us < end_us and request.end_us > start_us:
                 spans = self._labels.between(self._user_id, request.start_us, request.end_us)
-                said = [span for span in spans if is_person(span)]
-                if not subtract([(request.start_us, request.end_us)], [(span.start_us, span.end_us) for span in said]):
-                    newest = max(self._labels.maker(span.id) for span in said)
+                labelled = [span for span in spans if is_person(span)]
+                if not subtract(
+                    [(request.start_us, request.end_us)], [(span.start_us, span.end_us) for span in labelled]
+                ):
+                    newest = max(self._labels.maker(span.id) for span in labelled)
                     self._requests.close(request.request_id, "labeled", newest)
 
     def _span(self, span: LabelSpan, at: datetime, *, is_growing: bool = False) -> SpanRecord:
-        """The span as it would be stored. Raises LabelError."""
+        """Return the span in its stored form. Raises LabelError."""
         if span.user_id not in (None, self._user_id):
             raise LabelError("The label belongs to another user.", "Import it as your own, or leave it out.")
         span = checked_span(span, at)
@@ -283,15 +302,15 @@ class LabelStore:
 
 
 def goes_on(span: SpanRecord, moment: datetime) -> bool:
-    """Whether the span holds for this later moment too, though its end was moved a while before.
+    """Whether a growing span also covers this later moment, although its end was moved a while ago.
 
-    One that nobody ended because no app was running does not.
+    A span that stayed open because no app was running does not.
     """
     return span.is_growing and moment - from_us(span.end_us) <= GROWS_FOR
 
 
 def reaching(spans: Sequence[SpanRecord], moment: datetime) -> list[SpanRecord]:
-    """The spans, in order of time and disjoint, with the one that goes on up to this moment."""
+    """Return the spans, in order of time and disjoint, with the growing one extended to this moment."""
     reached = list(spans)
     for at, span in enumerate(spans):
         if goes_on(span, moment):
@@ -302,7 +321,7 @@ def reaching(spans: Sequence[SpanRecord], moment: datetime) -> list[SpanRecord]:
 
 
 def core_label(text: str) -> str:
-    """The core label of this name, whatever its case. Raises LabelError, which names the eight."""
+    """Return the core label of this name in any case. Raises LabelError, which names the eight."""
     label = _BY_FOLDED.get(text.strip().casefold())
     if label is None:
         raise LabelError(f"{_shown(text)} is none of the eight labels.", f"They are {', '.join(LABEL_SET_V1)}.")
@@ -310,7 +329,7 @@ def core_label(text: str) -> str:
 
 
 def checked_span(span: LabelSpan, now: datetime) -> LabelSpan:
-    """The span with its label's exact name and times in UTC. Raises LabelError for one that cannot be."""
+    """Return the span with the label's exact name and times in UTC. Raises LabelError for an impossible span."""
     label = core_label(span.label)
     _period(span.start_ts, span.end_ts)
     if span.end_ts > now + timedelta(minutes=FUTURE_MINUTES):
@@ -328,7 +347,7 @@ def checked_span(span: LabelSpan, now: datetime) -> LabelSpan:
 
 
 def label_span(record: SpanRecord) -> LabelSpan:
-    """A stored span as others know it."""
+    """Convert a stored span."""
     return LabelSpan(
         from_us(record.start_us), from_us(record.end_us), record.label, record.provenance, record.user_id,
         record.confidence,

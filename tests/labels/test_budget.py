@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.config import Config
-from taskclf_tray.labels.budget import AskSettings, Why, decide, is_random_turn, silence, value_of
+from taskclf_tray.labels.budget import AskSettings, Why, decide, is_random_turn, score_of, silence
 from tests.support.asking import (
     MEMORY,
     MOMENT,
@@ -198,7 +198,7 @@ def test_asks_about_the_block_whose_answer_is_worth_most() -> None:
     memory = remembering(label_counts={"Build": 50, "Meet": 1})
     assert asked(short, usual, sure, candidate("unpredicted", label=None, confidence=None)).ask == usual
     assert asked(short, usual, sure, rare, memory=memory).ask == rare
-    assert value_of(rare, memory.label_counts) > value_of(usual, memory.label_counts) > 0
+    assert score_of(rare, memory.label_counts) > score_of(usual, memory.label_counts) > 0
 
 
 def test_of_equal_blocks_the_newer_one_is_asked_about_in_any_order() -> None:

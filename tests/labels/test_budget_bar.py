@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.labels.budget import Why, value_of, values_later_in_day
+from taskclf_tray.labels.budget import Why, score_of, scores_later_in_day
 from tests.support.asking import MOMENT, RANDOM_TURN, ago, asked, at, candidate, gap, remembering
 
 WEEK = tuple(float(value) for value in range(1, 71))
@@ -25,25 +25,25 @@ def worth(value: float) -> Any:
     [(0, 70 - 4 * 7 + 1), (1, 70 - 3 * 7 + 1), (3, 70 - 7 + 1)],
 )
 def test_asks_only_for_what_the_rest_of_the_budget_reaches(asked_today: int, lowest: float) -> None:
-    memory = remembering(asked_today=asked_today, later_values=WEEK)
+    memory = remembering(asked_today=asked_today, later_scores=WEEK)
     assert asked(worth(lowest), memory=memory).why is Why.ASK
     decision = asked(worth(lowest - 0.1), memory=memory)
     assert (decision.ask, decision.why) == (None, Why.BELOW_BAR)
 
 
 def test_there_is_no_bar_when_no_more_is_expected_than_may_be_asked() -> None:
-    assert asked(worth(0.5), memory=remembering(asked_today=0, later_values=WEEK[:28])).why is Why.ASK
-    assert asked(worth(0.5), memory=remembering(asked_today=0, later_values=WEEK[:29])).why is Why.BELOW_BAR
+    assert asked(worth(0.5), memory=remembering(asked_today=0, later_scores=WEEK[:28])).why is Why.ASK
+    assert asked(worth(0.5), memory=remembering(asked_today=0, later_scores=WEEK[:29])).why is Why.BELOW_BAR
 
 
 def test_there_is_no_bar_in_the_first_week() -> None:
     for day, why in ((4, Why.ASK), (3, Why.BELOW_BAR)):
-        assert asked(worth(1), memory=remembering(first_day=date(2026, 3, day), later_values=WEEK)).why is why
+        assert asked(worth(1), memory=remembering(first_day=date(2026, 3, day), later_scores=WEEK)).why is why
 
 
 def test_the_bar_is_for_neither_gaps_nor_random_turns() -> None:
-    assert asked(gap(), memory=remembering(later_values=WEEK)).ask == gap()
-    assert asked(worth(1), memory=remembering(later_values=WEEK, asked_ever=RANDOM_TURN)).is_random
+    assert asked(gap(), memory=remembering(later_scores=WEEK)).ask == gap()
+    assert asked(worth(1), memory=remembering(later_scores=WEEK, asked_ever=RANDOM_TURN)).is_random
 
 
 def test_a_random_draw_from_nothing_is_no_question() -> None:
@@ -60,12 +60,12 @@ def test_the_bar_knows_the_blocks_of_the_week_that_ended_later_in_the_day() -> N
         on(9, 16, created=datetime(2026, 3, 10, tzinfo=UTC)), on(11, 15),
     ]  # fmt: skip
     counts = dict.fromkeys(LABEL_SET_V1, 3)
-    values = values_later_in_day([*counted, *others], MOMENT, counts)
-    assert values == tuple(value_of(block, counts) for block in counted)
+    values = scores_later_in_day([*counted, *others], MOMENT, counts)
+    assert values == tuple(score_of(block, counts) for block in counted)
 
 
 def test_later_in_the_day_is_meant_on_the_persons_clock() -> None:
     """14:00 UTC is 23:00 in Tokyo: what ended at 15:00 UTC ended after midnight, early in its day."""
     ended = [candidate(end=datetime(2026, 3, 9, 15, tzinfo=UTC))]
-    assert len(values_later_in_day(ended, MOMENT, {})) == 1
-    assert values_later_in_day(ended, at(time_zone="Asia/Tokyo"), {}) == ()
+    assert len(scores_later_in_day(ended, MOMENT, {})) == 1
+    assert scores_later_in_day(ended, at(time_zone="Asia/Tokyo"), {}) == ()

@@ -91,7 +91,7 @@ def test_no_sequence_of_moments_breaks_a_promise(
     cap = effective_cap(chosen.asks_per_day, halvings)
     asks: list[tuple[Moment, Candidate]] = []
     for moment, waiting in lived:
-        memory = remembered(asks, moment, replace(MEMORY, cap_halvings=halvings, later_values=values))
+        memory = remembered(asks, moment, replace(MEMORY, cap_halvings=halvings, later_scores=values))
         decision = decide(waiting, moment, memory, chosen, user_id="user")
         assert (decision.ask is not None) == (decision.why is Why.ASK)
         if decision.ask is None:

@@ -22,9 +22,9 @@ from taskclf_tray.labels.budget import (
     Moment,
     decide,
     is_random_turn,
+    score_of,
+    scores_later_in_day,
     silence,
-    value_of,
-    values_later_in_day,
 )
 from taskclf_tray.store.requests import AskOutcome, AskRecord
 from tests.support.asking_people import MINUTE, Person, Stretch, events, notices, plan_day
@@ -167,7 +167,7 @@ class AskingDays:
         self._later = None
         if candidate.reason == "low_confidence":
             self._queued.append(shown)
-            self.tally.seen_values.append(value_of(shown, self._counts))
+            self.tally.seen_values.append(score_of(shown, self._counts))
         is_prompt = candidate.created - candidate.end <= 10 * MINUTE
         if is_prompt:
             self._breakpoint = (self._at, self._now)
@@ -179,8 +179,8 @@ class AskingDays:
         if silence(moment, memory, self.person.settings) is not None:
             return
         if self._later is None:
-            self._later = values_later_in_day(self._queued, moment, self._counts)
-        memory = replace(memory, later_values=self._later)
+            self._later = scores_later_in_day(self._queued, moment, self._counts)
+        memory = replace(memory, later_scores=self._later)
         decision = decide(self._open, moment, memory, self.person.settings, user_id=self.person.user_id)
         if decision.ask is None:
             return
@@ -227,7 +227,7 @@ class AskingDays:
         tally.random_asks += is_random
         tally.gap_asks += candidate.reason == "gap"
         if candidate.reason == "low_confidence" and not is_random:
-            tally.asked_values.append(value_of(candidate, self._counts))
+            tally.asked_values.append(score_of(candidate, self._counts))
         self._ask_days[day] += 1
         self._gap_days[day] += candidate.reason == "gap"
         self._last = (self._at, self._now)
