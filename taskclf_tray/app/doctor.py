@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,8 +189,7 @@ def _opened(paths: HomePaths) -> Database:
 
 def _record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     identity = load_or_create_identity(paths.home)
-    database = _opened(paths)
-    try:
+    with closing(_opened(paths)) as database:
         with database.reading():
             count = database.buckets.count(identity.user_id)
             is_open = bool(database.blackouts.open_ones())
@@ -200,8 +200,6 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
             LabelStore(database, identity.user_id).everything()
             damaged, labels = damaged_minutes(database, identity.user_id), database.labels.unreadable
         clock = list(_clock(database, identity.user_id))
-    finally:
-        database.close()
     yield CheckResult("Record", "ok", f"{count} minute{'' if count == 1 else 's'}")
     if damaged:
         yield CheckResult(

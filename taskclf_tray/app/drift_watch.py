@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -175,13 +176,10 @@ class DriftWatch(Service):
             report = json.loads(read_regular(Path(answer["report"]), _MAX_REPORT_BYTES))
             if self._session.database.is_displaced():
                 return  # opening would make a second, empty record
-            database = Database(self._session.paths.database)
-            try:
+            with closing(Database(self._session.paths.database)) as database:
                 self._take_in(
                     database, stories_of(report), day, too_little_data(report), [Block(**b) for b in answer["blocks"]]
                 )
-            finally:
-                database.close()
         except JobStoppedError as error:
             log.info("The drift check was stopped: %s", error)
         except TaskclfError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -51,13 +52,10 @@ def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool
             "Start the app there first with `taskclf-tray run`, or name another home with --home.",
         )
     user_id = load_or_create_identity(paths.home).user_id
-    database = Database(paths.database, read_only=read_only)
-    try:
+    with closing(Database(paths.database, read_only=read_only)) as database:
         yield Record(paths, database, user_id, now())
         if database.buckets.unreadable(user_id):
             _say_what_is_left_out(database, user_id)
-    finally:
-        database.close()
 
 
 def _say_what_is_left_out(database: Database, user_id: str) -> None:

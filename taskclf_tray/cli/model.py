@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from typing import Any
 
 from taskclf_tray.cli.arguments import Commands, name_or_path
@@ -162,11 +163,8 @@ def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
     def remember(bundle_id: str) -> None:
         if not paths.database.exists():
             return
-        database = Database(paths.database)
-        try:
+        with closing(Database(paths.database)) as database:
             save_reinference(database, load_or_create_identity(paths.home).user_id, Reinference(bundle_id))
-        finally:
-            database.close()
 
     earlier = roll_back(paths.models, before_switch=remember)
     served, policy = Served(paths), earlier.policy

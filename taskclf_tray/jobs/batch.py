@@ -6,6 +6,8 @@ it prints see `process.py`.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 if __name__ == "__main__":  # handlers of stop signals before any import
     from taskclf_tray.system.job_entry import start
 
@@ -181,11 +183,8 @@ def _taxonomy(paths: HomePaths, request: BatchRequest, say: ProgressCallback) ->
 def _kept_taxonomy(paths: HomePaths) -> TaxonomyConfig | None:
     if not paths.database.exists():
         return None
-    database = Database(paths.database, read_only=True)
-    try:
+    with closing(Database(paths.database, read_only=True)) as database:
         return KeptCategories(database).load()
-    finally:
-        database.close()
 
 
 def _written(result: BatchInferenceResult, out_dir: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ and nothing else. For what it prints see `process.py`.
 
 from __future__ import annotations
 
+from contextlib import closing
+
 if __name__ == "__main__":  # handlers of stop signals before any import
     from taskclf_tray.system.job_entry import start
 
@@ -105,13 +107,9 @@ def read_days(paths: HomePaths, first: date, last: date) -> list[BucketRecord]:
     user_id = load_or_create_identity(paths.home).user_id
     start_us = to_us(datetime.combine(first, time(), UTC) - _WIDEST_OFFSET)
     end_us = to_us(datetime.combine(last + timedelta(days=1), time(), UTC) + _WIDEST_OFFSET)
-    database = Database(paths.database, read_only=True)
-    try:
-        with database.reading():
-            near = database.buckets.iterate(user_id, start_us, end_us)
-            return [record for record in near if first <= local_date(record) <= last]
-    finally:
-        database.close()
+    with closing(Database(paths.database, read_only=True)) as database, database.reading():
+        near = database.buckets.iterate(user_id, start_us, end_us)
+        return [record for record in near if first <= local_date(record) <= last]
 
 
 def local_date(record: BucketRecord) -> date:

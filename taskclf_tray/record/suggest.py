@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -66,15 +67,12 @@ class _LabelSuggester:
     def _overlapping(self, begin_us: int, end_us: int) -> list[tuple[str, WindowPrediction, float]]:
         """(label shown, prediction, seconds inside) of each bucket."""
         margin_us = timedelta(minutes=10) // timedelta(microseconds=1)
-        database = Database(self._path, read_only=True)
-        try:
+        with closing(Database(self._path, read_only=True)) as database:
             with database.reading():
                 records = database.buckets.between(self._user_id, begin_us - margin_us, end_us)
             path = self._taxonomy_path
             categories = Categories(database, None if path is None else categories_in_force(database, path)[0])
             named = [(categories.ui_label(record), record) for record in records if record.end_us > begin_us]
-        finally:
-            database.close()
         return [
             (
                 label,

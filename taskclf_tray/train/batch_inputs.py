@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, overload
@@ -62,16 +63,12 @@ def recorded_rows(paths: HomePaths, start_us: int, end_us: int, config: Pipeline
         )
     user_id = load_or_create_identity(paths.home).user_id
     bucket_us = config.bucket_seconds * 1_000_000
-    database = Database(paths.database, read_only=True)
-    try:
-        with database.reading():
-            begin_us = start_us - config.smooth_window * bucket_us
-            if config.transitions is not None:
-                begin_us = database.buckets.run_start_us(user_id, -(-start_us // bucket_us) * bucket_us)
-            found = database.buckets.iterate(user_id, begin_us, end_us + config.ahead_buckets * bucket_us)
-            return RecordedRows([record.feature_row for record in found])
-    finally:
-        database.close()
+    with closing(Database(paths.database, read_only=True)) as database, database.reading():
+        begin_us = start_us - config.smooth_window * bucket_us
+        if config.transitions is not None:
+            begin_us = database.buckets.run_start_us(user_id, -(-start_us // bucket_us) * bucket_us)
+        found = database.buckets.iterate(user_id, begin_us, end_us + config.ahead_buckets * bucket_us)
+        return RecordedRows([record.feature_row for record in found])
 
 
 OnReport = Callable[[ExportReport], None]
@@ -146,12 +143,8 @@ def _blackouts(paths: HomePaths, start_us: int, end_us: int) -> list[Interval]:
     """The pauses and private times of the record, if there is one."""
     if not paths.database.exists():
         return []
-    database = Database(paths.database, read_only=True)
-    try:
-        with database.reading():
-            found = database.blackouts.overlapping(start_us, end_us)
-    finally:
-        database.close()
+    with closing(Database(paths.database, read_only=True)) as database, database.reading():
+        found = database.blackouts.overlapping(start_us, end_us)
     return union((b.start_us, end_us if b.end_us is None else b.end_us) for b in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -107,8 +108,7 @@ def labelled_minutes(
     spans = [s for file in label_files for s in read_label_csv(file, user_id=user_id, adopt=adopt, at=at, times=times)]
     parts = []
     if paths.database.exists():
-        database = Database(paths.database, read_only=True)
-        try:
+        with closing(Database(paths.database, read_only=True)) as database:
             parts.append(
                 from_record(
                     database,
@@ -121,8 +121,6 @@ def labelled_minutes(
                 )
             )
             spans += _spans_of(database, user_id)
-        finally:
-            database.close()
     for export in exports:
         rows = export_rows(paths, export, config, DEFAULT_BUCKET_SECONDS, hostname=hostname, on_report=on_report)
         inside = (row for row in rows if start_us <= to_us(row.bucket_start_ts) < end_us)
