@@ -1,7 +1,7 @@
-"""Puts the app back with the clock: what lies ahead is kept apart, and the present goes on, in one transaction.
+"""Follows a clock that was put back: what lies ahead is kept apart, and recording goes on now, in one transaction.
 
-Minutes, labels and questions that lie ahead are kept apart (`store.ahead`). What only says when something was done last
-is set to now: a training, a question, a cursor. What was dark stays dark.
+Minutes, labels and questions that lie ahead are kept apart (`store.ahead`). Marks of when something was done last are
+set to now: a training, a question, a cursor. Blackouts stay blackouts.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """What was kept apart: by how much the clock was put back, and how many minutes and labels lay ahead of it."""
+    """What was kept apart: by how much the clock was put back, and how many minutes and labels lay ahead."""
 
     by: timedelta
     minutes: int
     labels: int
 
     def messages(self) -> list[tuple[str, str]]:
-        """What the person is told, if anything."""
+        """Messages for the person."""
         if self.by < TOLD_FROM or not (self.minutes or self.labels):
             return []
         return [record_text.clock_put_back(self.by, self.minutes, self.labels)]
@@ -68,7 +68,7 @@ def put_right(
 ) -> SetAside | None:
     """Keep apart what lies ahead of `now`, and put all marks back; None when nothing does. Raises StoreError.
 
-    One transaction, so that a kill leaves either all of it or none, and any process may do it.
+    One transaction, so that a kill leaves all of it or none. Any process may call it.
     """
     if not is_ahead(database, user_id, now):
         return None
@@ -96,7 +96,7 @@ def put_right(
 
 
 def give_back(database: Database, change: ClockChange, *, since_us: int | None, now: datetime) -> int:
-    """Undo it: the clock had been right before it was put back. Returns how many minutes came back."""
+    """Undo it, since the clock had been right before; returns how many minutes came back. Raises StoreError."""
     with database.transaction():
         number = database.buckets.last_change() + 1
         count = database.ahead.give_back(change, since_us=since_us, now_us=to_us(now), number=number)
@@ -118,14 +118,14 @@ def _found(database: Database, user_id: str, now: datetime, newest: datetime, bo
 def _is_certain(now: datetime, first: datetime, end: datetime, before: datetime | None) -> bool:
     """Whether the minutes ahead can have been recorded since the last one before them: then the clock was ahead.
 
-    Else now lies inside what was recorded long ago, and it may be now that the clock is wrong.
+    Else `now` lies inside what was recorded long ago, and the clock may be wrong now.
     """
     length = end - first
     return length <= _LONGEST_AHEAD and (before is None or now - before >= length - _SLACK)
 
 
 def _seen_between(seen: Seen | None, newest: datetime) -> tuple[datetime, datetime]:
-    """How far the clock had come before it was put back, at least and at most."""
+    """The moment the clock had reached before it was put back, as (at least, at most)."""
     if seen is not None and seen.is_exact:
         return seen.moment, seen.moment
     least = newest if seen is None else max(newest, seen.moment)
@@ -141,10 +141,10 @@ def put_back(
     seen: tuple[datetime, datetime],
     resume: datetime | None,
 ) -> None:
-    """Put every mark that lies ahead of `now` back to it; inside the caller's transaction.
+    """Put every mark that lies ahead of `now` back to it, inside the caller's transaction.
 
-    `seen`: how far the clock had come before it was put back, at least and at most. `resume`: where the record goes on,
-    None where it starts over.
+    `seen`: the moment the clock had reached, as (at least, at most). `resume`: where the record goes on; None where it
+    starts over.
     """
     now_us, today = to_us(now), local_date(now, zone_name)
     database.ahead.pull_back(user_id, now_us, today.isoformat())
@@ -169,7 +169,7 @@ def put_back(
 
 
 def _put_builder_back(database: Database, user_id: str, resume: datetime | None) -> None:
-    """The builder begins again where the record goes on; it warms up with the hours before (`ui.recorder`)."""
+    """Let the builder continue where the record goes on; it warms up with the hours before (`record.recorder`)."""
     name = f"builder:{user_id}"
     saved = database.state.get(name)
     until = None if saved is None else until_us(saved)
@@ -194,10 +194,10 @@ def _put_builder_back(database: Database, user_id: str, resume: datetime | None)
 
 
 def _dark_parts(blackout: Blackout, now: datetime, seen: tuple[datetime, datetime], zone_name: str) -> list[Blackout]:
-    """What becomes of a pause or private time that goes on, or reaches past `now`.
+    """Split a blackout that goes on, or that reaches past `now`.
 
-    What the wrong clock showed meanwhile stays dark for ever: the watchers have recorded activity under it, and it
-    would be read when its time comes. What is still on goes on from now, a timed pause for as long as was asked.
+    The time that the wrong clock showed stays a blackout for ever: the watchers have recorded activity under it, which
+    would be read when its time comes. An open blackout goes on from now, a timed pause for as long as was asked.
     """
     start_us, end_us, resume_us, reason = dataclasses.astuple(blackout)
     now_us, seen_us = to_us(now), to_us(seen[1])
@@ -224,7 +224,7 @@ def _resume_us(blackout: Blackout, now: datetime, zone_name: str) -> int | None:
 
 
 def _asking_at(state: AskingState, now: datetime, zone_name: str) -> AskingState:
-    """A silence lasts from now as long as it was asked for; the first day is today at the latest."""
+    """The asking state from now on: a silence lasts as long as was asked, and the first day is today at the latest."""
     snooze, today_ends = now + SNOOZE, local_day_bounds(now, zone_name)[1]
     today = local_date(now, zone_name)
     return dataclasses.replace(
@@ -252,7 +252,7 @@ def _drift_at(memory: DriftMemory, now: datetime, today: date) -> DriftMemory:
 
 
 def _without_days_after(saved: str, today: date) -> str:
-    """The state of the files in one folder, without the days that have not come."""
+    """The state of the files in one folder, without days in the future."""
     state: dict[str, Any] = json.loads(saved)
     state["days"] = [day for day in state["days"] if date.fromisoformat(day) <= today]
     return json.dumps(state)

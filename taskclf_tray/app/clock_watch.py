@@ -1,11 +1,11 @@
 """Watches the computer's clock and its time zone.
 
-`ClockWatch` notices that the clock was put back, or that it leapt over what was kept apart because of that.
-A clock that is two hours ahead for a quarter of an hour leaves minutes, labels and marks that lie in the future.
-Waiting for them would cost two hours, or years. So what lies ahead is kept apart in one transaction, and the present
-goes on. It comes back only where the earlier time turns out to have been the right one.
+A clock that is two hours ahead for a quarter of an hour leaves minutes, labels and marks in the future. Waiting for
+them would cost two hours, or years. So what lies ahead is kept apart in one transaction, and recording goes on now. It
+comes back only where the earlier time turns out to have been right.
 
-`ZoneWatch` follows the time zone, and says once where something else stands in for one.
+`ClockWatch` notices that the clock was put back, or that it has passed what was kept apart. `ZoneWatch` follows the
+time zone, and tells once when another one stands in for it.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _TOLERANCE_US: Final = TOLERANCE // MICROSECOND
 
 
 def watch_of(database: Database, user_id: str, source: ActivitySource, time_zone: Callable[[], str]) -> ClockWatch:
-    """The watch over a source's clock: only the computer's own can be compared with how long it has been running."""
+    """Watch the clock of a source. Only the computer's own clock can be compared with the time since the boot."""
     is_computers = type(source).now is ActivitySource.now
     return ClockWatch(database, user_id, source.now, time_zone, boot=boot_clock if is_computers else None)
 
 
 class ClockWatch:
-    """Looks at the clock about once a second; owned by the worker, one for each session. Raises StoreError.
+    """Checks the clock about once a second; one for each session, owned by the worker. Raises StoreError.
 
-    `boot`: the clock that nobody sets; None where `clock` is not the computer's own.
+    `boot`: a clock that nobody sets; None where `clock` is not the computer's own.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ClockWatch:
         self._due: list[tuple[ClockChange, int | None]] = []
 
     def begin(self) -> list[Message]:
-        """Put right what lies ahead; what the person is told."""
+        """Keep apart what lies ahead; returns messages for the person."""
         now = self._clock()
         if now < EARLIEST:
             return [record_text.clock_without_battery(now)]
@@ -82,7 +82,7 @@ class ClockWatch:
         return [] if set_aside is None else set_aside.messages()
 
     def look(self) -> bool:
-        """Whether the session must restart: the clock was put back, or has passed what was set aside."""
+        """Whether the session must restart: the clock was put back, or has passed what was kept apart."""
         now = self._clock()
         if now < self._seen - TOLERANCE:
             self._is_put_back = True
@@ -102,7 +102,7 @@ class ClockWatch:
         return bool(self._due)
 
     def give_back(self) -> list[Message]:
-        """Once the record is up to date: give back what turned out to be right; what the person is told."""
+        """Return what turned out to be right, once the record is up to date; returns messages for the person."""
         due, self._due = self._due, []
         count = 0
         for change, since_us in due:
@@ -113,7 +113,7 @@ class ClockWatch:
         return [record_text.minutes_back(count)] if count else []
 
     def close(self) -> None:
-        """Write the last look down."""
+        """Store the last look."""
         if not self._is_put_back:
             self._save(self._seen)
 
@@ -122,10 +122,10 @@ class ClockWatch:
         save_seen(self._database, self._user_id, moment)
 
     def _leapt_over(self, now: datetime, before: datetime | None) -> list[tuple[ClockChange, int | None]]:
-        """The changes that this leap of the clock undoes, and from where on.
+        """The changes that this leap of the clock undoes, each with the moment from which on it does.
 
-        In one boot of the computer it is known how much time has really passed since. In another one only what the
-        clock never showed since comes back, and only where the record does not say that it was ahead.
+        Within one boot the time that has really passed is known. In another one only what the clock has not shown since
+        comes back, and only where the record does not prove that the clock was ahead.
         """
         with self._database.reading():
             changes = self._database.ahead.kept_apart(self._user_id)
@@ -143,9 +143,9 @@ class ClockWatch:
 
 
 def boot_clock() -> tuple[str, int]:
-    """A clock that nobody sets: the id of the boot, and the microseconds since it began, sleep included.
+    """A clock that nobody sets: (id of the boot, microseconds since it began, with sleep).
 
-    Where the system names no boot the id is this process's, so that two processes never compare their clocks.
+    Where the system has no id of the boot, it is this process's, so that two processes never compare their clocks.
     """
     nanoseconds = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic_ns()
     return _boot_id(), nanoseconds // 1000
@@ -160,7 +160,7 @@ def _boot_id() -> str:
 
 
 class ZoneWatch:
-    """Looked at about once a second by the worker."""
+    """Checks the time zone about once a second."""
 
     def __init__(
         self, tell: Callable[[Sequence[Message]], None], *, current: Callable[[], LocalZone] = local_zone
@@ -172,7 +172,7 @@ class ZoneWatch:
         self._unknown: tuple[str, ...] = ()
 
     def look(self) -> bool:
-        """Whether the zone has changed since the last look: every time that is shown is another one then."""
+        """Whether the zone has changed since the last call, and with it every time that is shown."""
         zone, before = self._current(), self._name
         self._name = zone.name
         if zone.problem is not None and zone.problem != self._problem:

@@ -1,4 +1,4 @@
-"""The check-up: every part that can be missing on a person's machine, and what to do about it."""
+"""The check-up: every part that can be missing on a person's machine, each with the next step."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _ORIGINS = {
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at. `failed`: something a person expects does not work; `note`: worth knowing.
+    """The result of one check. `failed`: something a person expects does not work; `note`: worth knowing.
 
     `facts`: the same for programs, where there is more than the sentence says.
     """
@@ -77,7 +77,7 @@ Check = Callable[[HomePaths, Config], Iterator[CheckResult]]
 def check_everything(
     *, home: Path | None = None, aw_host: str | None = None, screen: Mapping[str, Check] | None = None
 ) -> list[CheckResult]:
-    """Look at everything once; takes a few seconds at most. A home that is not there is not made.
+    """Run every check, within a few seconds. A missing home is not created.
 
     `screen`: checks of what is drawn, by subject; they come before those of notifications.
     """
@@ -183,7 +183,7 @@ def _identity(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
 
 
 def _opened(paths: HomePaths) -> Database:
-    """The record, for reading where there is one: it may lie on a disk that takes nothing. Raises StoreError."""
+    """Open the record, read-only where there is one: it may lie on a read-only disk. Raises StoreError."""
     return Database(paths.database, read_only=paths.database.exists())
 
 
@@ -217,7 +217,7 @@ def _record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
 
 
 def _clock(database: Database, user_id: str) -> Iterator[CheckResult]:
-    """Whether the record reaches ahead of the clock, and what is kept apart because it did."""
+    """Check whether the record reaches ahead of the clock, and what is kept apart."""
     now, newest = datetime.now(UTC), newest_mark(database, user_id)
     if now < EARLIEST:
         yield CheckResult("Clock", "failed", *record_text.clock_without_battery(now))
@@ -284,7 +284,7 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
 
 
 def _bucket(bucket: BucketState, now: datetime) -> CheckResult:
-    """One bucket: the age of its newest event, whether it is read, and why not."""
+    """Describe one bucket: the age of its newest event, whether it is read, and why not."""
     facts = {
         "bucket": bucket.bucket_id,
         "type": bucket.kind,
@@ -321,7 +321,7 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
 
 
 def _tool(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
-    """What the taskclf tool has in the same home."""
+    """List what the taskclf tool has in the same home."""
     user_id = load_or_create_identity(paths.home).user_id
     try:
         database = _opened(paths)

@@ -1,9 +1,7 @@
-"""From the words of the command line to a command and its options: options anywhere, and help with mistyped words.
-
-Also the options that several commands share.
+"""Parses the command line: options in any place, and hints for mistyped words. Also the options of several commands.
 
 `taskclf-tray --home X labels list`, `taskclf-tray labels --home X list` and `taskclf-tray labels list --home X` mean
-the same: options that stand before the command are moved behind it, so each command needs to know its options once.
+the same: options before the command are moved behind it, so each command declares its options once.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ _MEANT: Final[Mapping[str, str]] = {
 
 
 class UsageError(Exception):
-    """Wrong usage: `title` says what is wrong, `next_step` what to do; `usage` is how the command is written."""
+    """A wrong use of the command line: `title` says what is wrong, `next_step` what to do, `usage` how to write it."""
 
     def __init__(self, program: str, title: str, next_step: str = "", usage: str = "") -> None:
         super().__init__(title)
@@ -45,7 +43,7 @@ class UsageError(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would end the process; so do the parsers of its commands."""
+    """Raises UsageError where argparse would end the process; the parsers of its commands do, too."""
 
     def error(self, message: str, next_step: str = "") -> NoReturn:
         """Raise UsageError with the usage of this command."""
@@ -54,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
-    """The options of the command that the words name, `run` where they name none. Raises UsageError, SystemExit."""
+    """Parse the words; without a command they mean `run`. Raises UsageError, SystemExit."""
     arranged, command = arrange(parser, words)
     options, unknown = parser.parse_known_args(arranged)
     if unknown:
@@ -63,7 +61,7 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
 
 
 def arrange(parser: Parser, words: Sequence[str]) -> tuple[list[str], Parser]:
-    """The words with the command in front of all options, and the parser of that command. Raises UsageError."""
+    """The words with the command before all options, and the parser of that command. Raises UsageError."""
     path: list[str] = []
     ahead: list[str] = []
     rest = list(words)
@@ -88,7 +86,7 @@ def arrange(parser: Parser, words: Sequence[str]) -> tuple[list[str], Parser]:
 
 
 def commands_of(parser: argparse.ArgumentParser) -> dict[str, Parser]:
-    """The commands below this one, by name; none for one that does something itself."""
+    """The commands below this one, by name."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
@@ -96,12 +94,12 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, Parser]:
 
 
 def options_of(parser: argparse.ArgumentParser) -> dict[str, bool]:
-    """The parser's own options: whether each takes a value."""
+    """Map the parser's own options to whether each takes a value."""
     return {name: action.nargs != 0 for action in parser._actions for name in action.option_strings}
 
 
 def _takes_value(parser: Parser) -> dict[str, bool]:
-    """The options of all commands below: whether each takes a value."""
+    """Map the options of all commands below to whether each takes a value."""
     known = options_of(parser)
     for command in commands_of(parser).values():
         known |= _takes_value(command)
@@ -109,7 +107,7 @@ def _takes_value(parser: Parser) -> dict[str, bool]:
 
 
 def _count_leading_options(words: Sequence[str], takes_value: Mapping[str, bool]) -> int:
-    """How many words the options at the beginning take, with their values."""
+    """How many of the first words are options and their values."""
     place = 0
     while place < len(words) and words[place].startswith("-"):
         place += 2 if _takes_next(words[place], takes_value) else 1
@@ -117,7 +115,7 @@ def _count_leading_options(words: Sequence[str], takes_value: Mapping[str, bool]
 
 
 def _takes_next(word: str, takes_value: Mapping[str, bool]) -> bool:
-    """Whether the option's value is the next word; the beginning of a name is enough, as it is for argparse."""
+    """Whether the next word is the option's value. The beginning of a name counts, as it does for argparse."""
     if word in takes_value:
         return takes_value[word]
     begun = [takes for name, takes in takes_value.items() if word.startswith("--") and name.startswith(word)]
@@ -138,7 +136,7 @@ def _meant_options(command: Parser, unknown: Sequence[str]) -> str:
 
 
 def _meant_commands(parser: Parser, word: str, *, is_root: bool) -> str:
-    """`Did you mean …?` about commands here and, at the root, one step further down; empty when nothing is close."""
+    """`Did you mean …?` for commands here and, at the root, one level below; empty when nothing is close."""
     below = {name: [name] for name in commands_of(parser)}
     if is_root:
         for group, command in commands_of(parser).items():
@@ -183,9 +181,9 @@ def add_host(parser: argparse.ArgumentParser) -> None:
 
 
 def file_path(word: str) -> Path:
-    """A path of an option, with `~` for the user's own folder also where no shell has replaced it: `--out=~/x.csv`.
+    """Parse a path. `~` is expanded also where no shell does it: `--out=~/x.csv`.
 
-    Raises ArgumentTypeError for an empty one, and for a `~name` that is no user.
+    Raises ArgumentTypeError for an empty path, and for a `~name` without such a user.
     """
     if not word.strip():
         raise argparse.ArgumentTypeError("the path is empty; name a file or folder")
@@ -201,7 +199,7 @@ def name_or_path(word: str) -> str:
 
 
 def new_folder(folder: Path) -> Path | None:
-    """The first folder that has to be made so that this one is there; None where it is."""
+    """The first missing folder on the way to this one; None when it exists."""
     missing = [one for one in (folder.absolute(), *folder.absolute().parents) if not one.exists()]
     return missing[-1] if missing else None
 
@@ -211,9 +209,9 @@ def _why(error: OSError) -> str:
 
 
 class OutputPlace:
-    """Where a command is about to write a file: nothing is replaced, and no folder is made, without being said.
+    """Where a command is about to write a file. It says when a file is replaced or a folder created.
 
-    Raises TaskclfError for a folder, and for what is no ordinary file: /dev/null would become one.
+    Raises TaskclfError for a folder, and for anything but a regular file: /dev/null would become one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -233,7 +231,7 @@ class OutputPlace:
 
     @property
     def words(self) -> str:
-        """What to say behind the path, once the file is written."""
+        """The words behind the path, once the file is written."""
         if self._new_folder is not None:
             return f"; the folder {self._new_folder} was made for it"
         return ", in place of the file that was there" if self._is_replaced else ""

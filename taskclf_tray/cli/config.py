@@ -1,7 +1,4 @@
-"""What the person writes: `taskclf-tray taxonomy` and `taskclf-tray config`.
-
-`taxonomy` makes, checks and shows the person's own categories; `config` takes over the settings of the taskclf tool.
-"""
+"""`taskclf-tray taxonomy` creates, checks and shows the person's categories; `taskclf-tray config` imports settings."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def handle_import(options: argparse.Namespace) -> int:
-    """Write the file where there is none; where there is one, say which lines differ and change nothing."""
+    """Write config.toml where there is none; else print the lines that differ and change nothing."""
     paths = paths_of(options)
     if not paths.tool_config.exists():
         raise ConfigError(
@@ -65,7 +62,7 @@ def _add_taxonomy(commands: Commands) -> None:
 
 
 def handle_init(options: argparse.Namespace) -> int:
-    """Write the starter; an existing file is replaced only by force."""
+    """Write the starter; an existing file is replaced only with --force."""
     paths = paths_of(options)
     path = paths.taxonomy
     if not write_starter_taxonomy(path, overwrite=options.force):
@@ -77,7 +74,7 @@ def handle_init(options: argparse.Namespace) -> int:
 
 
 def handle_validate(options: argparse.Namespace) -> int:
-    """0 when the file is valid, 1 when it is not."""
+    """Print the first problem; returns 0 when the file is valid, 1 when it is not."""
     path = options.file or paths_of(options).taxonomy
     try:
         load_taxonomy(path)
@@ -93,7 +90,7 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 
 def handle_show(options: argparse.Namespace) -> int:
-    """Print the categories; none to show is no failure."""
+    """Print the categories. It is no failure when there are none."""
     path = options.file or paths_of(options).taxonomy
     if options.file is None and not path.exists() and not path.is_symlink():
         words = "the eight core labels are shown. `taskclf-tray taxonomy init` makes one."

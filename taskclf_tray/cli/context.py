@@ -1,4 +1,4 @@
-"""The record of a home, opened for a command that labels."""
+"""The record of a home, opened for one command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from taskclf_tray.system.paths import HomePaths, prepare_home
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A home's database, whose it is, and what time it is."""
+    """A home's database, its user, and the current time."""
 
     paths: HomePaths
     database: Database
@@ -32,15 +32,15 @@ class Record:
 
     @property
     def labels(self) -> LabelStore:
-        """What the person said."""
+        """The person's labels."""
         return LabelStore(self.database, self.user_id)
 
 
 @contextlib.contextmanager
 def opened(options: argparse.Namespace, *, create: bool = False, read_only: bool = False) -> Iterator[Record]:
-    """Open the record there is; with `create` make what is missing of home, identity and record.
+    """Open the record; with `create`, create what is missing of home, identity and record.
 
-    With `read_only` nothing is written, so a full disk or a home that is read-only is no obstacle. Raises StoreError,
+    With `read_only` nothing is written, so a full disk or a read-only home does not matter. Raises StoreError,
     IdentityError, HomeError.
     """
     paths = paths_of(options)
@@ -78,12 +78,12 @@ def zone_name() -> str:
 
 
 def add_label(parser: argparse.ArgumentParser) -> None:
-    """The argument LABEL."""
+    """Add the argument LABEL."""
     parser.add_argument("label", type=_core_label, metavar="LABEL", help=f"one of {', '.join(LABEL_SET_V1)}")
 
 
 def _core_label(word: str) -> str:
-    """One of the eight labels, whatever its case. Raises ArgumentTypeError, which names them."""
+    """Parse one of the eight labels, in any case. Raises ArgumentTypeError, which lists them."""
     try:
         return known(word)
     except LabelError as error:

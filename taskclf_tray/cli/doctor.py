@@ -29,7 +29,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def handle(options: argparse.Namespace) -> int:
-    """Check, print; 0 when nothing failed."""
+    """Check everything and print it; returns 0 when nothing failed."""
     findings = checks.check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
     if options.json:
         print_json([_facts(finding) for finding in findings])
@@ -53,5 +53,5 @@ def _lines(finding: CheckResult) -> Iterator[str]:
 
 
 def _facts(finding: CheckResult) -> dict[str, object]:
-    """A finding as JSON; `facts` only where there are some."""
+    """A result as JSON; without `facts` where there are none."""
     return {name: value for name, value in asdict(finding).items() if name != "facts" or value}

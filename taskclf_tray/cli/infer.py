@@ -1,4 +1,4 @@
-"""`taskclf-tray infer`: predictions over a stretch of time at once, or live without a tray."""
+"""`taskclf-tray infer`: predict a range of time at once, or live without a tray."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def _add_batch(ways: Commands) -> None:
 
 
 def _start(word: str) -> datetime:
-    """A date: its local midnight."""
+    """Parse the start; a date means its local midnight."""
     return _moment(word, 0)
 
 
 def _end(word: str) -> datetime:
-    """A date: the local midnight after it."""
+    """Parse the end; a date means the local midnight after it."""
     return _moment(word, 1)
 
 
@@ -124,7 +124,7 @@ def handle_batch(options: argparse.Namespace) -> int:
 
 
 def share(word: str) -> float:
-    """A number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     number = float(word)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError("a confidence lies between 0 and 1")
@@ -136,6 +136,6 @@ def _text(path: Path | None) -> str | None:
 
 
 def handle_online(options: argparse.Namespace) -> int:
-    """`run` without a tray."""
+    """Run the app without a tray."""
     options.headless = True
     return run.handle(options)

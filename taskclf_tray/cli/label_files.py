@@ -1,6 +1,6 @@
 """`taskclf-tray labels export` and `labels import`: labels as CSV.
 
-The taskclf tool's Parquet is read by way of a process that can read it.
+The taskclf tool's Parquet is converted in a child process.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def handle_export(options: argparse.Namespace) -> int:
 
 
 def handle_import(options: argparse.Namespace) -> int:
-    """Lay the labels of a file over those there are; in a new home, make what they need."""
+    """Overlay the labels of a file on the existing ones; in a new home, create what they need."""
     with as_csv(options.file, is_debug=options.debug) as path:
         return _import(options, path)
 
@@ -108,9 +108,9 @@ def _import(options: argparse.Namespace, path: Path) -> int:
 
 
 def _read(options: argparse.Namespace, path: Path, user_id: str, at: datetime) -> tuple[list[LabelSpan], list[str]]:
-    """The labels, and what was assumed of their times. Raises LabelError.
+    """Read the labels, and a note on what was assumed about their times. Raises LabelError.
 
-    Where another owner is all that is wrong with the file, the error says how to adopt.
+    Where only the owner of the labels is wrong, the error says how to adopt them.
     """
     try:
         return _read_as(options, path, user_id, at, adopt=options.adopt)
@@ -149,7 +149,7 @@ def _content(span: LabelSpan) -> tuple[object, ...]:
 
 
 def _outside_record(record: Record, spans: Sequence[LabelSpan]) -> int:
-    """How many labels no recorded minute lies in."""
+    """How many labels lie outside every recorded minute."""
     buckets = record.database.buckets
     with record.database.reading():
         return sum(not buckets.has_any(record.user_id, to_us(span.start_ts), to_us(span.end_ts)) for span in spans)

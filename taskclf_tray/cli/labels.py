@@ -1,4 +1,4 @@
-"""`taskclf-tray labels`: say what a time was, list it, take it back, and exchange labels as CSV."""
+"""`taskclf-tray labels`: label a time, list and undo labels, and exchange them as CSV."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def handle_add(options: argparse.Namespace) -> int:
 
 
 def _check_period(start: datetime, end: datetime, now: datetime) -> None:
-    """The label store's checks, in the words of somebody who types local times. Raises LabelError."""
+    """Check the period as the label store does, with local times in the sentence. Raises LabelError."""
     if start >= end:
         raise LabelError(
             f"The end, {_clock(end)}, does not come after the start, {_clock(start)}.",
@@ -87,7 +87,7 @@ def _check_period(start: datetime, end: datetime, now: datetime) -> None:
 
 
 def handle_now(options: argparse.Namespace) -> int:
-    """Label the current block; the label goes on while it does."""
+    """Label the current block; the label holds while the block goes on."""
     with opened(options) as record:
         block = current_block(record.database, record.user_id, record.now, names=lambda: _names(record))
         if block is None:
@@ -112,7 +112,7 @@ def _names(record: Record) -> Named:
 
 
 def handle_delete(options: argparse.Namespace) -> int:
-    """Take labels away; none to take away is no failure."""
+    """Delete labels. It is no failure when there are none."""
     with opened(options) as record:
         if options.start >= options.end:
             _check_period(options.start, options.end, record.now)
@@ -125,7 +125,7 @@ def handle_delete(options: argparse.Namespace) -> int:
 
 
 def handle_undo(options: argparse.Namespace) -> int:
-    """Undo the newest step; 1 when there is none."""
+    """Undo the newest step. Raises LabelError when there is none."""
     with opened(options) as record:
         change = record.labels.undo(at=record.now)
     if change is None:
@@ -204,7 +204,7 @@ def _clock(at: datetime) -> str:
 
 
 def share_of(word: str) -> float | None:
-    """`0.8`, `80%` or `80`: a share from 0 to 1."""
+    """Parse `0.8`, `80%` or `80` as a share from 0 to 1."""
     text = word.strip()
     try:
         number = float(text.removesuffix("%").rstrip())

@@ -1,4 +1,4 @@
-"""The command `taskclf-tray`: finds the subcommand, turns errors into one sentence and an exit code.
+"""The command `taskclf-tray`: finds the command, and turns errors into one sentence and an exit code.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
@@ -40,7 +40,7 @@ A module is imported when its command may be meant: all of them together take 15
 
 
 def build_parser(commands: Iterable[str] = tuple(_GROUPS)) -> Parser:
-    """The command line with these commands, by default all of them."""
+    """Build the command line with these commands, by default with all."""
     parser = Parser(
         prog="taskclf-tray",
         description="A private, live label for what kind of work the last minute was.",
@@ -54,10 +54,10 @@ def build_parser(commands: Iterable[str] = tuple(_GROUPS)) -> Parser:
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:
-    """The options that the words name. Raises UsageError, SystemExit.
+    """Parse the words. Raises UsageError, SystemExit.
 
-    Only the commands that occur among the words are known at first. Where these do not suffice, as for help and for a
-    mistyped command, all of them are.
+    At first only the commands that occur among the words are imported. Where that does not suffice, as for help and for
+    a mistyped command, all of them are.
     """
     named = [word for word in words if word in _GROUPS]
     if named or all(word.startswith("-") and word not in ALONE for word in words):
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    """The exit code; every error but those asked for with --debug is a sentence."""
+    """Run the command; returns the exit code. Without --debug every error is a sentence."""
     is_json, is_stream = getattr(options, "json", False), hasattr(options, "headless")
     forget_unknown_zones()
     try:
@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _as_sentence(error: Exception) -> TaskclfError:
-    """A file that cannot be read or written is a mistake like any other; the rest is a bug, and goes to the log."""
+    """Convert an error: an OSError to a sentence that names its file, anything else to a bug that goes to the log."""
     if isinstance(error, OSError) and error.errno is not None:
         return file_error(error)
     logging.getLogger(__name__).error("Unexpected: %s", describe_bug(error))
@@ -128,5 +128,5 @@ def _as_sentence(error: Exception) -> TaskclfError:
 
 
 def main_windowed() -> int:
-    """Run the app from a start without a console."""
+    """Run the app without a console."""
     return main(["run"])

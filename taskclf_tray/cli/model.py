@@ -54,7 +54,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def handle_list(options: argparse.Namespace) -> int:
-    """Print the registry."""
+    """Print the bundles."""
     paths = paths_of(options)
     bundles, served = list_bundles(paths.models, is_thorough=True), Served(paths)
     active, active_problem = _active(paths)
@@ -148,7 +148,7 @@ def handle_set_active(options: argparse.Namespace) -> int:
 
 
 def handle_rollback(options: argparse.Namespace) -> int:
-    """Put the policy in force that was so before the last promotion; without one, write the pointer before the last."""
+    """Restore the policy from before the last promotion; without one, the active pointer from before the last."""
     paths = paths_of(options)
     if earlier_choice(paths.models) is not None:
         _roll_back_policy(options, paths)
@@ -158,7 +158,7 @@ def handle_rollback(options: argparse.Namespace) -> int:
 
 
 def _roll_back_policy(options: argparse.Namespace, paths: HomePaths) -> None:
-    """A running app re-infers its record, now or at its next start."""
+    """Restore the policy. A running app re-infers its record, now or at its next start."""
 
     def remember(bundle_id: str) -> None:
         if not paths.database.exists():
@@ -188,7 +188,7 @@ def _tell_switch(options: argparse.Namespace, paths: HomePaths, pointer: ActiveP
 
 
 class Served:
-    """What a home serves now and why, or why it serves nothing."""
+    """What a home serves and why, or why it serves nothing."""
 
     def __init__(self, paths: HomePaths) -> None:
         self.config: ResolvedInferenceConfig | None = None

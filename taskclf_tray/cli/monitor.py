@@ -1,4 +1,6 @@
-"""`taskclf-tray monitor`: whether the work still looks as it did to the model, and how sure the model was each day."""
+"""`taskclf-tray monitor`: whether the work still looks as it did to the model, and how confident the model was each
+day.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def handle_drift_check(options: argparse.Namespace) -> int:
-    """Check now; it tells nobody and queues nothing, as the app's own check does."""
+    """Run the drift check now. Unlike the daily check, this sends no notification and queues no blocks."""
     with opened(options) as record:
         day = options.day or _today(record) - _DAY
         names_apps = _names_apps(record)
@@ -79,7 +81,7 @@ def handle_drift_check(options: argparse.Namespace) -> int:
 
 
 def handle_show(options: argparse.Namespace) -> int:
-    """Print what is remembered of the daily checks."""
+    """Print the results of the daily checks."""
     with opened(options, read_only=True) as record:
         memory = load_memory(record.database, record.user_id)
         names_apps = _names_apps(record)
@@ -126,7 +128,7 @@ def _told_fact(told: Told) -> dict[str, str]:
 
 
 def _found_lately(record: Record, memory: DriftMemory, *, names_apps: bool) -> list[dict[str, Any]]:
-    """What the newest check has found; nothing where its report is gone or damaged."""
+    """What the newest check has found; empty when its report is gone or damaged."""
     day = memory.checked_day
     if day is None or memory.too_little_data is not None:
         return []
@@ -169,7 +171,7 @@ def _today(record: Record) -> date:
 
 
 def handle_telemetry(options: argparse.Namespace) -> int:
-    """Print the telemetry of days, as the record has it now."""
+    """Print the telemetry of some days, computed from the record."""
     with opened(options, read_only=True) as record:
         days = _days(options, _today(record))
         found = list(_telemetry_of(record, days))
@@ -197,7 +199,7 @@ def _days(options: argparse.Namespace, today: date) -> Sequence[date]:
 
 
 def _telemetry_of(record: Record, days: Sequence[date]) -> Iterator[DayTelemetry]:
-    """Of each day with a minute on record."""
+    """The telemetry of each day with a recorded minute."""
     bar = ProgressBar()
     for number, day in enumerate(days, 1):
         bar.show(number, len(days))

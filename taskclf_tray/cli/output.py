@@ -21,12 +21,12 @@ Handler = Callable[[argparse.Namespace], int]
 
 
 def add_actions(parser: argparse.ArgumentParser) -> Actions:
-    """Make room for the actions of a command group, one of which must be named."""
+    """Add the actions of a command group, one of which must be named."""
     return parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
 
 def add_action(actions: Actions, name: str, handler: Handler, help_text: str) -> argparse.ArgumentParser:
-    """One action, with the options that all of them have."""
+    """Add one action, with the options that all actions have."""
     parser = actions.add_parser(name, help=help_text, description=f"{help_text[:1].upper()}{help_text[1:]}.")
     add_home(parser)
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
@@ -35,16 +35,15 @@ def add_action(actions: Actions, name: str, handler: Handler, help_text: str) ->
 
 
 def paths_of(options: argparse.Namespace) -> HomePaths:
-    """The places of the home; makes none. What is logged is printed by the commands themselves."""
+    """The places of the home. Creates none of them. Warnings are printed by the commands themselves."""
     logging.getLogger("taskclf_tray").addHandler(logging.NullHandler())
     return HomePaths(home_dir(options.home))
 
 
 def tell(options: argparse.Namespace, facts: Mapping[str, Any], lines: Iterable[str], *, is_done: bool = False) -> None:
-    """Print the facts as JSON, or the lines.
+    """Print the facts as JSON, or the lines. Raises OutputError.
 
-    `is_done`: something was changed or written before, so an answer that cannot be printed is no failure. Raises
-    OutputError.
+    `is_done`: the command has changed something already, so an answer that cannot be printed is no failure.
     """
     if options.json:
         print_json(facts, is_done=is_done)
@@ -71,7 +70,7 @@ def print_answer(text: str, *, is_done: bool = False) -> None:
 
 
 def print_error(error: TaskclfError, *, is_json: bool = False, is_stream: bool = False) -> None:
-    """Print the sentence and its next step to standard error; for programs also as a JSON line to standard output.
+    """Print the sentence and its next step to standard error; with `is_json` also as a JSON line to standard output.
 
     `is_stream`: the line is one of many, which are told apart by their `event`.
     """
@@ -84,7 +83,7 @@ def print_error(error: TaskclfError, *, is_json: bool = False, is_stream: bool =
 
 
 def settle_output() -> None:
-    """Flush what argparse or a library printed; a reader that is gone is no error."""
+    """Flush what argparse or a library has printed. A reader that is gone is no error."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -54,7 +54,7 @@ def _threshold(word: str) -> float:
 
 
 def handle_create(options: argparse.Namespace) -> int:
-    """Write it; an existing one is replaced only by force."""
+    """Write the policy; an existing one is replaced only with --force."""
     paths = paths_of(options)
     if not options.force and (paths.policy.exists() or paths.policy.is_symlink()):
         raise PolicyValidationError(f"There is already a policy: {paths.policy}.", "Add --force to replace it.")
@@ -74,7 +74,7 @@ def handle_create(options: argparse.Namespace) -> int:
 
 
 def handle_show(options: argparse.Namespace) -> int:
-    """Print the file as it is, its problems, and what is served."""
+    """Print the file, its problems, and what is served."""
     paths = paths_of(options)
     text, problems = _content(paths.policy), _problems(paths.models)
     served = Served(paths)
@@ -94,7 +94,7 @@ def handle_show(options: argparse.Namespace) -> int:
 
 
 def handle_validate(options: argparse.Namespace) -> int:
-    """0 when the policy is in force, 1 when it is not."""
+    """Print every problem; returns 0 when the policy is in force, 1 when it is not."""
     paths = paths_of(options)
     problems = _problems(paths.models)
     facts = {"path": str(paths.policy), "is_valid": not problems, "problems": [_fact(p) for p in problems]}
@@ -109,7 +109,7 @@ def handle_validate(options: argparse.Namespace) -> int:
 
 
 def handle_remove(options: argparse.Namespace) -> int:
-    """Remove it; none to remove is no failure."""
+    """Remove the policy. It is no failure when there is none."""
     paths = paths_of(options)
     was_there = remove_inference_policy(paths.models)
     served = Served(paths)
@@ -135,7 +135,7 @@ def _policy(models_dir: Path) -> dict[str, Any] | None:
 
 
 def _content(path: Path) -> str | None:
-    """The text of the file, as far as it is one; None when there is no file."""
+    """The text of the file, empty when it cannot be read as text; None when there is no file."""
     if not path.exists() and not path.is_symlink():
         return None
     try:

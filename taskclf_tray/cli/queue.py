@@ -1,4 +1,4 @@
-"""`taskclf-tray queue`: the blocks that wait for a label, answered without a mouse, and when questions may come."""
+"""`taskclf-tray queue`: the blocks that wait for a label, answered from a terminal, and when questions may come."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _limit(word: str) -> int:
 
 
 def handle_list(options: argparse.Namespace) -> int:
-    """Print what waits."""
+    """Print the waiting blocks."""
     with opened(options, read_only=True) as record:
         waiting = waiting_in(record)
     shown = waiting[: options.limit or (len(waiting) if options.json else _SHOWN_ENTRIES)]
@@ -121,7 +121,7 @@ def _fact(request: LabelRequest, names: dict[str, str]) -> dict[str, Any]:
 
 
 def handle_answer(options: argparse.Namespace) -> int:
-    """Label a block; the question is answered, wherever it was asked."""
+    """Label a block; this answers the question wherever it was asked."""
     with opened(options) as record:
         request = find(record, options.id)
         with record.database.transaction():
@@ -160,7 +160,7 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
 
 
 def handle_export(options: argparse.Namespace) -> int:
-    """Write or print every entry there ever was."""
+    """Write or print every entry, answered ones too."""
     # brings pydantic, 130 ms, which `labels now` has no use for
     from taskclf_tray.labels.queue_file import export_queue, write_queue_file
 
@@ -202,7 +202,7 @@ def _count(number: int) -> str:
 
 
 def handle_asking(options: argparse.Namespace) -> int:
-    """Switch, when a mode is named; then show the state."""
+    """Switch asking, when a mode is named; then print the state."""
     with opened(options) as record:
         if options.mode is None:
             state = load_asking(record.database, record.user_id)
@@ -259,7 +259,7 @@ def _asking_lines(facts: dict[str, Any], record: Record, state: AskingState) -> 
 
 
 def waiting_in(record: Record) -> list[LabelRequest]:
-    """What waits, the least sure first."""
+    """The waiting requests, least confident first."""
     # its rows load numpy, which is half of the time that `labels now` takes
     from taskclf_tray.labels.queue import ActiveLabelingQueue
 
@@ -269,7 +269,7 @@ def waiting_in(record: Record) -> list[LabelRequest]:
 
 
 def short_ids(requests: list[LabelRequest]) -> dict[str, str]:
-    """By id: its first eight characters, or as many as tell it from the others."""
+    """Map each id to its first eight characters, or to as many as tell it from the others."""
     ids = sorted((request.request_id for request in requests), key=str.casefold)
     needed = dict.fromkeys(ids, _SHOWN_ID)
     for left, right in pairwise(ids):
@@ -284,7 +284,7 @@ def _common_length(left: str, right: str) -> int:
 
 
 def find(record: Record, word: str) -> LabelRequest:
-    """What waits under this id, or under the only id that begins so. Raises LabelError."""
+    """The waiting request with this id, or with the only id that begins with it. Raises LabelError."""
     with record.database.reading():
         every = [from_record(one) for one in record.database.requests.all(record.user_id)]
     exact = next((request for request in every if request.request_id == word), None)
@@ -319,7 +319,7 @@ def _still_waiting(request: LabelRequest) -> LabelRequest:
 
 
 def closed(request: LabelRequest) -> LabelError:
-    """What to say of an entry that was answered before."""
+    """The error for a request that was answered before."""
     span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     return LabelError(
         f"{span} needs no answer any more: it was labelled or skipped before.",

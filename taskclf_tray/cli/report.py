@@ -56,7 +56,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _week(word: str) -> date:
-    """The Monday of a week. Raises ArgumentTypeError."""
+    """Parse a week; returns its Monday. Raises ArgumentTypeError."""
     monday = week_of(word, time_options.date_today())
     if monday is None:
         raise argparse.ArgumentTypeError(f"a week is written like {WEEK_EXAMPLES}; the last is W52, in some years W53")
@@ -106,7 +106,7 @@ def handle_weekly(options: argparse.Namespace) -> int:
 
 
 class _Answer:
-    """Reads the days that are asked for, and gives what they say in the way that is asked for."""
+    """Reads the days of a report and prints or writes it in the format that is asked for."""
 
     def __init__(self, kind: str, options: argparse.Namespace, record: Record) -> None:
         self.kind = kind
@@ -117,7 +117,7 @@ class _Answer:
         self._out: Path | None = options.out
 
     def read(self, dates: Sequence[date]) -> list[DailyReport]:
-        """One day at a time is kept in memory, but for a picture those of the last call."""
+        """Read the reports of some days. One day at a time is in memory; for a picture, all of the last call."""
         self._days, reports = [], []
         for day in dates:
             loaded = load_day(self._record.database, self._record.user_id, day, zone_name(), self._categories)
@@ -128,11 +128,11 @@ class _Answer:
 
     @property
     def is_for_eyes(self) -> bool:
-        """Nobody wants to look at nothing; a program does."""
+        """Whether a person looks at the answer: an empty report is then a sentence."""
         return self.kind in ("table", "png")
 
     def nothing(self, sentence: str) -> int:
-        """Raises StoreError where a file was to be written."""
+        """Say that nothing is on record. Raises StoreError where a file was to be written."""
         if self.kind == "png" or self._out is not None:
             raise StoreError(sentence, "No file was written.")
         return self.text(f"{sentence}\n")
@@ -147,14 +147,14 @@ class _Answer:
         return self.text(csv_text(days))
 
     def text(self, text: str) -> int:
-        """To the file, else to standard output."""
+        """Write the text to the file, else print it."""
         if self._out is None:
             print_answer(text)
             return 0
         return self._write(self._out, text.encode())
 
     def picture(self, report: DailyReport | WeeklyReport, name: str) -> int:
-        """To the file, else beside what the app writes of a day."""
+        """Write the picture to the file, else beside the app's own reports."""
         # loads Pillow, 60 ms that no report in words has a use for
         from taskclf_tray.report.picture import picture_png
 
@@ -169,7 +169,7 @@ class _Answer:
 
 
 def _kind(options: argparse.Namespace) -> str:
-    """The format that is meant: the one asked for, else what the name of the file ends in. Raises UsageError."""
+    """The format: the one asked for, else the one that the ending of the file names. Raises UsageError."""
     program = f"taskclf-tray report {options.action}"
     named = [kind for kind in _FORMATS if getattr(options, kind)]
     if len(named) > 1:
@@ -186,7 +186,7 @@ def _kind(options: argparse.Namespace) -> str:
 
 
 def _categories_of(record: Record) -> Categories:
-    """The home's categories; with a broken file those of its last valid state, as in the app."""
+    """The categories of the home; those of its last valid state while the file is broken, as in the app."""
     taxonomy, problem = categories_in_force(record.database, record.paths.taxonomy)
     if problem is not None:
         shown = "the core labels are shown" if taxonomy is None else "your last valid categories are shown"

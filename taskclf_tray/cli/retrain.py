@@ -26,7 +26,7 @@ def add_retrain(actions: Actions) -> None:
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
-    """Exports and label files that count beside the record and its labels."""
+    """Add the options for exports and label files that count beside the record and its labels."""
     parser.add_argument(
         "--input", type=file_path, action="append", default=[], metavar="EXPORT.json",
         help="an ActivityWatch export whose minutes count beside the record's; may be given several times",
@@ -41,7 +41,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
-    """What `add_files` adds, for the request of a job."""
+    """The options of `add_files`, for the request of a job."""
     return {
         "inputs": [str(path) for path in options.input],
         "host": options.host,
@@ -53,7 +53,7 @@ def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def handle(options: argparse.Namespace) -> int:
-    """Run the job, tell how it goes; 0 whether the new model was promoted or refused."""
+    """Run the job and print its progress; returns 0 whether the new model was promoted or refused."""
     bar = ProgressBar()
 
     def on_event(event: dict[str, Any]) -> None:

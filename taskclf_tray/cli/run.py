@@ -22,7 +22,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `run`, which `infer online` has too."""
+    """Add the options of `run`, which `infer online` has too."""
     add_home(parser)
     parser.add_argument("--headless", action="store_true", help="no tray: a status line in the terminal")
     parser.add_argument("--json", action="store_true", help="with --headless or --once: JSON lines on standard output")
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def handle(options: argparse.Namespace) -> int:
-    """Start."""
+    """Start the app."""
     return app.run(
         app.Options(
             home=options.home,
@@ -72,7 +72,7 @@ def _speed(word: str) -> float:
 
 
 def handle_demo(options: argparse.Namespace) -> int:
-    """Start with a simulated person."""
+    """Start the app with a simulated person."""
     return app.run(
         app.Options(
             home=options.home,

@@ -1,6 +1,6 @@
-"""Times as a person types and reads them: on the clock on the wall, unless an offset says otherwise.
+"""Times as a person types and reads them: local time, unless an offset says otherwise.
 
-The functions of dates, clock times and weeks answer None for what they do not know.
+The functions that parse dates, clock times and weeks return None for a word they do not know.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WEEK: Final = re.compile(r"(?:(19[7-9]\d|20\d\d|21\d\d)-)?w?(\d{1,2})", re.ASCI
 
 
 def moment(word: str) -> datetime:
-    """A time of an option, in UTC. Raises ArgumentTypeError, also for one that the clock shows twice or never."""
+    """Parse a time; returns it in UTC. Raises ArgumentTypeError, also for a local time that comes twice or never."""
     text = word.strip()
     try:
         spoken = _spoken(text)
@@ -50,7 +50,7 @@ def moment(word: str) -> datetime:
 
 
 def _spoken(text: str) -> datetime | None:
-    """`14:05` or `2pm` today, or behind a day: `monday 2pm`."""
+    """Parse `14:05` or `2pm` today, or after a day: `monday 2pm`."""
     today_clock = clock_of(text)
     if today_clock is not None:
         return datetime.combine(date_today(), today_clock)
@@ -60,12 +60,12 @@ def _spoken(text: str) -> datetime | None:
 
 
 def day(word: str) -> tuple[datetime, datetime]:
-    """[start, end) of a local day, in UTC; also `today` and `yesterday`. Raises ArgumentTypeError."""
+    """Parse a day, also `today` and `yesterday`; returns [start, end) in UTC. Raises ArgumentTypeError."""
     return bounds(local_date(word))
 
 
 def local_date(word: str) -> date:
-    """A date, as `date_of` knows it. Raises ArgumentTypeError, also for one that the local calendar left out."""
+    """Parse a date, as `date_of` does. Raises ArgumentTypeError, also for a date that the calendar left out."""
     found = date_of(word, date_today())
     if found is None:
         raise _wrong(word, DAY_EXAMPLES)
@@ -82,27 +82,27 @@ def local_date(word: str) -> date:
 
 
 def since(word: str) -> datetime:
-    """A moment, or the beginning of a day. Raises ArgumentTypeError."""
+    """Parse a moment, or the start of a day. Raises ArgumentTypeError."""
     return day(word)[0] if _is_day(word) else moment(word)
 
 
 def until(word: str) -> datetime:
-    """A moment, or the end of a day. Raises ArgumentTypeError."""
+    """Parse a moment, or the end of a day. Raises ArgumentTypeError."""
     return day(word)[1] if _is_day(word) else moment(word)
 
 
 def today() -> tuple[datetime, datetime]:
-    """[start, end) of the day it is here, in UTC."""
+    """[start, end) of the current local day, in UTC."""
     return bounds(date_today())
 
 
 def bounds(local_day: date) -> tuple[datetime, datetime]:
-    """[start, end) of a local day, in UTC; right on days of 23 and 25 hours and without a midnight."""
+    """[start, end) of a local day, in UTC; also of days of 23 and 25 hours and of days without a midnight."""
     return day_bounds(local_day, zone_name())
 
 
 def span(start: datetime, end: datetime) -> str:
-    """`2026-03-02 14:05–14:25`, local; with both days where they differ."""
+    """Format as `2026-03-02 14:05–14:25`, local; with both days where they differ."""
     here, there = local(start), local(end)
     if here.date() != there.date():
         return f"{here:%Y-%m-%d %H:%M} – {there:%Y-%m-%d %H:%M}"
@@ -110,19 +110,19 @@ def span(start: datetime, end: datetime) -> str:
 
 
 def minutes(start: datetime, end: datetime) -> str:
-    """`20 min`: the clock alone does not say how long a span is that goes over midnight or a clock change."""
+    """Format a length as `20 min`. The two clock times alone do not tell it over midnight or a clock change."""
     whole = round((end - start) / timedelta(minutes=1))
     return f"{whole} min" if whole else "<1 min"
 
 
 def columns(start: datetime, end: datetime) -> str:
-    """`2026-03-02 14:05–14:25   20 min`, for a table: as wide wherever the end lies."""
+    """Format as `2026-03-02 14:05–14:25   20 min`, with a fixed width for a table."""
     here, there = local(start), local(end)
     return f"{here:%Y-%m-%d %H:%M}–{there:%H:%M}  {minutes(start, end):>7}"
 
 
 def local(at: datetime) -> datetime:
-    """On the clock on the wall; in UTC where that clock has no such time, as in the year 1 of an imported label."""
+    """Convert to local time; UTC where there is none, as in the year 1 of an imported label."""
     try:
         return local_time(at)
     except OverflowError:
@@ -130,7 +130,7 @@ def local(at: datetime) -> datetime:
 
 
 def iso(at: datetime) -> str:
-    """For JSON: UTC."""
+    """Format in UTC, for JSON."""
     return at.astimezone(UTC).isoformat()
 
 
@@ -139,7 +139,7 @@ def _is_day(word: str) -> bool:
 
 
 def date_today() -> date:
-    """The date on the clock on the wall."""
+    """The current local date."""
     return local_time(context.now()).date()
 
 
@@ -179,7 +179,7 @@ def date_of(word: str, today: date) -> date | None:
 
 
 def _dotted(day: int, month: int, year: str | None, today: date) -> date:
-    """Without a year the last such day. Raises ValueError."""
+    """The date; without a year the last one of that day and month. Raises ValueError."""
     if year is not None:
         return date(int(year), month, day)
     found = date(today.year, month, day)

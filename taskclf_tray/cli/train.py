@@ -1,6 +1,6 @@
-"""`taskclf-tray train`: make a model from the person's labels, calibrate it, tune its threshold, and judge it.
+"""`taskclf-tray train`: train a model on the person's labels, calibrate it, tune its threshold, and judge it.
 
-The work is done in a process of its own (`jobs/train.py`); Ctrl-C ends it, and nothing half-written stays.
+A child process does the work (`jobs/train.py`). Ctrl-C ends it and leaves nothing half-written.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ COMMANDS: Final[tuple[Callable[[Actions], None], ...]] = (
 
 
 def _add_minutes(parser: argparse.ArgumentParser) -> None:
-    """Which labelled minutes are meant."""
+    """Add the options that select labelled minutes."""
     parser.add_argument("--from", dest="start", type=time_options.since, metavar="WHEN", help="a local date or a time")
     parser.add_argument(
         "--to", dest="end", type=time_options.until, metavar="WHEN", help="a local date (included) or a time"
@@ -152,7 +152,7 @@ def _target(word: str) -> float:
 
 
 def handle_lgbm(options: argparse.Namespace) -> int:
-    """Train and judge."""
+    """Train a model and judge it."""
     more = {"schema_version": options.schema, "rounds": options.rounds, "seed": options.seed, "prior": options.prior}
     facts = _job(options, "lgbm", more)
     trained, judged = facts["trained"], facts["judged"]
@@ -199,7 +199,7 @@ def _how_to_serve(facts: Mapping[str, Any]) -> str:
 
 
 def handle_tune(options: argparse.Namespace) -> int:
-    """Tune the threshold; 1 when it was to be written and none is proven."""
+    """Tune the threshold; returns 1 when it was to be written and none is proven."""
     more = {
         "model_dir": options.model_dir, "target_accuracy": options.target_accuracy, "is_to_be_written": options.write,
         "calibrator_store": options.calibrator_store,
@@ -254,7 +254,7 @@ def _evaluation(facts: Mapping[str, Any]) -> list[str]:
 
 
 def handle_list(options: argparse.Namespace) -> int:
-    """Print the bundles; what cannot be served is named with its reason."""
+    """Print the bundles, each with the reason when it cannot be served."""
     paths = paths_of(options)
     table = [_row(paths, info) for info in list_bundles(paths.models, is_thorough=True)]
     lines = [line for row in table for line in _row_lines(row)] or [f"There is no model in {paths.models}."]
@@ -300,7 +300,7 @@ def _row_lines(row: Mapping[str, Any]) -> list[str]:
 
 
 def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Run the job with a progress bar; its outcome."""
+    """Run the job with a progress bar; returns its outcome."""
     bar = ProgressBar()
 
     def on_event(event: dict[str, Any]) -> None:
