@@ -142,8 +142,8 @@ def _last_training(last: LastTraining | None, model: str | None) -> str:
 def _to_the_next(new_blocks: int) -> str:
     blocks = "1 block" if new_blocks == 1 else f"{new_blocks} blocks"
     return (
-        f"{blocks} labelled since; it trains by itself with {DEFAULT_RETRAIN_BLOCKS}, "
-        f"{DEFAULT_RETRAIN_DAYS} days after the last time."
+        f"{blocks} labelled since. Training starts by itself at {DEFAULT_RETRAIN_BLOCKS} blocks, "
+        f"{DEFAULT_RETRAIN_DAYS} days after the last training."
     )
 
 
@@ -186,7 +186,7 @@ def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> M
     """config.toml was edited while running: which settings, and what is to say of those that change nothing."""
     told = [f"Changed: {', '.join(changed)}."] if changed else []
     if "notifications_enabled" in changed:
-        told.append("notifications_enabled counts from the next start on.")
+        told.append("notifications_enabled takes effect at the next start.")
     return "Settings applied", " ".join([*told, *without_effect])
 
 

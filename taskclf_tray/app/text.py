@@ -56,7 +56,7 @@ WAITING = "Watching — the first label comes within two minutes"
 NO_MODEL = "No model — choose one under Prediction Model"
 NO_WINDOW = "No window has the focus"
 PRIVATE = "Private mode — nothing is read"
-ATTENTION = "Needs attention — see Advanced, Open Log"
+ATTENTION = "Something needs attention — see Advanced → Open Log"
 
 
 def quiet_line(since: datetime) -> str:
@@ -238,8 +238,8 @@ def where_to_answer(start_us: int, end_us: int) -> Message:
 def answered_already(start_us: int, end_us: int) -> Message:
     """An answer to a block that was labelled or skipped meanwhile."""
     return (
-        f"{stretch(from_us(start_us), from_us(end_us))} needs no answer any more",
-        "It was labelled or skipped before; nothing was changed.",
+        f"{stretch(from_us(start_us), from_us(end_us))} is answered already",
+        "It was labelled or skipped before. Nothing has changed.",
     )
 
 
@@ -263,7 +263,7 @@ def asking_halved(cap: int) -> Message:
     times = "once" if cap == 1 else f"{cap} times"
     return (
         f"Fewer questions: at most {times} a day",
-        "Most of last week's stayed unanswered. Blocks still wait under Review in the menu.",
+        "Most of last week's questions stayed unanswered. Blocks still wait under Review in the menu.",
     )
 
 
@@ -281,7 +281,10 @@ def not_opened(path: str, *, is_folder: bool, is_copied: bool) -> Message:
 
 def unexpected(kind: str) -> Message:
     """A mistake of ours."""
-    return f"Something unexpected went wrong ({kind})", "It is tried again; Advanced, Open Log has the place."
+    return (
+        f"Something unexpected went wrong ({kind})",
+        "The app tries again. Advanced → Open Log shows where it went wrong.",
+    )
 
 
 def trouble(title: str, next_step: str) -> Message:

@@ -24,7 +24,7 @@ _JOB = "taskclf_tray.jobs.batch"
 
 def add_parser(commands: Commands) -> None:
     """Add the group."""
-    group = commands.add_parser("infer", help="predict a stretch of time at once, or live")
+    group = commands.add_parser("infer", help="predict a range of time at once, or live")
     ways = group.add_subparsers(dest="way", metavar="batch|online", required=True)
     _add_batch(ways)
     online = ways.add_parser("online", help="the same as `run --headless`")

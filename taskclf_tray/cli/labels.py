@@ -23,7 +23,7 @@ _FROM = {"manual": "you", "answer": "an answer", "import": "a file", "auto": "au
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("labels", help="say what a time was, take it back, import and export"))
-    add = add_action(actions, "add", handle_add, "give a stretch of time a label; older labels there give way")
+    add = add_action(actions, "add", handle_add, "label a range of time; this replaces older labels there")
     _add_period(add)
     add_label(add)
     add.add_argument("--confidence", type=_share, metavar="NUMBER", help="how sure you are: 0.8 or 80%%")
@@ -31,8 +31,8 @@ def add_parser(commands: Commands) -> None:
     add_label(now)
     listed = add_action(actions, "list", handle_list, "the labels of today, or of another time")
     _add_list_options(listed)
-    add_action(actions, "undo", handle_undo, "take the newest label, answer, skip or import back (for one day)")
-    delete = add_action(actions, "delete", handle_delete, "take every label away from a stretch of time")
+    add_action(actions, "undo", handle_undo, "undo the newest label, answer, skip or import (for one day)")
+    delete = add_action(actions, "delete", handle_delete, "delete every label in a range of time")
     _add_period(delete)
     add_export(actions)
     add_import(actions)

@@ -322,8 +322,8 @@ def closed(request: LabelRequest) -> LabelError:
     """The error for a request that was answered before."""
     span = time_options.span(request.bucket_start_ts, request.bucket_end_ts)
     return LabelError(
-        f"{span} needs no answer any more: it was labelled or skipped before.",
-        "Nothing was changed; `taskclf-tray labels add` labels it again.",
+        f"{span} is answered already: it was labelled or skipped before.",
+        "Nothing has changed; `taskclf-tray labels add` labels it again.",
     )
 
 

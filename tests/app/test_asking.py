@@ -71,7 +71,7 @@ def test_a_second_press_and_a_press_after_another_answer_change_nothing(rig: Rig
         until(lambda: Stored(rig).spans, "the label")
         until(lambda: notice.tag in rig.notifier.withdrawn, "the notification is taken back")
         rig.press(str(notice.tag), label_key(notice))  # one that was on its way
-        until(lambda: rig.notifier.told("needs no answer"), "a sentence")
+        until(lambda: rig.notifier.told("is answered already"), "a sentence")
         assert [span.label for span in Stored(rig).spans] == ["Meet"]
 
 

@@ -279,7 +279,9 @@ def test_status_tells_the_model_the_last_training_and_the_next(rig: Rig) -> None
         until(lambda: any(BUNDLE in title for title, _ in rig.watcher.messages), "the status")
     (body,) = [body for title, body in rig.watcher.messages if BUNDLE in title]
     assert body.startswith("It was trained on your labels of ")
-    assert body.endswith("0 blocks labelled since; it trains by itself with 30, 7 days after the last time.")
+    assert body.endswith(
+        "0 blocks labelled since. Training starts by itself at 30 blocks, 7 days after the last training."
+    )
 
 
 def test_the_words_of_the_status() -> None:

@@ -141,7 +141,7 @@ def test_what_was_changed_is_said_and_what_changes_nothing(paths: HomePaths, ope
     assert told("asks_per_day = 3\nretention_days = 30\nui_port = 0\n") == (
         "ui_port has no effect in this version: there is no dashboard."
     )
-    assert told("notifications_enabled = false\n").endswith("notifications_enabled counts from the next start on.")
+    assert told("notifications_enabled = false\n").endswith("notifications_enabled takes effect at the next start.")
 
 
 def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(

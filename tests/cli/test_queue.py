@@ -115,7 +115,7 @@ def test_skip_is_for_good(line: RecordHome) -> None:
     assert outcomes(line) == [(ID, "skipped", to_us(NOW))]
     for words in (("queue", "skip", "1f0c"), ("queue", "answer", ID, "Build")):
         said = line.refused(*words)
-        assert "2026-03-02 14:05–14:25 needs no answer any more: it was labelled or skipped before. Nothing" in said
+        assert "2026-03-02 14:05–14:25 is answered already: it was labelled or skipped before. Nothing" in said
     assert line.said() == []
     assert outcomes(line) == [(ID, "skipped", to_us(NOW))]
 
@@ -127,7 +127,7 @@ def test_what_the_person_said_before_stays(line: RecordHome) -> None:
     assert line.said() == [("03-02 14:05", "03-02 14:10", "Build"), ("03-02 14:10", "03-02 14:30", "Meet")]
     line.put_request(OTHER, 85)
     line.call("labels", "add", "--start", "13:05", "--end", "13:25", "Review")
-    assert "needs no answer any more" in line.refused("queue", "answer", OTHER, "Build")
+    assert "is answered already" in line.refused("queue", "answer", OTHER, "Build")
 
 
 def test_an_id_that_is_too_short_ambiguous_or_unknown(line: RecordHome) -> None:
@@ -146,7 +146,7 @@ def test_an_id_that_is_too_short_ambiguous_or_unknown(line: RecordHome) -> None:
     assert line.call("queue", "skip", "request-002")[0] == 0
     assert "begins 2 ids" in line.refused("queue", "skip", "request-00")
     line.put_request("request-0021", 120)
-    assert "needs no answer any more" in line.refused("queue", "skip", "request-002")  # and not the one that begins so
+    assert "is answered already" in line.refused("queue", "skip", "request-002")  # and not the one that begins so
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_of_two_processes_one_answers_and_the_other_is_told(line: RecordHome) ->
     for verb, racer in racers.items():
         out, err = racer.communicate(timeout=120)
         won[verb] = set(out.splitlines()[-1].split()[1:])
-        assert err.count("needs no answer any more") == len(ids) - len(won[verb])
+        assert err.count("is answered already") == len(ids) - len(won[verb])
         assert "Traceback" not in err
     assert won["answer"] | won["skip"] == set(ids)
     assert not won["answer"] & won["skip"]

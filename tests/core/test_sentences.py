@@ -34,7 +34,7 @@ def test_two_parts_are_two_sentences(title: str, step: str, said: str) -> None:
 
 
 def test_a_mistake_of_ours_reads_as_two_sentences() -> None:
-    assert ". It is tried again" in str(TaskclfError(*text.unexpected("ModuleNotFoundError")))
+    assert ". The app tries again" in str(TaskclfError(*text.unexpected("ModuleNotFoundError")))
     assert "damaged. Move" in sentences(*text.trouble(StoreError("It is damaged.").title, "Move it."))
 
 
