@@ -13,7 +13,7 @@ from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.categories import Categories
-from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, cut, whole
+from taskclf_tray.report.bucket_parts import BucketPart, apportion_minutes, cut, uncut
 from taskclf_tray.report.days import grown_with_record, iterate_day, local_date, near_us, read_spans
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import LabelMark, SpanRecord
@@ -68,7 +68,7 @@ class TodayTally:
         self._labels_seen = self._labels_mark()
         self._use_spans(read_spans(self._database, self._user_id, *near_us(today)))
         for record in iterate_day(self._database, self._user_id, today):
-            self._put(whole(record, self._categories.name(record)))
+            self._put(uncut(record, self._categories.name(record)))
         self._day = today
 
     def _follow_buckets(self, today: date) -> None:
@@ -78,7 +78,7 @@ class TodayTally:
                 return
             for record in self._database.buckets.changed_since(self._user_id, self._seen):
                 if local_date(record) == today:
-                    self._put(whole(record, self._categories.name(record)))
+                    self._put(uncut(record, self._categories.name(record)))
         self._seen = newest
 
     def _follow_labels(self, today: date) -> None:

@@ -97,9 +97,9 @@ def _vocabulary(run_dir: Path, column: str, values: Any) -> list[str]:
 
 
 def bundle_problem(run_dir: Path) -> str | None:
-    """Why the bundle cannot be served, in one sentence; None for one that is valid and compatible.
+    """Return why the bundle cannot be served, in one sentence; None for a valid and compatible one.
 
-    Looks at everything but the trees (which `load_model_bundle` checks), so that listing bundles stays cheap.
+    Checks everything but the trees (which `load_model_bundle` checks), so that listing bundles stays cheap.
     """
     try:
         metadata = read_metadata(run_dir)
@@ -113,7 +113,7 @@ def bundle_problem(run_dir: Path) -> str | None:
 
 
 def check_compatible(run_dir: Path, metadata: ModelMetadata, *, schema: bool = True, labels: bool = True) -> None:
-    """Raise ModelIncompatibleError unless the schema is a known one with its hash and the labels are the eight."""
+    """Check that the schema is known with its hash and the labels are the eight. Raises ModelIncompatibleError."""
     if schema:
         known = SCHEMAS.get(metadata.schema_version)
         if known is None or known.schema_hash != metadata.schema_hash:
@@ -278,6 +278,6 @@ def _damaged(run_dir: Path, why: str) -> ModelFormatError:
 
 
 def starter_bundle() -> Path:
-    """The bundle directory of the starter model, inside the installed package."""
+    """Return the folder of the starter model inside the installed package."""
     shipped = Path(str(resources.files("taskclf_tray") / "data" / "starter"))
     return next(path for path in sorted(shipped.iterdir()) if path.is_dir())

@@ -1,4 +1,4 @@
-"""Model bundles and calibrator stores as they were last read: an edited threshold need not read a model again."""
+"""A cache of model bundles and calibrator stores, so that an edited threshold does not read a model again."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TICK_SECONDS: Final = 0.1
 
 
 class BundleCache:
-    """Reads bundles and stores; gives the last ones again while no file of theirs has changed.
+    """Reads bundles and stores, and returns the cached ones while their files are unchanged.
 
-    A file has changed when its modification or status time, its size or its inode has. What is given is immutable.
-    `kept` bounds the memory: at most as many bundles, and as many stores. Used by one thread.
+    A file has changed when its modification or status time, its size or its inode has. Results are immutable. `kept`
+    bounds the memory: at most as many bundles, and as many stores. Used by one thread.
     """
 
     def __init__(self, kept: int = _KEPT) -> None:
@@ -35,15 +35,15 @@ class BundleCache:
         self._stores: dict[Hashable, tuple[Hashable, CalibratorStore]] = {}
 
     def bundle(self, run_dir: Path) -> Bundle:
-        """As `load_model_bundle`. Raises ModelError."""
+        """Load a bundle as `load_model_bundle` does. Raises ModelError."""
         return self._given(self._bundles, Path(run_dir), load_model_bundle)
 
     def store(self, store_dir: Path) -> CalibratorStore:
-        """As `load_calibrator_store`. Raises CalibratorError."""
+        """Load a store as `load_calibrator_store` does. Raises CalibratorError."""
         return self._given(self._stores, Path(store_dir), load_calibrator_store)
 
     def forget(self) -> None:
-        """Drop the cache, so that everything is read again."""
+        """Clear the cache."""
         self._bundles.clear()
         self._stores.clear()
 

@@ -1,6 +1,6 @@
-"""Policies written for a person: what “Edit Inference Policy” opens, and what a pick in the menu writes.
+"""Policies written for a person: by “Edit Inference Policy”, and by a choice in the menu.
 
-Both write down exactly what would be served without them, so that writing changes no label.
+Both describe exactly what would be served without them, so writing one changes no label.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Who this install is: a random user id, and the secret every window title is hashed with.
+"""The identity of an installation: a random user id, and the secret that hashes every window title.
 
-Both live in `data/processed/`, where the taskclf tool keeps them. They must never change unnoticed: with another
-secret the models see unfamiliar titles (macro F1 0.947 → 0.899, measured), with another user id the personal
-calibrators never apply. So a value that is missing or damaged where it has been in use is an error that asks. What
-has been in use is known by `tray/identity.json`: the user id and a SHA-256 of the secret, written last.
+Both are in `data/processed/`, as in the taskclf tool. They must never change unnoticed: with another secret the models
+see unfamiliar titles (macro F1 0.947 → 0.899, measured), and with another user id the personal calibrators never apply.
+So a missing or damaged value that was in use is an error. `tray/identity.json` records what is in use: the user id and
+a SHA-256 of the secret, written last.
 
-Order of creation: secret, user id, record. Killed between any two, the next start completes what is missing: without
-a record, and without models, nothing can have used a half of the pair yet.
+Order of creation: secret, user id, record. If a kill interrupts it, the next start completes the pair: without a record
+and without models, nothing can have used half of it yet.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ _FROM_BACKUP: Final = "Copy it from the home or backup where these models were m
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The install's user id (a UUID) and its title secret (64 hexadecimal characters, used as that text)."""
+    """The user id (a UUID) and the title secret (64 hexadecimal characters, used as that text)."""
 
     user_id: str
     title_secret: str = field(repr=False)
 
 
 def load_or_create_identity(home: Path) -> Identity:
-    """The identity of the home: adopted where it exists, created (mode 0600) only in an empty home.
+    """Load the identity of the home, or create it (mode 0600) in an empty home.
 
-    Raises IdentityError when a part is missing or damaged where it must not be invented, or cannot be read or written.
+    Raises:
+        IdentityError: a part is missing or damaged and must not be made up, or cannot be read or written.
     """
     home = Path(home)
     try:
@@ -66,12 +67,12 @@ def load_or_create_identity(home: Path) -> Identity:
 
 
 def secret_path(home: Path) -> Path:
-    """Where the title secret is."""
+    """Return the path of the title secret."""
     return _folder(home) / ".title_secret"
 
 
 def user_id_path(home: Path) -> Path:
-    """Where the user id is."""
+    """Return the path of the user id."""
     return _folder(home) / ".user_id"
 
 
@@ -133,9 +134,9 @@ def _refuse_new_user_id(home: Path) -> None:
 
 
 def _depends_on_secret(home: Path) -> str | None:
-    """A model, policy or feature file made with this home's identity, in words; None when there is none.
+    """Name a model, policy or feature file made with this home's identity; None without any.
 
-    A model of synthetic data, such as the starter, was trained with no home's secret.
+    A model of synthetic data, such as the starter, was trained without a home's secret.
     """
     models = home / "models"
     for run_dir in sorted(models.glob("*")) if models.is_dir() else ():
@@ -188,7 +189,7 @@ def _read_user_id(home: Path) -> str | None:
 
 
 def _read(path: Path) -> str | None:
-    """The file's text without white space around it; None when there is no such file. Raises IdentityError."""
+    """Return the stripped text of the file; None when there is no such file. Raises IdentityError."""
     if not path.exists() and not path.is_symlink():
         return None
     try:
@@ -199,7 +200,7 @@ def _read(path: Path) -> str | None:
 
 
 def _is_complete(home: Path) -> bool:
-    """Whether secret, user id and record, which is written last, are all there."""
+    """Whether secret, user id and record, which is written last, exist."""
     return all(path.exists() for path in (_record_path(home), secret_path(home), user_id_path(home)))
 
 
@@ -208,7 +209,10 @@ def _record_path(home: Path) -> Path:
 
 
 def _read_record(home: Path) -> tuple[str, str] | None:
-    """(user id, fingerprint of the secret) in use so far; None when nothing has been recorded, or not readably."""
+    """Return (user id, fingerprint of the secret) in use;
+
+    None without a record. Raises IdentityError for a damaged one.
+    """
     path = _record_path(home)
     if not path.exists():
         return None
@@ -229,5 +233,5 @@ def _read_record(home: Path) -> tuple[str, str] | None:
 
 
 def _fingerprint(secret: str) -> str:
-    """SHA-256 of a secret of 256 random bits: nobody can turn it back."""
+    """Return the SHA-256 of the secret, whose 256 random bits make it irreversible."""
     return hashlib.sha256(secret.encode()).hexdigest()

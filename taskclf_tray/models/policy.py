@@ -123,12 +123,12 @@ class InferencePolicy(FileModel):
 
     @classmethod
     def refusal(cls, mistake: Mistake) -> PolicyValidationError:
-        """PolicyValidationError with the key."""
+        """Return a PolicyValidationError with the key."""
         return PolicyValidationError(f"{mistake}.", SAVE_AGAIN, key=str(mistake.path[0]))
 
     @property
     def transitions(self) -> Transitions | None:
-        """How labels follow each other, as learnt from this person's."""
+        """The learnt transitions between labels, None without any."""
         return transitions_in(self.smoothing)
 
 
@@ -177,7 +177,7 @@ def build_inference_policy(
 
 
 def policy_path(models_dir: Path) -> Path:
-    """Where the policy of these models is."""
+    """Return the path of the policy of these models."""
     return Path(models_dir) / POLICY_FILE
 
 
@@ -204,7 +204,7 @@ def save_inference_policy(policy: InferencePolicy, models_dir: Path) -> Path:
 
 
 def parse_policy_text(text: str | bytes) -> InferencePolicy:
-    """The policy in a text; a byte order mark is tolerated. Raises PolicyValidationError."""
+    """Parse a policy; a byte order mark is allowed. Raises PolicyValidationError."""
     policy, _, problems = _parsed(text)
     if policy is None:
         raise problems[0]
@@ -212,7 +212,7 @@ def parse_policy_text(text: str | bytes) -> InferencePolicy:
 
 
 def read_inference_policy(models_dir: Path) -> InferencePolicy:
-    """The policy of these models, its values checked. Raises PolicyValidationError, also when there is none."""
+    """Read the policy of these models and check its values. Raises PolicyValidationError, also when there is none."""
     return parse_policy_text(_read(models_dir))
 
 
@@ -278,9 +278,9 @@ def validate_policy(policy: InferencePolicy, models_dir: Path) -> None:
 
 
 def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
-    """Everything wrong with the policy file of these models and what it names; empty when it is valid.
+    """List all mistakes in the policy file and in what it names; empty for a valid one.
 
-    The trees of the model and the users' calibrators are not looked at: what loads them says the rest.
+    The trees of the model and the users' calibrators are not checked here, but when they are loaded.
     """
     try:
         _, values, problems = _parsed(_read(models_dir))

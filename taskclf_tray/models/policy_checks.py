@@ -1,4 +1,4 @@
-"""What an inference policy names and the disk does not have, each as one sentence with the key and the remedy."""
+"""Checks of an inference policy against the disk, each problem as one sentence with the key and the remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAVE_AGAIN: Final = "Correct the policy file and save it again."
 
 
 def wrong(key: str, what: str, remedy: str) -> PolicyValidationError:
-    """The error for one key: `what` is wrong, and the `remedy`, as one sentence."""
+    """Return the error for one key, with the mistake `what` and the `remedy` in one sentence."""
     remedy = remedy.rstrip(".")
     return PolicyValidationError(f"{what}: {remedy[:1].lower()}{remedy[1:]}.", SAVE_AGAIN, key=key)
 
@@ -24,7 +24,7 @@ def wrong(key: str, what: str, remedy: str) -> PolicyValidationError:
 def bundle_problems(
     home: Path, model_dir: str, schema_hash: str, labels: Sequence[str]
 ) -> Iterator[PolicyValidationError]:
-    """Why the bundle at `model_dir` is not one the policy can mean."""
+    """Yield the reasons why the policy cannot use the bundle at `model_dir`."""
     try:
         run_dir = inside(home, model_dir, "model_dir")
         if not os.path.isdir(run_dir):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
@@ -48,7 +48,7 @@ def bundle_problems(
 def store_problems(
     home: Path, store_dir: str, bundle_id: str | None, schema_hash: str | None, method: str | None
 ) -> Iterator[PolicyValidationError]:
-    """Why the calibrator store is not there, or another model's; None is not compared."""
+    """Yield the reasons why the policy cannot use the calibrator store; None values are not compared."""
     key = "calibrator_store_dir"
     try:
         path = inside(home, store_dir, key)
@@ -71,7 +71,7 @@ def store_problems(
 
 
 def inside(home: Path, relative: str, key: str) -> Path:
-    """home/relative, which may not leave the home through a symbolic link. Raises PolicyValidationError."""
+    """Return home/relative, which may not leave the home through a symbolic link. Raises PolicyValidationError."""
     path = Path(home) / relative
     try:
         if not path.resolve().is_relative_to(Path(home).resolve()):
@@ -84,7 +84,7 @@ def inside(home: Path, relative: str, key: str) -> Path:
 
 
 def _refuse_circle(path: Path) -> None:
-    """Raise OSError where links lead in a circle. Before Python 3.13 Path.resolve does so, with RuntimeError."""
+    """Raise OSError for circular links, for which Path.resolve raises RuntimeError before Python 3.13."""
     try:
         path.stat()
     except OSError as error:

@@ -77,7 +77,7 @@ class ActivePointer(FileModel):
 
 
 def bundle_info(run_dir: Path) -> BundleInfo:
-    """What can be said about one bundle directory; never raises."""
+    """Describe one bundle directory; never raises."""
     metadata: ModelMetadata | None = None
     scores: tuple[float | None, float | None] = (None, None)
     try:
@@ -106,7 +106,7 @@ def list_bundles(models_dir: Path, *, is_thorough: bool = False) -> list[BundleI
 
 
 def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
-    """A link out of the home is no bundle of it: no policy could name it."""
+    """Describe a bundle; a link out of the home is refused, because no policy could name it."""
     info, real = bundle_info(path), path.resolve()
     if any(real.is_relative_to(base.resolve()) for base in (models_dir, models_dir.parent)):
         return info
@@ -114,7 +114,7 @@ def _info_inside(models_dir: Path, path: Path) -> BundleInfo:
 
 
 def _tried(info: BundleInfo) -> BundleInfo:
-    """As it is after an attempt to load it."""
+    """Describe a bundle after an attempt to load it."""
     if info.problem is not None:
         return info
     try:
@@ -125,7 +125,7 @@ def _tried(info: BundleInfo) -> BundleInfo:
 
 
 def holds_a_bundle(models_dir: Path) -> bool:
-    """Whether there is any bundle, sound or not."""
+    """Whether the folder holds any bundle, sound or not."""
     folder = Path(models_dir)
     return folder.is_dir() and any(_looks_like_bundle(path) for path in folder.iterdir())
 
@@ -135,12 +135,12 @@ def _looks_like_bundle(path: Path) -> bool:
 
 
 def best_bundle(models_dir: Path) -> BundleInfo | None:
-    """The first of `list_bundles` that can be served."""
+    """Return the first of `list_bundles` that can be served."""
     return next((info for info in list_bundles(models_dir) if info.problem is None), None)
 
 
 def _rank(info: BundleInfo) -> tuple[bool, int, float, float, float, str]:
-    """Contract, section 9: real before synthetic, newest schema, macro F1, weighted F1, newest; then the name."""
+    """Rank (contract, section 9): real before synthetic, newest schema, macro F1, weighted F1, newest; then name."""
     metadata = info.metadata
     assert metadata is not None
     created = metadata.created
@@ -166,9 +166,9 @@ def read_active(models_dir: Path) -> ActivePointer | None:
 
 
 def active_bundle_dir(models_dir: Path) -> Path | None:
-    """The bundle directory active.json names, which must lie in the home; None when there is no pointer.
+    """Return the bundle directory that active.json names, inside the home; None when there is no pointer.
 
-    Raises ModelFormatError for a damaged pointer, one that leads elsewhere, and one that leads nowhere.
+    Raises ModelFormatError for a damaged pointer, one that leaves the home, and one to a missing folder.
     """
     pointer = read_active(models_dir)
     return None if pointer is None else _folder_of(pointer, Path(models_dir))

@@ -72,7 +72,7 @@ class _Reloader(ABC):
         self._seen: Signature | None = self._signature()
 
     def load(self) -> ResolvedInferenceConfig:
-        """Resolve now, for the start, and compare later changes with this. Raises ModelResolutionError."""
+        """Resolve at the start; later changes are compared with this result. Raises ModelResolutionError."""
         self._seen = self._signature()
         threshold, store, calibrator = self._overrides
         config = resolve_inference_config(
@@ -86,11 +86,10 @@ class _Reloader(ABC):
         return config
 
     def check_reload(self) -> ResolvedInferenceConfig | None:
-        """The new config when the watched file changed and what it asks for differs; else None. Never raises.
+        """Return the new config when the watched file changed and asks for another one; else None. Never raises.
 
-        Looks at the file at most every `check_interval_s` seconds: one or two `stat` calls. Building a config takes
-        about 1 ms, and 0.1 s more when the model has to be read: models and calibrators whose files have not changed
-        are not read again.
+        Checks the file at most every `check_interval_s` seconds, with one or two `stat` calls. Building a config takes
+        about 1 ms, and 0.1 s more when the model has to be read; unchanged models and calibrators come from a cache.
         """
         now = self._clock()
         if now < self._next_check:
@@ -100,7 +99,7 @@ class _Reloader(ABC):
         return None if signature == self._seen else self._reload(signature)
 
     def reload_now(self) -> ResolvedInferenceConfig | None:
-        """As if every file had changed, whatever its signature and the interval."""
+        """Reload as if every file had changed, regardless of the interval."""
         self._parts.forget()
         return self._reload(self._signature())
 
@@ -130,11 +129,11 @@ class _Reloader(ABC):
 
     @abstractmethod
     def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
-        """Rebuild the whole config. Raises TaskclfError, OSError."""
+        """Build the whole config. Raises TaskclfError, OSError."""
 
     @abstractmethod
     def _watched(self) -> tuple[Path, ...]:
-        """The files whose change counts."""
+        """Return the files whose changes count."""
 
     def _signature(self) -> Signature:
         return tuple(map(file_stamp, self._watched()))
@@ -176,7 +175,7 @@ class ActiveModelReloader:
     def __init__(
         self, models_dir: Path, check_interval_s: float = 60.0, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Watch from now on; the model that is active now is no news. `clock`: monotonic seconds."""
+        """Watch from now on; the currently active model is no change. `clock`: monotonic seconds."""
         self.last_problem: str | None = None
         self._models_dir = Path(models_dir)
         self._interval_seconds = check_interval_s
@@ -190,7 +189,7 @@ class ActiveModelReloader:
         return self._models_dir / ACTIVE_FILE
 
     def _digest(self) -> str | None:
-        """The model file of the active bundle, None where nothing usable is active."""
+        """Return the identity of the active bundle's model file, None without a usable one."""
         try:
             folder = active_bundle_dir(self._models_dir)
             return None if folder is None else f"{folder.name}@{look_at(folder / MODEL_FILE).sha256}"
@@ -198,10 +197,10 @@ class ActiveModelReloader:
             return None
 
     def check_reload(self) -> Bundle | None:
-        """(model, metadata, cat_encoders) when active.json names another model that can be served; else None.
+        """Return (model, metadata, cat_encoders) when active.json names another usable model; else None. Never raises.
 
-        Looks at the file at most every `check_interval_s` seconds. A pointer that is wrong leaves the old model, is
-        logged once, and is looked at again when it changes. Never raises.
+        Checks the file at most every `check_interval_s` seconds. A wrong pointer leaves the previous model, is logged
+        once, and is checked again when it changes.
         """
         now = self._clock()
         if now < self._next_check:

@@ -105,7 +105,7 @@ class ResolvedInferenceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Explicit:
-    """What the caller set by hand, loaded: it overrides single fields of whatever is resolved."""
+    """The caller's explicit settings, loaded: each overrides one field of whatever is resolved."""
 
     reject_threshold: float | None = None
     store: CalibratorStore | None = None
@@ -161,7 +161,7 @@ def load_explicit(
     calibrator_path: Path | str | None,
     parts: BundleCache = READ_ANEW,
 ) -> Explicit:
-    """Load what was set by hand. Raises ModelResolutionError for the threshold, CalibratorError."""
+    """Load the explicit settings. Raises ModelResolutionError for the threshold, CalibratorError."""
     if reject_threshold is not None and not (is_number(reject_threshold) and 0 <= reject_threshold <= 1):
         raise ModelResolutionError(f"The reject threshold {reject_threshold!r} is not a number from 0 to 1.")
     store = parts.store(Path(store_path)) if store_path is not None else None
@@ -346,7 +346,9 @@ def _digest(*parts: object) -> str:
 
 
 def found_model(model_dir: Path, models_dir: Path) -> Path:
-    """The folder a person means: as given; else relative to the home; else a bundle's name; as given when none is."""
+    """Return the folder that a person means: as given, relative to the home, or by a bundle's name; as given when none
+    exists.
+    """
     for path in (model_dir, models_dir.parent / model_dir, models_dir / model_dir):
         if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             return path.resolve() if path.name in ("", "..") else path

@@ -1,1 +1,1 @@
-"""What the record says of a day: time totals, habits, and how sure the model was."""
+"""Reports on the record: totals of a day and a week, and telemetry of the predictions."""

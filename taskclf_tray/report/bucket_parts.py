@@ -1,4 +1,4 @@
-"""Buckets cut at the labels of the person, and time as a person reads it.
+"""Buckets cut at the person's labels, and durations for display.
 
 Inside a span a second has the label of the span, elsewhere the label of the prediction.
 """
@@ -24,10 +24,10 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class BucketPart:
-    """A bucket, or the part of one that lies inside or outside a label of the person.
+    """A bucket, or its part inside or outside a label of the person.
 
-    `covered_us` is its share of the bucket's covered time. `is_mixed`: the person sees it under the mixed name; what
-    they labelled themselves never is.
+    `covered_us` is the part's portion of the bucket's covered time. `is_mixed`: it is shown under the mixed name, which
+    labelled time never is.
     """
 
     start_us: int
@@ -41,14 +41,14 @@ class BucketPart:
 
 
 def own_ui_label(core_label: str, taxonomy: TaxonomyConfig | None) -> str:
-    """How a label the person gave is shown: as the first category that holds it."""
+    """Return the shown name of a label that the person gave: the first category with it."""
     if taxonomy is None:
         return core_label
     return next((bucket.name for bucket in taxonomy.buckets if core_label in bucket.core_labels), OTHER_BUCKET)
 
 
-def whole(record: BucketRecord, shown: Shown | None = None) -> BucketPart:
-    """A whole bucket. `shown`: its name by the categories of today; None for the stored one."""
+def uncut(record: BucketRecord, shown: Shown | None = None) -> BucketPart:
+    """Return a whole bucket as one part. `shown`: its name in today's categories; None for the stored one."""
     ui_label, is_mixed = (record.ui_label, record.is_mixed) if shown is None else shown
     return BucketPart(
         record.start_us,
@@ -68,7 +68,7 @@ def bucket_parts(
     taxonomy: TaxonomyConfig | None,
     shown: Sequence[Shown] | None = None,
 ) -> list[BucketPart]:
-    """The buckets cut at the person's spans; both are in order of time, the spans disjoint. `shown`: as in `whole`."""
+    """Cut the buckets at the person's spans; both are in order of time, the spans disjoint. `shown`: as in `uncut`."""
     parts: list[BucketPart] = []
     at = 0
     for record, name in zip(records, repeat(None) if shown is None else shown, strict=False):
@@ -77,15 +77,15 @@ def bucket_parts(
         over = at
         while over < len(spans) and spans[over].start_us < record.end_us:
             over += 1
-        parts += cut(whole(record, name), spans[at:over], taxonomy)
+        parts += cut(uncut(record, name), spans[at:over], taxonomy)
     return parts
 
 
 def cut(bucket: BucketPart, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfig | None) -> Iterator[BucketPart]:
-    """A whole bucket cut at the spans that overlap it.
+    """Cut a whole bucket at the spans that overlap it.
 
-    Where in a bucket its covered seconds lie is not stored: they count as spread evenly. Shares are differences of
-    whole microseconds along the bucket, so they give its total exactly, however it is cut.
+    The position of the covered seconds inside a bucket is not stored, so they count as spread evenly. Portions are
+    differences of whole microseconds along the bucket, so they add up to its total however it is cut.
     """
 
     def until(moment_us: int) -> int:
@@ -107,7 +107,7 @@ def cut(bucket: BucketPart, spans: Sequence[SpanRecord], taxonomy: TaxonomyConfi
 
 
 def runs(parts: Sequence[BucketPart]) -> Iterator[list[BucketPart]]:
-    """Stretches of one core label without a gap, as they follow one another."""
+    """Yield the runs of one core label without a gap, in order."""
     run: list[BucketPart] = []
     for part in parts:
         if run and not (part.start_us == run[-1].end_us and part.core_label == run[-1].core_label):
@@ -122,9 +122,8 @@ def runs(parts: Sequence[BucketPart]) -> Iterator[list[BucketPart]]:
 
 
 def apportion_minutes(parts_us: Mapping[K, int]) -> dict[K, int]:
-    """Each part in minutes; together they are the rounded sum, and none is a minute or more off its time.
-
-    What is left after rounding down goes to the parts with the largest rests, of equal ones the first.
+    """Round each part to minutes so that they add up to the rounded sum, each less than a minute off (largest
+    remainder).
     """
     minutes = {key: part // _MINUTE_US for key, part in parts_us.items()}
     left = (sum(parts_us.values()) + _HALF_US) // _MINUTE_US - sum(minutes.values())

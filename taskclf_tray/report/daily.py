@@ -36,7 +36,7 @@ class FocusBlock:
     covered_seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, times in ISO 8601."""
+        """Return the fields ready for JSON, times in ISO 8601."""
         return {
             "label": self.label,
             "start_ts": self.start_ts.isoformat(),
@@ -79,7 +79,7 @@ class DailyReport:
         return bool(self.bucket_count or self.labelled_away_seconds)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, labels with the most time first."""
+        """Return the fields ready for JSON, labels with the most time first."""
         return {
             "date": self.date.isoformat(),
             "time_zones": list(self.time_zones),

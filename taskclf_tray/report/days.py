@@ -1,4 +1,4 @@
-"""What makes a day: buckets by the date in their own stored time zone, and what the person said of the time."""
+"""The data of a day: buckets by the date in their own stored time zone, and the person's labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDEST_OFFSET = timedelta(hours=16)
 
 @dataclass(frozen=True, slots=True)
 class LabelledTime:
-    """Time without a bucket of which the person said what it was, such as a meeting away from the desk."""
+    """Labelled time without a bucket, such as a meeting away from the desk."""
 
     start_us: int
     end_us: int
@@ -32,9 +32,9 @@ class LabelledTime:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One local date: its buckets and the person's spans over them, in order of time, and labelled time without any.
+    """One local date: its buckets, the person's spans over them in order of time, and labelled time without buckets.
 
-    `time_zone`: where it began. `shown`: how each bucket is named by the categories of today; without it as stored.
+    `time_zone`: where the day began. `shown`: the name of each bucket in today's categories; None for the stored names.
     """
 
     date: date
@@ -49,31 +49,31 @@ class Day:
 
 
 def local_date(record: BucketRecord) -> date:
-    """The date on the person's calendar when the bucket began."""
+    """Return the local date on which the bucket began."""
     return date_in_zone(from_us(record.start_us), record.time_zone)
 
 
 def near_us(day: date) -> Interval:
-    """[start, end) that holds the date in whatever zone."""
+    """Return an interval [start, end) that contains the date in any zone."""
     midnight = datetime.combine(day, time(), UTC)
     return to_us(midnight - _WIDEST_OFFSET), to_us(midnight + timedelta(days=1) + _WIDEST_OFFSET)
 
 
 def dates_near(start_us: int, end_us: int) -> list[date]:
-    """Every date that [start, end) may touch, in whatever zone."""
+    """List every date that [start, end) may touch in any zone."""
     first = (from_us(start_us) - _WIDEST_OFFSET).date()
     last = (from_us(end_us) + _WIDEST_OFFSET).date()
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def day_bounds_us(day: date, zone_name: str) -> Interval:
-    """[start, end) of a date in a zone; right on days of 23 and 25 hours."""
+    """Return [start, end) of a date in a zone; correct for days of 23 and 25 hours."""
     start, end = day_bounds(day, zone_name)
     return to_us(start), to_us(end)
 
 
 def iterate_day(database: Database, user_id: str, day: date) -> Iterator[BucketRecord]:
-    """The day's buckets as stored, in order of time, whatever zones the person was in. Raises StoreError."""
+    """Yield the stored buckets of a day in order of time, across the zones of a traveller. Raises StoreError."""
     with database.reading():
         for record in database.buckets.iterate(user_id, *near_us(day)):
             if local_date(record) == day:
@@ -81,14 +81,14 @@ def iterate_day(database: Database, user_id: str, day: date) -> Iterator[BucketR
 
 
 def read_day(database: Database, user_id: str, day: date) -> list[BucketRecord]:
-    """As `iterate_day`, all at once."""
+    """List the buckets of `iterate_day`."""
     return list(iterate_day(database, user_id, day))
 
 
 def read_spans(database: Database, user_id: str, start_us: int, end_us: int) -> list[SpanRecord]:
-    """The spans in force that the person gave and that reach into [start, end), in order of time.
+    """Return the person's spans in force that overlap [start, end), in order of time.
 
-    One that goes on holds for every minute on record that came later. Raises StoreError.
+    A growing span covers every later minute on record. Raises StoreError.
     """
     with database.reading():
         spans = [span for span in database.labels.between(user_id, start_us, end_us) if is_person(span)]
@@ -96,7 +96,7 @@ def read_spans(database: Database, user_id: str, start_us: int, end_us: int) -> 
 
 
 def grown_with_record(database: Database, user_id: str, spans: list[SpanRecord]) -> list[SpanRecord]:
-    """The spans, with the one that goes on up to the end of the last minute on record. Raises StoreError."""
+    """Extend the growing span to the end of the last minute on record. Raises StoreError."""
     if not any(span.is_growing for span in spans):
         return spans
     with database.reading():
@@ -111,7 +111,7 @@ def load_day(
     zone_name: str,
     categories: Categories | None = None,
 ) -> Day:
-    """All that a report of the day needs, under the names of `categories`; without any under the core labels.
+    """Load the data for the report of a day, named by `categories`, or by core labels without any.
 
     `zone_name`: where the record begins, for labels before it. Raises StoreError.
     """
@@ -131,10 +131,10 @@ def load_day(
 def _away(
     day: date, near: Sequence[BucketRecord], spans: Sequence[SpanRecord], first_zone: str
 ) -> Iterator[LabelledTime]:
-    """What the spans cover beside the buckets, on this date by the clock the person then lived by: the last bucket's.
+    """Yield the labelled time without buckets on this date, in the zone of the last bucket before it.
 
-    So each moment has one date, wherever somebody travels. A label that grows is ahead of the record: minutes of it
-    past the newest bucket are not away, but on their way.
+    So each moment has one date, even for a traveller. A growing label is ahead of the record: its time past the newest
+    bucket is not away.
     """
     starts, buckets = [record.start_us for record in near], [(record.start_us, record.end_us) for record in near]
     newest_us = near[-1].end_us if near else 0

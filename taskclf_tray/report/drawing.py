@@ -1,6 +1,6 @@
-"""Colours, areas and letters of a picture. Needs Pillow: imported only where a picture is asked for.
+"""Colours, areas and fonts of a picture. Needs Pillow: imported only when a picture is made.
 
-Pillow's own font knows few letters beside a to z, so a name may need one of the system's.
+Pillow's own font has few letters besides a to z, so a name may need a system font.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _UNKNOWN: Final = "?"
 
 
 def colors_of(names: Iterable[str], taxonomy: TaxonomyConfig | None) -> dict[str, str]:
-    """A colour for each name as it is shown: its own, where it has one, and none twice as long as there are others."""
+    """Choose a colour for each shown name: its own if it has one, without repeating a colour while others remain."""
     own: Mapping[str, str] = {label: look.color for label, look in LABEL_LOOKS.items()} | {
         printable(bucket.name, NAME_LENGTH): bucket.color.lower() for bucket in (taxonomy.buckets if taxonomy else ())
     }
@@ -64,12 +64,12 @@ def colors_of(names: Iterable[str], taxonomy: TaxonomyConfig | None) -> dict[str
 
 
 def fill(image: Image.Image, box: Box, color: str) -> None:
-    """One colour; a box of no width still shows as a line."""
+    """Fill a box with one colour; a box without width still shows as a line."""
     ImageDraw.Draw(image).rectangle((box[0], box[1], max(box[0], box[2] - 1), box[3] - 1), color)
 
 
 def hatch(image: Image.Image, box: Box, ground: str, lines: str) -> None:
-    """Oblique lines, which go on across neighbours."""
+    """Fill a box with oblique lines, which continue across neighbours."""
     left, top, right, bottom = box[0], box[1], max(box[0] + 1, box[2]), box[3]
     part = Image.new("RGB", (right - left, bottom - top), ground)
     draw = ImageDraw.Draw(part)
@@ -79,12 +79,12 @@ def hatch(image: Image.Image, box: Box, ground: str, lines: str) -> None:
 
 
 def outline(image: Image.Image, box: Box, color: str) -> None:
-    """A frame one pixel wide, inside the box."""
+    """Draw a frame one pixel wide inside the box."""
     ImageDraw.Draw(image).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=color)
 
 
-class Lettering:
-    """One font for a whole picture: the first that knows every character of its texts, else the one that knows most."""
+class Font:
+    """One font for a whole picture: the first with every character of its texts, else the one with most of them."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         characters = frozenset("".join(texts))
@@ -99,17 +99,17 @@ class Lettering:
 
     def draw(self, draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, color: str, pixels: int,
              anchor: str = "lm") -> float:  # fmt: skip
-        """Write a text; returns how many pixels it is wide. `anchor`: Pillow's, left and middle by default."""
+        """Draw a text; returns its width in pixels. `anchor`: Pillow's, left and middle by default."""
         text = self._known(text)
         draw.text(at, text, color, self._at(pixels), anchor)
         return self.width(text, pixels)
 
     def width(self, text: str, pixels: int) -> float:
-        """In pixels."""
+        """Return the width of a text in pixels."""
         return self._at(pixels).getlength(self._known(text))
 
     def cut(self, text: str, room: float, pixels: int) -> str:
-        """As much of the text as has room."""
+        """Cut the text to the available width."""
         if self.width(text, pixels) <= room:
             return text
         while text and self.width(f"{text}…", pixels) > room:
@@ -144,7 +144,7 @@ def _shape(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int
 
 @lru_cache(maxsize=16)
 def _font(name: str | None, pixels: int) -> ImageFont.FreeTypeFont | None:
-    """A font of the system, None where there is none of that name; without a name Pillow's own."""
+    """Load a system font, None when there is none of that name; without a name Pillow's own."""
     try:
         font = ImageFont.load_default(pixels) if name is None else ImageFont.truetype(name, pixels)
     except OSError:

@@ -1,6 +1,6 @@
-"""A day or a week to look at: each day a band from left to right in the colours of what it was.
+"""The picture of a day or a week: each day is a band from left to right in the colours of its labels.
 
-Needs Pillow: imported only where a picture is asked for.
+Needs Pillow: imported only when a picture is made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from taskclf_tray.report.drawing import (
     UNSURE,
     UNSURE_LINES,
     Box,
-    Lettering,
+    Font,
     colors_of,
     fill,
     hatch,
@@ -59,13 +59,13 @@ _OWN, _OWN_AWAY, _NOTHING = "Your label", "Your label, not on record", "Nothing 
 
 
 def picture_png(days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None) -> bytes:
-    """The bands of the days with a legend, as a PNG file 1280 pixels wide. `report`: that of just these days."""
+    """Draw the bands of the days with a legend, as a PNG file 1280 pixels wide. `report`: of exactly these days."""
     return _Picture(days, report, taxonomy).png()
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a moment lies on a band: by the time since the day began, so that days of 23 and 25 hours are right."""
+    """Maps a moment to a position on a band by the time since the day began, correct for days of 23 and 25 hours."""
 
     left: int
     right: int
@@ -78,7 +78,7 @@ class _Scale:
 
 
 class _Picture:
-    """What there is to draw, and the sheet it is drawn on."""
+    """The content of the picture, and its canvas."""
 
     def __init__(
         self, days: Sequence[Day], report: DailyReport | WeeklyReport, taxonomy: TaxonomyConfig | None
@@ -94,7 +94,7 @@ class _Picture:
             shown = None if name is None else self._shown[name]
             self._minutes[shown] = self._minutes.get(shown, 0) + count
         self._colors = colors_of(dict.fromkeys(self._shown.values()), taxonomy)
-        self._letters = Lettering([*self._shown.values(), *self._head(), "".join(map(chr, range(32, 127)))])
+        self._letters = Font([*self._shown.values(), *self._head(), "".join(map(chr, range(32, 127)))])
         self._band = 132 if len(days) == 1 else 44
         self._row = self._band + 40
         self._legend_top = _TOP + self._row * len(days) + 14
@@ -238,7 +238,7 @@ class _Picture:
 
 
 def _shown_as(names: Sequence[str]) -> dict[str, str]:
-    """Each name as it is written: safe, and short; those that are too many under one name together."""
+    """Return each name as it is drawn: sanitised and short; surplus names share one name."""
     shown: dict[str, str] = {}
     for name in dict.fromkeys(names):
         shown[name] = printable(name, NAME_LENGTH) if len(shown) < MOST_NAMES else OTHERS
@@ -255,7 +255,7 @@ def _place(number: int, top: int) -> tuple[int, int]:
 
 
 def _hours(days: Sequence[Day]) -> tuple[int, int]:
-    """The hours since midnight that the bands show: those with something in them, and not too few."""
+    """Return the hours since midnight that the bands show: those with content, but a minimum number."""
     first, last = 24, 0
     for day in days:
         midnight_us = day_bounds_us(day.date, day.time_zone)[0]
@@ -275,12 +275,12 @@ def _reaches(day: Day) -> Iterator[Interval]:
 
 
 def _zone_at(day: Day, moment_us: int) -> str:
-    """Where the person was, as far as the day's buckets tell."""
+    """Return the person's zone at a moment, as far as the day's buckets tell."""
     last = bisect_right(day.records, moment_us, key=lambda record: record.start_us) - 1
     return day.records[last].time_zone if last >= 0 else day.time_zone
 
 
 def _zones(days: Sequence[Day]) -> str:
-    """The places in the order of the days; where nothing is on record, where they began."""
+    """List the zones in the order of the days; for an empty day, the zone where it began."""
     lived = dict.fromkeys(record.time_zone for day in days for record in day.records)
     return ", then ".join(printable(name, NAME_LENGTH) for name in lived or {days[0].time_zone: None})

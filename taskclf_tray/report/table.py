@@ -1,6 +1,6 @@
 """Reports as text for a terminal of 80 columns, with bars in plain characters, and as CSV.
 
-The CSV has one number a line, so that any number of days and labels have the same columns.
+The CSV has one number per line, so that any number of days and labels has the same columns.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def day_name(day: date) -> str:
 
 
 def daily_lines(report: DailyReport) -> Iterator[str]:
-    """The report of a day with something in it."""
+    """Yield the lines of a day's report that is not empty."""
     zones = ", ".join(printable(name) for name in report.time_zones)
     yield f"{day_name(report.date)} ({zones})" if zones else day_name(report.date)
     if report.bucket_count:
@@ -54,7 +54,7 @@ def daily_lines(report: DailyReport) -> Iterator[str]:
 
 
 def weekly_lines(report: WeeklyReport) -> Iterator[str]:
-    """The report of several days: a column each, in hours and minutes."""
+    """Yield the lines of a report of several days: one column per day, in hours and minutes."""
     first, last = report.days[0].date, report.days[-1].date
     name = "" if report.week is None else f"{report.week}: "
     yield f"{name}{day_name(first)} to {day_name(last)}"
@@ -70,7 +70,7 @@ def weekly_lines(report: WeeklyReport) -> Iterator[str]:
 
 
 def parts_us(seconds: Mapping[str, float], report: DailyReport | WeeklyReport) -> dict[Name, int]:
-    """Times of a report in microseconds, with what is not among its labels as a part of its own."""
+    """Return the times of a report in microseconds, with the time outside its labels as a part of its own."""
     parts: dict[Name, int] = {name: seconds_to_us(value) for name, value in seconds.items()}
     if report.rejected_seconds and not report.is_rejected_included:
         parts[None] = seconds_to_us(report.rejected_seconds)
@@ -78,14 +78,14 @@ def parts_us(seconds: Mapping[str, float], report: DailyReport | WeeklyReport) -
 
 
 def focus_text(focus: FocusBlock, *, with_day: bool) -> str:
-    """`Build, 1 h 00 min, 09:30–10:30`, by the clock of the place; `with_day`: `Mon 09:30–10:30`."""
+    """Return `Build, 1 h 00 min, 09:30–10:30` in local time; `with_day`: `Mon 09:30–10:30`."""
     start, end = (moment.astimezone(stored_zone(focus.time_zone)) for moment in (focus.start_ts, focus.end_ts))
     day = f"{start:%a} " if with_day else ""
     return f"{printable(focus.label)}, {_time(focus.covered_seconds)}, {day}{start:%H:%M}–{end:%H:%M}"
 
 
 def versus(report: WeeklyReport) -> str:
-    """`1 h 20 min more than Mon–Wed of the week before`, of a report with one before."""
+    """Return `1 h 20 min more than Mon–Wed of the week before`, for a report with one before."""
     before = report.before
     assert before is not None
     minutes = [round(seconds / 60) for seconds in (report.covered_seconds, before.covered_seconds)]
@@ -102,7 +102,7 @@ def versus(report: WeeklyReport) -> str:
 
 
 def fitted(name: str, width: int) -> str:
-    """The name in so many columns, cut or filled; of a category it comes from a file and may hold anything."""
+    """Cut or pad the name to so many columns; a category's name comes from a file and may hold anything."""
     name = printable(name, 60)
     if _width(name) > width:
         while _width(name) > width - 1:
@@ -132,7 +132,7 @@ def _bars(seconds: Mapping[str, float], report: DailyReport) -> Iterator[str]:
 def _columns(
     report: WeeklyReport, seconds_of: Callable[[DailyReport | WeeklyReport], Mapping[str, float]]
 ) -> Iterator[str]:
-    """A column for each day, their sum, and what has changed against the week before."""
+    """Return a column for each day, their sum, and the change against the week before."""
     days, total = [_minutes(day, seconds_of) for day in report.days], _minutes(report, seconds_of)
     before = None if report.before is None else _minutes(report.before, seconds_of)
     heads = "".join(f"{day.date:%a}".rjust(_DAY) for day in report.days)
@@ -191,7 +191,7 @@ def _time(seconds: float) -> str:
 
 
 def _width(name: Iterable[str]) -> int:
-    """Columns of a terminal."""
+    """Return the number of terminal columns."""
     return sum(_columns_of(character) for character in name)
 
 
@@ -202,7 +202,7 @@ def _columns_of(character: str) -> int:
 
 
 def csv_text(days: Iterable[DailyReport]) -> str:
-    """Every number of these days; `name` is the label of a time and empty elsewhere."""
+    """Return every number of these days; `name` is the label of a time and empty elsewhere."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(COLUMNS)
@@ -212,7 +212,7 @@ def csv_text(days: Iterable[DailyReport]) -> str:
 
 
 def _safe(name: str) -> str:
-    """The name as a spreadsheet can be given it: without control characters, and never a formula."""
+    """Make a name safe for a spreadsheet: without control characters, and never a formula."""
     shown = printable(name, _LONGEST_NAME)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 

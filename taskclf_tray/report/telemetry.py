@@ -1,4 +1,4 @@
-"""How sure the model was on one day: a line of numbers that stays on this machine (contract, section 11)."""
+"""Telemetry of one day: statistics of the predictions as a line that stays on this machine (contract, section 11)."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ class DayTelemetry:
     ask_outcome_counts: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, shares and means rounded to 6 decimals."""
+        """Return the fields ready for JSON, fractions and means rounded to 6 decimals."""
         answer: dict[str, Any] = _rounded(asdict(self))
         answer["date"] = self.date.isoformat()
         return answer
 
 
 def day_telemetry(day: date, records: Sequence[BucketRecord], asks: Sequence[AskRecord] = ()) -> DayTelemetry:
-    """The telemetry of a day's buckets and questions. Raises ValueError without a bucket."""
+    """Compute the telemetry of a day's buckets and asks. Raises ValueError without a bucket."""
     if not records:
         raise ValueError("a day without buckets has no telemetry")
     labels = Counter(record.core_label for record in records)
@@ -76,15 +76,15 @@ def day_telemetry(day: date, records: Sequence[BucketRecord], asks: Sequence[Ask
 
 
 def asks_on(database: Database, user_id: str, day: date, since_us: int) -> list[AskRecord]:
-    """The questions put on a local day, none of which is older than `since_us`. Raises StoreError."""
+    """List the asks of a local day, none of which is older than `since_us`. Raises StoreError."""
     with database.reading():
         return [ask for ask in database.asks.since(user_id, since_us) if ask.local_day == day.isoformat()]
 
 
 def with_line(text: str, line: str) -> str:
-    """A file of telemetry with one day's line put in, in order of the dates; the day's old line is gone.
+    """Insert one day's line into a telemetry file, in order of date, replacing the day's old line.
 
-    What is no whole line of a day (torn by a crash, damaged) is left out: it can be written again from the record.
+    Incomplete lines (torn by a crash, damaged) are left out, because they can be written again from the record.
     """
     lines = {day: found for found in text.split("\n") if (day := line_date(found)) is not None}
     day = line_date(line)
@@ -94,7 +94,7 @@ def with_line(text: str, line: str) -> str:
 
 
 def line_date(line: str | bytes) -> date | None:
-    """The date of a line of the file; None where it cannot be read."""
+    """Return the date of a line of the file; None when it is unreadable."""
     try:
         return date.fromisoformat(json.loads(line)["date"])
     except (ValueError, KeyError, TypeError):
@@ -102,7 +102,7 @@ def line_date(line: str | bytes) -> date | None:
 
 
 def telemetry_name(user_id: str) -> str:
-    """The file's name. An id that is no UUID or hex text never becomes part of a path: its hash does."""
+    """Return the name of a user's file; an id that is no UUID or hex text is replaced by its hash."""
     return f"telemetry_{safe_id(user_id)}.jsonl"
 
 

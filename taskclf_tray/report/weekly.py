@@ -1,4 +1,4 @@
-"""Several local days, one after the other and in total: by default a calendar week from Monday to Sunday."""
+"""The report of several local days, day by day and in total; by default a week from Monday to Sunday."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DAYS_A_WEEK = 7
 
 @dataclass(frozen=True, slots=True)
 class WeeklyReport:
-    """The days, and their totals, which mean what they mean in a `DailyReport`.
+    """The days and their totals, with the meaning of a `DailyReport`.
 
-    Switches and flaps are those inside the days: midnight is neither. `before`: the days a week earlier to compare
-    with; of a week that is not over only as far as it has come.
+    Switches and flaps count inside the days, never over midnight. `before`: the same days a week earlier; for an
+    unfinished week only as many days as have passed.
     """
 
     days: tuple[DailyReport, ...]
@@ -42,12 +42,12 @@ class WeeklyReport:
 
     @property
     def week(self) -> str | None:
-        """`2026-W10` when the days are just that week."""
+        """`2026-W10` when the days are exactly that week."""
         first = self.days[0].date
         return week_name(first) if tuple(day.date for day in self.days) == week_of(first) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `end_date` is the last day."""
+        """Return the report ready for JSON; `end_date` is the last day."""
         before = None if self.before is None else self.before._totals()
         return {"week": self.week, **self._totals(), "before": before, "days": [day.to_dict() for day in self.days]}
 
@@ -71,24 +71,24 @@ class WeeklyReport:
 
 
 def week_of(day: date) -> tuple[date, ...]:
-    """The seven days, from Monday on, of the calendar week that holds a date."""
+    """Return the seven days from Monday on of the week that contains a date."""
     monday = day - timedelta(days=day.weekday())
     return tuple(monday + timedelta(days=number) for number in range(DAYS_A_WEEK))
 
 
 def days_before(week: Iterable[date], today: date) -> tuple[date, ...]:
-    """The same days a week earlier, as far as the week has come."""
+    """Return the same days a week earlier, as far as the week has passed."""
     return tuple(day - timedelta(days=DAYS_A_WEEK) for day in week if day <= today and day.toordinal() > DAYS_A_WEEK)
 
 
 def week_name(day: date) -> str:
-    """`2026-W10`: the year is the one that most of the week lies in (ISO 8601)."""
+    """Return `2026-W10`; the year is the one with most of the week (ISO 8601)."""
     year, week, _ = day.isocalendar()
     return f"{year:04}-W{week:02}"
 
 
 def weekly_report(days: Sequence[DailyReport], before: Sequence[DailyReport] = ()) -> WeeklyReport:
-    """The report of the days given, in order of time, beside those `before`. Raises ValueError without any."""
+    """Build the report of days in order of time, compared with the days `before`. Raises ValueError without any."""
     if not days:
         raise ValueError("a report needs a day")
     return WeeklyReport(
@@ -121,6 +121,6 @@ def _totals(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _rate(days: Sequence[DailyReport], rate_of: Callable[[DailyReport], float]) -> float:
-    """Changes of all days divided by the buckets of all; a rate times its buckets is a whole number of changes."""
+    """Return the changes of all days divided by their buckets; rate × buckets is a whole number of changes."""
     buckets = sum(day.bucket_count for day in days)
     return sum(round(rate_of(day) * day.bucket_count) for day in days) / buckets if buckets else 0.0

@@ -1,1 +1,1 @@
-"""A scripted person, for the demo, the starter model and the tests."""
+"""Simulation of a person, for the demo, the starter model and the tests."""

@@ -1,7 +1,7 @@
-"""What makes one simulated person differ from the next: machine, programs, favourite ways, hands, meetings.
+"""The habits that distinguish one simulated person from another: machine, programs, preferences, typing, meetings.
 
-Programs and sites have the names ActivityWatch's watchers report on each platform: Linux watchers report the window
-class, Windows watchers the executable, macOS watchers the display name.
+Programs and sites have the names that ActivityWatch's watchers report on each platform: the window class on Linux, the
+executable on Windows, the display name on macOS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Surface:
     hosts: tuple[str, ...] = ()
 
     def native(self, platform: Platform) -> tuple[str, ...]:
-        """The programs on this platform; empty where there is none."""
+        """Return the programs on this platform; empty without any."""
         programs: tuple[str, ...] = getattr(self, platform)
         return programs
 
@@ -153,7 +153,7 @@ SUFFIXES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a surface is found: a native program, or hosts in the browser."""
+    """The place of a surface: a native program, or hosts in the browser."""
 
     app: str
     hosts: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class StandingMeeting:
-    """A meeting that recurs: on these weekdays (Monday 0), at this hour of the day, for so long."""
+    """A recurring meeting: weekdays (Monday 0), hour of the day, and length."""
 
     weekdays: frozenset[int]
     at_hour: float
@@ -171,7 +171,7 @@ class StandingMeeting:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """One person's fixed ways; drawn once per (persona, seed, era)."""
+    """One person's fixed habits, drawn once per (persona, seed, era)."""
 
     platform: Platform
     browser: str
@@ -187,12 +187,12 @@ class Habits:
     work_share: Mapping[CoreLabel, float]
 
     def suffix(self, app: str) -> str:
-        """What this program adds to its titles here."""
+        """Return the text that this program adds to its titles."""
         return "" if self.platform == "macos" else SUFFIXES.get(app.lower(), "")
 
 
 def draw_habits(persona: Persona, seed: int, era: str) -> Habits:
-    """The habits of this person; another `era` (after a change of life) gives other programs, ways and words."""
+    """Draw the habits of a person; another `era` (after a change of life) gives other programs, habits and words."""
     rng = rng_of("habits", persona.name, seed, era)
     platform = rng.choice(PLATFORMS)
     browser = rng.choice(BROWSERS.native(platform))
@@ -240,7 +240,7 @@ def _place(
 def _own_scenes(
     rng: random.Random, scenes: tuple[Scene, ...], places: Mapping[str, Place]
 ) -> tuple[tuple[Scene, ...], tuple[float, ...]]:
-    """The scenes this person has the surfaces for, with personal weights; a few are almost never used."""
+    """Return the scenes whose surfaces this person has, with personal weights; a few are almost never used."""
     own = tuple(scene for scene in scenes if scene.surface in places)
     weights = tuple(
         scene.weight * math.exp(rng.gauss(0, 0.45)) * (0.1 if rng.random() < 0.12 else 1.0) for scene in own
@@ -267,7 +267,7 @@ def _own_rhythm(rng: random.Random, rhythm: Rhythm, hands: Mapping[str, float]) 
 
 
 def _standing_meetings(rng: random.Random, persona: Persona) -> tuple[StandingMeeting, ...]:
-    """About half of a persona's meetings recur; the rest are drawn day by day."""
+    """Draw the recurring meetings, about half of a persona's; the others are drawn day by day."""
     meetings: list[StandingMeeting] = []
     expected = persona.meetings_per_day * 0.6
     while expected > 0.05:

@@ -1,4 +1,4 @@
-"""Six kinds of simulated people: what they do, for how long, on which surfaces, and at what time of day."""
+"""Six kinds of simulated people: their work, its durations, surfaces and times of day."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WEB: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A kind of person. `work` gives the share of each label, `block_minutes` the mean length of one block.
+    """A kind of person. `work`: the fraction of each label; `block_minutes`: the mean length of a block.
 
-    `surfaces` are the things at hand; of these, `web_share` is the chance that one is used in the browser where
-    both a program and a site offer it. `glances_per_hour` and `wanderings_per_hour` are the noise inside work.
+    `surfaces` are the available surfaces; `web_share` is the probability that one is used in the browser when both a
+    program and a site offer it. `glances_per_hour` and `wanderings_per_hour` are the noise inside work.
     """
 
     name: str

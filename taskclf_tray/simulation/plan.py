@@ -1,4 +1,4 @@
-"""The plan of one simulated day: which work from when to when, before any window is opened."""
+"""The plan of one simulated day: the blocks of work, before any window is opened."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FOLLOWS: Final[Mapping[CoreLabel, Mapping[CoreLabel, float]]] = {
 
 
 class Presence(StrEnum):
-    """What the machine and the person do during a block."""
+    """The state of the machine and the person during a block."""
 
     WORKING = "working"
     LEFT = "left"  # gone, the window stays in front
@@ -56,7 +56,7 @@ def _ms_of_hour(hour: float) -> int:
 
 
 def plan_day(persona: Persona, habits: Habits, weekday: int, rng: random.Random) -> list[Block]:
-    """Contiguous blocks of one day; empty on a free day."""
+    """Plan the contiguous blocks of one day; empty on a free day."""
     is_weekend = weekday >= 5
     if rng.random() < (1 - persona.weekend_chance if is_weekend else 0.02):
         return []
@@ -75,7 +75,7 @@ def plan_day(persona: Persona, habits: Habits, weekday: int, rng: random.Random)
 def _fixed_blocks(
     persona: Persona, habits: Habits, weekday: int, first_ms: int, last_ms: int, rng: random.Random
 ) -> list[Block]:
-    """Lunch and meetings, in order, without overlaps."""
+    """Return lunch and meetings, in order, without overlaps."""
     lunch_at = _ms_of_hour(habits.lunch_at_hour + rng.gauss(0, 0.15))
     lunch_kind = rng.choice((Presence.LOCKED, Presence.LOCKED, Presence.ASLEEP, Presence.LEFT))
     wanted = [Block(lunch_at, lunch_at + int(rng.uniform(28, 62) * 60_000), CoreLabel.BREAK_IDLE, lunch_kind)]

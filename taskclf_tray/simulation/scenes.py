@@ -1,7 +1,7 @@
-"""What the hands do, and what each kind of work looks like on the screen.
+"""Input rhythms, and the scenes of each kind of work on the screen.
 
-Programs are shared between labels on purpose (an editor builds, debugs, reviews and writes): what tells labels apart
-is the rhythm of keys and mouse, how fast windows alternate, and the words in titles.
+Labels share programs on purpose (an editor builds, debugs, reviews and writes). Labels differ in the rhythm of keys and
+mouse, in how fast windows alternate, and in the words of titles.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from taskclf_tray.core.types import CoreLabel
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """Chances and counts per 5 s input sample.
+    """Probabilities and counts per 5 s input sample.
 
-    Keys come in bursts: `begin` and `stop` are the chances that a burst begins or ends; `rest` is the chance that
-    the hands leave keyboard and mouse, for `rest_samples` samples on average.
+    Keys come in bursts: `begin` and `stop` are the probabilities that a burst begins or ends; `rest` is the probability
+    that the hands leave keyboard and mouse, for `rest_samples` samples on average.
     """
 
     begin: float
@@ -51,7 +51,7 @@ RHYTHMS: Final[dict[str, Rhythm]] = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One place the eyes rest on within a kind of work.
+    """One place that the person looks at within a kind of work.
 
     `words` names the title form (`screen.py`), `seconds` the mean stay.
     """

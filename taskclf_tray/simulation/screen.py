@@ -1,4 +1,4 @@
-"""From a day's plan to what is on the screen, moment by moment: program, title, address, rhythm of the hands.
+"""Expansion of a day's plan into the content of the screen: program, title, address and input rhythm over time.
 
 Titles are forms with blanks, filled with the person's own words.
 """
@@ -74,7 +74,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class _Blanks(dict[str, str]):
-    """Fills a blank when `format_map` asks for it."""
+    """Fills each blank on access by `format_map`."""
 
     def __init__(self, rng: random.Random, words: Vocabulary, project: str) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class _Blanks(dict[str, str]):
 
 
 def write_title(form: str, rng: random.Random, words: Vocabulary, project: str) -> str:
-    """A title of this form, without the program's suffix."""
+    """Fill a title form, without the program's suffix."""
     return rng.choice(FORMS[form]).format_map(_Blanks(rng, words, project))
 
 
@@ -115,7 +115,10 @@ _KEPT_TITLES = 3
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """[start_ms, end_ms) with one window in front; `url` is None outside browsers; `is_on` False: machine asleep."""
+    """[start_ms, end_ms) with one window in front;
+
+    `url` is None outside browsers; `is_on` False: the machine sleeps.
+    """
 
     start_ms: int
     end_ms: int
@@ -128,7 +131,7 @@ class View:
 
 
 class ScreenWriter:
-    """Writes the views of one day. Holds only what the screen remembers: the window in front before."""
+    """Generates the views of one day; its only state is the previous window in front."""
 
     def __init__(self, persona: Persona, habits: Habits, rng: random.Random, project: str) -> None:
         self._persona = persona
@@ -138,7 +141,7 @@ class ScreenWriter:
         self._in_front: tuple[str, str, str | None] = (habits.browser, "New Tab", "about:newtab")
 
     def views(self, blocks: list[Block]) -> list[View]:
-        """Contiguous views from the first block's start to the last one's end."""
+        """Return contiguous views from the first block's start to the last one's end."""
         return [view for block in blocks for view in self._block(block)]
 
     def _block(self, block: Block) -> Iterator[View]:
@@ -197,7 +200,7 @@ class ScreenWriter:
         return title
 
     def _url(self, place: Place, title: str) -> str:
-        """One address per title, so that coming back to a page comes back to its host."""
+        """Return one address per title, so that a return to a page is a return to its host."""
         key = sum(map(ord, title))
         host = place.hosts[key % len(place.hosts)]
         scheme = "http" if host.startswith(("localhost", "127.")) else "https"

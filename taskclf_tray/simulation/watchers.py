@@ -1,9 +1,9 @@
-"""What ActivityWatch's watchers would have recorded of a simulated screen and a simulated pair of hands.
+"""Simulation of ActivityWatch's watchers on a simulated screen and simulated input.
 
-Shapes and flaws follow aw-watcher-window, -afk, -input and -web as recorded on a real desktop: one look a second (so
-a hole of about a second at every switch, and length 0 for what was seen once), away reported backwards after 180 s,
-5 s input samples whose equal neighbours merge and keep the counts of one, and a tab that stays the tab while another
-program is in front. Times are whole milliseconds of the plan day, as the server keeps them.
+Shapes and flaws follow aw-watcher-window, -afk, -input and -web as recorded on a real desktop. The window watcher looks
+once a second, so every switch leaves a hole of about a second, and a window seen once has length 0. Away is reported
+backwards after 180 s. Equal neighbours of 5 s input samples merge and keep the counts of one. A tab stays current while
+another program is in front. Times are whole milliseconds of the plan day, as on the server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STILL: Final[Counts] = (0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One event before it gets an id: milliseconds of the plan day and the watcher's data."""
+    """One event without an id: milliseconds of the plan day and the watcher's data."""
 
     start_ms: int
     end_ms: int
@@ -44,7 +44,7 @@ class Sample:
 
 
 def powered_runs(views: Sequence[View]) -> list[list[View]]:
-    """The views in runs between which the machine slept."""
+    """Split the views into runs between which the machine slept."""
     runs: list[list[View]] = [[]]
     for view in views:
         if view.is_on:
@@ -55,7 +55,7 @@ def powered_runs(views: Sequence[View]) -> list[list[View]]:
 
 
 def record_windows(views: Sequence[View], phase_ms: int) -> list[Recorded]:
-    """What one look every `LOOK_MS` sees: consecutive looks at the same window are one event."""
+    """Record the windows with one look every `LOOK_MS`: consecutive looks at one window are one event."""
     events: list[Recorded] = []
     for run in powered_runs(views):
         first_look = run[0].start_ms + phase_ms
@@ -75,7 +75,7 @@ def record_windows(views: Sequence[View], phase_ms: int) -> list[Recorded]:
 
 
 def record_tabs(views: Sequence[View], phase_ms: int, rng: random.Random) -> list[Recorded]:
-    """The browser's active tab: it stays the tab while other programs are in front, and ends with the next one."""
+    """Record the browser's active tab: it stays current behind other programs, and ends with the next tab."""
     events: list[Recorded] = []
     tabs = rng.randint(4, 14)
     for run in powered_runs(views):
@@ -106,7 +106,7 @@ def record_tabs(views: Sequence[View], phase_ms: int, rng: random.Random) -> lis
 
 
 def play_hands(views: Sequence[View], rhythms: Mapping[str, Rhythm], rng: random.Random) -> list[Sample]:
-    """Input samples for every 5 s (aligned to the wall clock) in which the machine was on for its whole length."""
+    """Generate the input samples for every 5 s (aligned to the wall clock) in which the machine was on throughout."""
     samples: list[Sample] = []
     for run in powered_runs(views):
         at = -(-run[0].start_ms // SAMPLE_MS) * SAMPLE_MS
@@ -148,7 +148,7 @@ def _sample(rhythm: Rhythm, is_typing: bool, rng: random.Random) -> Counts:
 
 
 def record_input(samples: Iterable[Sample]) -> list[Recorded]:
-    """Samples as events: equal touching neighbours merge into one that keeps the counts of one sample."""
+    """Record samples as events: equal touching neighbours merge into one that keeps the counts of one sample."""
     events: list[Recorded] = []
     last: Counts | None = None
     for sample in samples:
@@ -162,12 +162,12 @@ def record_input(samples: Iterable[Sample]) -> list[Recorded]:
 
 
 def input_moments(samples: Iterable[Sample]) -> list[int]:
-    """Ends of the samples with any input: the moments of last input the away watcher can know."""
+    """Return the ends of the samples with any input: the times of last input that the away watcher can know."""
     return [sample.start_ms + SAMPLE_MS for sample in samples if sample.counts != _STILL]
 
 
 def record_away(views: Sequence[View], moments: Sequence[int]) -> list[Recorded]:
-    """`not-afk` up to the last input, then `afk` from 1 ms later when 180 s pass without any."""
+    """Record `not-afk` up to the last input, then `afk` from 1 ms later when 180 s pass without any."""
     events: list[Recorded] = []
     at = 0
     for run in powered_runs(views):

@@ -29,19 +29,19 @@ _EXTENSIONS = ("py", "py", "ts", "tsx", "rs", "go", "java", "sql", "css", "kt")
 
 
 def rng_of(*parts: object) -> random.Random:
-    """A generator seeded by SHA-256 of the parts' texts: the same on every machine, independent for other parts."""
+    """Return a generator seeded by SHA-256 of the parts' texts: equal on every machine, independent for other parts."""
     digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
     return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - a simulation, no secret
 
 
 def invented_word(rng: random.Random, syllables: int = 3) -> str:
-    """A pronounceable word of so many syllables."""
+    """Return a pronounceable word with this number of syllables."""
     return "".join(rng.choice(_SYLLABLES) for _ in range(syllables))
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What this person's windows talk about."""
+    """The words in this person's window titles."""
 
     user: str
     host: str
@@ -66,7 +66,7 @@ def _papers(rng: random.Random, subjects: tuple[str, ...], count: int) -> tuple[
 
 
 def invent_vocabulary(rng: random.Random) -> Vocabulary:
-    """A fresh vocabulary from this generator's state."""
+    """Draw a new vocabulary."""
     projects = tuple(invented_word(rng) for _ in range(4))
     company = invented_word(rng, 2).capitalize()
     subjects = tuple(rng.sample(_SUBJECTS, 7))

@@ -15,7 +15,7 @@ from taskclf_tray.core.time import seconds_to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.smooth import flap_rate
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, TaxonomyReject
-from taskclf_tray.report.bucket_parts import bucket_parts, whole
+from taskclf_tray.report.bucket_parts import bucket_parts, uncut
 from taskclf_tray.report.daily import FocusBlock, daily_report
 from taskclf_tray.report.days import Day, local_date, read_day
 from taskclf_tray.store.buckets import BucketRecord
@@ -66,7 +66,7 @@ def test_a_label_beside_a_minute_is_no_part_of_it() -> None:
         SpanRecord(number, "u", start_us, end_us, "Meet", "manual", None, end_us, False)
         for number, (start_us, end_us) in enumerate(beside)
     ]
-    assert bucket_parts([record], spans, None) == [whole(record)]
+    assert bucket_parts([record], spans, None) == [uncut(record)]
     assert daily_report(Day(DAY, [record], spans)).core_label_seconds == {"Build": 60.0}
 
 

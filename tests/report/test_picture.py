@@ -16,7 +16,7 @@ from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig, Taxonomy
 from taskclf_tray.report import drawing
 from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import Day, LabelledTime, day_bounds_us
-from taskclf_tray.report.drawing import INK, TROUGH, UNSURE, UNSURE_LINES, Lettering, colors_of
+from taskclf_tray.report.drawing import INK, TROUGH, UNSURE, UNSURE_LINES, Font, colors_of
 from taskclf_tray.report.picture import MOST_NAMES, WIDTH, picture_png
 from taskclf_tray.report.weekly import WeeklyReport, weekly_report
 from taskclf_tray.store.buckets import BucketRecord
@@ -181,7 +181,7 @@ def test_colours_are_the_taxonomys_and_never_one_twice() -> None:
 
 def test_letters_that_no_font_has_are_written_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "_SYSTEM_FONTS", ("no such font.ttf",))
-    letters = Lettering(["Gespräche 会"])
+    letters = Font(["Gespräche 会"])
     assert letters.width("Gespräche", 16) == letters.width("Gesprache", 16)
     assert letters.width("会", 16) == letters.width("?", 16)
     assert letters.cut("a" * 100, 50, 16).endswith("a…")
