@@ -6,8 +6,6 @@ it prints see `process.py`.
 
 from __future__ import annotations
 
-from contextlib import closing
-
 if __name__ == "__main__":  # handlers of stop signals before any import
     from taskclf_tray.system.job_entry import start
 
@@ -17,6 +15,7 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final

@@ -7,8 +7,6 @@ and nothing else. For what it prints see `process.py`.
 
 from __future__ import annotations
 
-from contextlib import closing
-
 if __name__ == "__main__":  # handlers of stop signals before any import
     from taskclf_tray.system.job_entry import start
 
@@ -17,6 +15,7 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
