@@ -49,6 +49,12 @@ def test_rooms_below_the_tray_load_no_desktop_and_no_network_library() -> None:
     assert {"PIL", "dbus_fast", "desktop_notifier", "pystray", "requests", "sqlite3", "urllib3"} & loaded == set()
 
 
+def test_a_label_command_starts_without_pydantic() -> None:
+    """It would be half of what `labels now` takes to start."""
+    assert "pydantic" not in _loaded_by(["taskclf_tray.cli.main", "taskclf_tray.cli.labels"])
+    assert "pydantic" in _loaded_by(["taskclf_tray.core.config"])
+
+
 def _own_modules() -> list[str]:
     found = pkgutil.walk_packages(taskclf_tray.__path__, "taskclf_tray.")
     names = (module.name for module in found if not module.name.endswith("__main__"))  # importing one starts it

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.errors import CalibratorError
-from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object
+from taskclf_tray.core.person_files import Number, Whole, about, checked, misplaced
+from taskclf_tray.core.strict_json import BadJsonError, describe, read_json_object
 from taskclf_tray.infer.calibration import (
     TEMPERATURES,
     Calibrator,
@@ -27,7 +30,54 @@ GLOBAL_FILE: Final = "global.json"
 USERS_DIR: Final = "users"
 _USER_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_@+.\-]{0,127}", re.ASCII)
 _DEVICE_NAMES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE | re.ASCII)
+M = TypeVar("M", bound=BaseModel)
 _NEXT_STEP: Final = "Make the calibrators again, or choose another calibrator store."
+
+
+class _StoreHead(BaseModel):
+    """`store.json` of a store directory."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: Literal["identity", "temperature", "isotonic"] = about(expected="temperature or isotonic")
+    user_ids: list[str] = about(expected="a list of texts", default=[])
+    user_count: Whole | None = about(expected="the number of user_ids", default=None)
+    model_bundle_id: str | None = about(expected="a text, or null", default=None)
+    model_schema_hash: str | None = about(expected="a text, or null", default=None)
+    created_at: str | None = about(expected="a text, or null", default=None)
+
+    @model_validator(mode="after")
+    def _counts_its_users(self) -> Self:
+        if self.user_count not in (None, len(self.user_ids)):
+            raise misplaced(("user_count",), f"counts {self.user_count} users and lists {len(self.user_ids)}")
+        return self
+
+
+class _Temperature(BaseModel):
+    temperature: Annotated[Number, Field(ge=TEMPERATURES[0], le=TEMPERATURES[1])] = about(
+        expected="a number above 0, between 0.01 and 100"
+    )
+
+
+class _Curve(BaseModel):
+    """A curve in the keys of scikit-learn's IsotonicRegression."""
+
+    X_thresholds_: tuple[Number, ...] = about(expected="a list of numbers")
+    y_thresholds_: tuple[Number, ...] = about(expected="a list of numbers")
+    X_min_: Number | None = about(expected="a number, or null", default=None)
+    X_max_: Number | None = about(expected="a number, or null", default=None)
+    increasing_: Any = True
+    out_of_bounds: Literal["clip"] = about(expected="clip", default="clip")
+
+    def regressor(self) -> IsotonicRegressor:
+        """Raises CalibratorError for a curve that is none."""
+        return IsotonicRegressor(
+            self.X_thresholds_, self.y_thresholds_, self.X_min_, self.X_max_, bool(self.increasing_)
+        )
+
+
+class _Isotonic(BaseModel):
+    regressors: list[_Curve] = about(expected="a list of curves, one for each label")
 
 
 def load_calibrator(path: Path) -> Calibrator:
@@ -49,23 +99,17 @@ def load_calibrator_store(path: Path) -> CalibratorStore:
     """
     store_dir = Path(path)
     name = f"{store_dir.name}/{STORE_FILE}"
-    head = _object(store_dir / STORE_FILE, name)
-    user_ids = head.get("user_ids", [])
-    if not isinstance(user_ids, list) or not all(isinstance(user, str) for user in user_ids):
-        raise _damaged(name, "its user_ids are not a list of texts")
-    if head.get("user_count", len(user_ids)) != len(user_ids):
-        raise _damaged(name, f"it counts {describe(head['user_count'])} users and lists {len(user_ids)}")
-    method = head.get("method")
-    if not isinstance(method, str) or method not in ("identity", "temperature", "isotonic"):
-        raise _damaged(name, f"its method is {describe(method)}, not temperature or isotonic")
+    head = _checked(_StoreHead, _object(store_dir / STORE_FILE, name), name)
     users: dict[str, Calibrator] = {}
-    for user in user_ids:
+    for user in head.user_ids:
         users[user] = _calibrator(user_file(store_dir, user), f"{store_dir.name}/{USERS_DIR}/{user}.json")
     return CalibratorStore(
         global_calibrator=_calibrator(store_dir / GLOBAL_FILE, f"{store_dir.name}/{GLOBAL_FILE}"),
         user_calibrators=users,
-        method=method,
-        **{key: _optional_text(head, key, name) for key in ("model_bundle_id", "model_schema_hash", "created_at")},
+        method=head.method,
+        model_bundle_id=head.model_bundle_id,
+        model_schema_hash=head.model_schema_hash,
+        created_at=head.created_at,
     )
 
 
@@ -109,65 +153,25 @@ def parse_calibrator(document: Mapping[str, Any], name: str = "calibrator") -> C
     if kind == "identity":
         return IdentityCalibrator()
     if kind == "temperature":
-        return _temperature(document, name)
-    if kind == "isotonic":
-        return _isotonic(document, name)
-    raise _damaged(name, f"its type is {describe(kind)}, not identity, temperature or isotonic")
+        return TemperatureCalibrator(_checked(_Temperature, document, name).temperature)
+    if kind != "isotonic":
+        raise _damaged(name, f"its type is {describe(kind)}, not identity, temperature or isotonic")
+    curves = _checked(_Isotonic, document, name).regressors
+    try:
+        return IsotonicCalibrator(tuple(curve.regressor() for curve in curves))
+    except CalibratorError as error:
+        raise _damaged(name, error.title.rstrip(".")) from error
 
 
 def _calibrator(path: Path, name: str) -> Calibrator:
     return parse_calibrator(_object(path, name), name)
 
 
-def _temperature(document: Mapping[str, Any], name: str) -> Calibrator:
-    temperature = document.get("temperature")
-    lowest, highest = TEMPERATURES
-    if not is_number(temperature) or not lowest <= temperature <= highest:
-        raise _damaged(name, f"its temperature is {describe(temperature)}, not a number above 0, between 0.01 and 100")
-    return TemperatureCalibrator(float(temperature))
-
-
-def _isotonic(document: Mapping[str, Any], name: str) -> Calibrator:
-    regressors = document.get("regressors")
-    if not isinstance(regressors, list):
-        raise _damaged(name, "it has no list of regressors")
-    try:
-        return IsotonicCalibrator(tuple(_regressor(r, name, k) for k, r in enumerate(regressors)))
-    except CalibratorError as error:
-        if error.title.startswith("Calibrator "):
-            raise
-        raise _damaged(name, error.title.rstrip(".")) from error
-
-
-def _regressor(regressor: Any, name: str, k: int) -> IsotonicRegressor:
-    if not isinstance(regressor, dict):
-        raise _damaged(name, f"its regressor {k} is {describe(regressor)}")
-    if regressor.get("out_of_bounds", "clip") != "clip":
-        raise _damaged(name, f"its regressor {k} is to answer nothing out of bounds; only clip is known")
-    limits = [regressor.get(key) for key in ("X_min_", "X_max_")]
-    if not all(limit is None or is_number(limit) for limit in limits):
-        raise _damaged(name, f"its regressor {k} has limits that are not numbers")
-    return IsotonicRegressor(
-        x_thresholds=_numbers(regressor, "X_thresholds_", name, k),
-        y_thresholds=_numbers(regressor, "y_thresholds_", name, k),
-        x_min=limits[0],
-        x_max=limits[1],
-        increasing=bool(regressor.get("increasing_", True)),
-    )
-
-
-def _numbers(regressor: Mapping[str, Any], key: str, name: str, k: int) -> tuple[float, ...]:
-    values = regressor.get(key)
-    if not isinstance(values, list) or not all(map(is_number, values)):
-        raise _damaged(name, f"{key} of its regressor {k} is not a list of numbers")
-    return tuple(map(float, values))
-
-
-def _optional_text(head: Mapping[str, Any], key: str, name: str) -> str | None:
-    value = head.get(key)
-    if value is not None and not isinstance(value, str):
-        raise _damaged(name, f"its {key} is {describe(value)}, not a text")
-    return value
+def _checked(model: type[M], document: Mapping[str, Any], name: str) -> M:
+    found, mistakes = checked(model, document)
+    if found is None:
+        raise _damaged(name, str(mistakes[0]))
+    return found
 
 
 def _object(path: Path, name: str) -> dict[str, Any]:
