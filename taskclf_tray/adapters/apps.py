@@ -46,11 +46,11 @@ LOCKER_APP_IDS: Final = frozenset(
         "org.xtrlock.xtrlock",
     }
 )
-"""Programs that really lock a screen. The table also files gnome-shell and portals under `lockscreen`: a person who
-opens the overview or a file dialog has not left, so these are not here."""
+"""Programs that lock the screen. The table also has gnome-shell and portals under `lockscreen`, but a person who opens
+the overview or a file dialog is still present, so they are missing here."""
 
 UNKNOWN_APP: Final = "unknown."
-"""Begins the id of a program that no table knows."""
+"""The prefix of the id of a program that is in no table."""
 MAX_NAME_CHARACTERS: Final = 128
 _REMEMBERED: Final = 1024
 _NAMELESS: Final = frozenset({"", "unknown"})
@@ -85,7 +85,7 @@ _DESKTOP_CATEGORIES: Final[tuple[tuple[str, str], ...]] = (
     ("System", "utilities"),
     ("Utility", "utilities"),
 )
-# what starts other programs, and so names none
+# launchers of other programs, which name none
 _LAUNCHERS: Final = frozenset({"env", "sh", "bash", "python", "python3", "java", "wine", "flatpak", "snap", "pkexec"})
 
 

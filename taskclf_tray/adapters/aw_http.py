@@ -39,10 +39,10 @@ from taskclf_tray.core.private_files import own_user
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
-"""A day of events is about 3 MB; whatever sends more is no ActivityWatch server."""
+"""A day of events is about 3 MB; a larger response is not ActivityWatch's."""
 
 MAX_RESPONSE_VALUES: Final = 400_000
-"""Objects and lists in an answer; a day of events has some 40,000. Each costs memory out of proportion to its text."""
+"""Objects and lists in a response; a day of events has about 40,000. Each takes far more memory than its text."""
 
 MAX_ATTEMPTS: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 0.1
@@ -154,12 +154,12 @@ class AWClient:
         owner, user = server_owner(connection), own_user()
         if owner is not None and owner not in (0, user):
             raise AWForeignServerError(
-                f"What answers at {self.base_url} belongs to another user of this computer (user id {owner}).",
+                f"The server at {self.base_url} belongs to another user of this computer (user id {owner}).",
                 "Start ActivityWatch under your own account, or correct aw_host in config.toml.",
             )
         if owner is None and self._key_of_server and sys.platform == "linux":
             raise AWForeignServerError(
-                f"It cannot be seen whose server answers at {self.base_url}, so it does not get ActivityWatch's key.",
+                f"The owner of the server at {self.base_url} is unknown, so it does not get ActivityWatch's key.",
                 "If the server is yours, copy the key from its config.toml into aw_api_key in ours.",
             )
 
@@ -260,13 +260,13 @@ def _check_status(status: int, base_url: str) -> None:
         return
     if status in (401, 403):
         raise AWAuthError(
-            f"The ActivityWatch server at {base_url} wants an API key, or refuses the one it got.",
+            f"The ActivityWatch server at {base_url} requires an API key, or refuses the one it received.",
             "Copy the key from the server's config.toml ([auth] api_key) into aw_api_key in ours.",
         )
     if status == 404:
         raise AWNotFoundError(
-            f"The ActivityWatch server at {base_url} does not have what was asked for.",
-            "Check that the watchers are running; the app keeps looking for it.",
+            f"The ActivityWatch server at {base_url} does not have the requested data.",
+            "Check that the watchers are running; the app keeps looking.",
         )
     if status >= 500:
         raise _ServerFailureError(
@@ -277,7 +277,7 @@ def _check_status(status: int, base_url: str) -> None:
 
 def _not_activitywatch(base_url: str, detail: str = "") -> AWProtocolError:
     return AWProtocolError(
-        f"What answers at {base_url} does not speak as an ActivityWatch server{detail}.",
+        f"The program at {base_url} is not an ActivityWatch server{detail}.",
         "Check aw_host in config.toml; another program may use this port.",
     )
 
@@ -312,7 +312,7 @@ def server_owner(connection: socket.socket) -> int | None:
     for row in rows:
         if row.state == _LISTEN and row.local[1] == server[1] and _listens_for(row.local[0], server[0]):
             return row.user
-    for row in rows:  # one that nobody has accepted yet has no inode, and no owner
+    for row in rows:  # a connection that is not accepted yet has no inode and no owner
         if row.state == _ESTABLISHED and row.inode and (row.local, row.remote) == (server, client):
             return row.user
     return None

@@ -16,16 +16,16 @@ from taskclf_tray.adapters.raw import parse_raw
 from taskclf_tray.core.errors import AWNotFoundError, AWProtocolError
 
 BUCKETS_FRESH_SECONDS: Final = 60.0
-"""How long a listing holds: it is the expensive call on older servers."""
+"""How long a listing is used: it is the expensive request on older servers."""
 
 REFUSED_SECONDS: Final = 600.0
-"""How long a bucket is left alone that the server lists and does not give."""
+"""How long a bucket is left out that the server lists without giving its events."""
 
 LATE_US: Final = 120_000_000
 """A listing is up to a minute old and a watcher reports late: an event this much later may be there by now."""
 
 DORMANT_US: Final = 7 * 86_400_000_000
-"""A machine without events for so long is not asked again at every poll; the listing tells when it wakes up."""
+"""A machine without events for this long is not read at every poll; the listing shows when it wakes up."""
 
 
 class BucketListing:
@@ -126,7 +126,7 @@ class BucketListing:
     def _table(self, path: str) -> dict[str, Any]:
         try:
             answer = self._client.get(path)
-        except AWNotFoundError as error:  # every ActivityWatch server has what is asked for here
+        except AWNotFoundError as error:  # every ActivityWatch server has these paths
             raise strange_answer() from error
         if not isinstance(answer, dict):
             raise strange_answer()
@@ -189,6 +189,6 @@ def is_used_lately(machine: Machine, newest_us: int) -> bool:
 def strange_answer() -> AWProtocolError:
     """Return the error for a response of an unexpected shape."""
     return AWProtocolError(
-        "The ActivityWatch server's answer has a shape it should not have.",
+        "The response of the ActivityWatch server has an unexpected shape.",
         "Check aw_host in config.toml, and the server's version.",
     )

@@ -24,7 +24,7 @@ class Unread(StrEnum):
     """The reason why a bucket is not read."""
 
     OTHER_TYPE = "other_type"
-    """It holds nothing that is used here (editors, stopwatches)."""
+    """Its type is not used here (editors, stopwatches)."""
     PHONE = "phone"
     COPY = "copy"
     """aw-sync's copy of another machine's bucket."""
@@ -33,9 +33,9 @@ class Unread(StrEnum):
     NO_WINDOWS = "no_windows"
     """Away time of a machine that has no windows, and several machines it might belong to."""
     BAD_NAME = "bad_name"
-    """Its id cannot be asked for."""
+    """Its id cannot be requested."""
     REFUSED = "refused"
-    """The server lists it and does not give its events; for one called `..` nobody can ask."""
+    """The server lists it without giving its events, or its name (`..`) cannot be requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ActivitySource(ABC):
 
     name: ClassVar[str]
     is_closed: ClassVar[bool] = False
-    """Whether no event can come any more (an export file): such a source's buckets settle at once."""
+    """Whether the source gets no more events (an export file), so that its buckets settle at once."""
 
     def now(self) -> datetime:
         """Return the source's own clock: the wall clock, or that of a simulated person."""

@@ -45,10 +45,10 @@ CALL_APP_IDS: Final = frozenset(
         "org.telegram.desktop",
     }
 )
-"""Chat programs with calls, by app id. What only sends text (IRC, mail) is not here."""
+"""Chat programs with calls, by app id; programs for text alone (IRC, mail) are left out."""
 
 HOST_APP_IDS: Final = frozenset({"com.microsoft.SystemSettings"})
-"""Programs that show others' windows: Windows reports every store app as `ApplicationFrameHost.exe`."""
+"""Programs that host others' windows: Windows reports every store app as `ApplicationFrameHost.exe`."""
 
 CALL_TITLES: Final = frozenset(
     {
@@ -115,21 +115,21 @@ CALL_TITLES: Final = frozenset(
 """A part of a title that names a service for calls: `Weekly planning | Microsoft Teams`, `general - Acme - Slack`."""
 
 CALL_TITLE_BEGINNINGS: Final = ("huddle", "zoom meeting", "zoom webinar", "zoom-meeting", "zoom-webinar")
-"""How a part of a title begins that names a call itself: `Zoom Meeting 40-Minutes`, `Huddle with Sam`."""
+"""The beginnings of title parts that name a call itself: `Zoom Meeting 40-Minutes`, `Huddle with Sam`."""
 
 FIRST_PART: Final = "meet"
-"""Google Meet begins its title so and says nothing more of itself: `Meet - abc-defg-hij`."""
+"""The first part of Google Meet's titles, which do not name the service otherwise: `Meet - abc-defg-hij`."""
 
 MEETING_CATEGORY: Final = "meeting"
 
 MAX_TITLE_CHARACTERS: Final = 512
-"""So much of a title's beginning and of its end is looked at: services name themselves at one of them."""
+"""The length examined at each end of a title, where services name themselves."""
 
 _SEPARATOR = re.compile(r" [-–—•·:] |\|")
 _DECORATION: Final = (
     " 0123456789()[]+*!.,:•●○▶⏺🔴🔊🔇🎥🎙📞☎\ufe0f\u200b\u200c\u200d\u200e\u200f\u2060\u2068\u2069\ufeff"
 )
-"""Around a name: counts of what is unread, and marks that a call is running."""
+"""Decoration around a name: counts of unread messages, and marks of a running call."""
 
 
 def is_call_program(app_id: str, app_category: str) -> bool:

@@ -13,7 +13,7 @@ from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import Interval, flatten, subtract, union
 
 CLIP_NOISE_US: Final = 1000
-"""ActivityWatch rounds the end of a request up by a millisecond: what clipping leaves of ≤ 1 ms is no event."""
+"""ActivityWatch rounds the end of a request up by a millisecond, so remainders of ≤ 1 ms are dropped."""
 _START: Final = itemgetter(0)
 _END: Final = itemgetter(1)
 
@@ -35,7 +35,7 @@ def join_parts(events: Sequence[RawEvent]) -> list[RawEvent]:
             continue
         first = first_at.setdefault((event.start_us, event.duration_us, event.browser), len(whole))
         twin = len(whole)
-        if first < twin:  # only events of one moment are looked at more closely
+        if first < twin:  # only events of one moment are compared further
             contents[first, _digest(whole[first])] = first
             twin = contents.setdefault((first, _digest(event)), twin)
         if twin == len(whole):
@@ -72,7 +72,7 @@ def fill_gaps(events: Sequence[RawEvent], longest_us: int) -> list[RawEvent]:
     is added before the first or after the last event.
     """
     filled = list(events)
-    last = -1  # what ends last so far
+    last = -1  # the latest end so far
     for at, event in enumerate(filled):
         if last >= 0 and 0 < event.start_us - filled[last].end_us <= longest_us:
             filled[last] = dataclasses.replace(filled[last], duration_us=event.start_us - filled[last].start_us)

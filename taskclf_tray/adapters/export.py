@@ -213,19 +213,19 @@ def _load(path: Path) -> Any:
     except OSError as error:
         raise _unreadable(path, f"cannot be opened ({error.strerror})") from error
     if holds_too_many_values(content):
-        raise _unreadable(path, "holds lists or objects as no ActivityWatch export does")
+        raise _unreadable(path, "holds more lists or objects than an ActivityWatch export")
     value = _parsed_json(content)
     if value is _NOT_JSON:  # raised here, for the parser's own error holds the whole text
         raise _unreadable(path, "is not JSON, or was cut short")
     if not isinstance(value, Mapping):
-        raise _unreadable(path, "is JSON, but no ActivityWatch export")
+        raise _unreadable(path, "is JSON, but not an ActivityWatch export")
     return value if "buckets" in value else _single(value, path)
 
 
 def _single(value: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     """Wrap a single bucket as an export."""
     if "events" not in value or "type" not in value:
-        raise _unreadable(path, "is JSON, but no ActivityWatch export")
+        raise _unreadable(path, "is JSON, but not an ActivityWatch export")
     return {"buckets": {str(value.get("id", "bucket")): value}}
 
 

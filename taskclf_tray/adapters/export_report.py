@@ -69,7 +69,7 @@ class ExportReport:
         return f"{said} {self.damage()}".strip()
 
     def damage(self) -> str:
-        """`3 damaged events were passed over in export.json.`; empty when nothing was damaged."""
+        """`3 damaged events were skipped in export.json.`; empty when nothing was damaged."""
         return f"{counted_damaged(self.damaged)} in {self.file_name}." if self.damaged else ""
 
     def why_no_windows(self) -> str:

@@ -180,7 +180,7 @@ class _Minutes:
             shown = [self._best(minute, shown)]
         desks = {seen.desk for seen in shown}
         if len(self._uses) > len(desks) and all(self._uses[desk].is_away(minute) for desk in desks):
-            # the person works at a machine without windows: what another one shows meanwhile does not count as work
+            # the person works at a machine without windows, so windows of other machines do not count as work
             used = {k for k, use in enumerate(self._uses) if k not in desks and use.is_used(minute)}
             if used:
                 return [], used

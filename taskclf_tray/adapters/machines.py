@@ -25,13 +25,13 @@ from taskclf_tray.adapters.base import Stream, Unread
 
 NAMELESS: Final = frozenset({"", "unknown"})
 HANDOVER_US: Final = 300_000_000
-"""How long the watchers of an old and a new name may run side by side: one is restarted after the other."""
+"""How long the watchers of an old and a new name may overlap, because they restart one after the other."""
 MAX_ID_CHARACTERS: Final = 512
 """A watcher's name and a host's name have at most 300 characters together."""
 _STEPS: Final = frozenset({".", ".."})
-"""Ids that HTTP takes for steps of a path: `buckets/../events` is `events`, so no server can give their events."""
+"""Ids that HTTP resolves as path steps: `buckets/../events` is `events`, so their events cannot be requested."""
 _MOST_NAMES: Final = 100
-"""Nobody renames a computer more often; a source with more names is none of one person's."""
+"""More names than one computer ever has; a source with more does not belong to one person."""
 _LOCAL_ENDINGS: Final = frozenset({"local", "localdomain", "lan", "home", "internal", "box", "arpa", "intranet"})
 _FAR_US: Final = 1 << 62
 

@@ -41,8 +41,8 @@ _LONGEST_US: Final = {
     Stream.AWAY: 31 * _DAY_US,
     Stream.INPUT: 31 * _DAY_US,
 }
-"""A longer event is damaged. A screen locker stays in front over a long weekend, and away time lasts a holiday; what
-says more comes from a wrong clock or is made up, and would mean a row for each of its minutes."""
+"""A longer event is damaged. A screen locker stays in front over a long weekend, and away time lasts a holiday; a
+longer event comes from a wrong clock or is invented, and would cost a row for each of its minutes."""
 
 
 class Normaliser:
@@ -112,7 +112,7 @@ class Normaliser:
         keep_going()
         window, holes = remove_excluded(filled, self._is_excluded)
         tabs = [e for e in _each(by_stream[Stream.TAB], keep_going) if not self._has_excluded_title(e)]
-        # strategies of the macOS watcher put the address beside the title: as good as a tab event
+        # strategies of the macOS watcher put the address beside the title, which equals a tab event
         tabs += [
             dataclasses.replace(event, browser=self._browser_of(event))
             for event in window
@@ -206,7 +206,7 @@ def is_sound(stream: Stream, event: RawEvent) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value <= _MAX_COUNT  # a bool is no number here
+    return type(value) in (int, float) and 0 <= value <= _MAX_COUNT  # booleans do not count as numbers
 
 
 def _input_event(event: RawEvent) -> AWInputEvent:

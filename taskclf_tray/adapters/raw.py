@@ -10,9 +10,9 @@ from typing import Any, Final
 from taskclf_tray.core.time import parse_time, seconds_to_us, to_us
 
 MAX_DURATION_SECONDS: Final = 366 * 86_400
-"""What a time may be at all; `normalise.is_sound` knows how long the events of each stream are."""
+"""The absolute limit of a duration; `normalise.is_sound` has one for each stream."""
 _EARLIEST_US: Final = 0
-_LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistakes, and overflow when added to
+_LATEST_US: Final = 7_258_118_400_000_000  # 2200-01-01: later times are mistakes and may overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
     if start_us is None or duration_us is None or not isinstance(data, Mapping):
         return None
     number = item.get("id")
-    if type(number) is not int or abs(number) >= 2**63:  # what a database can hold
+    if type(number) is not int or abs(number) >= 2**63:  # the range of a database integer
         number = default_id
     if any(isinstance(value, dict | list) for value in data.values()):
         data = {key: value for key, value in data.items() if not isinstance(value, dict | list)}
@@ -55,8 +55,8 @@ def parse_raw(item: object, default_id: int = 0, browser: str = "") -> RawEvent 
 
 
 def counted_damaged(count: int) -> str:
-    """Return `3 damaged events were passed over`."""
-    return "1 damaged event was passed over" if count == 1 else f"{count} damaged events were passed over"
+    """Return `3 damaged events were skipped`."""
+    return "1 damaged event was skipped" if count == 1 else f"{count} damaged events were skipped"
 
 
 def _time(value: object) -> int | None:

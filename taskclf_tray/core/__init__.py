@@ -1,1 +1,1 @@
-"""What every room shares: labels, time, hashing, schemas, defaults, errors, model and policy files."""
+"""Values and functions for every room: labels, time, schemas, defaults, errors, files, settings."""

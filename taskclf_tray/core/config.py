@@ -166,7 +166,7 @@ WITHOUT_EFFECT: Final = {
     "retention_days": "nothing is deleted by its age",
     "autostart": "the app does not start itself",
 }
-"""Settings that are checked and kept, for the taskclf tool and for what this program does not do yet; and why."""
+"""Settings that are checked and kept without effect (for the taskclf tool or later versions), with the reason."""
 UNUSED_KEYS: Final = {
     "title_salt": "titles are hashed with the secret in data/processed/.title_secret",
     "suggestion_banner_ttl_seconds": "there is no banner",
@@ -175,7 +175,7 @@ UNUSED_KEYS: Final = {
 }
 """Keys of the taskclf tool without a place here, and why."""
 _EXCLUSIONS: Final[dict[str, Callable[[str], bool]]] = {"exclude_apps": _is_app, "exclude_title_patterns": _is_pattern}
-"""Settings that a mistake in the file must never narrow, and what an entry must be."""
+"""The exclusions, which a mistake in the file must never narrow, with the check of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,19 +274,19 @@ class _Exclusions:
             self._take_unknown(name, value, line)
 
     def _take_exclusions(self, name: str, value: object, line: int | None) -> None:
-        """Of a list only the wrong entries are left out; anything but a list of texts leaves all unknown."""
+        """Leave only the wrong entries of a list out; anything but a list of texts makes the exclusions unknown."""
         remedy = remedy_of(Config, name)
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             is_hidden = self._previous is None
             if self._previous is not None:
                 self.good[name] = getattr(self._previous, name)
             stays = "nothing is recorded until it is corrected" if is_hidden else _stays(self._previous)
-            message = f"{name} is no list of texts: {remedy}; {stays}."
+            message = f"{name} is not a list of texts: {remedy}; {stays}."
             self.problems.append(ConfigProblem(message, name, line, hides_exclusions=is_hidden))
             return
         good = [entry for entry in value if _EXCLUSIONS[name](entry)]
         bad = [entry for entry in value if not _EXCLUSIONS[name](entry)]
-        before = getattr(self._previous, name, ()) if bad else ()  # one of them may be what is meant
+        before = getattr(self._previous, name, ()) if bad else ()  # a bad entry may stand for one of them
         self.good[name] = tuple(dict.fromkeys((*self.good.get(name, ()), *good, *before)))
         what_counts = "the others count" if self._previous is None else "the others and those in use count"
         for entry in bad:
@@ -299,12 +299,12 @@ class _Exclusions:
         shown = name[:60]
         meant = next(iter(get_close_matches(name.lower(), _EXCLUSIONS, 1, 0.7)), None)
         if meant is not None:
-            message = f"{shown!r} is no setting; it counts as {meant} until you correct its name."
+            message = f"{shown!r} is not a setting; it counts as {meant} until you correct its name."
             self.problems.append(ConfigProblem(message, shown, line))
             self._take_exclusions(meant, value, line)
             return
         self.problems.append(
-            ConfigProblem(f"{shown!r} is no setting; remove the line or correct its name.", shown, line)
+            ConfigProblem(f"{shown!r} is not a setting; remove the line or correct its name.", shown, line)
         )
         for inner, found in _exclusions_in(value):
             message = f"{inner} stands under [{shown}]; it counts, but belongs at the top of the file."

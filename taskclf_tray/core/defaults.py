@@ -7,7 +7,7 @@ from typing import Final
 MIXED_UNKNOWN: Final = "Mixed/Unknown"
 
 DEFAULT_USER_ID: Final = "default-user"
-"""Whose rows are that nobody is named for; the app itself always names the install's own user."""
+"""The user of rows without a named user; the app itself always names the user of the installation."""
 DEFAULT_BUCKET_SECONDS: Final = 60
 DEFAULT_POLL_SECONDS: Final = 60
 DEFAULT_LIVE_POLL_SECONDS: Final = 5
@@ -47,13 +47,13 @@ DEFAULT_ENTROPY_MULTIPLIER: Final = 2.0
 DEFAULT_CLASS_SHIFT_THRESHOLD: Final = 0.15
 
 AWAY_RUN_SECONDS: Final = 300
-"""Shortest away run the idle rule turns into BreakIdle."""
+"""The shortest away run that the idle rule turns into BreakIdle."""
 
 LONGEST_CALL_SECONDS: Final = 3 * 3600
-"""For so long after the last input a call program in front is left to the model: the longest usual meeting."""
+"""How long after the last input the model still decides a call window: the longest usual meeting."""
 
 JOINING_SECONDS: Final = 60
-"""A call joined by a link comes to the front that long after the click at the latest: its program starts first."""
+"""The longest time from the click on a link to the call window, whose program has to start first."""
 
 SETTLE_SECONDS: Final = 330
 """A bucket this far behind now can no longer be revised by the away watcher (its report is up to 185 s late)."""

@@ -20,7 +20,7 @@ from taskclf_tray.core.defaults import (
 )
 
 _DECIMALS: Final = 9
-"""Shares are compared to so many decimals: 0.3 − 0.2 is a little less than 0.1."""
+"""Frequencies are compared to this many decimals, because 0.3 − 0.2 is a little less than 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,6 @@ def detect_class_shift(
 
 
 def label_distribution(labels: Sequence[str]) -> dict[str, float]:
-    """Each label's share, by name."""
+    """Return the relative frequency of each label, by name."""
     counts = Counter(map(str, labels))
     return {name: counts[name] / len(labels) for name in sorted(counts)}

@@ -21,7 +21,7 @@ DEFAULT_SMOOTHER: Final[SmootherChoice] = "learnt"
 
 SMOOTHING_KEY: Final = "smoothing"
 MIN_SHARE: Final = 1e-9
-"""No change of label is impossible: a share of 0 would let one wrong minute forbid every explanation of the rest."""
+"""The lowest transition probability: with 0, one wrong minute would rule out every explanation of the others."""
 SUM_TOLERANCE: Final = 1e-6
 _COUNT: Final = len(LABEL_SET_V1)
 _STAY: Final = 0.95
@@ -68,16 +68,16 @@ def _problem(rows: object) -> str | None:
             return f"needs {_COUNT} numbers in the row of {name}"
         for share in row:
             if not is_number(share) or not MIN_SHARE <= share <= 1:
-                return f"has {describe(share)} in the row of {name}, which is no number from {MIN_SHARE:g} to 1"
+                return f"has {describe(share)} in the row of {name}, which is not a number from {MIN_SHARE:g} to 1"
         if abs(sum(row) - 1) > SUM_TOLERANCE:
             return f"has a row of {name} that sums to {sum(row):g} instead of 1"
     return None
 
 
 BUILT_IN_TRANSITIONS: Final = Transitions.sticky(_STAY)
-"""Where nothing was learnt. The share is that of simulated people, whose true labels last 20 min on average: over six
-personas, four people each and 28 days the eight labels stay with 0.92 (Communicate) to 0.97 (Meet), 0.95 in the mean.
-What they change to is too much a matter of the person to be guessed, so all changes cost the same."""
+"""The transitions when none were learnt. The probability is that of simulated people, whose true labels last 20 min on
+average: over six personas, four people each and 28 days, the eight labels stay with 0.92 (Communicate) to 0.97 (Meet),
+0.95 in the mean. The changes differ too much between people to be assumed, so all of them are equally likely."""
 
 
 def smoothing_entry(transitions: Transitions) -> dict[str, Any]:

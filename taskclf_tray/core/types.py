@@ -298,7 +298,7 @@ class FeatureRow:
         if not _FIRST_ROW_FIELDS <= len(values) <= len(ROW_FIELDS):
             raise ValueError(f"a packed row has {len(ROW_FIELDS)} values, not {len(values)}")
         fields: dict[str, Any] = dict(zip(ROW_FIELDS, values, strict=False))
-        # an earlier version did not tell a meeting from a tab: what it left to the model stays there
+        # an earlier version did not separate calls from tabs: the minutes it left to the model stay there
         fields.setdefault("audible_seconds", fields["attended_seconds"])
         for name in ("bucket_start_ts", "bucket_end_ts"):
             fields[name] = from_us(fields[name])

@@ -21,7 +21,7 @@ _NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
 _DATE = r"(?:M\d{1,2}\.\d\.\d|J?\d{1,3})(?:/[+-]?\d{1,3}(?::\d{2}){0,2})?"
 _RULES = re.compile(rf"{_NAME}{_OFFSET}(?P<summer>{_NAME}(?:{_OFFSET})?(?P<dates>,{_DATE},{_DATE})?)?", re.ASCII)
 _USUAL_DATES: Final = ",M3.2.0,M11.1.0"
-"""What C libraries take for a summer time without dates: those of the United States."""
+"""The dates that C libraries assume for a summer time without dates: those of the United States."""
 
 _HEADER: Final = struct.pack(">4sc15x6l", b"TZif", b"2", 0, 0, 0, 0, 1, 4)
 _BODY: Final = struct.pack(">lbb4s", 0, 0, 0, b"LMT\0")

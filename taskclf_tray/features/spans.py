@@ -32,7 +32,7 @@ class TimedEvent(Protocol):
 E = TypeVar("E", bound=TimedEvent)
 T = TypeVar("T")
 Key = tuple[int | str, ...]
-"""Names an event across reads: its id, and what it says, so that sources without ids seldom collide."""
+"""Identifies an event across reads: its id and its content, so that sources without ids seldom collide."""
 OpenStarts = Mapping[Key, int]
 """True starts of the events that reached the end of the last read."""
 EventSpan = tuple[int, int, int, E]

@@ -45,9 +45,9 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 CHUNK_ROWS: Final = 20_000
-"""Rows that are encoded at a time (48 MB of schema v3); no answer depends on it."""
+"""Rows encoded at a time (48 MB in schema v3); no prediction depends on it."""
 OnProgress = Callable[[int, int], None]
-"""Told after each chunk: rows done, rows in all."""
+"""The callback after each chunk: rows done, rows in all."""
 _SCHEMA_COLUMN: Final = "schema_version"
 _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
 

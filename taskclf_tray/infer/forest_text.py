@@ -110,7 +110,7 @@ def _tree_starts(data: bytes) -> list[int]:
 def _check_tree_count(header: _Header, starts: list[int]) -> None:
     sizes = [stop - start for start, stop in pairwise(starts)]
     if len(sizes) % header.num_class:
-        raise damaged(f"{len(sizes)} trees cannot be shared out to {header.num_class} classes")
+        raise damaged(f"{len(sizes)} trees cannot be divided among {header.num_class} classes")
     if header.tree_sizes_bytes is not None and header.tree_sizes_bytes != sizes:
         raise damaged("the trees do not have the lengths that tree_sizes gives")
 

@@ -38,8 +38,8 @@ BoolArray = npt.NDArray[np.bool_]
 ResolverOf = Callable[[str], "TaxonomyResolver | None"]
 
 _FEW_ROWS: Final = 64
-"""Up to so many a Booster predicts with one thread: starting all of them takes 12 ms at the 99th percentile when the
-cores are busy, and one row alone 0.3 ms."""
+"""The most rows that a Booster predicts with one thread: starting all threads takes 12 ms at the 99th percentile when
+the cores are busy, and one row alone takes 0.3 ms."""
 _ONE_HOT_IDLE: Final = [1.0 if i == BREAK_IDLE_ID else 0.0 for i in range(len(LABEL_SET_V1))]
 _NO_THRESHOLDS: Final[Mapping[str, float]] = {}
 

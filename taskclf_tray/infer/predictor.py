@@ -26,7 +26,7 @@ _NO_CALIBRATION: Final = IdentityCalibrator()
 MAX_SEGMENTS_PER_USER: Final = 5_000
 """A month or more of segments; older ones are in the app's database."""
 MAX_REVISIONS: Final = 1_000
-"""Revised predictions kept for a caller that does not ask; the oldest go first."""
+"""Revised predictions kept for a caller that does not fetch them; the oldest go first."""
 
 
 @dataclass(slots=True)
@@ -35,10 +35,10 @@ class _UserState:
 
     tail: list[WindowPrediction] = field(default_factory=list)
     settled: int = 0
-    """How many at the head of `tail` are in `segments` already; they stay as context."""
+    """The number of predictions at the head of `tail` that `segments` has too; they stay as context."""
     segments: list[Segment] = field(default_factory=list)
     forward_state: ForwardState | None = None
-    """What `hmm` needs of the buckets before `tail`."""
+    """The state of `hmm` before `tail`."""
 
 
 class OnlinePredictor:

@@ -29,7 +29,7 @@ def _core_labels(labels: list[str]) -> list[str]:
         raise ValueError("holds no core label")
     unknown = next((label for label in labels if label not in LABEL_SET_V1), None)
     if unknown is not None:
-        raise ValueError(f"names {unknown!r}, which is no core label")
+        raise ValueError(f"names {unknown!r}, which is not a core label")
     if len(set(labels)) < len(labels):
         raise ValueError("names a core label twice")
     return labels

@@ -131,7 +131,7 @@ def write_starter_taxonomy(path: Path, *, overwrite: bool = False) -> bool:
 
 
 class PlainYamlError(Exception):
-    """What is wrong, with the dotted `key` and the `line` (from 1) where known."""
+    """A mistake, with the dotted `key` and the `line` (from 1) where known."""
 
     def __init__(self, problem: str, key: str | None = None, line: int | None = None) -> None:
         super().__init__(problem)

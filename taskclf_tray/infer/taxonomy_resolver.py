@@ -20,7 +20,7 @@ OTHER_BUCKET: Final = "Other"
 LABELS_AND_MIXED: Final = (*LABEL_SET_V1, MIXED_UNKNOWN)
 """A label's position here is its number; `Mixed/Unknown` comes last."""
 _ROUNDING: Final = 1e-6
-"""More than sums of eight probabilities are off by."""
+"""More than the rounding error of a sum of eight probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class TaxonomyResolver:
             groups.setdefault(OTHER_BUCKET, set()).update(left_out)
         self.bucket_names: tuple[str, ...] = tuple(groups)
         self.label_names = np.array([*self.bucket_names, config.mixed_label_name], dtype=object)
-        """What a row may be mapped to: the buckets, then the mixed name."""
+        """The possible labels of a row: the buckets, then the mixed name."""
         self._members = [[i for i, name in enumerate(LABEL_SET_V1) if name in group] for group in groups.values()]
         self._holders = {name: [b for b, group in enumerate(groups.values()) if name in group] for name in LABEL_SET_V1}
         self._weights = [float(config.reweight_core_labels.get(name, 1.0)) for name in LABEL_SET_V1]
@@ -135,7 +135,7 @@ class TaxonomyResolver:
         if smoothed == MIXED_UNKNOWN:
             return self.config.mixed_label_name
         if smoothed != raw:
-            # brought in by smoothing: its neighbours vouch for it, so the bucket's own confidence is not asked
+            # smoothing chose this label from the neighbours, so the bucket's own confidence does not count
             return self.bucket_names[max(self._holders[smoothed], key=probs.__getitem__)]
         best = max(range(len(probs)), key=probs.__getitem__)
         sure = probs[best] >= self.config.min_confidence_for_mapping

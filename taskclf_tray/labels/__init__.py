@@ -1,1 +1,1 @@
-"""What the person said their time was: label spans, undo, the queue of questions, and when to ask."""
+"""The person's labels: label spans, undo, the queue of requests, and when to ask."""

@@ -20,17 +20,17 @@ from taskclf_tray.store.requests import AskRecord
 SNOOZE: Final = timedelta(hours=1)
 
 AskingMode = Literal["on", "off", "snooze", "not_today"]
-"""What the person may switch to."""
+"""The modes that the person can choose."""
 
 REVIEW_EVERY: Final = timedelta(days=7)
 FEWEST_ASKS: Final = 6
-"""A share of fewer questions than this says nothing."""
+"""The fewest asks from which the answered fraction means something."""
 
 OPEN_FOR: Final = timedelta(hours=2)
-"""A question younger than this may still be answered and is not counted as missed."""
+"""A younger ask may still be answered and does not count as missed."""
 
 _REACTED: Final = frozenset({"answered", "skipped"})
-"""Who presses Skip was reached and wanted to be asked, just not this; a closed notice or none at all is no answer."""
+"""Skip counts as an answer, because the person was reached; a closed notification or no reaction does not."""
 
 
 @dataclass(frozen=True, slots=True)

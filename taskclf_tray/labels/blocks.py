@@ -32,7 +32,7 @@ class Minute:
     probs: tuple[float, ...]
     ask_threshold: float = DEFAULT_ASK_THRESHOLD
     is_askable: bool = True
-    """False where a rule decided: nobody needs to be asked about it."""
+    """False where a rule decided, which makes a question pointless."""
 
     @property
     def is_low(self) -> bool:

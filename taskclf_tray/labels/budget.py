@@ -28,22 +28,22 @@ from taskclf_tray.labels.asking_state import effective_cap
 from taskclf_tray.store.requests import RequestReason
 
 LONGEST_DEFERRAL: Final = timedelta(minutes=15)
-"""After a breakpoint; later the person is in the middle of the next thing, and the question stays in the queue."""
+"""The longest time after a breakpoint; later the person is in the middle of new work, and the block stays queued."""
 
 REST_AFTER_RESUME: Final = timedelta(minutes=10)
 
 LONGEST_MEMORY: Final = timedelta(hours=2)
-"""A block that ended earlier is asked about in the queue only."""
+"""The age limit of a block to ask about; older blocks only wait in the queue."""
 
 LATEST_QUEUED: Final = timedelta(minutes=10)
-"""A block queued later than this after its end was back-filled."""
+"""A block that was queued later than this after its end was back-filled."""
 
 GAP_MEMORY: Final = timedelta(minutes=15)
 RANDOM_ONE_IN: Final = 10
 BAR_DAYS: Final = 7
 _RARE_POWER: Final = 4
-"""High, so that rarity comes before the other two: of a kind of work with few labels the model knows little, however
-sure it is, and the lowest minute of a block is a coarse measure of doubt. Chosen on simulated people."""
+"""High, so that rarity dominates: the model knows little of a rare label, however confident it is, and the lowest
+minute of a block is a coarse measure of uncertainty. Chosen on simulated people."""
 
 _LONGEST_MINUTES: Final = 1440.0
 

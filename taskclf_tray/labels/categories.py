@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _KEPT: Final = "taxonomy"
 _CORE_PROBS: Final = PREDICTION_FIELDS.index("core_probs")
 Shown = tuple[str, bool]
-"""The label shown, and whether it is the name of what was rejected."""
+"""The shown label, and whether it is the mixed name."""
 
 
 class Categories:

@@ -178,7 +178,7 @@ def _confidence(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise LabelError(f"confidence “{printable(text)}” is no number") from None
+        raise LabelError(f"confidence “{printable(text)}” is not a number") from None
 
 
 def _unusable(path: Path, bad: list[str], *, hint: str) -> LabelError:
@@ -208,7 +208,7 @@ class LabelTimes:
                 return found.astimezone(UTC)
             at = as_utc(found) if self._zone_name is None else _local(found, self._zone_name, column)
         except (ValueError, OverflowError):
-            raise LabelError(f"{column} “{printable(text)}” is no ISO 8601 time") from None
+            raise LabelError(f"{column} “{printable(text)}” is not an ISO 8601 time") from None
         self.without_offset += 1
         self._example = self._example or (printable(text.strip()), at)
         self._latest = at if self._latest is None else max(at, self._latest)

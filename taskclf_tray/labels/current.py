@@ -25,7 +25,7 @@ from taskclf_tray.store.buckets import BucketRecord, unpack_row
 from taskclf_tray.store.database import Database
 
 FRESH_FOR: Final = timedelta(minutes=10)
-"""After so long without a minute on record nobody knows what goes on now."""
+"""After this long without a minute on record the current block is unknown."""
 
 Named = Callable[[BucketRecord], str]
 """The label that shows for a stored bucket."""
@@ -100,7 +100,7 @@ def current_block(
     if note is not None and (is_fresh or abs(now - note.at) <= FRESH_FOR):
         if note.start is None:
             return None
-        if now - note.start <= _MAX_BLOCK + FRESH_FOR:  # else it is of a program that was killed
+        if now - note.start <= _MAX_BLOCK + FRESH_FOR:  # otherwise the note is from a killed program
             return _outside_dark(database, note.start, now, now)
     return recorded_block(database, user_id, now, named=names()) if is_fresh else None
 

@@ -20,7 +20,7 @@ from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
 FIRST_LOOK_BACK_SECONDS: Final = 86_400
-"""Without a cursor: what is older than a day is not asked about any more."""
+"""The age limit without a cursor: older blocks are not asked about any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from taskclf_tray.core.types import AWEvent, SourceEvents
 from taskclf_tray.features.spans import microseconds
 
 EXCURSION: Final = timedelta(seconds=MIN_BLOCK_DURATION_SECONDS)
-"""What is shorter does not interrupt work: another app in front, another answer of the model, no keyboard."""
+"""The shortest interruption of work: another app in front, another prediction, no input."""
 
 _EXCURSION_US: Final = EXCURSION // timedelta(microseconds=1)
 _KEPT_US: Final = 40 * 60 * US_PER_SECOND

@@ -56,7 +56,7 @@ def read_queue_file(path: Path) -> list[LabelRequest]:
     try:
         return parse_queue(read_bounded(path, MAX_FILE_BYTES))
     except BadJsonError as error:
-        raise LabelError(f"The queue file {path} {error}.", "Nothing of it was used.") from error
+        raise LabelError(f"The queue file {path} {error}.", "Nothing in it was used.") from error
 
 
 def parse_queue(data: bytes | str) -> list[LabelRequest]:
@@ -121,7 +121,7 @@ _TIME: Final = f"a time in ISO 8601 between {_YEARS[0]} and {_YEARS[-1]}"
 
 
 class _Entry(BaseModel):
-    """What an entry of the list must hold; other keys are left to whom they belong."""
+    """An entry of the list; keys of other programs stay in the list."""
 
     request_id: _Name = about(expected=_NAME)
     user_id: _Name = about(expected=_NAME)
@@ -216,5 +216,5 @@ def _move_store(misplaced: Path, goal: Path) -> None:
     if goal.exists():
         replace_file(misplaced, misplaced.with_name(misplaced.name + ".old"))  # the store is there already
         return
-    Database(misplaced).close()  # writes down what its log still holds
+    Database(misplaced).close()  # moves the write-ahead log into the file
     replace_file(misplaced, goal)

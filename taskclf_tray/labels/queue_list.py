@@ -30,10 +30,10 @@ _log = logging.getLogger(__name__)
 LOCK_WAIT_SECONDS: Final = 10.0
 _TRIES: Final = 5
 _LISTED: Final = "queue_listed"
-"""Ids of the waiting entries that the list had when it was last in step: one that the store lacks was withdrawn."""
+"""Ids of the pending entries at the last synchronisation: an entry that the store lacks was withdrawn."""
 _WITHDRAWN: Final = "queue_withdrawn"
 _WITHDRAWN_KEPT: Final = 500
-"""Ids that were withdrawn: another program may write them once more, out of its memory."""
+"""The number of withdrawn ids to keep, because another program may write them again from memory."""
 _UPDATED: Final = ("bucket_end_ts", "confidence", "predicted_label", "status")
 
 _Key = tuple[str, int]
@@ -72,7 +72,7 @@ class QueueList:
             self.bring_in_step(zone_name)
         except LabelError as error:
             self._seen, self._is_behind = file_stamp(self._path), False
-            _log.warning("the list is left as it is, and the queue goes on without it: %s", error)
+            _log.warning("the list stays as it is, and the queue works without it: %s", error)
 
     def push(self, zone_name: str) -> None:
         """Synchronise after a change of the store. Raises StoreError."""
@@ -123,7 +123,7 @@ class QueueList:
             raw = parse_json_list(read_bounded(self._path, MAX_FILE_BYTES))
             return [_Listed(entry, request) for entry, request in zip(raw, parse_entries(raw), strict=True)]
         except BadJsonError as error:
-            raise LabelError(f"The queue file {self._path} {error}.", "Nothing of it was used.") from error
+            raise LabelError(f"The queue file {self._path} {error}.", "Nothing in it was used.") from error
 
     def _ids(self, name: str) -> list[str]:
         ids: list[str] = json.loads(self._database.state.get(name) or "[]")

@@ -65,7 +65,7 @@ def frame_rows(frame: Any, confidences: Sequence[float] | None) -> list[QueueRow
     Raises LabelError without users, ValueError when lengths differ or a confidence is not from 0 to 1.
     """
     if not has_column(frame, "user_id"):
-        raise LabelError("The rows do not say whose they are.", "They need a column user_id.")
+        raise LabelError("The rows have no user.", "Add a column user_id.")
     starts = starts_us(frame).tolist()
     if confidences is None and has_column(frame, "confidence"):
         confidences = list(frame["confidence"])

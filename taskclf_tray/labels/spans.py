@@ -21,10 +21,10 @@ from taskclf_tray.store.requests import RequestRecord, RequestStatus
 
 UNDO_DAYS: Final = 1
 FUTURE_MINUTES: Final = 5
-"""How far a span may end after now: clocks differ a little."""
+"""How far a span may end in the future, because clocks differ a little."""
 
 GROWS_FOR: Final = EXCURSION + timedelta(minutes=1)
-"""A label that goes on is ended when other work has lasted for so long, a slow poll included."""
+"""A growing label ends after this much other work, a slow poll included."""
 
 _UNDO_US: Final = timedelta(days=UNDO_DAYS) // timedelta(microseconds=1)
 _FAR_US: Final = 1 << 62
@@ -324,7 +324,7 @@ def core_label(text: str) -> str:
     """Return the core label of this name in any case. Raises LabelError, which names the eight."""
     label = _BY_FOLDED.get(text.strip().casefold())
     if label is None:
-        raise LabelError(f"{_shown(text)} is none of the eight labels.", f"They are {', '.join(LABEL_SET_V1)}.")
+        raise LabelError(f"{_shown(text)} is not one of the eight labels.", f"They are {', '.join(LABEL_SET_V1)}.")
     return label
 
 
@@ -341,7 +341,7 @@ def checked_span(span: LabelSpan, now: datetime) -> LabelSpan:
         raise LabelError(f"The confidence {span.confidence} is not between 0 and 1.", "Leave it out, or correct it.")
     if span.provenance not in get_args(Provenance):
         raise LabelError(
-            f"{_shown(span.provenance)} is no provenance of a label.", f"Known are {', '.join(get_args(Provenance))}."
+            f"{_shown(span.provenance)} is not a provenance of labels.", f"Known are {', '.join(get_args(Provenance))}."
         )
     return dataclasses.replace(span, start_ts=as_utc(span.start_ts), end_ts=as_utc(span.end_ts), label=label)
 

@@ -1,4 +1,4 @@
-"""Model bundles on disk: what must be in one, reading it whole or not at all, writing it so that it appears whole.
+"""Model bundles on disk: their content, strict reading, and atomic writing.
 
 A bundle is a directory `YYYY-MM-DD_HHMMSS_run-XXXX` with `model.txt`, `metadata.json`, `metrics.json`,
 `confusion_matrix.csv` and `categorical_encoders.json`. Every reader here raises ModelFormatError for a bundle that is

@@ -17,9 +17,9 @@ Bundle = tuple[Forest, ModelMetadata, CatEncoders]
 T = TypeVar("T")
 
 _KEPT: Final = 2
-"""Of each kind: what is served, and what was served before it (which a roll back asks for again)."""
+"""Entries of each kind: the served one, and the one before it, which a roll back needs again."""
 _TICK_SECONDS: Final = 0.1
-"""A file changed this recently may change again without another time stamp, so what was read of it is not kept."""
+"""A file changed this recently may change again under the same time stamp, so it is not cached."""
 
 
 class BundleCache:

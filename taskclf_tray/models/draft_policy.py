@@ -27,7 +27,7 @@ from taskclf_tray.models.resolve import (
 
 
 def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
-    """The policy that serves what is served without one: model, threshold, bound store; source `tray-edit`.
+    """Draft the policy that changes nothing: the served model, threshold and bound store; source `tray-edit`.
 
     Writes nothing. Raises ModelResolutionError when no model can be served, PolicyValidationError, ModelError.
     """
@@ -38,7 +38,7 @@ def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
 def policy_for_bundle(models_dir: Path, bundle_dir: Path, source: str) -> InferencePolicy:
     """The policy for a picked bundle, with its own threshold and bound store, so that a pick loses neither.
 
-    What was learnt of how this person's labels follow each other is no matter of the model and stays. Writes nothing.
+    The learnt transitions do not depend on the model and stay. Writes nothing.
     Raises ModelError when the bundle cannot be served, PolicyValidationError.
     """
     models_dir = Path(models_dir)
@@ -54,7 +54,7 @@ def policy_by_hand(
     calibrator_store: Path | None = None,
     without_calibrators: bool = False,
 ) -> InferencePolicy:
-    """The policy a person writes on the command line; what is not said is as it would be served without a policy.
+    """Build the policy of a command line; omitted values are those that are served without a policy.
 
     Writes nothing. Raises ModelError, ModelResolutionError, CalibratorError, PolicyValidationError.
     """

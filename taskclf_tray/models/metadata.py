@@ -34,7 +34,9 @@ class ModelMetadata(FileModel):
     params: dict[str, Any] = about(expected="an object", default_factory=dict)
     git_commit: str = about(expected="a text", default="")
     dataset_hash: str = about(expected="a text", default="")
-    reject_threshold: Share | None = about("Advice of the training, or null.", expected=_SHARE, default=None)
+    reject_threshold: Share | None = about(
+        "The threshold recommended by the training, or null.", expected=_SHARE, default=None
+    )
     data_provenance: Literal["real", "synthetic", "mixed"] = about(expected="real, synthetic or mixed", default="real")
     created_at: TimeText = about(expected="a time in ISO 8601", default="")
     unknown_category_freq_threshold: Annotated[Whole, Field(ge=0)] | None = about(

@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 SOURCE: Final = "retrain"
 PINNED: Final = "pinned"
-"""The source of a policy that only pins what was served without one."""
+"""The source of a policy that only pins the model served without one."""
 
 
 class NothingEarlierError(TaskclfError):
@@ -153,7 +153,7 @@ def _names(models_dir: Path, bundle: Path) -> bool:
 
 
 def served_now(models_dir: Path) -> ResolvedInferenceConfig | None:
-    """What is served now; None when no model can be. Raises PolicyValidationError for a policy that is not in force."""
+    """Return the served config; None without a usable model. Raises PolicyValidationError for an invalid policy."""
     models_dir = Path(models_dir)
     if present_policy(models_dir) is not None:
         return resolve_policy(models_dir, Explicit())

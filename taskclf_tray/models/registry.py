@@ -1,4 +1,4 @@
-"""The model bundles of a home: which there are, which is best, which is active, and what was active before."""
+"""The model bundles of a home: the list, the best one, the active one, and the history of active ones."""
 
 from __future__ import annotations
 
@@ -194,9 +194,7 @@ def bundle_at(models_dir: Path, name: str) -> Path:
     for path in places:
         if os.path.isdir(path) and not models_dir.resolve().is_relative_to(path.resolve()):  # noqa: PTH112
             return path
-    raise ModelFormatError(
-        f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` names those there are."
-    )
+    raise ModelFormatError(f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` shows the models.")
 
 
 def _pointer(data: Mapping[str, Any]) -> ActivePointer:

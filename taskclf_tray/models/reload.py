@@ -41,7 +41,7 @@ Signature = tuple[FileStamp | None, ...]
 
 
 class _Reloader(ABC):
-    """The watch and the swap; what is watched and how it is resolved comes from the kinds below."""
+    """Watches files and rebuilds the config; subclasses choose the files and the resolution."""
 
     def __init__(
         self,
@@ -59,9 +59,9 @@ class _Reloader(ABC):
         `clock`: monotonic seconds. The overrides are those of `resolve_inference_config`.
         """
         self.last_problem: str | None = None
-        """Why the file as it is now is not in force, in one or two sentences; None when it is."""
+        """Why the current file is not in force, in one or two sentences; None when it is."""
         self.problem_serial = 0
-        """Counts the problems met, so that the same sentence about another save is told again."""
+        """The number of problems, so that the same sentence about another save is shown again."""
         self._models_dir = Path(models_dir)
         self._interval_seconds = check_interval_s
         self._overrides = (reject_threshold_override, calibrator_store_override, calibrator_path_override)

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 Origin = Literal["explicit", "policy", "active", "best", "starter"]
 
 MISSING_POLICY: Final = f"There is no models/{POLICY_FILE}: the active or the best model is served with its defaults."
-"""The one warning that is no fault: a home without a policy works."""
+"""The one harmless warning: a home without a policy works."""
 
 
 _NO_MODEL_STEP: Final = (
@@ -175,7 +175,7 @@ def _file_digest(path: Path) -> str:
 
 
 def resolve_policy(models_dir: Path, explicit: Explicit, parts: BundleCache = READ_ANEW) -> ResolvedInferenceConfig:
-    """Step 2 alone. Raises PolicyValidationError: missing, broken, or naming what cannot be served."""
+    """Resolve by the policy alone. Raises PolicyValidationError when it is missing or invalid, or cannot be served."""
     policy = read_inference_policy(models_dir)
     validate_policy(policy, models_dir)
     try:
@@ -376,7 +376,7 @@ def resolve_model_dir(
         found = found_model(Path(model_dir), models_dir)
         if not os.path.isdir(found):  # noqa: PTH112 - as above
             raise ModelResolutionError(
-                f"There is no model at {model_dir}.", next_step="`taskclf-tray model list` names those there are."
+                f"There is no model at {model_dir}.", next_step="`taskclf-tray model list` shows the models."
             )
         return found
     if isinstance(policy, InferencePolicy):

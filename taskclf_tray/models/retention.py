@@ -45,7 +45,7 @@ _STAGING: Final = ".training"
 
 @dataclass(frozen=True, slots=True)
 class EarlierChoice:
-    """What was served before.
+    """An earlier choice of the served model.
 
     `policy`: the bytes of its file, None when there was none. `model_dir`: relative to the home. `pin`: the policy that
     was written in place of none.

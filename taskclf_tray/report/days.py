@@ -18,7 +18,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 
 _WIDEST_OFFSET = timedelta(hours=16)
-"""More than any zone has ever been away from UTC."""
+"""More than the largest offset of any zone from UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ _SPARE: Final = (
 """For names without a colour, or with one that another has."""
 _HATCH_STEP: Final = 10
 NAME_LENGTH: Final = 60
-"""So many characters of a name are shown at most."""
+"""The maximum number of characters of a name."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom; the right column and the bottom row are outside."""
@@ -122,7 +122,7 @@ class Font:
         return font
 
     def _known(self, text: str) -> str:
-        """With what the font lacks as the letter beneath its accents, else as a question mark."""
+        """Replace characters that the font lacks by their base letter, else by a question mark."""
         return "".join(self._plain(character) if character in self._missing else character for character in text)
 
     def _plain(self, character: str) -> str:

@@ -42,7 +42,7 @@ from taskclf_tray.report.weekly import WeeklyReport
 
 WIDTH: Final = 1280
 MOST_NAMES: Final = 24
-"""What a person could tell apart; the names with less time than these are drawn and counted as others."""
+"""The number of distinguishable colours; names with less time are drawn and counted as others."""
 OTHERS: Final = "Others"
 _MARGIN: Final = 40
 _TOP: Final = 122
@@ -52,7 +52,7 @@ _HOUR_US: Final = 3_600_000_000
 _SHORTEST_HOURS: Final = 6
 _NARROWEST_TICK: Final = 46
 _MARK: Final = 6
-"""The height of the line over what the person labelled."""
+"""The height of the line over labelled time."""
 _LEGEND_COLUMNS: Final = 4
 _LEGEND_ROW: Final = 30
 _OWN, _OWN_AWAY, _NOTHING = "Your label", "Your label, not on record", "Nothing on record"
@@ -117,7 +117,7 @@ class _Picture:
     # -- head -----------------------------------------------------------------------------------------------------
 
     def _head(self) -> tuple[str, str]:
-        """The title, and the facts below it."""
+        """Return the title and the facts below it."""
         first, last = self._days[0].date, self._days[-1].date
         title = day_name(first) if first == last else f"{day_name(first)} - {day_name(last)}"
         report, facts = self._report, [_zones(self._days)]
@@ -173,7 +173,7 @@ class _Picture:
             fill(self._image, (left, top - _MARK - 3, right, top - 3), INK)
 
     def _draw_hours(self, day: Day, midnight_us: int, last_us: int, top: int) -> None:
-        """The hours as the clock on the wall showed them, wherever the person then was."""
+        """Draw the hours in the local time of the person's place."""
         scale, bottom = self._scale, top + self._band
         hours = scale.last_hour - scale.first_hour
         step = -(-_NARROWEST_TICK * hours // (scale.right - scale.left))
@@ -199,18 +199,18 @@ class _Picture:
     # -- legend ---------------------------------------------------------------------------------------------------
 
     def _entries(self) -> list[Name]:
-        """Every name that is drawn, those without time on record after the others."""
+        """Return every name that is drawn, those without time on record last."""
         names: list[Name] = [name for name in self._minutes if name is not None]
         names += [name for name in dict.fromkeys(self._shown.values()) if name not in self._minutes]
         return [*names, None] if None in self._minutes else names
 
     def _marks(self) -> list[str]:
-        """What else there is to explain."""
+        """Yield the remaining entries of the legend."""
         own = [_OWN] if any(part.is_own for parts in self._parts for part in parts) else []
         return [*own, *([_OWN_AWAY] if any(day.away for day in self._days) else []), _NOTHING]
 
     def _draw_legend(self) -> None:
-        """Every name with its time, and in rows of their own what the marks mean."""
+        """Draw every name with its time, and the meaning of the marks in rows of their own."""
         entries = self._entries()
         for number, name in enumerate(entries):
             x, y = _place(number, self._legend_top)

@@ -25,13 +25,13 @@ _DAY = 6
 _WEEK_NAME = 20
 _CHANGE = 9
 Name = str | None
-"""A label as it is shown; None for what the model is not sure of, where that stands apart."""
+"""A shown label; None for rejected time where it stands apart."""
 NOT_SURE = "Not sure"
 TOTAL = "Total"
 COLUMNS = ("date", "measure", "name", "value")
 _LONGEST_NAME = 200
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""A spreadsheet takes text that begins so for something to compute; some do with the wide forms of Japanese too."""
+"""The first characters of spreadsheet formulas, including the full-width forms that some accept."""
 
 
 def day_name(day: date) -> str:

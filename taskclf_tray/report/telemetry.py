@@ -18,7 +18,7 @@ from taskclf_tray.store.requests import AskRecord
 
 _DECIMALS: Final = 6
 _OUTCOMES: Final = ("answered", "skipped", "dismissed", "other", "never", "none")
-"""What came of a question; `none`: nothing (yet)."""
+"""The outcomes of asks; `none`: no reaction yet."""
 
 
 @dataclass(frozen=True, slots=True)

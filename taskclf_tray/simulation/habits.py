@@ -148,7 +148,7 @@ SUFFIXES: Final[dict[str, str]] = {
     "obsidian": " - Obsidian v1.7.7", "obsidian.exe": " - Obsidian v1.7.7", "onenote.exe": " - OneNote",
     "acrobat.exe": " - Adobe Acrobat Reader", "dbeaver": " - DBeaver 24.2", "dbeaver.exe": " - DBeaver 24.2",
 }  # fmt: skip
-"""What programs add to their titles, by lower-case name; macOS programs add nothing."""
+"""The suffixes of window titles, by lower-case program name; macOS programs have none."""
 
 
 @dataclass(frozen=True, slots=True)

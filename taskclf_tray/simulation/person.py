@@ -87,7 +87,7 @@ _DAYS_KEPT: Final = 2
 """Generated days held in memory: a read of up to 24 h touches at most two local days."""
 
 FIRST_DAY: Final = date(2020, 1, 1)
-"""When simulated people began to be watched, unless said otherwise."""
+"""The default first day of the recording of simulated people."""
 
 
 @dataclass(frozen=True, slots=True)

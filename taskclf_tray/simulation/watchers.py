@@ -17,7 +17,7 @@ from taskclf_tray.simulation.scenes import Rhythm
 from taskclf_tray.simulation.screen import View
 
 LOOK_MS: Final = 1002
-"""Time between two looks of the window watcher: one second and what a look itself takes."""
+"""Time between two looks of the window watcher: one second plus the look itself."""
 SAMPLE_MS: Final = 5000
 AWAY_TIMEOUT_MS: Final = 180_000
 INPUT_KEYS: Final = ("presses", "clicks", "deltaX", "deltaY", "scrollX", "scrollY")

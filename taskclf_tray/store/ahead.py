@@ -39,7 +39,7 @@ class ClockChange:
     boot_id: str | None
     boot_us: int | None
     is_noted: bool = False
-    """What the source has recorded meanwhile is noted in `ahead_events`."""
+    """Whether the events that the source recorded meanwhile are in `ahead_events`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,10 +154,10 @@ def test_windows_of_a_year_are_damaged_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "long.json"
     path.write_text(json.dumps({"buckets": {"w": windows, "a": away}}))
     source = ExportSource(path, Normaliser(SECRET))
-    assert source.report.damage() == "42 damaged events were passed over in long.json."
+    assert source.report.damage() == "42 damaged events were skipped in long.json."
     assert [e.duration_seconds for e in source.read(*source.span).window] == [600]
     path.write_text(json.dumps({"buckets": {"w": bucket("currentwindow", [year] * 40, app="a", title="")}}))
-    with pytest.raises(ExportFormatError, match=r"holds no window.*\(40 damaged events were passed over\)"):
+    with pytest.raises(ExportFormatError, match=r"holds no window.*\(40 damaged events were skipped\)"):
         ExportSource(path, Normaliser(SECRET))
 
 

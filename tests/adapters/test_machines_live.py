@@ -213,7 +213,7 @@ def test_damaged_events_of_every_stream_are_counted() -> None:
         rust.add("t", TAB, "h", [event(60, 60, url=None)])
         source = source_of(rust)
         source.read(NOW - timedelta(minutes=60), NOW)
-        assert "5 damaged events were passed over" in source.status().detail
+        assert "5 damaged events were skipped" in source.status().detail
 
 
 names = st.text(st.characters(codec="utf-8"), max_size=12)

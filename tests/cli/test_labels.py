@@ -263,7 +263,7 @@ def test_import_takes_a_file_whole_or_not_at_all(line: RecordHome, tmp_path: Pat
     )
     said = line.refused("labels", "import", str(file))
     assert "line 4: end_ts “soon”" in said
-    assert "line 5: “Bu�ld” is none of the eight labels" in said
+    assert "line 5: “Bu�ld” is not one of the eight labels" in said
     assert "Nothing was imported" in said
     assert line.said() == []
     file.write_text("start_ts,end_ts,label\n" + good)

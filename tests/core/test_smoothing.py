@@ -82,9 +82,9 @@ WRONG: list[tuple[Any, str]] = [
     ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[2].pop())}, "in the row of Communicate"),
     ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[1].__setitem__(0, 0.5))}, "Build that sums to 1.4"),
     ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(0, 0))}, "in the row of BreakIdle"),
-    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, -0.1))}, "is no number"),
-    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, True))}, "is no number"),
-    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, "0.1"))}, "is no number"),
+    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, -0.1))}, "is not a number"),
+    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, True))}, "is not a number"),
+    ({"smoother": "hmm", "transitions": rows_with(lambda rows: rows[0].__setitem__(1, "0.1"))}, "is not a number"),
     ({"smoother": "majority", "transitions": 7}, "needs 8 rows"),
 ]
 

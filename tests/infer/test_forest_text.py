@@ -161,7 +161,7 @@ def test_version_3_is_read() -> None:
 
 
 def test_odd_number_of_trees() -> None:
-    assert "3 trees cannot be shared out to 2 classes" in refused(model_text(BRANCH, BRANCH, BRANCH))
+    assert "3 trees cannot be divided among 2 classes" in refused(model_text(BRANCH, BRANCH, BRANCH))
 
 
 def test_no_tree_and_nothing_at_all() -> None:

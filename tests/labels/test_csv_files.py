@@ -132,9 +132,9 @@ def test_every_bad_line_is_counted_and_the_first_are_named(tmp_path: Path) -> No
     said = refusal(tmp_path, HEADER + GOOD + "\n".join(bad) + "\n" + GOOD)
     assert said == (
         "labels.csv has 8 lines that cannot be used: "
-        "line 3: start_ts “yesterday” is no ISO 8601 time; "
+        "line 3: start_ts “yesterday” is not an ISO 8601 time; "
         "line 4: The label would end at 2026-03-02 09:10 UTC, not after its start at 2026-03-02 09:10 UTC; "
-        "line 5: “Sleep” is none of the eight labels; "
+        "line 5: “Sleep” is not one of the eight labels; "
         "line 6: The label would end in the future, at 2026-03-02 12:06 UTC; "
         "line 7: 3 cells under 4 columns; and 3 more. "
         "Nothing was imported. Correct the file and import it again."
@@ -158,7 +158,7 @@ def test_a_confidence_is_between_0_and_1(tmp_path: Path, confidence: str) -> Non
         (HEADER + GOOD + '"2026,', "line 3: no CSV from here on"),
         (HEADER + GOOD + '"2026"x,' + GOOD, "line 3: no CSV from here on"),
         (HEADER + GOOD + "x" * 200_000 + "," + GOOD, "line 3: no CSV from here on (field larger than field limit"),
-        (HEADER + "\0" + GOOD, "line 2: start_ts “�2026-03-02T09:00:00Z” is no ISO 8601 time"),
+        (HEADER + "\0" + GOOD, "line 2: start_ts “�2026-03-02T09:00:00Z” is not an ISO 8601 time"),
         (HEADER + GOOD.replace("Build", "\x1b[2J" + "\u202e" * 99), "line 2: “�[2J����"),
         (HEADER + '"a\nb\n",' + GOOD + "x\n", "line 2: 5 cells under 4 columns; line 5: 1 cells"),
         (bytes(range(128, 192)) + b"\xff\0\xfe", "labels.csv "),

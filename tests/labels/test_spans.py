@@ -321,8 +321,8 @@ def test_one_bad_span_and_nothing_is_imported(store: LabelStore) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "label", "confidence", "said"),
     [
-        (0, 10, "Sleep", None, "“Sleep” is none of the eight labels. They are BreakIdle, Build"),
-        (0, 10, "Mixed/Unknown", None, "none of the eight"),
+        (0, 10, "Sleep", None, "“Sleep” is not one of the eight labels. They are BreakIdle, Build"),
+        (0, 10, "Mixed/Unknown", None, "not one of the eight"),
         (0, 10, "a\x1b[31m\u202e" + "x" * 99, None, "“a�[31m�xxx"),
         (10, 10, "Build", None, "not after its start at 2026-03-02 09:10 UTC"),
         (10, 9, "Build", None, "not after its start"),

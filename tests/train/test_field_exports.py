@@ -94,7 +94,7 @@ def test_a_phone_is_no_desk(paths: HomePaths) -> None:
 def test_damage_is_counted_aloud(paths: HomePaths, tmp_path: Path) -> None:
     rows, report = case(paths, "13")
     assert len(rows) == 5
-    assert report.sentence() == "3 damaged events were passed over in 13-damaged-unsaid.json."
+    assert report.sentence() == "3 damaged events were skipped in 13-damaged-unsaid.json."
     export = write(
         tmp_path / "all.json",
         w=bucket("currentwindow", "h", ("09:00:00", 60, {"app": "Code", "title": ""}), ("09:01:00", 1, {"title": "x"})),
@@ -105,7 +105,7 @@ def test_damage_is_counted_aloud(paths: HomePaths, tmp_path: Path) -> None:
     assert read(paths, export)[1].damaged == 4
     said: list[dict[str, Any]] = []
     run(BatchRequest(str(paths.home), str(export), out_dir=str(tmp_path)), said.append)
-    assert {"event": "warning", "text": "4 damaged events were passed over in all.json."} in said
+    assert {"event": "warning", "text": "4 damaged events were skipped in all.json."} in said
 
 
 def test_away_time_alone(paths: HomePaths) -> None:

@@ -58,7 +58,7 @@ LONGEST_REQUEST: Final = timedelta(days=1)
 
 MOST_EVENTS: Final = 40_000
 MOST_EVENTS_A_DAY: Final = 60_000
-"""What a read may get, and more for each day of it: a day has some 20,000. So a read that is asked to end soon does."""
+"""The most events of a read, plus more for each of its days (about 20,000), so that a read can end soon when asked."""
 
 _TOO_MANY: Final = (
     "The ActivityWatch server has more events than watchers report.",
@@ -142,7 +142,7 @@ class ActivityWatchSource(ActivitySource):
                 yield state.newest
 
     def buckets(self) -> tuple[BucketState, ...]:
-        """What the last listing said of each bucket."""
+        """Return every bucket of the last listing."""
         return self._listing.states()
 
     def interrupt(self) -> None:
@@ -154,7 +154,7 @@ class ActivityWatchSource(ActivitySource):
         self._client.close()
 
     def _read(self, start: datetime, end: datetime, *, is_second: bool = False) -> SourceEvents:
-        """`is_second`: what the server does not give now, right after it was listed, is done without."""
+        """`is_second`: a bucket that the server does not give right after listing it is left out."""
         asked = _whole_milliseconds(start, end)
         self._damaged = 0
         self._left = MOST_EVENTS + round(MOST_EVENTS_A_DAY * ((end - start) / timedelta(days=1)))
@@ -203,7 +203,7 @@ class ActivityWatchSource(ActivitySource):
             present = max((event.end_us for event in found if event.data["status"] == "not-afk"), default=0)
             self._listing.note_use(bucket, present)
         assert bucket.stream is not None
-        # what a server does not clip could go on for days in every event
+        # events that a server does not clip may last for days
         found = thinned(bucket.stream, clip(found, to_us(start), to_us(end)))
         if bucket.stream is not Stream.WINDOW:
             return found
@@ -264,7 +264,7 @@ def _whole_milliseconds(start: datetime, end: datetime) -> tuple[datetime, datet
 
 
 def _without_remainders(events: list[RawEvent], start: datetime) -> list[RawEvent]:
-    """Without what is left of an event that ended as the request began: the server gives it with no length."""
+    """Drop events that ended as the request began, which the server gives without length."""
     start_us = to_us(start)
     return [e for e in events if e.start_us > start_us or e.end_us - start_us > CLIP_NOISE_US]
 
