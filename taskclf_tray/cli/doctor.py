@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from taskclf_tray.app import doctor as checks
-from taskclf_tray.app.doctor import CheckResult
+from taskclf_tray.app.home_checks import CheckResult
 from taskclf_tray.cli.arguments import Commands, add_home
 from taskclf_tray.cli.output import print_answer, print_json
 from taskclf_tray.core.config import Config

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app.clock_put_back import put_right
-from taskclf_tray.app.doctor import CheckResult, check_everything
+from taskclf_tray.app.doctor import check_everything
+from taskclf_tray.app.home_checks import CheckResult
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.sources import SourceSwitch
 from taskclf_tray.app.worker import TrayRuntime

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import CheckResult, check_everything
+from taskclf_tray.app.doctor import check_everything
+from taskclf_tray.app.home_checks import CheckResult
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database

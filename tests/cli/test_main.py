@@ -10,7 +10,7 @@ import pytest
 
 from taskclf_tray import __version__
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import CheckResult
+from taskclf_tray.app.home_checks import CheckResult
 from taskclf_tray.cli import run
 from taskclf_tray.cli.main import build_parser, main
 from taskclf_tray.core.errors import SourceError

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import doctor
-from taskclf_tray.app.doctor import CheckResult
+from taskclf_tray.app.home_checks import CheckResult
 from taskclf_tray.cli.main import main, main_windowed
 from taskclf_tray.core.errors import SourceError
 from taskclf_tray.infer.taxonomy import TaxonomyBucket, TaxonomyConfig
