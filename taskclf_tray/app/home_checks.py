@@ -28,14 +28,8 @@ from taskclf_tray.system.local_zone import local_zone
 from taskclf_tray.system.paths import HomePaths
 
 Verdict = Literal["ok", "note", "failed"]
-
-
 MIN_FREE_BYTES = 200_000_000
-
-
 _PLACES_NAMED = 10
-
-
 _CLOSE = "Start taskclf-tray, which closes them."
 
 
@@ -57,10 +51,12 @@ Check = Callable[[HomePaths, Config], Iterator[CheckResult]]
 
 
 def nearest_there(folder: Path) -> Path:
+    """The folder itself, or the nearest of its parents that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
 def check_disk(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Check that the disk has some room left."""
     free = shutil.disk_usage(nearest_there(paths.home)).free
     enough = free >= MIN_FREE_BYTES
     yield CheckResult(
@@ -72,6 +68,7 @@ def check_disk(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
 
 
 def check_permissions(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Check that the home belongs to the user, and that other users can neither read nor replace its files."""
     found, parents = open_places(paths.home), open_parents(paths.home)
     for parent in parents:
         yield CheckResult(
@@ -103,6 +100,7 @@ def check_permissions(paths: HomePaths, _config: Config) -> Iterator[CheckResult
 
 
 def check_identity(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Check that user id and title secret are there, for the user alone. Raises IdentityError."""
     load_or_create_identity(paths.home)
     secret = paths.processed / ".title_secret"
     if os.name == "posix" and secret.stat().st_mode & 0o077:
@@ -119,6 +117,7 @@ def _opened(paths: HomePaths) -> Database:
 
 
 def check_record(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Read all of the record: size, damaged minutes, open pauses, unknown zones, the clock. Raises StoreError."""
     identity = load_or_create_identity(paths.home)
     with closing(_opened(paths)) as database:
         with database.reading():
@@ -167,6 +166,7 @@ def _clock(database: Database, user_id: str) -> Iterator[CheckResult]:
 
 
 def check_time_zone(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Check that the time zone of the computer can be used."""
     here = local_zone()
     if here.problem is None:
         yield CheckResult("Time zone", "ok", f"{here.name} (from {here.source})")

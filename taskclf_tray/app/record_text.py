@@ -75,8 +75,6 @@ def _counted(count: int, what: str) -> str:
 
 
 ZONE_STEP = "Choose the time zone again in the system settings, or set TZ to a name such as Europe/Berlin."
-
-
 _STREAM_WORDS = {
     Stream.WINDOW: "windows",
     Stream.AWAY: "away time",
@@ -176,8 +174,6 @@ def too_many_unknown() -> Message:
 
 
 TOOL_FILES = "The taskclf tool has data in this home"
-
-
 TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
 
 
