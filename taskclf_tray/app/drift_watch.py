@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 JOB: Final = "taskclf_tray.jobs.drift"
 QUEUED_BLOCKS: Final = 50
-"""So many of the least sure blocks wait for a label after a drift."""
+"""How many of the least confident blocks are queued after a drift."""
 LONGEST_SECONDS: Final = 300.0
 NICENESS: Final = 15
 ACTIVE_MINUTES: Final = 30

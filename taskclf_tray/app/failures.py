@@ -14,9 +14,9 @@ from taskclf_tray.infer.prediction import WindowPrediction
 log = logging.getLogger(__name__)
 
 SOURCE_FAILURES_TOLD = 3
-"""A source that fails so often in a row is told: an ActivityWatch that only restarts is back before."""
+"""Failures of the source in a row before the person is told: an ActivityWatch that restarts is back earlier."""
 NAMELESS_MINUTES = 30
-"""More than half of so many minutes without a named window are told."""
+"""The window over which most minutes without a named window are told."""
 
 Tell = Callable[[Sequence[Message]], None]
 

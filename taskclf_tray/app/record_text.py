@@ -1,4 +1,4 @@
-"""What the person reads of the record: its source, the clock, damage on the disk, and files of the taskclf tool."""
+"""What the person reads about the record: its source, the clock, damage on the disk, files of the taskclf tool."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from taskclf_tray.system.local_zone import local_time
 
 
 def zone_not_usable(problem: str, name: str) -> Message:
-    """The computer is set to a time zone that nobody knows."""
+    """The time zone of the computer is unknown."""
     return "The time zone of this computer cannot be used", f"{problem} Days are counted in {name}. {ZONE_STEP}"
 
 
 def clock_put_back(by: timedelta, minutes: int, labels: int) -> Message:
-    """The clock had been ahead; what was recorded ahead of it counts nowhere."""
+    """The clock was ahead; what was recorded ahead of it is kept apart."""
     parts = [_counted(count, what) for count, what in ((minutes, "minute"), (labels, "label")) if count]
     verb = "is" if parts in (["1 minute"], ["1 label"]) else "are"
     return (
@@ -34,7 +34,7 @@ def clock_without_battery(now: datetime) -> Message:
 
 
 def record_ahead(newest: datetime) -> str:
-    """The check-up finds marks of a time that has not come, and no app that has noticed."""
+    """The check-up finds marks of the future, and no app that has noticed."""
     return f"the record reaches to {local_time(newest):%Y-%m-%d %H:%M}, ahead of the clock"
 
 
@@ -53,7 +53,7 @@ def kept_apart(minutes: int, labels: int, start: datetime, found: datetime) -> s
 
 
 def minutes_back(count: int) -> Message:
-    """The clock has leapt over minutes that were kept apart: it had been right before it was put back."""
+    """The clock has passed minutes that were kept apart: it had been right before it was put back."""
     verb = "is" if count == 1 else "are"
     return (
         f"{_counted(count, 'minute')} {verb} back in the record",
@@ -127,7 +127,7 @@ def _read_or_not(bucket: BucketState) -> str:
 
 
 def bucket_unread(bucket: BucketState) -> Message:
-    """The source has an active bucket that is not read."""
+    """An active bucket of the source is not read."""
     title, body = {
         Unread.PHONE: (
             "A phone's activity is left out",
@@ -156,7 +156,7 @@ def bucket_unread(bucket: BucketState) -> Message:
 
 
 def windows_stay_away(other: BucketState | None) -> Message:
-    """Nothing that is read reports windows any more; `other`: an active bucket of windows that is not read."""
+    """No bucket that is read reports windows any more. `other`: an active bucket of windows that is not read."""
     only = "" if other is None else f" Only {other.bucket_id} reports any, which is not read."
     return (
         "No windows arrive from this computer",
@@ -178,7 +178,7 @@ TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines y
 
 
 def minutes_damaged(again: int, gone: int) -> Message:
-    """Minutes of the record were damaged on the disk: some were read again, the others are gone."""
+    """Damaged minutes: `again` were read again, `gone` are lost."""
     read = f"{_minutes(again)} {'was' if again == 1 else 'were'} read again from ActivityWatch" if again else ""
     lost = f"{_minutes(gone)} {'is' if gone == 1 else 'are'} lost" if gone else ""
     rest = "Check the disk. `taskclf-tray doctor` looks at all of the record."
@@ -188,7 +188,7 @@ def minutes_damaged(again: int, gone: int) -> Message:
 
 
 def minutes_left_out(count: int) -> str:
-    """What a command says that met damaged minutes."""
+    """What a command says about damaged minutes."""
     is_one = count == 1
     return (
         f"{_minutes(count)} of the record {'is' if is_one else 'are'} damaged and left out. The running app reads "
@@ -201,7 +201,7 @@ def _minutes(count: int) -> str:
 
 
 def record_deleted() -> Message:
-    """The record was put back."""
+    """The record was deleted and restored."""
     return (
         "Your record was deleted while the app was running",
         "The app has put it back. To begin a new one, quit the app first, then delete tray.db.",
@@ -209,7 +209,7 @@ def record_deleted() -> Message:
 
 
 def record_replaced() -> Message:
-    """Another file stands in the record's place."""
+    """Another record stands in its place."""
     return (
         "Your record was replaced while the app was running",
         "The app goes on with the new one, and reads minutes again that ActivityWatch kept.",
@@ -217,12 +217,12 @@ def record_replaced() -> Message:
 
 
 def record_not_saved(title: str, next_step: str) -> Message:
-    """The record was deleted, and could not be put back."""
+    """The record was deleted and could not be restored."""
     return "Your record was deleted while the app was running, and could not be put back", f"{title} {next_step}"
 
 
 def record_kept_beside(path: object) -> Message:
-    """Something that is no record of ours stands in its place."""
+    """A file that is no record of ours stands in its place."""
     return (
         "Your record was overwritten while the app was running",
         f"The record as it was is in {path}: quit the app, and put it in the place of tray.db.",
@@ -230,7 +230,7 @@ def record_kept_beside(path: object) -> Message:
 
 
 def home_gone(home: object) -> Message:
-    """The whole data folder is somewhere else, or nowhere."""
+    """The whole data folder was moved or deleted."""
     return (
         "Your data folder was moved or deleted while the app was running",
         f"Nothing is recorded until {home} is back. To use a new place, quit the app and start it there.",
@@ -238,7 +238,7 @@ def home_gone(home: object) -> Message:
 
 
 def labels_apart(count: int, path: object) -> Message:
-    """A copy beside the record holds labels that the record does not have."""
+    """A copy beside the record holds labels that the record lacks."""
     labels = "1 label is" if count == 1 else f"{count} labels are"
     return f"{labels} in a copy and not in your record", f"To bring back: taskclf-tray labels import {path}"
 
@@ -259,17 +259,17 @@ def tool_questions(count: int, path: object) -> str:
 
 
 def tool_settings(path: object, lines: list[str]) -> str:
-    """Settings of it that are not ours."""
+    """Settings of the tool that differ from ours."""
     return f"its settings in {path} are not used here: {'; '.join(lines)}"
 
 
 def loop_done(blocks: int, buckets: int, out_dir: object) -> str:
-    """The end of an online loop that fed a queue."""
+    """The end of an online loop with a queue."""
     queued = "1 block" if blocks == 1 else f"{blocks} blocks"
     return f"Queued for a label: {queued}, {buckets} bucket{'' if buckets == 1 else 's'}. Results are in {out_dir}"
 
 
 def once_done(minutes: int, out_dir: object, *, is_dark: bool) -> str:
-    """What `--once` did; `is_dark`: a pause or private mode kept it from reading."""
+    """The result of `--once`. `is_dark`: a pause or private mode was on."""
     done = f"{minutes} minute{'' if minutes == 1 else 's'} finalised; results are in {out_dir}"
     return f"{done}\nPaused or private: nothing more was read." if is_dark else done

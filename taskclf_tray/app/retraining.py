@@ -43,9 +43,9 @@ JOB: Final = "taskclf_tray.jobs.retrain"
 LONGEST_SECONDS: Final = 3600.0
 NICENESS: Final = 15
 CHECK_SECONDS: Final = 600.0
-"""Whether a weekly training is due is looked at this often."""
+"""How often to check whether a weekly training is due."""
 RETRY_SECONDS: Final = 86_400.0
-"""A weekly training that failed is tried again after so long."""
+"""The wait after a weekly training that failed."""
 REWRITE_RETRY_SECONDS: Final = 600.0
 """Wait between two attempts to re-infer the record."""
 _LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")

@@ -1,4 +1,4 @@
-"""What the person reads of what is served: policy, model, training, categories, settings, a drift."""
+"""What the person reads about what is served: policy, model, training, categories, settings, drift."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ def _number(value: float | None) -> str:
 
 
 def policy_applied(changes: list[str]) -> Message:
-    """A save in the editor that was good."""
+    """The edited policy is valid."""
     return "Inference policy applied", ", ".join(changes) or "The file is valid; nothing that is served has changed."
 
 
 def policy_refused(reason: str) -> Message:
-    """A save in the editor that was not."""
+    """The edited policy is not valid."""
     return "Inference policy not applied", f"{reason} The previous policy stays in use."
 
 
 def policy_ignored(reason: str) -> Message:
-    """At start: a policy that cannot be used; something else is served."""
+    """The policy cannot be used at the start; something else is served."""
     return "The inference policy cannot be used", reason
 
 
 def policy_gone(changes: list[str]) -> Message:
-    """The policy file was removed while running."""
+    """The policy was removed while the app runs."""
     return "Inference policy removed", f"Without it: {', '.join(changes)}."
 
 
 def model_changed(changes: list[str]) -> Message:
-    """Another program pointed at another model, and there is no policy."""
+    """Another program has changed the active model, and there is no policy."""
     return "Prediction model changed", ", ".join(changes)
 
 
 def no_model(reason: str) -> Message:
-    """Reload now, and still nothing to serve."""
+    """Reload now, and there is still nothing to serve."""
     return "No model can be used", reason
 
 
@@ -69,12 +69,12 @@ def model_picked(name: str) -> Message:
 
 
 def model_in_use(name: str) -> Message:
-    """A pick of what is served already."""
+    """The chosen model is the one in use."""
     return "This model is already in use", f"{name} stays in use, and its policy as it is."
 
 
 def model_named_at_start() -> Message:
-    """A pick while the command line names the model."""
+    """A choice in the menu while the command line names the model."""
     return "The model was named on the command line", "Start without --model-dir to choose it in the menu."
 
 
@@ -84,12 +84,12 @@ def model_promoted(name: str, sentences: list[str]) -> Message:
 
 
 def model_refused(sentences: list[str]) -> Message:
-    """A training that ended in nothing better; the sentences say why, and what would help."""
+    """A trained model was refused; the sentences say why, and what would help."""
     return "The new model was refused, the one in use stays", " ".join(sentences)
 
 
 def training_failed(title: str, next_step: str) -> Message:
-    """Too few labels, a full disk, or a process that died: nothing was changed."""
+    """No model was trained: too few labels, a full disk, or a process that died. Nothing has changed."""
     return "No model was trained", f"{title} {next_step}".strip()
 
 
@@ -99,7 +99,7 @@ def training_stopped() -> Message:
 
 
 def training_already() -> Message:
-    """Retrain now or Roll back while a training goes on."""
+    """Retrain now or Roll back during a training."""
     return "A model is being trained", f"Wait until it is done; {MENU_STOP_RETRAINING} ends it."
 
 
@@ -116,7 +116,7 @@ def model_status(
     last: LastTraining | None,
     new_blocks: int,
 ) -> Message:
-    """Status: the model in use, the last training, and how far it is to the next."""
+    """Status: the model in use, the last training, and when the next one starts."""
     title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
     return title, f"{_made_of(metadata)}{_last_training(last, model)}{_to_the_next(new_blocks)}"
 
@@ -148,19 +148,19 @@ def _to_the_next(new_blocks: int) -> str:
 
 
 def taxonomy_refused(reason: str, *, has_kept: bool) -> Message:
-    """An invalid taxonomy file. `has_kept`: there are categories of before."""
+    """The taxonomy is not valid. `has_kept`: the categories from before are in use."""
     if has_kept:
         return "Categories not applied", f"{reason} The previous categories stay in use."
     return "Your categories cannot be used", f"{reason} Until then the eight labels are shown."
 
 
 def taxonomy_gone() -> Message:
-    """The taxonomy file was removed while running."""
+    """The taxonomy was removed while the app runs."""
     return "Your categories were removed", "The eight labels are shown, on all days."
 
 
 def taxonomy_applied() -> Message:
-    """A taxonomy edited while running."""
+    """The taxonomy was edited while the app runs."""
     return "Your categories were applied", "They count on all days, the past ones too."
 
 
@@ -172,7 +172,7 @@ def status_told(line: str, model: str | None, threshold: float | None, source: s
 
 
 def reloaded() -> Message:
-    """Reload now, with nothing new."""
+    """Reload now, and nothing has changed."""
     return "Everything is up to date", "The policy, model and categories on disk are the ones in use."
 
 
@@ -183,7 +183,7 @@ def settings_wrong(problems: list[str]) -> Message:
 
 
 def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> Message:
-    """config.toml was edited while running: which settings, and what is to say of those that change nothing."""
+    """config.toml was edited while the app runs: the changed settings, and a note on those without effect."""
     told = [f"Changed: {', '.join(changed)}."] if changed else []
     if "notifications_enabled" in changed:
         told.append("notifications_enabled takes effect at the next start.")
@@ -191,6 +191,6 @@ def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> M
 
 
 def drift_notice(words: str, blocks: int) -> Message:
-    """The one notification about a drift; `blocks` now wait for a label because of it."""
+    """The notification about a drift; `blocks` wait for a label because of it."""
     wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
     return "Your work looks different", words + (wait if blocks else "")

@@ -13,7 +13,7 @@ from taskclf_tray.app.text import Message
 from taskclf_tray.store.database import Database
 
 FRESH: Final = timedelta(minutes=15)
-"""A bucket with an event so young is active; one that had none for so long is silent."""
+"""A bucket with an event of this age or younger is active; without one it is silent."""
 AT_KEYBOARD: Final = timedelta(minutes=5)
 _STATE: Final = "told_unread"
 _MOST_REMEMBERED: Final = 200

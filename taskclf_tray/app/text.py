@@ -1,4 +1,4 @@
-"""Every sentence the person reads, in one file. Plain words, no title, no URL, no path longer than needed."""
+"""What the person reads in status line, menu, questions and notices. Plain words, no window title, no URL, short paths."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def clock(moment: datetime) -> str:
 
 
 def name_of(label: str) -> str:
-    """A label as it may stand in a line: a category's name comes from a file and may hold anything."""
+    """A label, made safe for a line: the name of a category comes from a file and may hold anything."""
     return plain_text(label, _NAME_CHARACTERS) or "?"
 
 
 def live_line(ui_label: str, core_label: str, probability: float, since: datetime | None) -> str:
-    """`Deep Work — Build 87 % since 14:05`; a label that is its own category stands once."""
+    """`Deep Work — Build 87 % since 14:05`; a label that is its own category appears once."""
     name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
     line = f"{name} {round(probability * 100)} %"
     return f"{line} since {clock(since)}" if since else line
 
 
 def own_line(ui_label: str, core_label: str, since: datetime) -> str:
-    """What the person said it is; no percentage, for they know."""
+    """The person's own label; without a percentage."""
     name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
     return f"{name}, as you said, since {clock(since)}"
 
 
 def unsure_line(core_label: str, probability: float) -> str:
-    """The model has a guess, and does not trust it."""
+    """A rejected prediction."""
     return f"Not sure — perhaps {core_label} ({round(probability * 100)} %)"
 
 
@@ -60,7 +60,7 @@ ATTENTION = "Something needs attention — see Advanced → Open Log"
 
 
 def quiet_line(since: datetime) -> str:
-    """The source answers, and has nothing new."""
+    """The source responds, and has nothing new."""
     return f"No activity seen since {local_time(since).strftime('%a')} {clock(since)}"
 
 
@@ -80,7 +80,7 @@ SIMULATION_BANNER = "Simulated person: this is not your activity"
 
 
 def as_line(title: str, body: str) -> str:
-    """A message where there is room for one line only."""
+    """A message in one line."""
     return f"{title.removesuffix('.')}. {body}".strip()
 
 
@@ -120,17 +120,17 @@ MENU_QUIT = "Quit"
 
 
 def menu_label(start: datetime | None) -> str:
-    """`Label this as (since 14:05)`: from where a label would hold."""
+    """`Label this as (since 14:05)`: from where on the label would hold."""
     return MENU_LABEL if start is None else f"{MENU_LABEL} (since {clock(start)})"
 
 
 def menu_review(count: int) -> str:
-    """The entry of the blocks that wait."""
+    """The entry of the waiting blocks."""
     return f"{MENU_REVIEW} ({count})"
 
 
 def review_entry(start: datetime, end: datetime, guess: str | None, probability: float | None, *, is_gap: bool) -> str:
-    """One block that waits: `14:05–14:25  Build? 48 %`."""
+    """One waiting block: `14:05–14:25  Build? 48 %`."""
     if is_gap:
         return f"{stretch(start, end)}  Away?"
     doubt = "" if probability is None else f" {round(probability * 100)} %"
@@ -138,7 +138,7 @@ def review_entry(start: datetime, end: datetime, guess: str | None, probability:
 
 
 def review_yes(guess: str) -> str:
-    """The guess was right."""
+    """The predicted label is right."""
     return f"Yes, {guess}"
 
 
@@ -161,7 +161,7 @@ def stretch(start: datetime, end: datetime) -> str:
 
 
 def menu_model(training_percent: int | None) -> str:
-    """`Prediction Model`, and how far a training is."""
+    """`Prediction Model`, with the progress of a training."""
     return MENU_MODEL if training_percent is None else f"{MENU_MODEL} — retraining {training_percent} %"
 
 
@@ -174,7 +174,7 @@ def model_entry(name: str, problem: str | None) -> str:
 
 
 def welcome(asks_per_day: int) -> Message:
-    """The one notification of the first start."""
+    """The notification of the first start."""
     asks = (
         f"From tomorrow on it asks what a block of time was, at most {asks_per_day} times a day."
         if asks_per_day
@@ -196,7 +196,7 @@ _GAP_NAMES = {"Meet": "Meeting", "BreakIdle": "Break"}
 
 
 def answer_button(label: str, *, is_gap: bool) -> str:
-    """The button of a label; for time away in everyday words."""
+    """The button of a label; in everyday words for time away."""
     return _GAP_NAMES.get(label, label) if is_gap else label
 
 
@@ -208,7 +208,7 @@ def question_title(start: datetime, end: datetime, guess: str | None, *, is_gap:
 
 
 def question_body(*, is_gap: bool, has_buttons: bool, is_first: bool, app: str | None) -> str:
-    """Under the question. `app`: the app most in front, where the person lets notifications name it."""
+    """The text under the question. `app`: the app most in front, where notifications may name it."""
     parts = []
     if app is not None:
         parts.append(f"Mostly in {plain_text(app, _NAME_CHARACTERS)}.")
@@ -221,7 +221,7 @@ def question_body(*, is_gap: bool, has_buttons: bool, is_first: bool, app: str |
 
 
 def question_in_terminal(request_id: str, home: str | None) -> str:
-    """Where a terminal stands in for the notification. `home`: where it is not the one commands take by themselves."""
+    """How to answer in a terminal. `home`: for commands, where it is not their default."""
     where = "" if home is None else f" --home {home}"
     number = request_id[:8]
     return f"Answer: taskclf-tray queue answer {number} LABEL{where}; or: taskclf-tray queue skip {number}{where}"
@@ -244,12 +244,12 @@ def answered_already(start_us: int, end_us: int) -> Message:
 
 
 def nothing_to_undo() -> Message:
-    """Undo, and nothing younger than a day is there."""
+    """Undo, and nothing of the last day is left to undo."""
     return "Nothing to undo", "A label can be taken back for one day."
 
 
 def not_written(title: str, next_step: str) -> Message:
-    """A label, an answer or a switch that could not be stored. What is in the menu can be clicked again there."""
+    """A label, an answer or a switch that could not be stored. The click can be repeated in the menu."""
     return title, f"What you just clicked was not written down. {next_step}".rstrip()
 
 

@@ -13,7 +13,7 @@ from taskclf_tray.labels.learning import load_last_training
 from taskclf_tray.store.database import Database
 
 TOLERANCE: Final = timedelta(seconds=60)
-"""So far ahead a mark is waited for: the network puts clocks back by seconds."""
+"""Marks ahead by less than this are waited for: the network puts clocks back by seconds."""
 EARLIEST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """A clock that shows an earlier time has lost its battery: everything would lie ahead of it."""
 CURSORS: Final = ("newest_end_us", "blocks")

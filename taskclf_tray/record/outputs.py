@@ -43,7 +43,7 @@ _CLOSING = timedelta(minutes=10)
 """A day counts as over when its last minutes have had time to be recorded and settled."""
 _DAY_US = timedelta(days=1) // timedelta(microseconds=1)
 DAYS_A_WRITE = 7
-"""At most so many days are closed at a time: a folder that is new to a long record must not hold up the worker."""
+"""The most days closed at a time: a folder that is new to a long record must not delay the worker."""
 
 
 class OutputWriter:
