@@ -1,4 +1,4 @@
-"""What the person reads in status line, menu, questions and notices. Plain words, no window title, no URL, short paths."""
+"""What the person reads in status line, menu, questions and notices: plain words, no window title, no URL."""
 
 from __future__ import annotations
 
