@@ -30,10 +30,10 @@ from taskclf_tray.core.file_watch import FileWatch
 from taskclf_tray.core.time import to_us
 from taskclf_tray.jobs.child import ChildJob, JobStoppedError
 from taskclf_tray.labels.learning import is_training_due, load_last_training, new_blocks
+from taskclf_tray.models.history import EarlierChoice, earlier_choice, roll_back
 from taskclf_tray.models.policy import policy_path
-from taskclf_tray.models.promotion import SOURCE, roll_back
+from taskclf_tray.models.promotion import SOURCE
 from taskclf_tray.models.registry import POLICY_HISTORY
-from taskclf_tray.models.retention import EarlierChoice, earlier_choice
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.record.rewrite import HistoryRewriter
 

@@ -11,8 +11,8 @@ from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.labels.learning import Reinference, save_reinference
 from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.history import earlier_choice, roll_back, roll_back_active
 from taskclf_tray.models.identity import load_or_create_identity
-from taskclf_tray.models.promotion import roll_back
 from taskclf_tray.models.registry import (
     ActivePointer,
     BundleInfo,
@@ -20,11 +20,9 @@ from taskclf_tray.models.registry import (
     bundle_at,
     list_bundles,
     read_active,
-    roll_back_active,
     set_active,
 )
 from taskclf_tray.models.resolve import ModelResolutionError, ResolvedInferenceConfig, resolve_inference_config
-from taskclf_tray.models.retention import earlier_choice
 from taskclf_tray.models.selection import inspect_bundle
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths

@@ -1,40 +1,46 @@
-"""Switch to a new model and back: each switch replaces one file, `models/inference_policy.json`.
+"""Switch to a new model: the switch replaces one file, `models/inference_policy.json`.
 
 Everything a promotion writes before the switch leaves the served model as it is, wherever it is interrupted. Without a
 policy the new bundle would be the best model as soon as it appears, so first a policy pins the served model.
 
-The replaced policy is kept as bytes (`retention.py`). A roll back goes to the newest kept policy that differs from the
-one in force, and keeps the one it leaves. So a second roll back goes back further, and no policy is ever lost.
+The replaced policy is kept, for a roll back (`history.py`).
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atomic
-from taskclf_tray.core.errors import CalibratorError, ModelError, ModelFormatError, PolicyValidationError, TaskclfError
+from taskclf_tray.core.errors import ModelFormatError, PolicyValidationError, TaskclfError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.strict_json import read_json_object
 from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.draft_policy import draft_policy_for_edit
+from taskclf_tray.models.history import (
+    NO_POLICY,
+    POLICY,
+    earlier_entries,
+    present_policy,
+    read_entry,
+    write_entry,
+)
 from taskclf_tray.models.policy import (
     CALIBRATION_METHODS,
     InferencePolicy,
     build_inference_policy,
     parse_policy_text,
     policy_path,
-    remove_inference_policy,
     save_inference_policy,
     validate_policy,
 )
-from taskclf_tray.models.registry import bundle_at, relative_to_home, set_active
+from taskclf_tray.models.registry import relative_to_home
 from taskclf_tray.models.resolve import (
     Explicit,
     ModelResolutionError,
@@ -43,19 +49,7 @@ from taskclf_tray.models.resolve import (
     resolve_policy,
     resolve_without_policy,
 )
-from taskclf_tray.models.retention import (
-    LEFT,
-    NO_POLICY,
-    POLICY,
-    EarlierChoice,
-    calibrators_of,
-    earlier_choice,
-    earlier_entries,
-    present_policy,
-    read_entry,
-    use_up,
-    write_entry,
-)
+from taskclf_tray.models.retention import calibrators_of
 
 log = logging.getLogger(__name__)
 
@@ -64,15 +58,8 @@ PINNED: Final = "pinned"
 """The source of a policy that only pins the model served without one."""
 
 
-class NothingEarlierError(TaskclfError):
-    """There is nothing to roll back to."""
-
-
 class OtherModelServedError(TaskclfError):
     """The model that a new one was compared with is not served any more."""
-
-
-# -- the switch ---------------------------------------------------------------------------------------------
 
 
 def promote(
@@ -187,59 +174,3 @@ def _remember_present(models_dir: Path) -> None:
     model_dir = relative_to_home(models_dir.parent, served.bundle_dir)
     write_entry(models_dir, NO_POLICY, json_text({"model_dir": model_dir, "pin": pin}).encode())
     write_bytes_atomic(policy_path(models_dir), pin.encode())
-
-
-# -- the way back -------------------------------------------------------------------------------------------
-
-
-def roll_back(models_dir: Path, *, before_switch: Callable[[str], None] = lambda _: None) -> EarlierChoice:
-    """Put the earlier policy in force again, byte for byte, or the state without a policy. Returns that choice.
-
-    Args:
-        before_switch: called with the id of the model that will be served.
-
-    Raises:
-        NothingEarlierError: no earlier choice is kept.
-        PolicyValidationError: the earlier choice cannot be served any more.
-        OSError, HomeBusyError: a file cannot be read or written.
-    """
-    models_dir = Path(models_dir)
-    with home_lock(models_dir.parent):
-        earlier, present = earlier_choice(models_dir), present_policy(models_dir)
-        if earlier is None:
-            raise NothingEarlierError(
-                "There is no earlier choice of a model to go back to.", "Choose a model under Prediction Model."
-            )
-        _check_servable(models_dir, earlier)
-        before_switch(earlier.bundle_id)
-        if present is not None:
-            write_entry(models_dir, LEFT, present)
-        if earlier.policy is not None:
-            write_bytes_atomic(policy_path(models_dir), earlier.policy)
-        else:
-            _restore_absence(models_dir, earlier)
-        use_up(models_dir, earlier)
-    log.info("Rolled back to %s%s.", earlier.bundle_id, "" if earlier.policy is not None else ", without a policy")
-    return earlier
-
-
-def _check_servable(models_dir: Path, earlier: EarlierChoice) -> None:
-    try:
-        if earlier.policy is not None:
-            policy = parse_policy_text(earlier.policy)
-            validate_policy(policy, models_dir)
-            build_config(models_dir, models_dir.parent / policy.model_dir, "policy", policy, Explicit())
-        else:
-            build_config(models_dir, models_dir.parent / earlier.model_dir, "best", None, Explicit())
-    except (PolicyValidationError, ModelError, CalibratorError) as error:
-        raise PolicyValidationError(
-            f"The earlier choice cannot be served any more: {error.title}", "Choose a model under Prediction Model."
-        ) from error
-
-
-def _restore_absence(models_dir: Path, earlier: EarlierChoice) -> None:
-    """Remove the policy; if another model ranks higher by now, the active pointer names the one of that time."""
-    folder = bundle_at(models_dir, earlier.model_dir)
-    if resolve_without_policy(models_dir, Explicit()).bundle_dir.resolve() != folder.resolve():
-        set_active(models_dir, folder, {"note": "served before there was a policy"})
-    remove_inference_policy(models_dir)

@@ -1,4 +1,4 @@
-"""The model bundles of a home: the list, the best one, the active one, and the history of active ones."""
+"""The model bundles of a home: which there are, which is best, and which is active."""
 
 from __future__ import annotations
 
@@ -16,21 +16,17 @@ from taskclf_tray.core.atomic import append_line, write_json_atomic
 from taskclf_tray.core.errors import ModelError, ModelFormatError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.person_files import FileModel, Whole, salvaged
-from taskclf_tray.core.regular_files import Links, read_regular
 from taskclf_tray.core.schema import SCHEMAS
-from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_object, read_json_object, shorten
+from taskclf_tray.core.strict_json import BadJsonError, describe, read_json_object, shorten
 from taskclf_tray.models.bundle import ModelMetadata, bundle_problem, load_model_bundle, read_metadata, read_metrics
 from taskclf_tray.models.policy_checks import inside
 
 ACTIVE_FILE: Final = "active.json"
 HISTORY_FILE: Final = "active_history.jsonl"
-ROLL_BACK: Final = "roll back"
 REJECTED: Final = "rejected"
 POLICY_HISTORY: Final = "policy_history"
 """Folders beside the bundles that are none: models that were refused, and earlier policies."""
 _PICK_AGAIN: Final = "Choose a model again, which rewrites the file."
-_MAX_HISTORY_LINE: Final = 100_000
-_MAX_HISTORY_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +156,7 @@ def read_active(models_dir: Path) -> ActivePointer | None:
     if not path.exists() and not path.is_symlink():
         return None
     try:
-        return _pointer(read_json_object(path))
+        return pointer_of(read_json_object(path))
     except BadJsonError as error:
         raise ModelFormatError(f"The file {ACTIVE_FILE} {error}.", _PICK_AGAIN) from error
 
@@ -171,10 +167,11 @@ def active_bundle_dir(models_dir: Path) -> Path | None:
     Raises ModelFormatError for a damaged pointer, one that leaves the home, and one to a missing folder.
     """
     pointer = read_active(models_dir)
-    return None if pointer is None else _folder_of(pointer, Path(models_dir))
+    return None if pointer is None else folder_of(pointer, Path(models_dir))
 
 
-def _folder_of(pointer: ActivePointer, models_dir: Path) -> Path:
+def folder_of(pointer: ActivePointer, models_dir: Path) -> Path:
+    """The bundle directory of a pointer. Raises ModelFormatError for one that leads elsewhere or nowhere."""
     try:
         folder = inside(models_dir.parent, pointer.model_dir, "model_dir")
     except PolicyValidationError as error:
@@ -197,7 +194,7 @@ def bundle_at(models_dir: Path, name: str) -> Path:
     raise ModelFormatError(f"There is no model {name} in {models_dir}.", "`taskclf-tray model list` shows the models.")
 
 
-def _pointer(data: Mapping[str, Any]) -> ActivePointer:
+def pointer_of(data: Mapping[str, Any]) -> ActivePointer:
     """The pointer in the keys of its file; of the keys only `model_dir` is needed. Raises BadJsonError without it."""
     try:
         return salvaged(ActivePointer, {"selected_at": ""} | dict(data), {"selected_at": ""})[0]
@@ -227,59 +224,7 @@ def set_active(models_dir: Path, bundle_dir: Path, reason: Mapping[str, Any] | N
         write_json_atomic(models_dir / ACTIVE_FILE, data)
         line = {"at": data["selected_at"], "old": old.model_dump(exclude_unset=True) if old else None, "new": data}
         append_line(models_dir / HISTORY_FILE, json.dumps(line, ensure_ascii=False))
-    return _pointer(data)
-
-
-def roll_back_active(models_dir: Path) -> ActivePointer:
-    """Make the model active that was so before the present one; again and again goes further back.
-
-    A roll back is a switch in the history like any other. Raises ModelFormatError when there is nothing to go back to
-    or the model is gone, ModelError when it cannot be served, OSError, HomeBusyError.
-    """
-    models_dir = Path(models_dir)
-    if _previous(models_dir) is None:  # the lock would make a home where there is none
-        raise _no_model_before()
-    with home_lock(models_dir.parent):
-        pointer = _previous(models_dir)
-        if pointer is None:
-            raise _no_model_before()
-        folder = _folder_of(pointer, models_dir)
-        load_model_bundle(folder)
-        return set_active(models_dir, folder, {"note": ROLL_BACK})
-
-
-def _no_model_before() -> ModelFormatError:
-    return ModelFormatError(
-        "The history has no model that was active before.", "Choose one with `taskclf-tray model set-active`."
-    )
-
-
-def _previous(models_dir: Path) -> ActivePointer | None:
-    """The pointer before the present one: switches are a stack, from which a roll back has taken the topmost."""
-    stack: list[dict[str, Any]] = []
-    for entry in active_history(models_dir):
-        reason = entry["new"].get("reason")
-        if isinstance(reason, dict) and reason.get("note") == ROLL_BACK:
-            while stack and stack[-1].get("model_dir") != entry["new"].get("model_dir"):
-                stack.pop()
-        elif not stack and isinstance(entry.get("old"), dict):
-            stack.append(entry["old"])
-        stack.append(entry["new"])
-    present = _present_dir(models_dir)
-    while stack and stack[-1].get("model_dir") == present:
-        stack.pop()
-    try:
-        return _pointer(stack[-1]) if stack else None
-    except BadJsonError:
-        return None
-
-
-def _present_dir(models_dir: Path) -> str | None:
-    try:
-        pointer = read_active(models_dir)
-    except ModelFormatError:
-        return None
-    return None if pointer is None else pointer.model_dir
+    return pointer_of(data)
 
 
 def relative_to_home(home: Path, path: Path) -> str:
@@ -288,20 +233,3 @@ def relative_to_home(home: Path, path: Path) -> str:
         if inner.is_relative_to(base) and ".." not in inner.relative_to(base).parts:
             return inner.relative_to(base).as_posix()
     raise ModelFormatError(f"{path} is outside the home {home}.", "Copy the folder into the home first.")
-
-
-def active_history(models_dir: Path) -> list[dict[str, Any]]:
-    """The switches {at, old, new}, oldest first; `old` and `new` are pointers. Damaged lines are left out."""
-    try:
-        lines = read_regular(Path(models_dir) / HISTORY_FILE, _MAX_HISTORY_BYTES, Links.NONE).splitlines()
-    except OSError:
-        return []
-    history = []
-    for line in lines:
-        try:
-            entry = parse_json_object(line[:_MAX_HISTORY_LINE])
-        except BadJsonError:
-            continue
-        if isinstance(entry.get("new"), dict):
-            history.append(entry)
-    return history

@@ -25,8 +25,9 @@ from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models import promotion
+from taskclf_tray.models.history import roll_back
 from taskclf_tray.models.policy import load_inference_policy, policy_path, save_inference_policy
-from taskclf_tray.models.promotion import OtherModelServedError, roll_back
+from taskclf_tray.models.promotion import OtherModelServedError
 from taskclf_tray.models.registry import list_bundles
 from taskclf_tray.models.retention import rejected_bundles, staging_dir
 from taskclf_tray.store.database import Database

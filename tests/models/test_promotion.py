@@ -13,19 +13,13 @@ import pytest
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.infer.resolve import InferencePolicyReloader, resolve_inference_config
 from taskclf_tray.models import promotion
+from taskclf_tray.models.history import NothingEarlierError, earlier_choice, roll_back
 from taskclf_tray.models.policy import load_inference_policy, policy_path
-from taskclf_tray.models.promotion import (
-    NothingEarlierError,
-    OtherModelServedError,
-    promote,
-    roll_back,
-    served_now,
-)
+from taskclf_tray.models.promotion import OtherModelServedError, promote, served_now
 from taskclf_tray.models.registry import list_bundles, set_active
 from taskclf_tray.models.retention import (
     TRAINING_FILE,
     calibrators_of,
-    earlier_choice,
     keep_rejected,
     rejected_bundles,
     remove_replaced,

@@ -12,15 +12,14 @@ import pytest
 
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.infer.resolve import resolve_inference_config
+from taskclf_tray.models.history import active_history, roll_back_active
 from taskclf_tray.models.policy import remove_inference_policy
 from taskclf_tray.models.registry import (
     HISTORY_FILE,
     active_bundle_dir,
-    active_history,
     bundle_at,
     list_bundles,
     read_active,
-    roll_back_active,
     set_active,
 )
 from taskclf_tray.models.selection import inspect_bundle

@@ -22,8 +22,9 @@ from taskclf_tray.infer.resolve import (
     resolve_model_dir,
 )
 from taskclf_tray.models.bundle import load_model_bundle
+from taskclf_tray.models.history import active_history
 from taskclf_tray.models.policy import remove_inference_policy, save_inference_policy
-from taskclf_tray.models.registry import active_history, best_bundle, list_bundles, read_active, set_active
+from taskclf_tray.models.registry import best_bundle, list_bundles, read_active, set_active
 from taskclf_tray.models.resolve import found_model
 
 GOLDEN = Path(__file__).parents[1] / "data/taskclf_home"

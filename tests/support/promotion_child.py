@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from taskclf_tray.models.promotion import promote, roll_back, served_now
+from taskclf_tray.models.history import roll_back
+from taskclf_tray.models.promotion import promote, served_now
 from taskclf_tray.models.retention import staging_dir
 from tests.support.promotion_home import FIRST, STORE
 
