@@ -31,7 +31,7 @@ from taskclf_tray.infer.batch_result import prediction_line as prediction_line
 from taskclf_tray.infer.batch_result import read_segments_json as read_segments_json
 from taskclf_tray.infer.batch_result import write_predictions_csv as write_predictions_csv
 from taskclf_tray.infer.batch_result import write_segments_json as write_segments_json
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBasis, texts_of
 from taskclf_tray.infer.hmm import hmm_codes

@@ -13,7 +13,7 @@ from taskclf_tray.core.atomic import write_json_atomic
 from taskclf_tray.core.errors import CalibratorError
 from taskclf_tray.core.person_files import Number, Whole, about, checked, misplaced
 from taskclf_tray.core.strict_json import BadJsonError, describe, read_json_object
-from taskclf_tray.infer.calibration import (
+from taskclf_tray.infer.calibrators import (
     TEMPERATURES,
     Calibrator,
     CalibratorStore,

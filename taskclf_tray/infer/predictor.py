@@ -13,7 +13,7 @@ from typing import Any, Final
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
+from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.encode import CatEncoders
 from taskclf_tray.infer.forward_state import ForwardState, forward_state_after
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish

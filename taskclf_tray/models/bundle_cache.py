@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, load_model_bundle
 

@@ -19,8 +19,8 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atom
 from taskclf_tray.core.errors import ModelFormatError, PolicyValidationError, TaskclfError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.strict_json import read_json_object
-from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
+from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.draft_policy import draft_policy_for_edit
 from taskclf_tray.models.history import (

@@ -20,8 +20,8 @@ from taskclf_tray.core.errors import CalibratorError, ModelError, PolicyValidati
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.strict_json import is_number
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calibrator
+from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, starter_bundle
 from taskclf_tray.models.bundle_cache import READ_ANEW, BundleCache

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.infer.calibration import Calibrator, CalibratorStore, IdentityCalibrator, IsotonicCalibrator
+from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator, IsotonicCalibrator
 from taskclf_tray.train.calibrate_fits import fit_isotonic, fit_noise, fit_temperature, fit_vector, label_losses
 
 FloatArray = npt.NDArray[np.float64]

@@ -21,7 +21,7 @@ from scipy import optimize
 from sklearn.isotonic import IsotonicRegression
 
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.calibration import FLOOR, IsotonicCalibrator, IsotonicRegressor, TemperatureCalibrator
+from taskclf_tray.infer.calibrators import FLOOR, IsotonicCalibrator, IsotonicRegressor, TemperatureCalibrator
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

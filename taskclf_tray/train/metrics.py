@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.infer.calibration import FLOOR
+from taskclf_tray.infer.calibrators import FLOOR
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

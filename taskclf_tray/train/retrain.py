@@ -21,7 +21,7 @@ import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
-from taskclf_tray.infer.calibration import CalibratorStore
+from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.calibrate import Calibration, calibrate

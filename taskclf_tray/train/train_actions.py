@@ -18,8 +18,8 @@ from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import CalibratorError, PolicyValidationError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.schema import SCHEMAS
-from taskclf_tray.infer.calibration import IdentityCalibrator
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
+from taskclf_tray.infer.calibrators import IdentityCalibrator
 from taskclf_tray.models.registry import bundle_at
 from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths

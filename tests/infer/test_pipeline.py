@@ -259,7 +259,7 @@ def test_the_live_path_loads_nothing_heavy() -> None:
     script = (
         "import sys, taskclf_tray.infer.online, taskclf_tray.infer.batch, taskclf_tray.infer.taxonomy_file,"
         " taskclf_tray.infer.calibrator_files; import numpy as np;"
-        "from taskclf_tray.infer.calibration import TemperatureCalibrator;"
+        "from taskclf_tray.infer.calibrators import TemperatureCalibrator;"
         "TemperatureCalibrator(2.0).calibrate(np.full((3, 8), 0.125));"
         "bad = {'pandas', 'sklearn', 'lightgbm', 'pyarrow', 'numpy.random', 'scipy'} & set(sys.modules);"
         "sys.exit(str(bad) if bad else 0)"

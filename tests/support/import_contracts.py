@@ -18,6 +18,7 @@ DOORS = (
     "taskclf_tray.core.identity",
     "taskclf_tray.core.inference_policy",
     "taskclf_tray.core.model_io",
+    "taskclf_tray.infer.calibration",
     "taskclf_tray.infer.monitor",
     "taskclf_tray.infer.online",
     "taskclf_tray.infer.resolve",
