@@ -10,8 +10,8 @@ from urllib.parse import quote
 from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket, states
 from taskclf_tray.adapters.aw_http import AWClient
 from taskclf_tray.adapters.base import BucketState, Stream
+from taskclf_tray.adapters.cleaning import MOST_BUCKETS
 from taskclf_tray.adapters.machines import Bucket, Machine, Selection, is_askable, select
-from taskclf_tray.adapters.overlaps import MOST_BUCKETS
 from taskclf_tray.adapters.raw import parse_raw
 from taskclf_tray.core.errors import AWNotFoundError, AWProtocolError
 

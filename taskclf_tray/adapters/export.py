@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from taskclf_tray.adapters.aw_buckets import is_phone_event, parse_bucket, shown_name, states
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
+from taskclf_tray.adapters.cleaning import MOST_BUCKETS, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.export_report import ExportReport, names_of
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection, select
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
-from taskclf_tray.adapters.overlaps import MOST_BUCKETS, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS, SETTLE_SECONDS
 from taskclf_tray.core.errors import ExportFormatError

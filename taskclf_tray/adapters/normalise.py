@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nameless
 from taskclf_tray.adapters.base import Stream, always
-from taskclf_tray.adapters.browsers import browser_of_app, tabs_in_front
+from taskclf_tray.adapters.browsers import browser_of_app, domain_category, tabs_in_front
 from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import (
     CLIP_NOISE_US,
@@ -23,7 +23,6 @@ from taskclf_tray.adapters.cleaning import (
     remove_excluded,
     subtract_intervals,
 )
-from taskclf_tray.adapters.domains import domain_category
 from taskclf_tray.adapters.exclusions import Exclusions
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.titles import TitleHasher

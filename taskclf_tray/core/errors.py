@@ -182,8 +182,12 @@ def file_error(
 ) -> TaskclfError:
     """Turn an OSError into an error for the person.
 
-    `place` names the file or folder where the OSError may not. `problem` and `next_step` are for anything but a full
-    disk.
+    Args:
+        error: the OSError.
+        place: the file or folder, where the error may not name it.
+        kind: the class of the result.
+        problem: end of the sentence about the file, for anything but a full disk.
+        next_step: the remedy, likewise.
     """
     what = place or error.filename2 or error.filename or "A file"
     if is_full_disk(error):

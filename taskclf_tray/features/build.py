@@ -95,7 +95,15 @@ def _tab_content(event: AWTabEvent) -> Key:
 def resolve_events(
     state: BuilderState, events: SourceEvents, skip: Skip, read_from: int | None, *, keep_past: bool = False
 ) -> Resolved:
-    """Resolve the true starts; events that ended by `read_from` are left out unless `keep_past`."""
+    """Resolve the true starts.
+
+    Args:
+        state: the state after the previous read.
+        events: the events of the read.
+        skip: blackouts.
+        read_from: events that ended by this moment are left out unless `keep_past`.
+        keep_past: keep events that ended by `read_from`.
+    """
     holes = holes_of(skip)
     inputs = resolve_inputs(events.input, state.open_input, read_from, to_us(events.end), keep_past=keep_past)
     return Resolved(
@@ -186,7 +194,15 @@ def row_inputs_of(
     audible: Sequence[Interval],
     bucket_us: int,
 ) -> RowInputs:
-    """Collect the inputs of a row; distances and seconds are scaled to a bucket's length, `bucket_us`."""
+    """Collect the inputs of a row.
+
+    Args:
+        front: the foreground of the row's time.
+        clips: the parts of the input spans in it.
+        tabs: the tab intervals in or around it.
+        audible: disjoint intervals in which a tab plays sound.
+        bucket_us: length of a bucket, to which distances and seconds are scaled.
+    """
     heard = audible_us(front, audible) if audible else 0
     return RowInputs(
         front=front,

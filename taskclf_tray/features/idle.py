@@ -146,7 +146,15 @@ def carried(
     *,
     blackouts: Sequence[Interval] = (),
 ) -> IdleState:
-    """Return the state at `until_us`, where no bucket is cut and before which no report is missing."""
+    """Return the state at `until_us`, where no bucket is cut and before which no report is missing.
+
+    Args:
+        state: the state before the rows.
+        until_us: the new moment.
+        rows: in order of time, from `state.until_us` on.
+        reports: of the away watcher.
+        blackouts: disjoint, in order.
+    """
     if until_us == state.until_us:
         return state
     passed = [row for row in rows if to_us(row.bucket_end_ts) <= until_us]

@@ -36,6 +36,13 @@ class Session:
 
     Two sessions cannot meet in one bucket while the gap is longer than a bucket; with a shorter gap the bucket belongs
     to the later one.
+
+    Args:
+        user_id: the user, a part of the session's id.
+        gap_us: the gap that ends a session.
+        start_us: start of a session that began earlier, else None.
+        last_end_us: end of the newest event so far.
+        titles: rows of the session by title hash.
     """
 
     def __init__(

@@ -133,8 +133,14 @@ def foreground_intervals(
     between.
 
     An event without length stands before an interval that starts at its moment, and cuts in two an interval that
-    contains it: the earlier event resumes. `same` identifies an event without its id; equal events of one moment
-    collapse.
+    contains it: the earlier event resumes.
+
+    Args:
+        spans: resolved spans.
+        start: start in microseconds.
+        end: end, exclusive.
+        same: identifies an event without its id; equal events of one moment collapse.
+        holes: blackouts, disjoint and in order.
     """
     solid: list[EventInterval[E]] = [
         (max(a, start), min(b, end), spans[i][3])

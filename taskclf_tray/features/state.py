@@ -61,9 +61,18 @@ class BuilderState:
         idle_gap_seconds: float = DEFAULT_IDLE_GAP_SECONDS,
         session_start: datetime | None = None,
     ) -> BuilderState:
-        """Return the state before any event; `session_start` continues a session that began earlier.
+        """Return the state before any event.
 
-        Raises ValueError for an unknown zone, and for buckets that do not divide the 5 minute window.
+        Args:
+            user_id: the user noted in the rows.
+            device_id: the machine noted in the rows.
+            time_zone: IANA name or POSIX rules, for the hour and the weekday.
+            bucket_seconds: length of a bucket in seconds, a divisor of 300.
+            idle_gap_seconds: seconds without events that end a session.
+            session_start: aware start of a session that began earlier.
+
+        Raises:
+            ValueError: the zone is unknown, or the bucket length does not divide 5 minutes.
         """
         if bucket_seconds < 1 or _SHORT_WINDOW_SECONDS % bucket_seconds:
             raise ValueError(f"bucket_seconds must divide {_SHORT_WINDOW_SECONDS}, {bucket_seconds} does not")

@@ -177,7 +177,16 @@ def prediction_line(
     mapped_label: str | None = None,
     core_probs: Iterable[float] | None = None,
 ) -> list[str]:
-    """One line of predictions.csv, in the order of `CSV_COLUMNS`; None becomes an empty cell."""
+    """Return one line of predictions.csv, in the order of `CSV_COLUMNS`; None becomes an empty cell.
+
+    Args:
+        bucket_start_ts: aware start of the bucket.
+        predicted_label: the smoothed core label.
+        confidence: from 0 to 1.
+        is_rejected: whether the confidence is below the threshold.
+        mapped_label: the label of the taxonomy.
+        core_probs: eight calibrated probabilities in label order.
+    """
     probs = "" if core_probs is None else json.dumps([round(float(p), CSV_DECIMALS) for p in core_probs])
     return [
         as_utc(bucket_start_ts).isoformat(),

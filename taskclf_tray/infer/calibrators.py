@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Event
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -38,6 +40,11 @@ _CLASSES: Final = len(LABEL_SET_V1)
 _BISECT_UP_TO: Final = 4
 """Rows for which eight bisections a row beat eight calls of searchsorted."""
 _REMAKE: Final = "Make the calibrators again, or choose another calibrator store."
+NOT_FINITE: Final = (
+    f"The calibrator gives no numbers for some minutes; these keep the model's own probabilities. {_REMAKE}"
+)
+
+_log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -328,6 +335,26 @@ def _content(calibrator: Calibrator) -> dict[str, Any]:
         return calibrator_dict(calibrator)
     except CalibratorError:
         return {"type": type(calibrator).__qualname__, "object": id(calibrator)}
+
+
+def finite_or_raw(calibrated: FloatArray, raw: FloatArray, has_warned: Event) -> FloatArray:
+    """Replace each row of (N, 8) `calibrated` that is not finite by the `raw` row, so that no NaN reaches the record.
+
+    A raw row that is not finite either becomes eight equal probabilities. Logs a warning and sets `has_warned`, unless
+    it is set already.
+    """
+    if np.isfinite(calibrated).all():
+        return calibrated
+    if not has_warned.is_set():
+        has_warned.set()
+        _log.warning("%s", NOT_FINITE)
+    own = np.where(_has_numbers(raw), raw, 1 / raw.shape[1])
+    return np.where(_has_numbers(calibrated), calibrated, own)
+
+
+def _has_numbers(rows: FloatArray) -> npt.NDArray[np.bool_]:
+    """(N, 1) whether all of a row is finite."""
+    return np.asarray(np.isfinite(rows).all(axis=1, keepdims=True))
 
 
 def sum_in_label_order(rows: FloatArray) -> FloatArray:

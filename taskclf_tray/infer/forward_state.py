@@ -55,7 +55,15 @@ def smoothed_labels(
     transitions_of: TransitionsOf = by_majority,
     forward_state: ForwardState | None = None,
 ) -> list[str]:
-    """Smooth the labels. `forward_state`: the state before the first bucket, for `hmm`."""
+    """Smooth the labels of one user's predictions.
+
+    Args:
+        predictions: in order of time.
+        smooth_window: window of the majority vote, an odd number of buckets.
+        step: length of a bucket.
+        transitions_of: returns the transitions of a config id, None for the majority vote.
+        forward_state: the state before the first bucket, for `hmm`.
+    """
     labels: list[str] = []
     for run, transitions in _runs(predictions, step, transitions_of):
         if transitions is None:

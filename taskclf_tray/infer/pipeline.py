@@ -21,8 +21,7 @@ from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WI
 from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
-from taskclf_tray.infer.calibration_fallback import finite_or_raw
-from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore
+from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, finite_or_raw
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
 from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
@@ -108,9 +107,14 @@ class PipelineConfig:
         smoother: SmootherChoice = DEFAULT_SMOOTHER,
         bucket_seconds: int = DEFAULT_BUCKET_SECONDS,
     ) -> PipelineConfig:
-        """Build from the result of `infer.resolve` (a `ResolvedInferenceConfig`).
+        """Build from the result of `infer.resolve`.
 
-        `smoother` selects the smoother; the transitions are those of the policy.
+        Args:
+            resolved: a `ResolvedInferenceConfig`.
+            taxonomy: maps core labels to the person's buckets.
+            smooth_window: window of the majority vote, an odd number of buckets.
+            smoother: selects the smoother; the transitions are those of the policy.
+            bucket_seconds: length of a bucket in seconds.
         """
         transitions = chosen_transitions(smoother, getattr(resolved, "transitions", None))
         return cls(

@@ -61,10 +61,21 @@ def run_before(
     named: Named = stored_name,
     with_away: bool = False,
 ) -> tuple[BucketRecord, BucketRecord] | None:
-    """Return the first and last of the newest contiguous buckets before `before_us` with one label, without time away.
+    """Return the first and last of the newest contiguous buckets before `before_us` with one label.
 
-    `label`: the label they must have; by default the newest's. None when the newest bucket does not fit. Raises
-    StoreError.
+    Args:
+        database: the record.
+        user_id: the user.
+        before_us: the end of the search.
+        label: the label they must have; by default the newest's.
+        named: returns the shown label of a bucket.
+        with_away: include time away.
+
+    Returns:
+        The two buckets; None when the newest one does not fit.
+
+    Raises:
+        StoreError: the record cannot be read.
     """
     first = last = None
     while True:

@@ -170,9 +170,17 @@ class ActiveLabelingQueue:
         zone: str,
         reason: RequestReason = "low_confidence",
     ) -> list[LabelRequest]:
-        """Queue the closed blocks of at least 5 min that the model decided; for `low_confidence` only the low ones.
+        """Queue the closed blocks of at least 5 min that the model decided.
 
-        Returns the entries that are new or changed.
+        Args:
+            user_id: the user.
+            blocks: closed blocks.
+            at: the present.
+            zone: name of the local zone.
+            reason: for `low_confidence` only the low blocks are queued.
+
+        Returns:
+            The entries that are new or changed.
         """
         wanted = [block for block in blocks if _may_ask(block) and (block.is_low or reason != "low_confidence")]
         rows = [
@@ -184,9 +192,20 @@ class ActiveLabelingQueue:
     def enqueue_gap(
         self, user_id: str, start: datetime, end: datetime, *, at: datetime, zone: str
     ) -> LabelRequest | None:
-        """Queue time away from the computer; None when it is already labelled, skipped or queued.
+        """Queue time away from the computer.
 
-        Raises ValueError when `end` is not after `start`.
+        Args:
+            user_id: the user.
+            start: aware start.
+            end: aware end.
+            at: the present.
+            zone: name of the local zone.
+
+        Returns:
+            The entry; None when the time is already labelled, skipped or queued.
+
+        Raises:
+            ValueError: `end` is not after `start`.
         """
         if start >= end:
             raise ValueError(f"a gap must end after it begins, not at {end}")

@@ -54,9 +54,20 @@ def policy_by_hand(
     calibrator_store: Path | None = None,
     without_calibrators: bool = False,
 ) -> InferencePolicy:
-    """Build the policy of a command line; omitted values are those that are served without a policy.
+    """Build the policy of a command line; omitted values are those that are served without a policy. Writes nothing.
 
-    Writes nothing. Raises ModelError, ModelResolutionError, CalibratorError, PolicyValidationError.
+    Args:
+        models_dir: the folder of the bundles.
+        model_dir: the model: a path, a path relative to the home, or a name.
+        reject_threshold: from 0 to 1.
+        calibrator_store: folder of the store.
+        without_calibrators: use no calibrators.
+
+    Raises:
+        ModelError: the model cannot be served.
+        ModelResolutionError: there is no such model.
+        CalibratorError: the store cannot be read.
+        PolicyValidationError: the values do not fit together.
     """
     models_dir = Path(models_dir)
     store = None if calibrator_store is None else found_store(models_dir.parent, calibrator_store)

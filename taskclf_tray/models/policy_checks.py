@@ -48,7 +48,15 @@ def bundle_problems(
 def store_problems(
     home: Path, store_dir: str, bundle_id: str | None, schema_hash: str | None, method: str | None
 ) -> Iterator[PolicyValidationError]:
-    """Yield the reasons why the policy cannot use the calibrator store; None values are not compared."""
+    """Yield the reasons why the policy cannot use the calibrator store.
+
+    Args:
+        home: the home.
+        store_dir: the store, relative to the home.
+        bundle_id: the model; None is not compared.
+        schema_hash: its feature schema; None is not compared.
+        method: the method of the policy; None is not compared.
+    """
     key = "calibrator_store_dir"
     try:
         path = inside(home, store_dir, key)

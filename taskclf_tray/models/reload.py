@@ -54,9 +54,16 @@ class _Reloader(ABC):
         calibrator_path_override: Path | str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Watch from now on. Make the reloader before the first resolve, or pass its result as `current`.
+        """Watch from now on. Create the reloader before the first resolve, or pass its result as `current`.
 
-        `clock`: monotonic seconds. The overrides are those of `resolve_inference_config`.
+        Args:
+            models_dir: the folder of the bundles.
+            check_interval_s: seconds between two checks of the file.
+            current: the config in force.
+            reject_threshold_override: as in `resolve_inference_config`.
+            calibrator_store_override: as in `resolve_inference_config`.
+            calibrator_path_override: as in `resolve_inference_config`.
+            clock: monotonic seconds.
         """
         self.last_problem: str | None = None
         """Why the current file is not in force, in one or two sentences; None when it is."""

@@ -222,44 +222,55 @@ def resolve_without_policy(
     *,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
-    """Steps 3 and 4, and the starter as asked for. Raises ModelResolutionError."""
-    told = list(warnings)
+    """Resolve by the active pointer, else by the ranking, else the starter model on request.
+
+    Args:
+        models_dir: the folder of the bundles.
+        explicit: the caller's explicit settings.
+        warnings: problems of the sources that were tried first.
+        parts: a cache of bundles and stores.
+        with_starter: serve the starter model when there is no bundle at all.
+
+    Raises:
+        ModelResolutionError: no model can be served.
+    """
+    warned = list(warnings)
     out: dict[str, ExclusionRecord] = {}
-    active = _active_dir(models_dir, told)
+    active = _active_dir(models_dir, warned)
     if active is not None:
         try:
-            return build_config(models_dir, active, "active", None, explicit, told, parts)
+            return build_config(models_dir, active, "active", None, explicit, warned, parts)
         except ModelError as error:
             out[active.name] = ExclusionRecord(active.name, error.title, active)
-            _tell(told, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
+            _warn(warned, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
     bundles = list_bundles(models_dir)
     if with_starter and not bundles and not out:
-        return build_config(models_dir, starter_bundle(), "starter", None, explicit, told, parts)
+        return build_config(models_dir, starter_bundle(), "starter", None, explicit, warned, parts)
     for info in bundles:
         if info.problem is None and info.name not in out:
             try:
-                return build_config(models_dir, info.path, "best", None, explicit, told, parts)
+                return build_config(models_dir, info.path, "best", None, explicit, warned, parts)
             except ModelError as error:
                 out[info.name] = ExclusionRecord(info.name, error.title, info.path)
-                _tell(told, f"{info.path} was passed over. {error.title}")
+                _warn(warned, f"{info.path} was passed over. {error.title}")
         elif info.problem is not None:
             out.setdefault(info.name, ExclusionRecord(info.name, info.problem, info.path))
     report = SelectionReport(excluded=[out[name] for name in sorted(out)])
     raise ModelResolutionError(f"No model can be served from {models_dir}.", report)
 
 
-def _active_dir(models_dir: Path, told: list[str]) -> Path | None:
-    """Where active.json points, inside the home; None when there is none or it is of no use."""
+def _active_dir(models_dir: Path, warned: list[str]) -> Path | None:
+    """Return the folder that active.json names, inside the home; None without a usable pointer."""
     try:
         return active_bundle_dir(models_dir)
     except ModelError as error:
-        _tell(told, f"{models_dir / ACTIVE_FILE} is not in force. {error.title}")
+        _warn(warned, f"{models_dir / ACTIVE_FILE} is not in force. {error.title}")
         return None
 
 
-def _tell(told: list[str], warning: str) -> None:
+def _warn(warned: list[str], warning: str) -> None:
     _log.warning("%s", warning)
-    told.append(warning)
+    warned.append(warning)
 
 
 def build_config(
@@ -271,10 +282,24 @@ def build_config(
     warnings: Sequence[str] = (),
     parts: BundleCache = READ_ANEW,
 ) -> ResolvedInferenceConfig:
-    """Load one bundle with the calibrators and thresholds that go with it. Raises ModelError, CalibratorError."""
+    """Load one bundle with its calibrators and thresholds.
+
+    Args:
+        models_dir: the folder of the bundles.
+        bundle_dir: the bundle.
+        origin: how the bundle was chosen.
+        policy: the policy in force, if any.
+        explicit: the caller's explicit settings.
+        warnings: problems of the sources that were tried first.
+        parts: a cache of bundles and stores.
+
+    Raises:
+        ModelError: the bundle cannot be served.
+        CalibratorError: an explicit calibrator or store cannot be read.
+    """
     model, metadata, encoders = parts.bundle(bundle_dir)
-    told = list(warnings)
-    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, told, parts)
+    warned = list(warnings)
+    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, warned, parts)
     threshold = _threshold(metadata, policy, explicit)
     per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
     transitions = None if policy is None else policy.transitions
@@ -292,7 +317,7 @@ def build_config(
         per_user_reject_thresholds=per_user or None,
         origin=origin,
         policy=policy,
-        warnings=tuple(told),
+        warnings=tuple(warned),
         config_digest=_digest(
             model.sha256,
             [metadata.schema_version, metadata.schema_hash, metadata.time_basis, sorted(metadata.label_set)],
@@ -319,12 +344,12 @@ def _store_for(
     metadata: ModelMetadata,
     policy: InferencePolicy | None,
     explicit: Explicit,
-    told: list[str],
+    warned: list[str],
     parts: BundleCache,
 ) -> tuple[CalibratorStore | None, Path | None]:
     if explicit.store is not None:
         if explicit.store.model_bundle_id not in (None, bundle_id):
-            _tell(told, f"The calibrator store {explicit.store_dir} was made for another model than {bundle_id}.")
+            _warn(warned, f"The calibrator store {explicit.store_dir} was made for another model than {bundle_id}.")
         return explicit.store, explicit.store_dir
     if explicit.calibrator is not None:
         return None, None
@@ -337,7 +362,7 @@ def _store_for(
         try:
             return parts.store(store_dir), store_dir
         except CalibratorError as error:
-            _tell(told, f"The calibrator store {store_dir} was passed over. {error.title}")
+            _warn(warned, f"The calibrator store {store_dir} was passed over. {error.title}")
     return None, None
 
 

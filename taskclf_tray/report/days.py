@@ -111,9 +111,17 @@ def load_day(
     zone_name: str,
     categories: Categories | None = None,
 ) -> Day:
-    """Load the data for the report of a day, named by `categories`, or by core labels without any.
+    """Load the data for the report of a day.
 
-    `zone_name`: where the record begins, for labels before it. Raises StoreError.
+    Args:
+        database: the record.
+        user_id: the user.
+        day: the local date.
+        zone_name: where the record begins, for labels before it.
+        categories: names the buckets; None for the core labels.
+
+    Raises:
+        StoreError: the record cannot be read.
     """
     categories = Categories(database, None) if categories is None else categories
     start_us, end_us = near_us(day)

@@ -99,7 +99,16 @@ class Font:
 
     def draw(self, draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, color: str, pixels: int,
              anchor: str = "lm") -> float:  # fmt: skip
-        """Draw a text; returns its width in pixels. `anchor`: Pillow's, left and middle by default."""
+        """Draw a text; returns its width in pixels.
+
+        Args:
+            draw: Pillow's drawing context.
+            at: position in pixels.
+            text: the text.
+            color: a colour that Pillow knows.
+            pixels: size of the font.
+            anchor: Pillow's, left and middle by default.
+        """
         text = self._known(text)
         draw.text(at, text, color, self._at(pixels), anchor)
         return self.width(text, pixels)

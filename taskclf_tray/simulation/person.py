@@ -104,8 +104,15 @@ class SimulatedDay:
 class SimulatedPerson:
     """One person of a persona; the seed decides every difference from others of the persona.
 
-    `changes`: from a date on, the named era of life (any text) gives other programs, habits and words. Before
-    `first_day` nothing was recorded. Raises ValueError for an unknown persona or zone.
+    Args:
+        persona: name of the persona.
+        seed: the seed.
+        time_zone: IANA name.
+        changes: from a date on, the named era of life (any text) gives other programs, habits and words.
+        first_day: before it nothing was recorded.
+
+    Raises:
+        ValueError: the persona or zone is unknown.
     """
 
     def __init__(
@@ -243,7 +250,7 @@ def _spans(blocks: Sequence[Block], begin_us: int) -> tuple[LabelSpan, ...]:
 def known_by(
     person: SimulatedPerson, start: datetime, end: datetime, now: datetime, lag_seconds: float
 ) -> dict[Stream, list[RawEvent]]:
-    """Return the part of the events in [start, end) that the watchers have reported by `now`.
+    """Return the part of the events that the watchers have reported by `now`.
 
     Windows and tabs are reported up to `lag_seconds` ago, input up to the last whole sample before that, `not-afk` up
     to the last input, `afk` only after 180 s without any. The newest event grows from one moment to the next.

@@ -162,6 +162,14 @@ class LabelRepository:
 
         A change is never older than the previous one, even after the clock was put back: otherwise neither could be
         undone once the clock is right again.
+
+        Args:
+            user_id: the user.
+            at_us: the present.
+            kind: the kind of change.
+            start_us: start of the labelled time.
+            end_us: end of it, exclusive.
+            label: the label; None for several, or none.
         """
         cursor = self._connection.execute(
             "INSERT INTO label_changes (user_id, at_us, kind, start_us, end_us, label) VALUES (?, "

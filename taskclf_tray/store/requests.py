@@ -150,7 +150,15 @@ class AskRepository:
         self._connection = connection
 
     def add(self, user_id: str, request_id: str, at_us: int, local_day: str, *, is_random: bool) -> int:
-        """Store an ask before its notification is shown; returns its id."""
+        """Store an ask before its notification is shown; returns its id.
+
+        Args:
+            user_id: the user.
+            request_id: the request that it asks about.
+            at_us: the present.
+            local_day: the local date in ISO 8601.
+            is_random: whether the block was drawn at random.
+        """
         cursor = self._connection.execute(
             "INSERT INTO asks (user_id, request_id, at_us, local_day, is_random) VALUES (?, ?, ?, ?, ?)",
             (user_id, request_id, at_us, local_day, int(is_random)),

@@ -59,7 +59,7 @@ class Layer(StrEnum):
 def _sheet() -> Image.Image:
     packaged = files("taskclf_tray.ui") / "masks.png"
     in_checkout = Path(__file__).resolve().parents[2] / "assets" / "masks.png"
-    content = packaged.read_bytes() if packaged.is_file() else in_checkout.read_bytes()
+    content = (packaged if packaged.is_file() else in_checkout).read_bytes()
     return Image.open(io.BytesIO(content)).convert("L")
 
 

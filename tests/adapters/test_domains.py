@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import tldextract
 
-from taskclf_tray.adapters.domains import domain_category
+from taskclf_tray.adapters.browsers import domain_category
 
 TEXT = (Path(__file__).parents[1] / "data" / "domain_registry.csv").read_text("utf-8")
 TABLE = {row["domain"]: row["domain_category"] for row in csv.DictReader(TEXT.splitlines())}

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from taskclf_tray.adapters.apps import AppRegistry
 from taskclf_tray.adapters.base import Stream
-from taskclf_tray.adapters.cleaning import subtract_intervals
+from taskclf_tray.adapters.cleaning import (
+    MOST_OVERLAP,
+    holds_too_many_values,
+    subtract_intervals,
+    thinned,
+    too_many_minutes,
+)
 from taskclf_tray.adapters.follow import Desk, Screen, follow
-from taskclf_tray.adapters.overlaps import MOST_OVERLAP, holds_too_many_values, thinned, too_many_minutes
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.intervals import Interval, flatten, union
 from tests.support.processes import allowed

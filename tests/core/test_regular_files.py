@@ -20,7 +20,7 @@ ALLOWED = {
     "core/atomic.py": 2,  # a folder that is flushed; a new file under a name nobody knows, O_EXCL
     "core/regular_files.py": 1,
     "adapters/apps.py": 1,  # a table of the package
-    "adapters/domains.py": 1,  # a table of the package
+    "adapters/browsers.py": 1,  # a table of the package
     "adapters/aw_http.py": 1,  # /proc/net/tcp
     "store/blackouts.py": 1,  # no file either
     "app/clock_watch.py": 1,  # /proc

@@ -14,9 +14,8 @@ import pytest
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
-from taskclf_tray.infer.calibration import CalibratorStore, IdentityCalibrator, TemperatureCalibrator
-from taskclf_tray.infer.calibration_fallback import NOT_FINITE
 from taskclf_tray.infer.calibrator_files import load_calibrator_store
+from taskclf_tray.infer.calibrators import NOT_FINITE, CalibratorStore, IdentityCalibrator, TemperatureCalibrator
 from taskclf_tray.infer.pipeline import (
     PipelineConfig,
     context_buckets,

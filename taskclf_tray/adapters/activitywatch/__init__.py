@@ -25,12 +25,11 @@ from taskclf_tray.adapters.aw_listing import (
     strange_answer,
 )
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
-from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip
+from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip, thinned
 from taskclf_tray.adapters.export import parse_aw_export
 from taskclf_tray.adapters.follow import followed
 from taskclf_tray.adapters.machines import Bucket, Selection
 from taskclf_tray.adapters.normalise import Normaliser, is_sound
-from taskclf_tray.adapters.overlaps import thinned
 from taskclf_tray.adapters.raw import RawEvent, counted_damaged, parse_raw
 from taskclf_tray.core.defaults import DEFAULT_AW_HOST, DEFAULT_AW_TIMEOUT_SECONDS
 from taskclf_tray.core.errors import AWConnectionError, AWNotFoundError, AWProtocolError, AWTimeoutError, SourceError
@@ -81,9 +80,19 @@ _NO_TITLES: Final = "0" * 64
 class ActivityWatchSource(ActivitySource):
     """Reads one ActivityWatch server, one thread at a time.
 
-    Every machine that reports to it is read, and in each minute the one in use counts; `hostname`: this one alone.
-    A server on another machine is allowed over http; then window titles travel over the network in clear, and `status`
-    says so. A read takes at most `timeout_seconds` a request. Raises ConfigError for an address that is none.
+    Every machine that reports to the server is read, and each minute uses the machine in use. A server on another
+    machine is allowed over http; then window titles travel over the network in clear, and `status` says so.
+
+    Args:
+        host: an http or https address without a path.
+        normaliser: cleans the events.
+        api_key: sent with every request; see `AWClient`.
+        timeout_seconds: limit for a request with its retries.
+        hostname: read only the machine of this name.
+        clock: monotonic seconds.
+
+    Raises:
+        ConfigError: `host` is not such an address.
     """
 
     name: ClassVar[str] = "activitywatch"
@@ -110,7 +119,7 @@ class ActivityWatchSource(ActivitySource):
         return f"ActivityWatchSource({self._client.base_url!r})"
 
     def read(self, start: datetime, end: datetime) -> SourceEvents:
-        """Cleaned events of [start, end), asked for in parts of at most a day. Raises SourceError."""
+        """Read cleaned events of [start, end), in requests of at most a day. Raises SourceError."""
         start, end = as_utc(start), as_utc(end)
         if start >= end:
             return SourceEvents(start, end)
@@ -121,7 +130,7 @@ class ActivityWatchSource(ActivitySource):
             return self._read(start, end, is_second=True)
 
     def status(self) -> SourceStatus:
-        """Whether the server answers, which streams it has, and when its newest window event ended."""
+        """Report whether the server is reachable, its streams, and the end of its newest window event."""
         try:
             self._listing.forget()
             selection = self._listing.selection()
