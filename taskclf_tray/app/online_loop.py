@@ -6,11 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from taskclf_tray.adapters.activitywatch import ActivityWatchSource
+from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import record_text
 from taskclf_tray.app.clock_watch import ClockWatch, watch_of
@@ -30,6 +32,7 @@ from taskclf_tray.core.defaults import (
 from taskclf_tray.core.errors import ModelError, SourceError, StoreError, sentences
 from taskclf_tray.core.private_files import make_private_folder
 from taskclf_tray.core.time import US_PER_SECOND, to_us
+from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
@@ -108,25 +111,19 @@ def run_online_loop(
     if serving.config is None:
         raise ModelError("No model can be served.", serving.problem or "")
     identity = load_or_create_identity(folder.parent)
-    source = ActivityWatchSource(aw_host, normaliser=_normaliser(folder.parent, title_salt or identity.title_secret))
+    normaliser = _normaliser(folder.parent, title_salt or identity.title_secret)
     make_private_folder(out)
-    database = Database(out / RECORD_FILE)
-    feeder: _QueueFeeder | None = None
-    try:
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(ActivityWatchSource(aw_host, normaliser=normaliser)))
+        database = stack.enter_context(closing(Database(out / RECORD_FILE)))
+        feeder: _QueueFeeder | None = None
         if label_queue_path is not None:
             queue = ActiveLabelingQueue(Path(label_queue_path))
             feeder = _QueueFeeder(database, queue, identity.user_id, serving, label_confidence_threshold)
+            stack.enter_context(closing(feeder))
         clock = watch_of(database, identity.user_id, source, local_zone_name)
         _log(clock.begin())
-        recorder = Recorder(
-            database,
-            GuardedReader(source, database, lambda: None),
-            serving.config,
-            user_id=identity.user_id,
-            device_id=DEVICE_ID,
-            time_zone=local_zone_name,
-            idle_gap_seconds=idle_gap_seconds,
-        )
+        recorder = _recorder(database, source, serving.config, identity.user_id, idle_gap_seconds)
         outputs = OutputWriter(
             database, identity.user_id, out, bucket_seconds=bucket_seconds, taxonomy=lambda: serving.taxonomy
         )
@@ -138,11 +135,20 @@ def run_online_loop(
             _write(outputs, source, is_last=True)
         if feeder is not None:
             print(record_text.loop_done(*feeder.queued, out), flush=True)  # noqa: T201 - the caller is a person's script
-    finally:
-        source.close()
-        if feeder is not None:
-            feeder.close()
-        database.close()
+
+
+def _recorder(
+    database: Database, source: ActivitySource, config: PipelineConfig, user_id: str, idle_gap_seconds: float
+) -> Recorder:
+    return Recorder(
+        database,
+        GuardedReader(source, database, lambda: None),
+        config,
+        user_id=user_id,
+        device_id=DEVICE_ID,
+        time_zone=local_zone_name,
+        idle_gap_seconds=idle_gap_seconds,
+    )
 
 
 class _QueueFeeder:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from taskclf_tray.cli.output import paths_of
+from taskclf_tray.cli.output import Actions, Handler, add_action, paths_of
 from taskclf_tray.core.errors import LabelError, StoreError
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.spans import LabelStore
@@ -19,6 +20,9 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.system.console import complain
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, prepare_home
+
+SHOWN_ENTRIES: Final = 20
+"""How many waiting blocks are printed where --limit does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +92,18 @@ def _core_label(word: str) -> str:
         return known(word)
     except LabelError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_list(actions: Actions, name: str, handler: Handler) -> None:
+    """Add `queue list`, which the documents call `labels show-queue`."""
+    listed = add_action(actions, name, handler, "what waits, the least sure first")
+    listed.add_argument(
+        "--limit", type=_limit, metavar="N", help=f"how many to show (default: {SHOWN_ENTRIES}; with --json all)"
+    )
+
+
+def _limit(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError("the limit is 1 or more")
+    return number

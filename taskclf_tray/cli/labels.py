@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime, timedelta
 
-from taskclf_tray.cli import queue, time_options
+from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import Commands, UsageError
-from taskclf_tray.cli.context import Record, add_label, opened
+from taskclf_tray.cli.context import Record, add_label, add_list, opened
 from taskclf_tray.cli.label_files import add_export, add_import, span_fact
 from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
@@ -36,7 +36,7 @@ def add_parser(commands: Commands) -> None:
     _add_period(delete)
     add_export(actions)
     add_import(actions)
-    queue.add_list(actions, "show-queue")
+    add_list(actions, "show-queue", handle_queue)
 
 
 def _add_period(parser: argparse.ArgumentParser) -> None:
@@ -106,9 +106,11 @@ def handle_now(options: argparse.Namespace) -> int:
 def _names(record: Record) -> Named:
     """How minutes are named; asked for only while no app runs."""
     # the categories load numpy, which is half of the time that `labels now` takes
-    from taskclf_tray.labels.categories import Categories, categories_in_force
+    from taskclf_tray.labels import categories
 
-    return Categories(record.database, categories_in_force(record.database, record.paths.taxonomy)[0]).ui_label
+    return categories.Categories(
+        record.database, categories.categories_in_force(record.database, record.paths.taxonomy)[0]
+    ).ui_label
 
 
 def handle_delete(options: argparse.Namespace) -> int:
@@ -177,6 +179,14 @@ def handle_list(options: argparse.Namespace) -> int:
     }
     tell(options, facts, [_line(span, now) for span in spans] or [_nothing(options)])
     return 0
+
+
+def handle_queue(options: argparse.Namespace) -> int:
+    """Print the waiting blocks, as `queue list` does."""
+    # loads numpy and pydantic, which `labels now` has no use for
+    from taskclf_tray.cli import queue
+
+    return queue.handle_list(options)
 
 
 def _asked_for(options: argparse.Namespace) -> tuple[datetime | None, datetime | None]:

@@ -9,16 +9,18 @@ from typing import Any, Final
 
 from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import Commands, OutputPlace, file_path
-from taskclf_tray.cli.context import Record, add_label, opened, zone_name
-from taskclf_tray.cli.output import Actions, add_action, add_actions, print_answer, tell
+from taskclf_tray.cli.context import SHOWN_ENTRIES, Record, add_label, add_list, opened, zone_name
+from taskclf_tray.cli.output import add_action, add_actions, print_answer, tell
+from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switched, update_asking
+from taskclf_tray.labels.queue import ActiveLabelingQueue
+from taskclf_tray.labels.queue_file import export_queue, import_into, read_queue_file, write_queue_file
 from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.requests import AskOutcome
 
-_SHOWN_ENTRIES: Final = 20
 _REASONS: Final = {"low_confidence": "unsure", "drift": "unusual", "audit": "at random", "gap": "away"}
 _ASKS_READ: Final = timedelta(days=3)
 SHORTEST_ID: Final = 4
@@ -28,7 +30,7 @@ _SHOWN_ID: Final = 8
 def add_parser(commands: Commands) -> None:
     """Add the command."""
     actions = add_actions(commands.add_parser("queue", help="blocks that wait for your label, and when you are asked"))
-    add_list(actions, "list")
+    add_list(actions, "list", handle_list)
     answer = add_action(actions, "answer", handle_answer, "label a block that waits")
     _add_id(answer)
     add_label(answer)
@@ -48,25 +50,10 @@ def add_parser(commands: Commands) -> None:
     )
 
 
-def add_list(actions: Actions, name: str) -> None:
-    """`queue list`, which the documents call `labels show-queue`."""
-    listed = add_action(actions, name, handle_list, "what waits, the least sure first")
-    listed.add_argument(
-        "--limit", type=_limit, metavar="N", help=f"how many to show (default: {_SHOWN_ENTRIES}; with --json all)"
-    )
-
-
 def _add_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id", metavar="ID", help=f"the id that `queue list` shows, or its first characters ({SHORTEST_ID} at least)"
     )
-
-
-def _limit(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError("the limit is 1 or more")
-    return number
 
 
 # -- what waits -----------------------------------------------------------------------------------------------
@@ -76,7 +63,7 @@ def handle_list(options: argparse.Namespace) -> int:
     """Print the waiting blocks."""
     with opened(options, read_only=True) as record:
         waiting = waiting_in(record)
-    shown = waiting[: options.limit or (len(waiting) if options.json else _SHOWN_ENTRIES)]
+    shown = waiting[: options.limit or (len(waiting) if options.json else SHOWN_ENTRIES)]
     names = short_ids(waiting)
     facts = {"waiting": len(waiting), "entries": [_fact(request, names) for request in shown]}
     tell(options, facts, _table(shown, names, len(waiting)))
@@ -161,9 +148,6 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
 
 def handle_export(options: argparse.Namespace) -> int:
     """Write or print every entry, answered ones too."""
-    # brings pydantic, 130 ms, which `labels now` has no use for
-    from taskclf_tray.labels.queue_file import export_queue, write_queue_file
-
     with opened(options, read_only=True) as record, record.database.reading():
         requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
     if options.out is None:
@@ -179,8 +163,6 @@ def handle_export(options: argparse.Namespace) -> int:
 
 def handle_import(options: argparse.Namespace) -> int:
     """Merge a list into the queue."""
-    from taskclf_tray.labels.queue_file import import_into, read_queue_file  # as above
-
     with opened(options) as record:
         requests = read_queue_file(options.file)
         own = [request for request in requests if request.user_id == record.user_id]
@@ -217,9 +199,6 @@ def handle_asking(options: argparse.Namespace) -> int:
 
 
 def _asking_facts(record: Record, state: AskingState) -> dict[str, Any]:
-    # the settings and their checks, which `labels now` has no use for
-    from taskclf_tray.core.config import load_config
-
     asks_per_day = load_config(record.paths.config)[0].asks_per_day
     today = time_options.local(record.now).date().isoformat()
     with record.database.reading():
@@ -260,9 +239,6 @@ def _asking_lines(facts: dict[str, Any], record: Record, state: AskingState) -> 
 
 def waiting_in(record: Record) -> list[LabelRequest]:
     """The waiting requests, least confident first."""
-    # its rows load numpy, which is half of the time that `labels now` takes
-    from taskclf_tray.labels.queue import ActiveLabelingQueue
-
     waiting = {request.request_id for request in record.labels.waiting(record.now)}
     pending = ActiveLabelingQueue.over(record.database).get_pending(user_id=record.user_id)
     return [request for request in pending if request.request_id in waiting]
