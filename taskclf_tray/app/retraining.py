@@ -48,7 +48,7 @@ RETRY_SECONDS: Final = 86_400.0
 """The wait after a weekly training that failed."""
 REWRITE_RETRY_SECONDS: Final = 600.0
 """Wait between two attempts to re-infer the record."""
-_LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
+_LIBRARIES: Final = ("lightgbm", "scipy", "sklearn", "matplotlib")
 
 
 @dataclass(slots=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,19 @@ def test_every_job_is_served_in_the_way_that_keeps_it_off_the_network() -> None:
     jobs = [path for path in JOBS.glob("*.py") if path.name not in ("__init__.py", "child.py", "process.py")]
     assert {"batch.py", "drift.py", "labels.py", "retrain.py", "train.py"} <= {path.name for path in jobs}
     assert [path.name for path in jobs if "serve" not in _called(path)] == []
+
+
+@pytest.mark.parametrize(("job", "library"), [("drift", "scipy"), ("retrain", "lightgbm"), ("labels", "pyarrow")])
+def test_a_job_names_the_library_it_lacks(job: str, library: str) -> None:
+    code = (
+        f"import sys; sys.modules[{library!r}] = None; "
+        f"from taskclf_tray.system.job_entry import start; start('taskclf_tray.jobs.{job}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "{}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    said = json.loads(done.stdout)
+    assert (said["event"], said["title"]) == ("error", f"This needs {library}, which is not installed.")
+    assert "pip install 'taskclf-tray[train]'" in said["next_step"]
 
 
 def _called(path: Path) -> set[str]:
