@@ -105,11 +105,7 @@ def run_online_loop(
     folder = _models_folder(model_dir, models_dir)
     out = Path(out_dir)
     overrides = Overrides(_path(model_dir), reject_threshold, _path(calibrator_store_path), _path(calibrator_path))
-    taxonomy = folder.parent / "configs" / "user_taxonomy.yaml" if taxonomy_path is None else Path(taxonomy_path)
-    serving = Serving(folder, taxonomy, overrides=overrides, smooth_window=smooth_window, bucket_seconds=bucket_seconds)
-    _log(serving.load())
-    if serving.config is None:
-        raise ModelError("No model can be served.", serving.problem or "")
+    serving, config = _served(folder, overrides, _path(taxonomy_path), smooth_window, bucket_seconds)
     identity = load_or_create_identity(folder.parent)
     normaliser = _normaliser(folder.parent, title_salt or identity.title_secret)
     make_private_folder(out)
@@ -123,18 +119,27 @@ def run_online_loop(
             stack.enter_context(closing(feeder))
         clock = watch_of(database, identity.user_id, source, local_zone_name)
         _log(clock.begin())
-        recorder = _recorder(database, source, serving.config, identity.user_id, idle_gap_seconds)
+        recorder = _recorder(database, source, config, identity.user_id, idle_gap_seconds)
         outputs = OutputWriter(
             database, identity.user_id, out, bucket_seconds=bucket_seconds, taxonomy=lambda: serving.taxonomy
         )
-        try:
-            _loop(source, serving, recorder, outputs, clock, feeder, poll_seconds, stop or threading.Event())
-        except KeyboardInterrupt:
-            log.info("Stopped.")
-        finally:
-            _write(outputs, source, is_last=True)
+        _run(source, serving, recorder, outputs, clock, feeder, poll_seconds, stop or threading.Event())
         if feeder is not None:
             print(record_text.loop_done(*feeder.queued, out), flush=True)  # noqa: T201 - the caller is a person's script
+
+
+def _served(
+    folder: Path, overrides: Overrides, taxonomy_path: Path | None, smooth_window: int, bucket_seconds: int
+) -> tuple[Serving, PipelineConfig]:
+    """What is served at the start. Raises ModelError when no model can be."""
+    taxonomy_path = taxonomy_path or folder.parent / "configs" / "user_taxonomy.yaml"
+    serving = Serving(
+        folder, taxonomy_path, overrides=overrides, smooth_window=smooth_window, bucket_seconds=bucket_seconds
+    )
+    _log(serving.load())
+    if serving.config is None:
+        raise ModelError("No model can be served.", serving.problem or "")
+    return serving, serving.config
 
 
 def _recorder(
@@ -221,6 +226,25 @@ def _models_folder(model_dir: Path | str | None, models_dir: Path | str | None) 
     if model_dir is None:
         raise ValueError("give models_dir, or model_dir")
     return Path(model_dir).resolve().parent
+
+
+def _run(
+    source: ActivityWatchSource,
+    serving: Serving,
+    recorder: Recorder,
+    outputs: OutputWriter,
+    clock: ClockWatch,
+    feeder: _QueueFeeder | None,
+    poll_seconds: float,
+    stop: threading.Event,
+) -> None:
+    """Loop until `stop` is set or Ctrl-C is pressed, then write reports and telemetry."""
+    try:
+        _loop(source, serving, recorder, outputs, clock, feeder, poll_seconds, stop)
+    except KeyboardInterrupt:
+        log.info("Stopped.")
+    finally:
+        _write(outputs, source, is_last=True)
 
 
 def _loop(
