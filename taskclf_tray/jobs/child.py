@@ -31,7 +31,7 @@ class JobError(TaskclfError):
 
 
 class JobStoppedError(JobError):
-    """A job that was stopped before it was done; `signal_number` where somebody else's signal did it."""
+    """A job that was stopped before it was done; `signal_number` where another signal did it."""
 
     def __init__(self, title: str, *, signal_number: int | None = None) -> None:
         super().__init__(title)
@@ -188,7 +188,7 @@ def _follow(process: subprocess.Popen[bytes], on_event: OnEvent) -> dict[str, An
 
 
 def _event(line: bytes) -> dict[str, Any]:
-    """A line that a dying process left unfinished is an event nobody acts on."""
+    """Parse a line; the unfinished line of a dying process is an event without effect."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -200,7 +200,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the process to end, which removes what is half written; after a while, make it end."""
     assert process.stdin is not None
     if os.name == "nt":
-        process.stdin.close()  # `terminate` asks nobody there
+        process.stdin.close()  # `terminate` would not let it clean up there
     else:
         process.terminate()
     try:

@@ -177,7 +177,7 @@ class Stages:
         self._rounds = rounds
 
     def stage(self, number: int) -> Progress | None:
-        """The callback for the training with this number, counted from 0; None where nobody listens."""
+        """The callback for the training with this number, counted from 0; None without a callback."""
         told = self._progress
         if told is None:
             return None
@@ -196,8 +196,8 @@ def learn_transitions(dataset: Dataset) -> Transitions:
 
     The counts of label after label in adjoining minutes, with the built-in probabilities as pseudo-counts: the mean of
     the Dirichlet posterior of each row (Murphy, “Machine Learning: A Probabilistic Perspective”, 2012, section
-    17.2.2.1). The end of a span counts as nothing, since nobody said what came next. So single labelled blocks change
-    little, and whole labelled hours teach what follows what. A pair counts with the lower weight of its two minutes.
+    17.2.2.1). The end of a span counts as nothing, because what came next is not labelled. So single labelled blocks
+    change little, and whole labelled hours teach what follows what. A pair counts with the lower weight of its two.
     """
     counts = change_counts(dataset) + PRIOR_MINUTES * np.array(BUILT_IN_TRANSITIONS.rows)
     shares = np.maximum(np.round(counts / counts.sum(axis=1, keepdims=True), _DECIMALS), 10.0**-_DECIMALS)
@@ -210,7 +210,7 @@ def change_counts(dataset: Dataset) -> FloatArray:
     """(8, 8): how often the label of the column followed that of the row, in adjoining minutes of one user."""
     counts = np.zeros((len(LABEL_SET_V1), len(LABEL_SET_V1)))
     adjoin = (dataset.user_ids[1:] == dataset.user_ids[:-1]) & (dataset.start_us[1:] == dataset.end_us[:-1])
-    adjoin &= (dataset.labels[1:] >= 0) & (dataset.labels[:-1] >= 0)  # the others are minutes nobody labelled
+    adjoin &= (dataset.labels[1:] >= 0) & (dataset.labels[:-1] >= 0)  # the others are unlabelled minutes
     weights = np.minimum(dataset.weights[1:], dataset.weights[:-1])
     np.add.at(counts, (dataset.labels[:-1][adjoin], dataset.labels[1:][adjoin]), weights[adjoin])
     return counts
