@@ -109,7 +109,8 @@ class Mistake:
     def __str__(self) -> str:
         if self.problem == _MISSING:
             return f"The key {self.key} is missing: add it ({self.remedy.removeprefix('write ')})"
-        return f"{self.key} {self.problem}: {self.remedy}" if self.remedy else f"{self.key} {self.problem}"
+        sentence = f"{self.key or 'It'} {self.problem}"
+        return f"{sentence}: {self.remedy}" if self.remedy else sentence
 
 
 class FileModel(BaseModel):

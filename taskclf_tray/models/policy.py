@@ -124,7 +124,7 @@ class InferencePolicy(FileModel):
     @classmethod
     def refusal(cls, mistake: Mistake) -> PolicyValidationError:
         """Return a PolicyValidationError with the key."""
-        return PolicyValidationError(f"{mistake}.", SAVE_AGAIN, key=str(mistake.path[0]))
+        return PolicyValidationError(f"{mistake}.", SAVE_AGAIN, key=str(mistake.path[0]) if mistake.path else None)
 
     @property
     def transitions(self) -> Transitions | None:

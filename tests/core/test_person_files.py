@@ -7,7 +7,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import ConfigDict
 
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.errors import PolicyValidationError, TaxonomyError
 from taskclf_tray.core.person_files import FileModel, Share, about, checked, line_of, salvaged
+from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
+from taskclf_tray.models.policy import InferencePolicy
 
 
 class Part(FileModel):
@@ -43,6 +47,19 @@ def test_a_mistake_has_a_place_and_a_remedy(values: dict[str, Any], place: str, 
     assert answer is None
     assert mistake.place == place
     assert str(mistake).startswith(sentence)
+
+
+def test_a_secret_is_not_shown() -> None:
+    config, [mistake] = salvaged(Config, {"aw_api_key": "hidden\n"})
+    assert config == Config()
+    assert str(mistake) == "aw_api_key cannot be used: write a text of printable characters"
+
+
+def test_what_is_no_object_is_one_mistake() -> None:
+    with pytest.raises(PolicyValidationError, match="It is a list"):
+        InferencePolicy.model_validate([])
+    with pytest.raises(TaxonomyError, match="It is the text"):
+        TaxonomyConfig.model_validate("buckets")
 
 
 def test_a_wrong_key_costs_only_itself() -> None:
