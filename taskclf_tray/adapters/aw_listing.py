@@ -85,7 +85,7 @@ class BucketListing:
         self._refused[bucket.bucket_id] = self._clock()
         self._select()
 
-    def is_phones(self, bucket: Bucket) -> None:
+    def note_phone(self, bucket: Bucket) -> None:
         """Note that a bucket has the events of a phone."""
         self._phones.add(bucket.bucket_id)
         self._select()
@@ -117,19 +117,19 @@ class BucketListing:
         info = self._table("info")
         hostname, device = info.get("hostname"), info.get("device_id")
         if not isinstance(hostname, str):
-            raise strange_answer()
+            raise unexpected_response()
         listing = self._table("buckets/")
         if len(listing) > MOST_BUCKETS:
-            raise strange_answer()
+            raise unexpected_response()
         return (hostname, device if isinstance(device, str) else ""), listing
 
     def _table(self, path: str) -> dict[str, Any]:
         try:
             answer = self._client.get(path)
         except AWNotFoundError as error:  # every ActivityWatch server has these paths
-            raise strange_answer() from error
+            raise unexpected_response() from error
         if not isinstance(answer, dict):
-            raise strange_answer()
+            raise unexpected_response()
         return answer
 
     def _dated(self, buckets: list[Bucket], now: float) -> Iterator[Bucket]:
@@ -153,7 +153,7 @@ class BucketListing:
         except AWNotFoundError:  # deleted since it was listed
             items = []
         if not isinstance(items, list):
-            raise strange_answer()
+            raise unexpected_response()
         event = parse_raw(items[0]) if items else None
         if event is not None and bucket.stream is Stream.WINDOW and is_phone_event(event):
             self._phones.add(bucket.bucket_id)
@@ -186,7 +186,7 @@ def is_used_lately(machine: Machine, newest_us: int) -> bool:
     return machine.last_us >= newest_us - DORMANT_US
 
 
-def strange_answer() -> AWProtocolError:
+def unexpected_response() -> AWProtocolError:
     """Return the error for a response of an unexpected shape."""
     return AWProtocolError(
         "The response of the ActivityWatch server has an unexpected shape.",

@@ -80,7 +80,7 @@ class SourceStatus:
     buckets: tuple[BucketState, ...] = ()
 
 
-def always() -> None:
+def do_nothing() -> None:
     """Do nothing: the default for callbacks that may interrupt long work."""
 
 

@@ -124,7 +124,7 @@ def tabs_in_front(
         own = near.get(browser, [])
         foreign = near.get(other, []) if other else []
         for name in names:
-            holes[name] += _without_voice(name, browser, other, front, own, foreign)
+            holes[name] += _silent_times(name, browser, other, front, own, foreign)
     kept: list[RawEvent] = []
     for name in sorted(names):
         kept += subtract_intervals([tab for tab in tabs if tab.browser == name], union(holes[name]))
@@ -135,7 +135,7 @@ def _in_time(tab: RawEvent) -> tuple[int, int]:
     return tab.start_us, tab.event_id
 
 
-def _without_voice(
+def _silent_times(
     name: str, browser: str, other: str, front: list[Interval], own: list[Interval], foreign: list[Interval]
 ) -> list[Interval]:
     """Return when `browser` is in front and the tabs of `name` do not count."""

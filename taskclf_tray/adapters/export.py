@@ -200,8 +200,8 @@ def parse_aw_export(
         IdentityError: the secret is not valid.
     """
     source = ExportSource(Path(path), Normaliser(title_salt, fill_gap_seconds=fill_gap_seconds))
-    if said := source.report.sentence():
-        log.info("%s", said)
+    if sentence := source.report.sentence():
+        log.info("%s", sentence)
     return ExportedEvents(source.read(*source.span))
 
 

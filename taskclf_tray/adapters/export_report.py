@@ -65,8 +65,8 @@ class ExportReport:
     def sentence(self) -> str:
         """Say what was read, what was left out and why, and how much was damaged; empty for an ordinary file."""
         parts = [part for part in (self._read(), self._left_out()) if part]
-        said = f"{self.file_name}: {'; '.join(parts)}." if parts else ""
-        return f"{said} {self.damage()}".strip()
+        sentence = f"{self.file_name}: {'; '.join(parts)}." if parts else ""
+        return f"{sentence} {self.damage()}".strip()
 
     def damage(self) -> str:
         """`3 damaged events were skipped in export.json.`; empty when nothing was damaged."""

@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from taskclf_tray.adapters.apps import AppInfo, is_nameless
-from taskclf_tray.adapters.base import Stream, always
+from taskclf_tray.adapters.base import Stream, do_nothing
 from taskclf_tray.adapters.browsers import MINUTE_US, RECENT_US, minutes_near
 from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.adapters.cleaning import subtract_intervals
@@ -64,7 +64,7 @@ class Desk:
         return [events for events in (*(s.windows for s in self.screens), self.away, *self.inputs, self.tabs) if events]
 
 
-def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup, keep_going: Callable[[], None] = always) -> Raw:
+def follow(desks: Sequence[Desk], loose: Desk, lookup: Lookup, keep_going: Callable[[], None] = do_nothing) -> Raw:
     """Return the events of the machine in use in each minute, by stream, in any order.
 
     Args:
@@ -97,7 +97,7 @@ def followed(
     lookup: Lookup,
     *,
     own_host: str = "",
-    keep_going: Callable[[], None] = always,
+    keep_going: Callable[[], None] = do_nothing,
 ) -> Raw:
     """Apply `follow` to the buckets of a selection.
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from taskclf_tray.adapters.apps import UNKNOWN_APP, AppInfo, AppRegistry, is_nameless
-from taskclf_tray.adapters.base import Stream, always
+from taskclf_tray.adapters.base import Stream, do_nothing
 from taskclf_tray.adapters.browsers import browser_of_app, domain_category, tabs_in_front
 from taskclf_tray.adapters.calls import HOST_APP_IDS
 from taskclf_tray.adapters.cleaning import (
@@ -90,7 +90,7 @@ class Normaliser:
         raw: Mapping[Stream, Sequence[RawEvent]],
         *,
         are_sound: bool = False,
-        keep_going: Callable[[], None] = always,
+        keep_going: Callable[[], None] = do_nothing,
     ) -> SourceEvents:
         """Return the cleaned events of [start, end).
 

@@ -11,7 +11,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 from taskclf_tray.labels.asking_state import load_asking
-from taskclf_tray.labels.spans import LabelStore, goes_on
+from taskclf_tray.labels.spans import LabelStore, is_ongoing
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import RequestRecord
@@ -66,7 +66,7 @@ def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None, now: datetime) -> Ow
     bucket = next((b for b in buckets if span.label in b.core_labels), None)
     ui_label = bucket.name if bucket is not None else span.label if taxonomy is None else OTHER_BUCKET
     color = None if bucket is None else bucket.color
-    is_on = goes_on(span, now)
+    is_on = is_ongoing(span, now)
     return OwnLabel(from_us(span.start_us), from_us(span.end_us), span.label, ui_label, color, goes_on=is_on)
 
 

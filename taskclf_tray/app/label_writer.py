@@ -35,7 +35,7 @@ from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
-from taskclf_tray.labels.asking_state import switched, update_asking
+from taskclf_tray.labels.asking_state import switch_mode, update_asking
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import CLICKED, DISMISSED
 from taskclf_tray.store.database import Database
@@ -156,7 +156,7 @@ class LabelWriter(Service):
 
     def _set_asking(self, database: Database, command: SetAsking) -> None:
         zone = self._around.time_zone()
-        update_asking(database, self._around.user_id, lambda state: switched(state, command.mode, command.at, zone))
+        update_asking(database, self._around.user_id, lambda state: switch_mode(state, command.mode, command.at, zone))
 
     def _pressed(self, database: Database, store: LabelStore, press: NoticePressed) -> list[Message]:
         """Handle a press on a question. Presses on other notifications, and unknown keys, are ignored."""

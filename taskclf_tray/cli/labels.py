@@ -13,7 +13,7 @@ from taskclf_tray.cli.output import add_action, add_actions, tell
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.current import Named, current_block
-from taskclf_tray.labels.spans import FUTURE_MINUTES, goes_on, reaching
+from taskclf_tray.labels.spans import FUTURE_MINUTES, extend_growing, is_ongoing
 from taskclf_tray.store.labels import LabelChange, SpanRecord
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -171,7 +171,7 @@ def handle_list(options: argparse.Namespace) -> int:
     start, end = _asked_for(options)
     with opened(options, read_only=True) as record:
         now = record.now
-        spans = reaching(record.labels.between(start or _EARLIEST, end or _LATEST), now)
+        spans = extend_growing(record.labels.between(start or _EARLIEST, end or _LATEST), now)
     facts = {
         "from": None if start is None else time_options.iso(start),
         "to": None if end is None else time_options.iso(end),
@@ -199,7 +199,7 @@ def _line(span: SpanRecord, now: datetime) -> str:
     """`2026-03-02 14:05–14:25   20 min  Build         an answer`."""
     period = time_options.columns(from_us(span.start_us), from_us(span.end_us))
     sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
-    on = ", goes on" if goes_on(span, now) else ""
+    on = ", goes on" if is_ongoing(span, now) else ""
     return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{on}"
 
 

@@ -15,7 +15,7 @@ from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import to_us
-from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switched, update_asking
+from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switch_mode, update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.labels.queue_file import export_queue, import_into, read_queue_file, write_queue_file
 from taskclf_tray.labels.request import LabelRequest, from_record
@@ -191,7 +191,7 @@ def handle_asking(options: argparse.Namespace) -> int:
         else:
             mode = options.mode.replace("-", "_")
             state = update_asking(
-                record.database, record.user_id, lambda old: switched(old, mode, record.now, zone_name())
+                record.database, record.user_id, lambda old: switch_mode(old, mode, record.now, zone_name())
             )
         facts = _asking_facts(record, state)
     tell(options, facts, _asking_lines(facts, record, state), is_done=options.mode is not None)

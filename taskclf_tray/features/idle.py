@@ -138,7 +138,7 @@ def listening_times(
     return intersect(calls, [(start, end) for start, end in times if start < end])
 
 
-def carried(
+def next_idle_state(
     state: IdleState,
     until_us: int,
     rows: Sequence[FeatureRow],
@@ -175,12 +175,12 @@ def _absences(
     state: IdleState, reports: AwayReports, blackouts: Sequence[Interval]
 ) -> Iterator[tuple[int, int, Absence]]:
     """Yield each away run from `state.until_us` on, with the absence that it begins or continues."""
-    absence, last_end, goes_on = state.absence, state.until_us, state.is_away
+    absence, last_end, is_ongoing = state.absence, state.until_us, state.is_away
     for begin, end in reports.away:
         if last_end is not None and end <= last_end:
             continue
         start = begin if state.until_us is None else max(begin, state.until_us)
-        is_same_run = goes_on and start == last_end
+        is_same_run = is_ongoing and start == last_end
         if (
             absence is None
             or last_end is None
@@ -188,7 +188,7 @@ def _absences(
         ):
             absence = Absence(start)
         yield start, end, absence
-        last_end, goes_on = end, False
+        last_end, is_ongoing = end, False
 
 
 def _is_over(start: int, end: int, reports: AwayReports, blackouts: Sequence[Interval]) -> bool:

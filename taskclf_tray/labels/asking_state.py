@@ -58,7 +58,7 @@ class AskingState:
         return not self.is_on or any(end is not None and now < end for end in (self.snoozed_until, self.quiet_until))
 
 
-def switched(state: AskingState, mode: AskingMode, at: datetime, zone_name: str) -> AskingState:
+def switch_mode(state: AskingState, mode: AskingMode, at: datetime, zone_name: str) -> AskingState:
     """Return the state after the person switched the mode at this moment; `on` ends every silence."""
     match mode:
         case "on":

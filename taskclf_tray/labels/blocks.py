@@ -99,8 +99,8 @@ def split_blocks(minutes: Iterable[Minute], *, bucket_seconds: int = DEFAULT_BUC
     parts: list[list[Minute]] = []
     for minute in minutes:
         part = parts[-1] if parts else []
-        goes_on = part and part[-1].end_us == minute.start_us and part[-1].label == minute.label
-        if goes_on and len(part) < limit:
+        is_ongoing = part and part[-1].end_us == minute.start_us and part[-1].label == minute.label
+        if is_ongoing and len(part) < limit:
             part.append(minute)
         else:
             parts.append([minute])

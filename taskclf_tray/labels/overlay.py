@@ -56,7 +56,7 @@ def overlay(
     spans = [*existing, *new]
     ranks = [_rank(span) for span in existing] + [_GIVES_WAY if gives_way else _rank(span) for span in new]
     parts: list[list[SpanRecord]] = [[] for _ in spans]
-    for start, end, i in uppermost([(s.start_us, s.end_us, rank) for s, rank in zip(spans, ranks, strict=True)]):
+    for start, end, i in visible_parts([(s.start_us, s.end_us, rank) for s, rank in zip(spans, ranks, strict=True)]):
         grows = spans[i].is_growing and end == spans[i].end_us and not (stops_growth and i < len(existing))
         parts[i].append(dataclasses.replace(spans[i], start_us=start, end_us=end, is_growing=grows))
     changed = [i for i in range(len(spans)) if i >= len(existing) or parts[i] != [spans[i]]]
@@ -66,7 +66,7 @@ def overlay(
     )
 
 
-def without(existing: Sequence[SpanRecord], start_us: int, end_us: int) -> Edit:
+def erase_interval(existing: Sequence[SpanRecord], start_us: int, end_us: int) -> Edit:
     """Remove [start, end) from the spans that overlap it."""
     made = []
     for span in existing:
@@ -77,7 +77,7 @@ def without(existing: Sequence[SpanRecord], start_us: int, end_us: int) -> Edit:
     return Edit(list(existing), made)
 
 
-def joined(existing: Sequence[SpanRecord]) -> Edit:
+def join_touching(existing: Sequence[SpanRecord]) -> Edit:
     """Join touching spans of one label; labels of the person and automatic ones stay apart."""
     runs: list[list[SpanRecord]] = []
     for span in existing:
@@ -89,7 +89,7 @@ def joined(existing: Sequence[SpanRecord]) -> Edit:
     return Edit([span for run in long for span in run], [_one_of(run) for run in long])
 
 
-def uppermost(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+def visible_parts(spans: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     """Return the visible parts (start, end, index into `spans`) of spans (start, end, rank), in order of time.
 
     At each moment the highest rank counts, among equals the later in the list. O(n log n).

@@ -80,7 +80,7 @@ class ActiveLabelingQueue:
         queue_list = None if list_path is None else QueueList(list_path, database)
         try:
             if queue_list is not None:
-                queue_list.bring_in_step(time_zone())
+                queue_list.synchronise(time_zone())
         except BaseException:
             database.close()
             raise

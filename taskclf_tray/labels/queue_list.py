@@ -69,7 +69,7 @@ class QueueList:
         if not self._is_behind and file_stamp(self._path) == self._seen:
             return
         try:
-            self.bring_in_step(zone_name)
+            self.synchronise(zone_name)
         except LabelError as error:
             self._seen, self._is_behind = file_stamp(self._path), False
             _log.warning("the list stays as it is, and the queue works without it: %s", error)
@@ -79,7 +79,7 @@ class QueueList:
         self._is_behind = True
         self.pull(zone_name)
 
-    def bring_in_step(self, zone_name: str) -> None:
+    def synchronise(self, zone_name: str) -> None:
         """Merge both ways. Raises LabelError for an unreadable list, StoreError when it stays locked."""
         try:
             with self._lock.acquire(timeout=LOCK_WAIT_SECONDS):

@@ -13,7 +13,7 @@ from taskclf_tray.core.plain_text import printable
 from taskclf_tray.core.time import US_PER_SECOND, as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.blocks import MIN_BLOCK_SECONDS
-from taskclf_tray.labels.overlay import Edit, is_person, joined, overlay, without
+from taskclf_tray.labels.overlay import Edit, erase_interval, is_person, join_touching, overlay
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
@@ -123,7 +123,7 @@ class LabelStore:
         with self._database.transaction():
             existing = self._labels.between(self._user_id, start_us, end_us)
             if existing:
-                edit = without(existing, start_us, end_us)
+                edit = erase_interval(existing, start_us, end_us)
                 self._change("erase", start_us, end_us, _only_label(existing), at, edit)
             return bool(existing)
 
@@ -132,7 +132,7 @@ class LabelStore:
         start_us, end_us = _period(start, end)
         with self._database.transaction():
             existing = self._labels.between(self._user_id, start_us, end_us)
-            edit = joined([span for span in existing if start_us <= span.start_us and span.end_us <= end_us])
+            edit = join_touching([span for span in existing if start_us <= span.start_us and span.end_us <= end_us])
             if edit:
                 self._change("merge", edit.made[0].start_us, edit.made[-1].end_us, _only_label(edit.made), at, edit)
             return bool(edit)
@@ -301,7 +301,7 @@ class LabelStore:
         )  # fmt: skip
 
 
-def goes_on(span: SpanRecord, moment: datetime) -> bool:
+def is_ongoing(span: SpanRecord, moment: datetime) -> bool:
     """Whether a growing span also covers this later moment, although its end was moved a while ago.
 
     A span that stayed open because no app was running does not.
@@ -309,11 +309,11 @@ def goes_on(span: SpanRecord, moment: datetime) -> bool:
     return span.is_growing and moment - from_us(span.end_us) <= GROWS_FOR
 
 
-def reaching(spans: Sequence[SpanRecord], moment: datetime) -> list[SpanRecord]:
+def extend_growing(spans: Sequence[SpanRecord], moment: datetime) -> list[SpanRecord]:
     """Return the spans, in order of time and disjoint, with the growing one extended to this moment."""
     reached = list(spans)
     for at, span in enumerate(spans):
-        if goes_on(span, moment):
+        if is_ongoing(span, moment):
             barrier_us = spans[at + 1].start_us if at + 1 < len(spans) else _FAR_US
             end_us = max(span.end_us, min(to_us(moment), barrier_us))
             reached[at] = dataclasses.replace(span, end_us=end_us)

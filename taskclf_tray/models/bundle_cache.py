@@ -62,7 +62,7 @@ class BundleCache:
         return known[1]
 
 
-READ_ANEW: Final = BundleCache(0)
+NO_CACHE: Final = BundleCache(0)
 """Keeps nothing."""
 
 

@@ -74,7 +74,7 @@ class _Reloader(ABC):
         self._overrides = (reject_threshold_override, calibrator_store_override, calibrator_path_override)
         self._clock = clock
         self._next_check = -float("inf")
-        self._parts = BundleCache()
+        self._cache = BundleCache()
         self._digest = current.config_digest if current is not None else None
         self._seen: Signature | None = self._signature()
 
@@ -87,7 +87,7 @@ class _Reloader(ABC):
             reject_threshold_override=threshold,
             calibrator_store_override=store,
             calibrator_path_override=calibrator,
-            parts=self._parts,
+            cache=self._cache,
         )
         self._digest = config.config_digest
         return config
@@ -107,12 +107,12 @@ class _Reloader(ABC):
 
     def reload_now(self) -> ResolvedInferenceConfig | None:
         """Reload as if every file had changed, regardless of the interval."""
-        self._parts.forget()
+        self._cache.forget()
         return self._reload(self._signature())
 
     def _reload(self, signature: Signature) -> ResolvedInferenceConfig | None:
         try:
-            config = self._resolve(load_explicit(*self._overrides, self._parts))
+            config = self._resolve(load_explicit(*self._overrides, self._cache))
         except (TaskclfError, OSError) as error:
             if not written_within(_SETTLE_SECONDS, signature):
                 self._seen = signature
@@ -164,8 +164,8 @@ class InferencePolicyReloader(_Reloader):
 
     def _resolve(self, explicit: Explicit) -> ResolvedInferenceConfig:
         if _there(policy_path(self._models_dir)):
-            return resolve_policy(self._models_dir, explicit, self._parts)
-        return resolve_without_policy(self._models_dir, explicit, parts=self._parts)
+            return resolve_policy(self._models_dir, explicit, self._cache)
+        return resolve_without_policy(self._models_dir, explicit, cache=self._cache)
 
 
 class ActiveModelReloader:

@@ -24,7 +24,7 @@ from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calib
 from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, starter_bundle
-from taskclf_tray.models.bundle_cache import READ_ANEW, BundleCache
+from taskclf_tray.models.bundle_cache import NO_CACHE, BundleCache
 from taskclf_tray.models.policy import (
     InferencePolicy,
     policy_path,
@@ -121,7 +121,7 @@ def resolve_inference_config(
     reject_threshold_override: float | None = None,
     calibrator_store_override: Path | str | None = None,
     calibrator_path_override: Path | str | None = None,
-    parts: BundleCache = READ_ANEW,
+    cache: BundleCache = NO_CACHE,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
     """Resolve what to serve: the explicit model, the policy, the active bundle, or the best one (contract, section 10).
@@ -132,7 +132,7 @@ def resolve_inference_config(
         reject_threshold_override: from 0 to 1, in place of the policy's.
         calibrator_store_override: folder of the store to use.
         calibrator_path_override: one calibrator file for all users.
-        parts: a cache of bundles and stores.
+        cache: a cache of bundles and stores.
         with_starter: serve the starter model of the package when `models_dir` holds no bundle at all.
 
     Raises:
@@ -140,31 +140,31 @@ def resolve_inference_config(
         CalibratorError: the explicit store or calibrator cannot be read.
     """
     models_dir = Path(models_dir)
-    explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override, parts)
+    explicit = load_explicit(reject_threshold_override, calibrator_store_override, calibrator_path_override, cache)
     if model_dir_override is not None:
         bundle_dir = resolve_model_dir(model_dir_override, models_dir)
         try:
-            return build_config(models_dir, bundle_dir, "explicit", None, explicit, parts=parts)
+            return build_config(models_dir, bundle_dir, "explicit", None, explicit, cache=cache)
         except ModelError as error:
             report = SelectionReport(excluded=[ExclusionRecord(bundle_dir.name, error.title, bundle_dir)])
             raise ModelResolutionError(f"The chosen model cannot be served: {error.title}", report) from error
     try:
-        return resolve_policy(models_dir, explicit, parts)
+        return resolve_policy(models_dir, explicit, cache)
     except PolicyValidationError as error:
         warning = _policy_warning(models_dir, error)
-    return resolve_without_policy(models_dir, explicit, [warning], parts, with_starter=with_starter)
+    return resolve_without_policy(models_dir, explicit, [warning], cache, with_starter=with_starter)
 
 
 def load_explicit(
     reject_threshold: float | None,
     store_path: Path | str | None,
     calibrator_path: Path | str | None,
-    parts: BundleCache = READ_ANEW,
+    cache: BundleCache = NO_CACHE,
 ) -> Explicit:
     """Load the explicit settings. Raises ModelResolutionError for the threshold, CalibratorError."""
     if reject_threshold is not None and not (is_number(reject_threshold) and 0 <= reject_threshold <= 1):
         raise ModelResolutionError(f"The reject threshold {reject_threshold!r} is not a number from 0 to 1.")
-    store = parts.store(Path(store_path)) if store_path is not None else None
+    store = cache.store(Path(store_path)) if store_path is not None else None
     calibrator = load_calibrator(Path(calibrator_path)) if calibrator_path is not None else None
     digest = None if calibrator_path is None else _file_digest(Path(calibrator_path))
     return Explicit(reject_threshold, store, Path(store_path) if store_path is not None else None, calibrator, digest)
@@ -174,13 +174,13 @@ def _file_digest(path: Path) -> str:
     return hashlib.sha256(read_regular(path, MAX_CALIBRATOR_BYTES)).hexdigest()
 
 
-def resolve_policy(models_dir: Path, explicit: Explicit, parts: BundleCache = READ_ANEW) -> ResolvedInferenceConfig:
+def resolve_policy(models_dir: Path, explicit: Explicit, cache: BundleCache = NO_CACHE) -> ResolvedInferenceConfig:
     """Resolve by the policy alone. Raises PolicyValidationError when it is missing or invalid, or cannot be served."""
     policy = read_inference_policy(models_dir)
     validate_policy(policy, models_dir)
     try:
         bundle_dir = models_dir.parent / policy.model_dir
-        return build_config(models_dir, bundle_dir, "policy", policy, explicit, parts=parts)
+        return build_config(models_dir, bundle_dir, "policy", policy, explicit, cache=cache)
     except ModelError as error:
         raise PolicyValidationError(
             f"model_dir names a model that cannot be served: {error.title}", "Name another model.", key="model_dir"
@@ -218,7 +218,7 @@ def resolve_without_policy(
     models_dir: Path,
     explicit: Explicit,
     warnings: Sequence[str] = (),
-    parts: BundleCache = READ_ANEW,
+    cache: BundleCache = NO_CACHE,
     *,
     with_starter: bool = False,
 ) -> ResolvedInferenceConfig:
@@ -228,7 +228,7 @@ def resolve_without_policy(
         models_dir: the folder of the bundles.
         explicit: the caller's explicit settings.
         warnings: problems of the sources that were tried first.
-        parts: a cache of bundles and stores.
+        cache: a cache of bundles and stores.
         with_starter: serve the starter model when there is no bundle at all.
 
     Raises:
@@ -239,17 +239,17 @@ def resolve_without_policy(
     active = _active_dir(models_dir, warned)
     if active is not None:
         try:
-            return build_config(models_dir, active, "active", None, explicit, warned, parts)
+            return build_config(models_dir, active, "active", None, explicit, warned, cache)
         except ModelError as error:
             out[active.name] = ExclusionRecord(active.name, error.title, active)
             _warn(warned, f"{models_dir / ACTIVE_FILE} names a model that cannot be served. {error.title}")
     bundles = list_bundles(models_dir)
     if with_starter and not bundles and not out:
-        return build_config(models_dir, starter_bundle(), "starter", None, explicit, warned, parts)
+        return build_config(models_dir, starter_bundle(), "starter", None, explicit, warned, cache)
     for info in bundles:
         if info.problem is None and info.name not in out:
             try:
-                return build_config(models_dir, info.path, "best", None, explicit, warned, parts)
+                return build_config(models_dir, info.path, "best", None, explicit, warned, cache)
             except ModelError as error:
                 out[info.name] = ExclusionRecord(info.name, error.title, info.path)
                 _warn(warned, f"{info.path} was passed over. {error.title}")
@@ -280,7 +280,7 @@ def build_config(
     policy: InferencePolicy | None,
     explicit: Explicit,
     warnings: Sequence[str] = (),
-    parts: BundleCache = READ_ANEW,
+    cache: BundleCache = NO_CACHE,
 ) -> ResolvedInferenceConfig:
     """Load one bundle with its calibrators and thresholds.
 
@@ -291,15 +291,15 @@ def build_config(
         policy: the policy in force, if any.
         explicit: the caller's explicit settings.
         warnings: problems of the sources that were tried first.
-        parts: a cache of bundles and stores.
+        cache: a cache of bundles and stores.
 
     Raises:
         ModelError: the bundle cannot be served.
         CalibratorError: an explicit calibrator or store cannot be read.
     """
-    model, metadata, encoders = parts.bundle(bundle_dir)
+    model, metadata, encoders = cache.bundle(bundle_dir)
     warned = list(warnings)
-    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, warned, parts)
+    store, store_dir = _store_for(models_dir.parent, bundle_dir.name, metadata, policy, explicit, warned, cache)
     threshold = _threshold(metadata, policy, explicit)
     per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
     transitions = None if policy is None else policy.transitions
@@ -345,7 +345,7 @@ def _store_for(
     policy: InferencePolicy | None,
     explicit: Explicit,
     warned: list[str],
-    parts: BundleCache,
+    cache: BundleCache,
 ) -> tuple[CalibratorStore | None, Path | None]:
     if explicit.store is not None:
         if explicit.store.model_bundle_id not in (None, bundle_id):
@@ -357,17 +357,17 @@ def _store_for(
         if policy.calibrator_store_dir is None:
             return None, None
         store_dir = home / policy.calibrator_store_dir
-        return parts.store(store_dir), store_dir
+        return cache.store(store_dir), store_dir
     for store_dir in bound_calibrator_stores(home, bundle_id, metadata.schema_hash):
         try:
-            return parts.store(store_dir), store_dir
+            return cache.store(store_dir), store_dir
         except CalibratorError as error:
             _warn(warned, f"The calibrator store {store_dir} was passed over. {error.title}")
     return None, None
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _digest(*cache: object) -> str:
+    return hashlib.sha256(json.dumps(cache, sort_keys=True).encode()).hexdigest()
 
 
 def found_model(model_dir: Path, models_dir: Path) -> Path:

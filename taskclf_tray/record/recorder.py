@@ -28,7 +28,7 @@ from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import US_PER_SECOND, floor_bucket, from_us, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance
-from taskclf_tray.features.idle import AwayReports, IdleState, carried, listening_times, with_idle_rule
+from taskclf_tray.features.idle import AwayReports, IdleState, listening_times, next_idle_state, with_idle_rule
 from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -194,7 +194,7 @@ class Recorder:
         decided_until = next((to_us(b.row.bucket_start_ts) for b in buckets if not b.is_settled), to_us(until))
         if not (settle_all or self._is_closed):
             decided_until = min(decided_until, self._told_until(report_end, now))
-        new_idle = carried(idle, max(idle.until_us, decided_until), seen, reports, blackouts=dark)
+        new_idle = next_idle_state(idle, max(idle.until_us, decided_until), seen, reports, blackouts=dark)
         self._commit(changed, new_state, new_idle, events, now)
         self._keep_past(context, buckets, past)
         finalised = tuple(b.prediction for b in changed if b.prediction.bucket_start_ts not in before)

@@ -12,7 +12,7 @@ from taskclf_tray.core.time import day_bounds, from_us, to_us
 from taskclf_tray.core.time import local_date as date_in_zone
 from taskclf_tray.labels.categories import Categories, Shown
 from taskclf_tray.labels.overlay import is_person
-from taskclf_tray.labels.spans import reaching
+from taskclf_tray.labels.spans import extend_growing
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
@@ -101,7 +101,7 @@ def grown_with_record(database: Database, user_id: str, spans: list[SpanRecord])
         return spans
     with database.reading():
         reach = database.buckets.reach(user_id)
-    return spans if reach is None else reaching(spans, from_us(reach[1]))
+    return spans if reach is None else extend_growing(spans, from_us(reach[1]))
 
 
 def load_day(

@@ -19,7 +19,7 @@ from taskclf_tray.app.commands import Pause, PrivateMode, Resume
 from taskclf_tray.core.intervals import subtract, union
 from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.drift.memory import Told, load_memory, update_memory
-from taskclf_tray.labels.asking_state import load_asking, switched, update_asking
+from taskclf_tray.labels.asking_state import load_asking, switch_mode, update_asking
 from taskclf_tray.labels.learning import LastTraining, load_last_training, save_last_training
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.store.database import Database
@@ -238,7 +238,7 @@ def test_no_mark_stays_in_the_future(tmp_path: Path) -> None:
             database,
             USER,
             lambda state: dataclasses.replace(
-                switched(switched(state, "snooze", ahead, "UTC"), "not_today", ahead, "UTC"),
+                switch_mode(switch_mode(state, "snooze", ahead, "UTC"), "not_today", ahead, "UTC"),
                 first_day=ahead.date(),
                 reviewed_at=ahead,
             ),

@@ -22,9 +22,9 @@ from taskclf_tray.features.idle import (
     AwayReports,
     IdleState,
     apply_idle_rule,
-    carried,
     decide,
     listening_times,
+    next_idle_state,
 )
 from tests.support.events import at, away, tab, win
 
@@ -191,7 +191,7 @@ def online(
         mine = [row for row in rows if at(start) <= row.bucket_start_ts < at(point)]
         listening = listening_times(state, mine, seen, blackouts=blackouts)
         answers += [decide(row, seen.away, (), listening) for row in mine]
-        state = IdleState.from_json(carried(state, to_us(at(point)), mine, seen, blackouts=blackouts).to_json())
+        state = IdleState.from_json(next_idle_state(state, to_us(at(point)), mine, seen, blackouts=blackouts).to_json())
         start = point
     return answers
 

@@ -14,7 +14,7 @@ import pytest
 from taskclf_tray.core.errors import LabelError, StoreError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
-from taskclf_tray.labels.spans import LabelStore, core_label, label_span, reaching
+from taskclf_tray.labels.spans import LabelStore, core_label, extend_growing, label_span
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import RequestRecord
 from tests.support.disks import full_disk
@@ -199,11 +199,11 @@ def test_where_the_block_ended_is_known_late(store: LabelStore) -> None:
 def test_a_label_that_goes_on_reaches_up_to_now_and_not_into_the_next(store: LabelStore) -> None:
     store.add(minute(0), minute(5), "Build", at=minute(5), is_growing=True)
     spans = list(store.everything())
-    assert [span.end_us for span in reaching(spans, minute(7))] == [to_us(minute(7))]
-    assert [span.end_us for span in reaching(spans, minute(4))] == [to_us(minute(5))]
-    assert reaching(spans, minute(60)) == spans  # nothing was there to end it
+    assert [span.end_us for span in extend_growing(spans, minute(7))] == [to_us(minute(7))]
+    assert [span.end_us for span in extend_growing(spans, minute(4))] == [to_us(minute(5))]
+    assert extend_growing(spans, minute(60)) == spans  # nothing was there to end it
     store.add(minute(6), minute(7), "Meet", at=minute(7))
-    assert [span.end_us for span in reaching(list(store.everything()), minute(8))] == [
+    assert [span.end_us for span in extend_growing(list(store.everything()), minute(8))] == [
         to_us(minute(6)), to_us(minute(7)),
     ]  # fmt: skip
 

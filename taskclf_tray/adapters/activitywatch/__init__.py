@@ -22,7 +22,7 @@ from taskclf_tray.adapters.aw_listing import (
     is_used_lately,
     may_wake,
     reaches,
-    strange_answer,
+    unexpected_response,
 )
 from taskclf_tray.adapters.base import ActivitySource, BucketState, SourceStatus, Stream
 from taskclf_tray.adapters.cleaning import CLIP_NOISE_US, clip, thinned
@@ -113,7 +113,7 @@ class ActivityWatchSource(ActivitySource):
         self._damaged = 0
         self._left = 0
         """How many events the read under way may still get."""
-        self._passed_over = 0
+        self._skipped = 0
 
     def __repr__(self) -> str:
         return f"ActivityWatchSource({self._client.base_url!r})"
@@ -181,7 +181,7 @@ class ActivityWatchSource(ActivitySource):
         keep_going, lookup = self._client.keep_going, self._normaliser.lookup
         raw = followed(selection, events, lookup, own_host=self._listing.own_host, keep_going=keep_going)
         read = self._normaliser.events(start, end, raw, are_sound=True, keep_going=keep_going)
-        self._passed_over = self._damaged
+        self._skipped = self._damaged
         return read
 
     def _due(self, selection: Selection, start_us: int, events: Mapping[str, Sequence[RawEvent]]) -> Iterator[Bucket]:
@@ -218,14 +218,14 @@ class ActivityWatchSource(ActivitySource):
             return found
         of_desks = [event for event in found if not is_phone_event(event)]
         if found and not of_desks:
-            self._listing.is_phones(bucket)
+            self._listing.note_phone(bucket)
         return of_desks
 
     def _request(self, bucket: Bucket, start: datetime, end: datetime) -> list[RawEvent]:
         """The sound events of a part; the damaged ones are counted."""
         items = self._client.get(events_path(bucket), {"start": iso_z(start), "end": iso_z(end)})
         if not isinstance(items, list):
-            raise strange_answer()
+            raise unexpected_response()
         self._left -= len(items)
         if self._left < 0:
             raise AWProtocolError(*_TOO_MANY)
@@ -244,19 +244,21 @@ class ActivityWatchSource(ActivitySource):
     def _detail(self, selection: Selection) -> str:
         where = f"ActivityWatch answers at {self._client.base_url}"
         if not selection.has(Stream.WINDOW):
-            said = f"{where}, but no window watcher has written to it. Start aw-watcher-window (on Wayland: awatcher)."
+            sentence = (
+                f"{where}, but no window watcher has written to it. Start aw-watcher-window (on Wayland: awatcher)."
+            )
         else:
-            said = f"{where} with {', '.join(_STREAM_NAMES[stream] for stream in Stream if selection.has(stream))}."
+            sentence = f"{where} with {', '.join(_STREAM_NAMES[stream] for stream in Stream if selection.has(stream))}."
         machines = [
             shown_name(m.names[0]) for m in selection.machines if is_used_lately(m, selection.machines[0].last_us)
         ]
         if len(machines) > 1:
-            said += f" {len(machines)} computers report to it ({', '.join(machines)}): the one in use is followed."
+            sentence += f" {len(machines)} computers report to it ({', '.join(machines)}): the one in use is followed."
         if not self._client.is_loopback:
-            said += " It is on another machine: window titles travel over the network."
-        if self._passed_over:
-            said += f" {counted_damaged(self._passed_over)} in the last read."
-        return said
+            sentence += " It is on another machine: window titles travel over the network."
+        if self._skipped:
+            sentence += f" {counted_damaged(self._skipped)} in the last read."
+        return sentence
 
 
 def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -349,7 +351,7 @@ def _request(aw_host: str, bucket_id: str, start: datetime, end: datetime) -> li
         path = f"buckets/{quote(bucket_id, safe='')}/events"
         items = client.get(path, {"start": iso_z(start), "end": iso_z(end)})
     if not isinstance(items, list):
-        raise strange_answer()
+        raise unexpected_response()
     return [event for event in map(parse_raw, items) if event is not None]
 
 
