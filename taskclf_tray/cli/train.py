@@ -13,6 +13,7 @@ from typing import Any, Final
 from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import Commands, file_path, name_or_path
 from taskclf_tray.cli.output import Actions, add_action, add_actions, paths_of, tell
+from taskclf_tray.cli.replay import add_replay
 from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
@@ -103,6 +104,7 @@ COMMANDS: Final[tuple[Callable[[Actions], None], ...]] = (
     add_tune_reject,
     add_evaluate,
     add_retrain,
+    add_replay,
     add_list,
 )
 """Each adds one command of the group."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from taskclf_tray.train.evaluate import Evaluation
 
 DPI: Final = 110
-_INK: Final = "#1b2026"
-_FAINT: Final = "#8a949d"
-_GRID: Final = "#e4e7ea"
-_BLUE: Final = "#1f6fb2"
-_ORANGE: Final = "#d9730d"
+INK: Final = "#1b2026"
+FAINT: Final = "#8a949d"
+GRID: Final = "#e4e7ea"
+BLUE: Final = "#1f6fb2"
+ORANGE: Final = "#d9730d"
 _NOTHING: Final = "There is no minute here that the model decided."
 
 
@@ -32,21 +32,21 @@ def pictures_of(evaluation: Evaluation) -> dict[str, bytes]:
         "risk_coverage": _risk_coverage,
         "confusion": _confusion,
     }
-    return {name: _png(paint(evaluation)) for name, paint in painters.items()}
+    return {name: png(paint(evaluation)) for name, paint in painters.items()}
 
 
 def _reliability(evaluation: Evaluation) -> Figure:
     """What was promised against what came of it, and below how many minutes each promise was made for."""
     figure = Figure(figsize=(6.4, 6.4), dpi=DPI, layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-    _titled(above, "Reliability", f"calibration error {_percent(evaluation.figures.ece)} over 15 bins of equal mass")
-    above.plot([0, 1], [0, 1], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
+    titled(above, "Reliability", f"calibration error {_percent(evaluation.figures.ece)} over 15 bins of equal mass")
+    above.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     bins = evaluation.reliability
     promised, kept = [part.confidence for part in bins], [part.accuracy for part in bins]
-    above.vlines(promised, promised, kept, color=_ORANGE, linewidth=2, alpha=0.6)
-    above.plot(promised, kept, color=_BLUE, marker="o", markersize=5, linewidth=1.5, label="minutes of like confidence")
+    above.vlines(promised, promised, kept, color=ORANGE, linewidth=2, alpha=0.6)
+    above.plot(promised, kept, color=BLUE, marker="o", markersize=5, linewidth=1.5, label="minutes of like confidence")
     above.set(ylabel="share that was right", ylim=(-0.02, 1.02))
-    below.bar(promised, _density(promised, [part.minutes for part in bins]), width=0.012, color=_BLUE)
+    below.bar(promised, _density(promised, [part.minutes for part in bins]), width=0.012, color=BLUE)
     below.set(xlabel="confidence", ylabel="minutes\nper percent", xlim=(-0.02, 1.02))
     for axes in (above, below):
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, 0))
@@ -70,16 +70,16 @@ def _risk_coverage(evaluation: Evaluation) -> Figure:
     axes = figure.subplots()
     figures = evaluation.figures
     at = f"accuracy {_percent(figures.accuracy_at_60)} at 60% coverage, {_percent(figures.accuracy_at_80)} at 80%"
-    _titled(axes, "Risk and coverage", at)
+    titled(axes, "Risk and coverage", at)
     coverage, risk = [c for c, _ in evaluation.risk_coverage], [r for _, r in evaluation.risk_coverage]
-    axes.plot(coverage, risk, color=_BLUE, linewidth=2, label="the most confident minutes")
+    axes.plot(coverage, risk, color=BLUE, linewidth=2, label="the most confident minutes")
     if coverage:
         for share, accuracy in ((0.6, figures.accuracy_at_60), (0.8, figures.accuracy_at_80)):
-            axes.plot([share], [1 - accuracy], color=_BLUE, marker="o", markersize=5)
+            axes.plot([share], [1 - accuracy], color=BLUE, marker="o", markersize=5)
         accepted = 1 - figures.reject_rate
         if accepted > 0:
             axes.plot(
-                [accepted], [1 - figures.accepted_accuracy], color=_ORANGE, marker="D", markersize=7, linestyle="none",
+                [accepted], [1 - figures.accepted_accuracy], color=ORANGE, marker="D", markersize=7, linestyle="none",
                 label=f"as served: {accepted:.0%} accepted, {figures.accepted_accuracy:.1%} right", clip_on=False,
                 zorder=3,
             )  # fmt: skip
@@ -98,7 +98,7 @@ def _confusion(evaluation: Evaluation) -> Figure:
     figure = Figure(figsize=(7.4, 6.2), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     macro = f"macro F1 {_number(evaluation.figures.macro_f1)}, {counts.sum()} minutes"
-    _titled(axes, "Confusion", macro)
+    titled(axes, "Confusion", macro)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     places = range(len(LABEL_SET_V1))
@@ -108,7 +108,7 @@ def _confusion(evaluation: Evaluation) -> Figure:
     axes.grid(visible=False)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            ink = "white" if shares[row, column] > 0.55 else _INK
+            ink = "white" if shares[row, column] > 0.55 else INK
             axes.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1.0, 0))
     bar.set_label("share of the row")
@@ -116,10 +116,10 @@ def _confusion(evaluation: Evaluation) -> Figure:
     return figure
 
 
-def _titled(axes: Any, title: str, words: str) -> None:
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=22)
-    axes.annotate(words, (0, 1), (0, 7), "axes fraction", "offset points", color=_INK, fontsize=9.5)
-    axes.grid(color=_GRID, linewidth=0.8)
+def titled(axes: Any, title: str, words: str) -> None:
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=22)
+    axes.annotate(words, (0, 1), (0, 7), "axes fraction", "offset points", color=INK, fontsize=9.5)
+    axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -128,7 +128,7 @@ def _legend_or_nothing(axes: Any, is_something: bool, place: str) -> None:
     if is_something:
         axes.legend(loc=place, frameon=False, fontsize=9)
     else:
-        axes.text(0.5, 0.5, _NOTHING, transform=axes.transAxes, ha="center", color=_FAINT)
+        axes.text(0.5, 0.5, _NOTHING, transform=axes.transAxes, ha="center", color=FAINT)
 
 
 def _percent(value: float) -> str:
@@ -139,7 +139,7 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "unknown"
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     file = io.BytesIO()
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(file, metadata={"Software": "taskclf-tray"})

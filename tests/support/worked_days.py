@@ -41,24 +41,27 @@ def block_label(day: int, block: int) -> str:
     return random.Random(day).sample(list(WORK) * 4, BLOCKS_A_DAY)[block]
 
 
-def spans_of(days: Iterable[int]) -> list[LabelSpan]:
-    """What they did."""
+def spans_of(days: Iterable[int], blocks: int = BLOCKS_A_DAY) -> list[LabelSpan]:
+    """What they did in the first blocks of these days."""
     length = timedelta(minutes=BLOCK_MINUTES)
     return [
         LabelSpan(block_start(day, k), block_start(day, k) + length, block_label(day, k))
         for day in days
-        for k in range(BLOCKS_A_DAY)
+        for k in range(blocks)
     ]
 
 
-def write_export(path: Path, days: Sequence[int]) -> Path:
-    """An export of these days: a program of the block's kind, another one in six times, for half a minute each."""
+def write_export(path: Path, days: Sequence[int], blocks: int = BLOCKS_A_DAY, share: float = 0.84) -> Path:
+    """An export of the first blocks of these days, each half minute in one program.
+
+    `share`: of the half minutes, those in a program of the block's kind.
+    """
     windows = []
     for day in days:
         rng = random.Random(1000 + day)
-        for block in range(BLOCKS_A_DAY):
+        for block in range(blocks):
             for half in range(2 * BLOCK_MINUTES):
-                label = block_label(day, block) if rng.random() < 0.84 else rng.choice(list(WORK))
+                label = block_label(day, block) if rng.random() < share else rng.choice(list(WORK))
                 at = block_start(day, block) + timedelta(seconds=30 * half)
                 data = {"app": rng.choice(WORK[label]), "title": f"{label} {rng.randrange(5)}"}
                 windows.append({"timestamp": at.isoformat(), "duration": 30.0, "data": data})

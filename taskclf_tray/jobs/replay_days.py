@@ -1,0 +1,433 @@
+"""The days of an export, lived through in order with the app's own recorder, questions and retraining.
+
+Each day is served by what was learnt on the days before it: the starter model at first, then what Retrain made of the
+labels known in the evening and put in use through its gates. The record is a real one, in a home of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+
+from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.core.config import Config
+from taskclf_tray.core.defaults import (
+    DEFAULT_BUCKET_SECONDS,
+    DEFAULT_MAX_ASKS_PER_DAY,
+    MIXED_UNKNOWN,
+    SETTLE_SECONDS,
+)
+from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.progress import ProgressCallback
+from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, seconds_to_us, to_us
+from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.labels.blocks import Block, is_long_enough
+from taskclf_tray.labels.budget import (
+    LATEST_QUEUED,
+    LONGEST_MEMORY,
+    AskMemory,
+    AskSettings,
+    Candidate,
+    Moment,
+    decide,
+    scores_later_in_day,
+    silence,
+)
+from taskclf_tray.labels.finalised_blocks import close_blocks
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models.bundle import starter_bundle
+from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.promotion import served_now
+from taskclf_tray.record.guard import GuardedReader
+from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.store.blackouts import Blackout
+from taskclf_tray.store.database import Database
+from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.dataset import NO_LABEL, IntArray
+from taskclf_tray.train.dataset_sources import project_labels
+from taskclf_tray.train.replay_figures import ReplayedMinute
+from taskclf_tray.train.retrain_run import Retraining
+from taskclf_tray.train.train_request import RetrainRequest
+
+_BUCKET_US: Final = DEFAULT_BUCKET_SECONDS * US_PER_SECOND
+_SETTLING: Final = -(-SETTLE_SECONDS // DEFAULT_BUCKET_SECONDS) + 1
+"""So many minutes after its start a minute is settled, whatever follows."""
+TRAINING_GROWTH: Final = 1.1
+"""Retrain is pressed in the evening when there is this much more labelled time than at the last training."""
+_TRAINING_UNITS: Final = 200
+"""Of the progress; a training takes about as long as so many minutes of the record."""
+_SLEEP: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What was learnt after a day.
+
+    Args:
+        labelled_minutes: what the person had labelled by then, of all days so far.
+        outcome: `promoted`, `refused`, `too_few_labels`, or `not_due` where too little was new since the last training.
+        sentences: what the app would have said.
+    """
+
+    day: int
+    labelled_minutes: int
+    outcome: str
+    sentences: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return dataclasses.asdict(self) | {"day": date.fromordinal(self.day).isoformat()}
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was known of a minute when it ended."""
+
+    prediction: WindowPrediction | None = None
+    live_label: str | None = None
+
+
+class ReplayedLife:
+    """One life: `run` it once. Everything it writes is in its home."""
+
+    def __init__(
+        self,
+        paths: HomePaths,
+        source: ActivitySource,
+        span: tuple[datetime, datetime],
+        config: Config,
+        labels: Sequence[LabelSpan],
+        say: ProgressCallback,
+        *,
+        time_zone: str,
+        answers_per_day: int | None = None,
+        blackouts: Sequence[Blackout] = (),
+        after_training: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Prepare a home that nobody has used yet.
+
+        Args:
+            paths: the home, whose identity is made already.
+            span: the time of the source to live through.
+            config: the person's settings.
+            labels: what the person says of the time.
+            answers_per_day: how many questions a day are answered from `labels`; None for all labels at the day's end.
+            blackouts: the person's pauses and private times.
+            after_training: called after each training, which may have changed the process's signal handlers.
+        """
+        self._paths, self._config, self._labels, self._say = paths, config, labels, say
+        self._zone, self._after_training = time_zone, after_training
+        self._user_id = load_or_create_identity(paths.home).user_id
+        shutil.copytree(starter_bundle(), paths.models / starter_bundle().name)
+        self._database = Database(paths.database)
+        with self._database.transaction():
+            for blackout in blackouts:
+                self._database.blackouts.replace(blackout, [blackout])
+        self._minutes = _minutes_of(source, *span)
+        self._store = LabelStore(self._database, self._user_id)
+        self._recorder = Recorder(
+            self._database,
+            GuardedReader(source, self._database, lambda: None),
+            self._served(),
+            user_id=self._user_id,
+            device_id="replay",
+            time_zone=lambda: time_zone,
+        )
+        self._asker = None
+        if answers_per_day is not None:
+            settings = dataclasses.replace(AskSettings.from_config(config), asks_per_day=answers_per_day)
+            self._asker = _Asker(self._database, self._store, self._user_id, settings, labels, time_zone)
+        self._waiting = [] if self._asker else sorted(labels, key=lambda label: label.end_ts)
+        self._known: dict[int, _Known] = {}
+        self._last_us: int | None = None
+        self._trained_us = 0
+
+    def labelled_days(self) -> list[tuple[int, int]]:
+        """The ordinal of each local day with windows, and its labelled minutes."""
+        is_labelled = self._truths(self._minutes) != NO_LABEL
+        found = Counter({self._day_of(start): 0 for start in self._minutes})
+        found.update(self._day_of(self._minutes[place]) for place in np.flatnonzero(is_labelled).tolist())
+        return sorted(found.items())
+
+    def _truths(self, starts_us: Sequence[int]) -> IntArray:
+        starts = np.array(starts_us, dtype=np.int64)
+        return project_labels(starts, starts + _BUCKET_US, self._labels)
+
+    def run(self) -> tuple[list[ReplayedMinute], list[Evening]]:
+        """Live through all days. Returns the recorded minutes in order, and what was learnt in the evenings.
+
+        Raises StoreError, SourceError, OSError.
+        """
+        days = [(day, list(minutes)) for day, minutes in groupby(self._minutes, self._day_of)]
+        total = len(self._minutes) + _TRAINING_UNITS * (len(days) - 1)
+        done = 0
+        evenings: list[Evening] = []
+        try:
+            for number, (day, minutes) in enumerate(days, 1):
+                for minute_us in minutes:
+                    self._live_through(minute_us)
+                    done += 1
+                    self._tell_more(done, total, 0)
+                self._settle(minutes[-1])
+                if number < len(days):
+                    evenings.append(self._learn(day, partial(self._tell_more, done, total)))
+                    done += _TRAINING_UNITS
+            return self._answers(), evenings
+        finally:
+            self._database.close()
+
+    def _tell_more(self, done: int, total: int, more: int) -> None:
+        self._say({"event": "progress", "done": done + more, "total": total})
+
+    def _day_of(self, start_us: int) -> int:
+        return local_date(from_us(start_us), self._zone).toordinal()
+
+    # -- a day ------------------------------------------------------------------------------------------------
+
+    def _live_through(self, minute_us: int) -> None:
+        """Poll when the minute ends; and through a gap before it, as long as anything can settle."""
+        if self._last_us is not None and minute_us - self._last_us > _BUCKET_US:
+            self._settle(self._last_us, until_us=minute_us)
+        self._last_us = minute_us
+        known = self._known.setdefault(minute_us, _Known())
+        live = self._poll(minute_us + _BUCKET_US)
+        if live is not None and to_us(live.prediction.bucket_end_ts) > minute_us:
+            known.live_label = live.prediction.ui_label
+
+    def _settle(self, minute_us: int, until_us: int | None = None) -> None:
+        """Poll twice after a minute that no other one follows: when it is finalised, and when it is settled."""
+        for later in (2, _SETTLING):
+            now_us = minute_us + later * _BUCKET_US
+            if until_us is None or now_us <= until_us:
+                self._poll(now_us)
+
+    def _poll(self, now_us: int) -> LiveLabel | None:
+        now = from_us(now_us)
+        while True:
+            step = self._recorder.step(now)
+            for prediction in step.finalised:
+                self._known.setdefault(to_us(prediction.bucket_start_ts), _Known()).prediction = prediction
+            if step.is_caught_up:
+                break
+        if self._asker is not None:
+            self._asker.after_step(self._recorder, step.live, now)
+        return step.live
+
+    # -- an evening -------------------------------------------------------------------------------------------
+
+    def _learn(self, day: int, tell: Callable[[int], None]) -> Evening:
+        """Take in the labels of the day, and retrain when there are enough new ones."""
+        now = day_bounds(date.fromordinal(day), self._zone)[1]
+        given = [label for label in self._waiting if label.end_ts <= now]
+        self._waiting = self._waiting[len(given) :]
+        self._store.import_spans([dataclasses.replace(label, user_id=None) for label in given], at=now)
+        labelled_us = sum(span.end_us - span.start_us for span in self._store.everything())
+        outcome, sentences = "not_due", tuple[str, ...]()
+        if labelled_us and labelled_us >= TRAINING_GROWTH * self._trained_us:
+            outcome, sentences = self._retrain(now, tell)
+            if outcome != "too_few_labels":
+                self._trained_us = labelled_us
+        return Evening(day, labelled_us // _BUCKET_US, outcome, sentences)
+
+    def _retrain(self, now: datetime, tell: Callable[[int], None]) -> tuple[str, tuple[str, ...]]:
+        def on_event(event: dict[str, Any]) -> None:
+            if event["event"] == "progress":
+                tell(_TRAINING_UNITS * event["done"] // event["total"])
+
+        request = RetrainRequest(
+            home=str(self._paths.home),
+            now_us=to_us(now),
+            time_zone=self._zone,
+            target_accuracy=self._config.target_accuracy,
+            smooth_window=self._config.smooth_window,
+            smoother=self._config.smoother,
+        )
+        try:
+            facts = Retraining(request, self._paths, on_event).run()
+        except LabelError as error:
+            return "too_few_labels", (error.title,)
+        finally:
+            self._after_training()
+        self._recorder.use(self._served())
+        return facts["outcome"], tuple(facts["sentences"])
+
+    def _served(self) -> PipelineConfig:
+        resolved = served_now(self._paths.models)
+        assert resolved is not None, "the starter model is there"
+        return PipelineConfig.from_resolved(
+            resolved, taxonomy=None, smooth_window=self._config.smooth_window, smoother=self._config.smoother
+        )
+
+    # -- the answers ------------------------------------------------------------------------------------------
+
+    def _answers(self) -> list[ReplayedMinute]:
+        with self._database.reading():
+            records = self._database.buckets.between(self._user_id, 0, 1 << 62)
+        truths = self._truths([record.start_us for record in records]).tolist()
+        return [
+            self._minute(record.start_us, record.ui_label, None if truth == NO_LABEL else LABEL_SET_V1[truth])
+            for record, truth in zip(records, truths, strict=True)
+        ]
+
+    def _minute(self, start_us: int, final_label: str, truth: str | None) -> ReplayedMinute:
+        known = self._known[start_us]
+        prediction = known.prediction
+        assert prediction is not None
+        confidence = max(prediction.model_probs)
+        threshold = prediction.reject_threshold
+        is_rejected = prediction.decided_by == "no_window" or (threshold is not None and confidence < threshold)
+        raw_label = LABEL_SET_V1[prediction.model_probs.index(confidence)]
+        return ReplayedMinute(
+            bucket_start_ts=prediction.bucket_start_ts,
+            day=self._day_of(start_us),
+            raw_label=raw_label,
+            raw_confidence=confidence,
+            live_label=known.live_label or (MIXED_UNKNOWN if is_rejected else raw_label),
+            final_label=final_label,
+            is_rejected=is_rejected,
+            target_accuracy=self._config.target_accuracy,
+            truth=truth,
+        )
+
+
+def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:
+    """The starts of the minutes in which a window was in front, in order."""
+    found: set[int] = set()
+    for event in source.read(start, end).window:
+        start_us = to_us(event.timestamp)
+        last_us = max(start_us, start_us + seconds_to_us(event.duration_seconds) - 1)
+        found.update(range(start_us // _BUCKET_US, last_us // _BUCKET_US + 1))
+    return [minute * _BUCKET_US for minute in sorted(found)]
+
+
+@dataclass(slots=True)
+class _Asker:
+    """Asks about blocks by the app's own policy, and answers as the labels say; time away is not asked about.
+
+    A block that no label covers to one half stays unanswered, and the question counts all the same.
+    """
+
+    database: Database
+    store: LabelStore
+    user_id: str
+    settings: AskSettings
+    labels: Sequence[LabelSpan]
+    time_zone: str
+    _open: dict[int, Candidate] = field(default_factory=dict)
+    _seen: set[int] = field(default_factory=set)
+    _queued: list[Candidate] = field(default_factory=list)
+    _asks: list[datetime] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _first_day: date | None = None
+    _breakpoint_at: datetime | None = None
+    _resumed_at: datetime | None = None
+    _polled_at: datetime | None = None
+
+    def after_step(self, recorder: Recorder, live: LiveLabel | None, now: datetime) -> None:
+        """Note the blocks that have closed, and ask about one when it is worth it."""
+        if self._polled_at is None or now - self._polled_at > _SLEEP:
+            self._resumed_at = now
+        self._polled_at = now
+        self._first_day = self._first_day or local_date(now, self.time_zone)
+        self._note_closed(recorder, now)
+        if live is not None and self._breakpoint_at is not None:
+            self._ask_if_worth_it(live, now)
+
+    def _note_closed(self, recorder: Recorder, now: datetime) -> None:
+        assert recorder.high_water_mark is not None
+        with self.database.transaction():
+            closed = close_blocks(
+                self.database,
+                self.user_id,
+                until_us=to_us(recorder.high_water_mark),
+                ahead_buckets=recorder.ahead_buckets,
+            )
+        for block in (item.block for item in closed):
+            if is_long_enough(block) and block.is_askable:
+                self._note(block, now)
+        self._open = {start: found for start, found in self._open.items() if now - found.end <= LONGEST_MEMORY}
+
+    def _note(self, block: Block, now: datetime) -> None:
+        is_new = block.start_us not in self._seen
+        self._seen.add(block.start_us)
+        if is_new and now - from_us(block.end_us) <= LATEST_QUEUED:
+            self._breakpoint_at = now
+        if not is_new and block.start_us not in self._open:
+            return  # asked about already, or too long ago
+        created = now if is_new else self._open[block.start_us].created
+        today = local_date(now, self.time_zone)
+        queued = sum(local_date(found.created, self.time_zone) == today for found in self._queued)
+        is_low = block.is_low and (not is_new or queued < DEFAULT_MAX_ASKS_PER_DAY)
+        candidate = Candidate(
+            str(block.start_us), from_us(block.start_us), from_us(block.end_us), created, block.confidence,
+            block.predicted_label, "low_confidence" if is_low else "audit",
+        )  # fmt: skip
+        self._open[block.start_us] = candidate
+        if is_low and is_new:
+            self._queued = [found for found in self._queued if now - found.end <= timedelta(days=8)] + [candidate]
+
+    def _ask_if_worth_it(self, live: LiveLabel, now: datetime) -> None:
+        moment = Moment(
+            now=now,
+            time_zone=self.time_zone,
+            breakpoint_at=self._breakpoint_at,
+            resumed_at=self._resumed_at,
+            is_meeting=live.is_meeting,
+            is_full_screen=False,
+            is_do_not_disturb=False,
+            is_away=live.is_away or live.is_still,
+            is_dark=False,
+        )
+        today = moment.local.date()
+        memory = AskMemory(
+            first_day=self._first_day,
+            last_ask_at=self._asks[-1] if self._asks else None,
+            asked_today=sum(local_date(at, self.time_zone) == today for at in self._asks),
+            asked_ever=len(self._asks),
+            is_on=True,
+            snoozed_until=None,
+            quiet_until=None,
+            cap_halvings=0,
+            label_counts=self._counts,
+        )
+        if silence(moment, memory, self.settings) is not None:
+            return
+        later = scores_later_in_day(self._queued, moment, self._counts)
+        memory = dataclasses.replace(memory, later_scores=later)
+        decision = decide(list(self._open.values()), moment, memory, self.settings, user_id=self.user_id)
+        if decision.ask is not None:
+            self._ask(decision.ask, now)
+
+    def _ask(self, block: Candidate, now: datetime) -> None:
+        self._asks.append(now)
+        del self._open[to_us(block.start)]
+        label = self._answer(to_us(block.start), to_us(block.end))
+        if label is not None:
+            self._counts[label] += 1
+            self.store.add(block.start, block.end, label, at=now, provenance="answer")
+
+    def _answer(self, start_us: int, end_us: int) -> str | None:
+        """The label of most of the block; None where that is less than half of it."""
+        held_us: Counter[str] = Counter()
+        for label, begin_us, stop_us in self._near(start_us, end_us):
+            held_us[label] += min(end_us, stop_us) - max(start_us, begin_us)
+        label, most_us = max(held_us.items(), key=lambda item: item[1], default=("", 0))
+        return label if 2 * most_us >= end_us - start_us and most_us else None
+
+    def _near(self, start_us: int, end_us: int) -> Iterator[tuple[str, int, int]]:
+        for label in self.labels:
+            begin_us, stop_us = to_us(label.start_ts), to_us(label.end_ts)
+            if begin_us < end_us and stop_us > start_us:
+                yield label.label, begin_us, stop_us
