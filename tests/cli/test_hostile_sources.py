@@ -68,5 +68,5 @@ def test_a_batch_refuses_a_file_of_small_values(tmp_path: Path, content: bytes) 
     path = tmp_path / "export.json"
     path.write_bytes(content)
     home = copy_home(tmp_path / "home")
-    with pytest.raises(ExportFormatError, match=r"export\.json holds lists or objects"):
+    with pytest.raises(ExportFormatError, match=r"export\.json holds more lists or objects"):
         run(BatchRequest(str(home), str(path)), lambda _event: None)

@@ -118,7 +118,7 @@ def test_a_limit_of_nothing(path: Path, limit: int) -> None:
 
 
 def test_what_cannot_be_queued_is_named(path: Path) -> None:
-    with pytest.raises(LabelError, match="do not say whose"):
+    with pytest.raises(LabelError, match="have no user"):
         auto_enqueue_drift_labels(report("u"), frame([0]).drop(columns="user_id"), path)
     with pytest.raises(ValueError, match="between 0 and 1"):
         auto_enqueue_drift_labels(report("u"), frame([0]), path, cur_confidences=[7.0])

@@ -63,7 +63,7 @@ def test_an_unknown_model(tmp_path: Path, server: AWServer) -> None:
     home, model = tmp_path / "home", tmp_path / "no-such-model"
     code, out, err = run_app("run", "--once", "--aw-host", server.url, "--model-dir", model, "--home", home)
     assert (code, out) == (1, "")
-    assert_one_sentence(err, "There is no model at", "no-such-model", "`taskclf-tray model list` names those there are")
+    assert_one_sentence(err, "There is no model at", "no-such-model", "`taskclf-tray model list` shows the models")
 
 
 def test_a_damaged_database(tmp_path: Path, server: AWServer) -> None:
