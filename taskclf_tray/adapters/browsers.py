@@ -65,8 +65,8 @@ _WORD: Final = re.compile(r"[a-z]+")
 _LONGEST_ID: Final = 512
 MINUTE_US: Final = 60_000_000
 RECENT_US: Final = 300_000_000
-"""How long an event speaks for the minutes after it. Every read looks back further than that, so that a minute is
-judged by the same events whatever the polls are cut at."""
+"""How long an event counts for the minutes after it. Every read looks back further, so that a minute depends on the
+same events wherever the polls are cut."""
 
 
 def browser_of_app(app_id: str) -> str:

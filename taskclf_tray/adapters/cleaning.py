@@ -132,16 +132,16 @@ def _overlaps(event: RawEvent, holes: Sequence[Interval]) -> bool:
 # cost time for every minute of each. An export costs memory, and a row for each of its minutes.
 
 MOST_OVERLAP: Final = 10
-"""How many events may lie over each other on average; of honest ones two do, where a watcher was started twice."""
+"""The average number of overlapping events from which they are cut; a watcher that was started twice has two."""
 _MINUTE_US: Final = 60_000_000
 MOST_BUCKETS: Final = 2000
-"""A computer has four or five for every name it ever had."""
+"""More buckets than one person's computers have: four or five for every name of a computer."""
 _VALUES_ALWAYS: Final = 100_000
 _BYTES_A_VALUE: Final = 20
-"""An event is two objects and at least 80 bytes; each object costs memory out of proportion to its text."""
+"""An event is two objects and at least 80 bytes; each object takes far more memory than its text."""
 _MINUTES_ALWAYS: Final = 100 * 24 * 60
 _MINUTES_AN_EVENT: Final = 60
-"""A computer that is left on around the clock, and hardly used, has an event every 50 minutes."""
+"""A computer that runs around the clock, hardly used, has an event every 50 minutes."""
 _MOST_MINUTES: Final = 4_000_000
 """More than seven years around the clock, and 5 GB of rows."""
 

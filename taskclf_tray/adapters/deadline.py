@@ -23,9 +23,9 @@ __all__ = ["LOCALHOST", "LONGEST_CONNECT_SECONDS", "Deadline", "DeadlineAdapter"
 
 _STEP_SECONDS: Final = 0.5
 LONGEST_CONNECT_SECONDS: Final = 4.0
-"""A server that takes longer to accept is not there; a program that stops must not wait for it."""
+"""The limit for accepting a connection, so that a program that stops need not wait longer."""
 LOCALHOST: Final = ("127.0.0.1", "::1")
-"""What `localhost` means, in the order in which it is tried."""
+"""The addresses of `localhost`, in the order of the attempts."""
 
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     import regex
 
 MAX_MATCHED_CHARACTERS: Final = 4096
-"""How much of a title the patterns look at."""
+"""The length of a title that the patterns examine."""
 SECONDS_A_TITLE: Final = 0.05
-"""How long one pattern may look at one title; a title takes about 10 µs."""
+"""The time limit of one pattern on one title, which usually takes about 10 µs."""
 SECONDS_A_READ: Final = 1.0
-"""How long patterns may look at the titles of one read beyond that, when some of them run out of time."""
+"""The time that timed-out patterns may take in one read; then every title counts as a match."""
 
 _WORDS: Final = re.compile(r"[^\W_]+")
 _NOT_PART_OF_A_NAME: Final = (".exe", ".appimage", "-bin", ".bin", "-wrapped")

@@ -24,7 +24,7 @@ CHAR3_NAMESPACE: Final = "title_char3_sketch_v1"
 MAX_TOKENS: Final = 32
 MAX_CHARACTERS: Final = 256
 MAX_TITLE_CHARACTERS: Final = 8192
-"""Everything but the hash is derived from this much of a title: no real one is longer, and NFKC takes quadratic
+"""The length of a title from which everything but the hash is derived: real ones are shorter, and NFKC takes quadratic
 time on a hostile one (64 Ki combining marks: 3 s; 8 Ki: 0.05 s)."""
 
 _SPACE = re.compile(r"\s+")
@@ -51,7 +51,7 @@ class TitleFeatures:
     title_digit_ratio: float
     title_separator_count: int
     is_call_title: bool = False
-    """It names a service for calls."""
+    """Whether the title names a service for calls."""
 
 
 class TitleHasher:

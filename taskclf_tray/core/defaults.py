@@ -68,7 +68,7 @@ POLICY_FILE: Final = "inference_policy.json"
 """Which model is served, in the folder `models` of a home."""
 
 METADATA_FILE: Final = "metadata.json"
-"""What a model was trained on, in its bundle."""
+"""The file of a bundle that describes its training."""
 
 RECORD_FILE: Final = "tray.db"
 """The record, in the folder `tray` of a home."""

@@ -17,7 +17,7 @@ SETTLE_SECONDS: Final = 0.5
 
 
 class FileStamp(NamedTuple):
-    """What tells one state of a file from another; times in nanoseconds, size in bytes."""
+    """The state of a file, to compare with a later one; times in nanoseconds, size in bytes."""
 
     modified_ns: int
     size: int

@@ -1,6 +1,6 @@
 """Files that a person or another program writes, checked against the pydantic model that describes them.
 
-A field says what a sentence about it needs (see `about`): what the key means, and what to write instead of a mistake.
+Each field carries the parts of a sentence about it (see `about`): the meaning of the key, and the remedy of a mistake.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _COLLECT: Final = object()
 
 
 def about(description: str = "", *, expected: str = "", remedy: str = "", **more: Any) -> Any:
-    """`pydantic.Field` of a key: what it means, and what a mistake is answered with.
+    """Return the `pydantic.Field` of a key, with its meaning and the remedy of a mistake.
 
     The remedy is `write {expected}`, or `remedy` where something else is to be done. `more` goes to `Field`.
     """
@@ -68,7 +68,7 @@ def where(holds: Callable[[Any], bool], problem: str = "") -> AfterValidator:
 
 
 def misplaced(path: tuple[str | int, ...], problem: str) -> PydanticCustomError:
-    """What a validator of a whole model raises when a key below it is to blame; `problem` as in `where`."""
+    """Return the error for a validator of a whole model, when a key below it is wrong; `problem` as in `where`."""
     return PydanticCustomError("misplaced", "{problem}", {"problem": problem, "path": path})
 
 
@@ -114,7 +114,7 @@ class Mistake:
 
 
 class FileModel(BaseModel):
-    """What a file holds, frozen. A constructor raises the error that `refusal` makes of the first mistake."""
+    """The content of a file, frozen. The constructor raises the error that `refusal` makes of the first mistake."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -167,7 +167,7 @@ def salvaged(
 
 
 def mistakes_in(model: type[BaseModel], error: ValidationError) -> list[Mistake]:
-    """What pydantic found wrong, in its order."""
+    """Convert the errors that pydantic found, in its order."""
     return [
         _mistake(model, found["loc"], found["type"], found["input"], found.get("ctx", {}))
         for found in error.errors(include_url=False)
@@ -221,7 +221,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def remedy_of(model: type[BaseModel], name: str) -> str:
-    """What a mistake in a field is answered with."""
+    """Return the remedy for a mistake in a field."""
     return _remedy(model.model_fields[name])
 
 

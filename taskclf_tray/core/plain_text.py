@@ -51,6 +51,6 @@ def readable(sentence: str) -> str:
 
 
 def printable(text: str, length: int = 40) -> str:
-    """What a file or a command line holds, fit for a message: short, one line, nothing that steers a terminal."""
+    """Make text of a file or command line fit for a message: short, one line, without control characters."""
     cut = text[:length]
     return "".join(char if char.isprintable() else "�" for char in cut) + ("…" if len(text) > length else "")

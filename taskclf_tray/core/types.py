@@ -40,7 +40,7 @@ BREAK_IDLE_ID: Final = LABEL_SET_V1.index(CoreLabel.BREAK_IDLE)
 
 @dataclass(frozen=True, slots=True)
 class LabelLook:
-    """How a core label looks: one letter and one colour (`#rrggbb`)."""
+    """The look of a core label: one letter and one colour (`#rrggbb`)."""
 
     letter: str
     color: str
@@ -223,7 +223,7 @@ class FeatureRow:
     covered_seconds: float = 0.0
     """Foreground seconds of any window in the bucket."""
     unknown_seconds: float = 0.0
-    """Of these, seconds in which no window had the focus (`unknown`/`unknown`)."""
+    """The covered seconds without a focused window (`unknown`/`unknown`)."""
     locked_seconds: float = 0.0
     """Seconds with a real screen locker in front."""
     attended_seconds: float = 0.0
@@ -233,9 +233,9 @@ class FeatureRow:
     audible_seconds: float = 0.0
     """The attended seconds with an audible tab."""
     call_spans: tuple[Interval, ...] = ()
-    """When a call window was in front, in microseconds."""
+    """Intervals with a call window in front, in microseconds."""
     lock_spans: tuple[Interval, ...] = ()
-    """When a real screen locker was in front, in microseconds."""
+    """Intervals with a real screen locker in front, in microseconds."""
 
     @property
     def bucket_seconds(self) -> int:
@@ -336,7 +336,7 @@ class FeatureRow:
 
 ROW_FIELDS: Final[tuple[str, ...]] = tuple(field.name for field in dataclasses.fields(FeatureRow))
 _FIRST_ROW_FIELDS: Final = ROW_FIELDS.index("decided_by") + 1
-"""How many values a row had in the first version; later ones only added to the end."""
+"""The number of values of a row in the first version; later versions only added to the end."""
 _BESIDE: Final = ROW_FIELDS[ROW_FIELDS.index("time_zone") :]
 _MAY_BE_MISSING: Final = tuple(field.name for field in dataclasses.fields(FeatureRow) if field.type == "float | None")
 _WHERE_A_SCHEMA_LACKS_IT: Final[Mapping[str, Any]] = {

@@ -16,7 +16,7 @@ from taskclf_tray.features.spans import Key
 from taskclf_tray.features.windows import BucketApps
 
 ROWS_KEPT: Final = 15
-"""How many rows the longest rolling mean covers."""
+"""The number of rows of the longest rolling mean."""
 
 _FORMAT: Final = 1
 _SHORT_WINDOW_SECONDS: Final = 300

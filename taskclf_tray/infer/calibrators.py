@@ -33,7 +33,7 @@ FLOOR: Final = 1e-12
 TEMPERATURES: Final = (0.01, 100.0)
 """The lowest and the highest temperature: beyond them all rows become one-hot or equal, and soon overflow."""
 _ROUNDING: Final = 1e-9
-"""How far a fitted number may lie beyond 0, 1 or its neighbour: the fit adds up floats."""
+"""The tolerance of fitted numbers beyond 0, 1 or their neighbour, because the fit sums floats."""
 _SAME_PLACE: Final = 1e-300
 """A slope over less than this may be too large for a float."""
 _CLASSES: Final = len(LABEL_SET_V1)

@@ -30,8 +30,8 @@ LABEL_COUNT: Final = len(LABEL_SET_V1)
 MIXED_CODE: Final = LABEL_COUNT
 """The number of `Mixed/Unknown`."""
 SURE: Final = 0.99
-"""A rejected bucket shows `Mixed/Unknown` below this, as it does without a majority: what is between minutes of one
-label that lie a few apart is sure, what follows one alone is not. Measured on simulated people (18 of 6 personas, 5
+"""A rejected bucket stays `Mixed/Unknown` below this probability, as without a majority. A bucket between close minutes
+of one label reaches it, a bucket after a single minute does not. Measured on simulated people (18 of 6 personas, 5
 days each, the starter model): of the rejected minutes 27 % get a label so, 90 % of them the right one; the majority
 vote gives one to 8 %, 92 % of them right. The shares are too sure of themselves, since minutes side by side are no
 independent witnesses: at 0.9 it is 46 %, and 76 % of them right."""

@@ -77,7 +77,7 @@ class TaxonomyBucket(_Part):
 
 
 class TaxonomyDisplay(_Part):
-    """How views show labels; without effect on predictions."""
+    """The display of labels in views; without effect on predictions."""
 
     show_core_labels: Flag = about(expected=_TRUTH, default=False)
     default_view: str = about(expected="a text", default="mapped")
@@ -96,7 +96,7 @@ class TaxonomyReject(_Part):
 
 
 class TaxonomyAdvanced(_Part):
-    """How the probabilities of buckets follow from those of core labels. Raises TaxonomyError for wrong values."""
+    """The computation of bucket probabilities from core labels. Raises TaxonomyError for wrong values."""
 
     probability_aggregation: Literal["sum", "max"] = about(
         "The probability of a category: the sum of its labels' (sum) or the highest of them (max).",

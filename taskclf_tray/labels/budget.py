@@ -125,7 +125,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class AskMemory:
-    """What earlier questions and answers left behind.
+    """The memory of earlier asks and answers.
 
     `first_day`: the first local day of the record, None without one. `asked_today`: asks of today's local date.
     `last_ask_at`: of the last ask, even if the clock was put back and an older one has a later time. `label_counts`:

@@ -39,7 +39,7 @@ class ClosedBlocks:
     end_us: int
     blocks: tuple[ClosedBlock, ...]
     open_us: int | None = None
-    """Where the block begins that is still open."""
+    """The start of the open block."""
 
     def __iter__(self) -> Iterator[ClosedBlock]:
         return iter(self.blocks)

@@ -1,4 +1,4 @@
-"""What was served before, and the way back.
+"""The history of served models and policies, and the roll back.
 
 Two histories are kept, because what is served is named by two files. `active_history.jsonl` has a line per switch of
 `active.json`, in the format of the taskclf tool. `policy_history/` has the earlier policies, as numbered bytes:

@@ -294,7 +294,7 @@ def policy_problems(models_dir: Path) -> list[PolicyValidationError]:
 def _disk_problems(
     values: Mapping[str, Any], models_dir: Path, wrong_keys: Iterable[str | None] = ()
 ) -> Iterator[PolicyValidationError]:
-    """What does not fit the disk; the values of `wrong_keys` cannot be compared with it."""
+    """Yield the mismatches with the disk; the values of `wrong_keys` are not compared."""
     home, bad = Path(models_dir).parent, set(wrong_keys)
     if "model_dir" not in bad:
         labels = () if "model_label_set" in bad else values["model_label_set"]

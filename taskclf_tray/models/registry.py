@@ -52,7 +52,7 @@ class BundleInfo:
 
     @property
     def invalid_reason(self) -> str | None:
-        """Why it cannot."""
+        """The reason why the bundle cannot be served, None when it can."""
         return self.problem
 
 

@@ -194,7 +194,7 @@ def resolve_policy(models_dir: Path, explicit: Explicit, cache: BundleCache = NO
 
 
 def find_policy_problems(models_dir: Path) -> list[PolicyValidationError]:
-    """Everything that keeps the policy from being in force, a missing file included; empty when it is in force."""
+    """List every reason why the policy is not in force, a missing file included; empty when it is."""
     problems = policy_problems(models_dir)
     if not problems:
         try:

@@ -19,7 +19,7 @@ from taskclf_tray.models.registry import REJECTED, read_active
 log = logging.getLogger(__name__)
 
 TRAINING_FILE: Final = "training.json"
-"""Beside a bundle: how it was calibrated, tuned and judged. Only models trained on this person have it."""
+"""How a bundle was calibrated, tuned and evaluated; only bundles of trainings on this person have this file."""
 REASONS_FILE: Final = "reasons.json"
 REJECTED_KEPT: Final = 5
 REPLACED_KEPT: Final = 5

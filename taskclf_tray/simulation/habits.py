@@ -19,7 +19,7 @@ from taskclf_tray.simulation.words import Vocabulary, invent_vocabulary, invente
 
 Platform = Literal["linux", "windows", "macos"]
 PLATFORMS: Final[tuple[Platform, ...]] = ("linux", "linux", "windows", "macos")
-"""As often as each is drawn."""
+"""Repeated by their frequency."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class SimulatedDay:
     input_moments_us: tuple[int, ...]
     truth: tuple[LabelSpan, ...]
     on: tuple[Interval, ...]
-    """When the machine was on."""
+    """Intervals in which the machine was on."""
 
 
 class SimulatedPerson:

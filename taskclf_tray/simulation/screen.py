@@ -110,7 +110,7 @@ def write_title(form: str, rng: random.Random, words: Vocabulary, project: str) 
 
 
 _KEPT_TITLES = 3
-"""How many titles of one form a block comes back to before it opens another."""
+"""The number of titles of one form that a block reuses before it opens another."""
 
 
 @dataclass(frozen=True, slots=True)

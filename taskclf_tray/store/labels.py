@@ -37,7 +37,7 @@ class SpanRecord:
     created_us: int
     undone_us: int | None = None
     is_growing: bool = False
-    """Its end still follows the block it was given to."""
+    """Whether its end still follows the labelled block."""
 
 
 @dataclass(frozen=True, slots=True)

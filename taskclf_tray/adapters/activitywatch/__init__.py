@@ -74,7 +74,7 @@ _NOTHING_GIVEN: Final = (
     "Restart ActivityWatch; reading then resumes.",
 )
 _NO_TITLES: Final = "0" * 64
-"""In place of a secret where no title is read."""
+"""A placeholder secret for reads without titles."""
 
 
 class ActivityWatchSource(ActivitySource):
@@ -112,7 +112,7 @@ class ActivityWatchSource(ActivitySource):
         self._listing = BucketListing(self._client, hostname=hostname, clock=clock)
         self._damaged = 0
         self._left = 0
-        """How many events the read under way may still get."""
+        """The number of events that the running read may still get."""
         self._skipped = 0
 
     def __repr__(self) -> str:
