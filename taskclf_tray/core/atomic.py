@@ -128,7 +128,7 @@ def _write_new(path: Path, data: bytes, mode: int | None) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         if mode is not None and os.name != "nt":
-            os.fchmod(file.fileno(), mode)  # the umask has cut what os.open was given
+            os.fchmod(file.fileno(), mode)  # the umask has reduced the mode of os.open
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -189,7 +189,7 @@ def _mistake(
         return Mistake(path, dotted(path), "is not known", f"known are {', '.join(holder.model_fields)}")
     problem = str(context.get("error", context.get("problem", ""))) or ("is empty" if kind in _EMPTY else "")
     if field is not None and not field.repr:
-        problem = "cannot be used"  # what repr hides is not shown
+        problem = "cannot be used"  # a value hidden from repr stays hidden
     elif is_name:
         problem = f"has the entry {shorten(path[-1])}" + (f", {problem}" if problem else "")
     elif not problem and depth < len(path):

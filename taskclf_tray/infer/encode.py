@@ -79,7 +79,7 @@ class _Layout:
     char3_place: int | None
 
 
-@cache  # of a handful of schemas: whoever saves a policy does not wait for it again
+@cache  # there are a handful of schemas, and a saved policy must not wait for this again
 def _layout_of(schema: FeatureSchema) -> _Layout:
     place = {name: i for i, name in enumerate(schema.model_columns)}
     sketches = {stem: place.get(f"{stem}_000") for stem in (TOKEN_SKETCH, CHAR3_SKETCH)}

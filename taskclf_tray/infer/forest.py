@@ -41,7 +41,7 @@ from taskclf_tray.infer.forest_text import MAX_BYTES, read_table, refuse_at_sigh
 
 # LightGBM's kZeroThreshold is the float literal 1e-35f, widened to double
 ZERO_THRESHOLD = float(np.float32(1e-35))
-# no set holds this category; C++ truncates a double to int, and x86 makes INT_MIN of what does not fit
+# a category in no set; C++ truncates a double to int, and on x86 an overflow gives INT_MIN
 _NO_CATEGORY = 2.0**31
 # below: row by row is quicker (a tree costs about 0.1 ms whatever the rows); above: the memory of a chunk is bounded
 _FEWEST_ROWS_IN_CHUNK = 1_024

@@ -80,7 +80,7 @@ def bundle_info(run_dir: Path) -> BundleInfo:
         metadata = read_metadata(run_dir)
         scores = read_metrics(run_dir)
     except ModelError:
-        pass  # bundle_problem says it in words
+        pass  # bundle_problem has the sentence
     return BundleInfo(run_dir.name, run_dir, metadata, *scores, bundle_problem(run_dir))
 
 
