@@ -105,10 +105,12 @@ def _replayed(request: ReplayRequest, scratch: Path, stoppable: Stoppable) -> tu
             blackouts=_blackouts(home, to_us(span[0]), to_us(span[1])),
             after_training=lambda: _listen(stoppable),
         )  # fmt: skip
-        _check_labels(life.labelled_days(), labels, request)
+        _check_labels(life.labelled_days(), labels, request)  # before it takes minutes
         minutes, evenings = life.run()
     finally:
         source.close()
+    recorded = [(date.fromisoformat(day["date"]).toordinal(), day["labelled_minutes"]) for day in days_of(minutes)]
+    _check_labels(recorded, labels, request)
     facts = _facts(request, minutes, evenings, stoppable.say)
     files = {
         PREDICTIONS_FILE: predictions_csv(minutes).encode(),
@@ -191,10 +193,15 @@ def _listen(stoppable: Stoppable) -> None:
 
 
 def _check_labels(days: Sequence[tuple[int, int]], labels: Sequence[LabelSpan], request: ReplayRequest) -> None:
-    """Refuse what cannot be judged, before it is lived through. `days`: (ordinal, labelled minutes) of each day.
+    """Refuse what cannot be judged. `days`: (ordinal, labelled minutes) of each day.
 
-    Raises LabelError.
+    Raises ExportFormatError, LabelError.
     """
+    if not days:
+        raise ExportFormatError(
+            "Every window of the export is excluded by your settings, or falls into a pause.",
+            "Look at exclude_apps and exclude_title_patterns in config.toml.",
+        )
     if not any(minutes for _, minutes in days):
         first, last = (date.fromordinal(days[place][0]) for place in (0, -1))
         given = f"{_day(min(s.start_ts for s in labels))} – {_day(max(s.end_ts for s in labels))}" if labels else "none"
@@ -204,7 +211,7 @@ def _check_labels(days: Sequence[tuple[int, int]], labels: Sequence[LabelSpan], 
         )
     if not any(minutes for _, minutes in days[request.from_day - 1 :]):
         raise LabelError(
-            f"There is no labelled minute from day {request.from_day} on; the export holds {len(days)} days.",
+            f"There is no labelled minute from day {request.from_day} on; the export holds {len(days)}.",
             "Choose an earlier day with --from-day.",
         )
 

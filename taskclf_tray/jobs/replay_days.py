@@ -7,7 +7,6 @@ labels known in the evening and put in use through its gates. The record is a re
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource
+from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import (
     DEFAULT_BUCKET_SECONDS,
@@ -64,8 +64,9 @@ from taskclf_tray.train.train_request import RetrainRequest
 _BUCKET_US: Final = DEFAULT_BUCKET_SECONDS * US_PER_SECOND
 _SETTLING: Final = -(-SETTLE_SECONDS // DEFAULT_BUCKET_SECONDS) + 1
 """So many minutes after its start a minute is settled, whatever follows."""
-TRAINING_GROWTH: Final = 1.1
-"""Retrain is pressed in the evening when there is this much more labelled time than at the last training."""
+TRAINING_GROWTH: Final = 1.15
+"""Retrain is pressed in the evening when there is this much more labelled time than at the last training: with less
+that is new it takes as long, and changes little."""
 _TRAINING_UNITS: Final = 200
 """Of the progress; a training takes about as long as so many minutes of the record."""
 _SLEEP: Final = timedelta(minutes=10)
@@ -130,7 +131,7 @@ class ReplayedLife:
         self._paths, self._config, self._labels, self._say = paths, config, labels, say
         self._zone, self._after_training = time_zone, after_training
         self._user_id = load_or_create_identity(paths.home).user_id
-        shutil.copytree(starter_bundle(), paths.models / starter_bundle().name)
+        _copy_starter(paths)
         self._database = Database(paths.database)
         with self._database.transaction():
             for blackout in blackouts:
@@ -300,6 +301,15 @@ class ReplayedLife:
             target_accuracy=self._config.target_accuracy,
             truth=truth,
         )
+
+
+def _copy_starter(paths: HomePaths) -> None:
+    """Give the home the model that the first start of the app gives it. Raises OSError."""
+    bundle = starter_bundle()
+    folder = paths.models / bundle.name
+    folder.mkdir()
+    for file in bundle.iterdir():
+        write_new_file(folder / file.name, file.read_bytes())
 
 
 def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:

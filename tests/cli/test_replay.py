@@ -60,7 +60,7 @@ def test_wrong_usage(home: Home, words: Sequence[str], more: Sequence[str], sent
 def test_a_mistake_is_one_sentence_and_a_next_step(home: Home, words: Sequence[str], tmp_path: Path) -> None:
     error = home.refused(*words, "--from-day", "2")
     assert error == (
-        "taskclf-tray: There is no labelled minute from day 2 on; the export holds 1 days. "
+        "taskclf-tray: There is no labelled minute from day 2 on; the export holds 1. "
         "Choose an earlier day with --from-day.\n"
     )
     assert list((tmp_path / "out").iterdir()) == []

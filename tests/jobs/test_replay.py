@@ -20,6 +20,7 @@ from taskclf_tray.jobs.replay import ReplayRequest
 from taskclf_tray.jobs.train import Stoppable
 from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.system.stop_signals import install, restore
+from tests.support.disks import on_small_disk
 from tests.support.worked_days import spans_of, write_export, write_labels
 
 DAYS = range(3)
@@ -134,7 +135,7 @@ def without_windows(folder: Path) -> None:
          "No recorded minute has a label: the export holds 2026-03-02 – 2026-03-03, the label file 2026-04-11 – "),
         (lambda folder: (folder / "labels.csv").write_text("start_ts,end_ts,label\n"), {},
          "No recorded minute has a label: the export holds 2026-03-02 – 2026-03-03, the label file none."),
-        (lambda _folder: None, {"from_day": 3}, "There is no labelled minute from day 3 on; the export holds 2 days."),
+        (lambda _folder: None, {"from_day": 3}, "There is no labelled minute from day 3 on; the export holds 2."),
         (lambda folder: (folder / "export.json").write_text("{"), {}, "The export file export.json is not JSON"),
         (lambda folder: (folder / "export.json").unlink(), {}, "The export file export.json cannot be opened"),
         (lambda folder: (folder / "labels.csv").unlink(), {}, "labels.csv cannot be opened"),
@@ -152,3 +153,25 @@ def test_what_cannot_be_replayed_is_said_and_leaves_nothing(
     assert sentence in error.value.title
     assert error.value.next_step
     assert not (tmp_path / "out").is_dir() or not list((tmp_path / "out").iterdir())
+
+
+def replayed_on_a_full_disk(disk: Path) -> tuple[str, str, list[str]]:
+    """The error, its next step, and what is left in the folder for the results."""
+    request = ReplayRequest(
+        inputs=(str(disk.parent / "export.json"),), label_files=(str(disk.parent / "labels.csv"),),
+        home=str(disk.parent / "home"), out_dir=str(disk / "out"),
+    )  # fmt: skip
+    with pytest.raises(TaskclfError) as error:
+        replay.run(request, Stoppable(lambda _event: None))
+    return error.value.title, error.value.next_step, [path.name for path in (disk / "out").iterdir()]
+
+
+@pytest.mark.parametrize("size", ["500k", "1100k"])  # too small for the model, and for the record
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, size: str) -> None:
+    write_export(tmp_path / "export.json", [0], 2)
+    write_labels(tmp_path / "labels.csv", [0])
+    (tmp_path / "disk").mkdir()
+    title, next_step, left = on_small_disk(size, tmp_path / "disk", replayed_on_a_full_disk)
+    assert "full" in title
+    assert "Free some space" in next_step
+    assert left == []
