@@ -36,7 +36,7 @@ from taskclf_tray.labels.finalised_blocks import close_blocks
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from taskclf_tray.system.attention import attention_now
 from taskclf_tray.system.paths import home_dir
 
@@ -211,11 +211,11 @@ class Asker(Service):
         with self._database.transaction():
             self._database.asks.remove(ask_id)
 
-    def _in_terminal(self, request: RequestRecord) -> str:
+    def _in_terminal(self, request: LabelRequest) -> str:
         home = self._session.paths.home
         return text.question_in_terminal(request.request_id, None if home == home_dir(None) else str(home))
 
-    def _request_of(self, candidate: Candidate, moment: Moment) -> RequestRecord | None:
+    def _request_of(self, candidate: Candidate, moment: Moment) -> LabelRequest | None:
         """The queue entry of a candidate; created here for a block that was chosen at random."""
         start_us = to_us(candidate.start)
         with self._database.transaction():

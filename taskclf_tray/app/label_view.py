@@ -14,7 +14,7 @@ from taskclf_tray.labels.asking_state import load_asking
 from taskclf_tray.labels.spans import LabelStore, is_ongoing
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 REVIEW_SHOWN = 5
 _NEAR = timedelta(minutes=10)
@@ -70,7 +70,7 @@ def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None, now: datetime) -> Ow
     return OwnLabel(from_us(span.start_us), from_us(span.end_us), span.label, ui_label, color, goes_on=is_on)
 
 
-def _item(request: RequestRecord) -> ReviewItem:
+def _item(request: LabelRequest) -> ReviewItem:
     return ReviewItem(
         request.request_id,
         from_us(request.start_us),

@@ -25,7 +25,7 @@ from taskclf_tray.notify.base import Button, Notice
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 _ASKS_READ = timedelta(days=3)
 """As far back as a local day and the longest spacing can reach."""
@@ -72,7 +72,7 @@ class AskFacts:
             queued = self._database.requests.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
             asks = self._database.asks.since(self._user_id, to_us(oldest - LONGEST_MEMORY))
         asked, known = {ask.request_id for ask in asks}, {request.start_us for request in queued}
-        open_ones = [candidate_of(r) for r in waiting if r.request_id not in asked and from_us(r.end_us) >= oldest]
+        open_ones = [candidate_of(r) for r in waiting if r.request_id not in asked and r.bucket_end_ts >= oldest]
         others = [
             _audit(block, noticed)
             for start_us, (noticed, block) in recent.items()
@@ -120,13 +120,13 @@ class AskFacts:
         return any(span.provenance != "auto" for span in spans)
 
 
-def candidate_of(request: RequestRecord) -> Candidate:
+def candidate_of(request: LabelRequest) -> Candidate:
     """Convert an entry of the queue for the asking policy."""
     return Candidate(
         request.request_id,
-        from_us(request.start_us),
-        from_us(request.end_us),
-        from_us(request.created_us),
+        request.bucket_start_ts,
+        request.bucket_end_ts,
+        request.created_at,
         request.confidence,
         request.predicted_label,
         request.reason,
@@ -185,11 +185,11 @@ class AwayWatch:
         return bool(union((b.start_us, to_us(end) if b.end_us is None else b.end_us) for b in found))
 
 
-def question_notice(request: RequestRecord, *, has_buttons: bool, is_first: bool, app: str | None) -> Notice:
+def question_notice(request: LabelRequest, *, has_buttons: bool, is_first: bool, app: str | None) -> Notice:
     """Build the notification for a block. `app` is the app most in front, where notifications may name it."""
     is_gap = request.reason == "gap"
     return Notice(
-        text.question_title(from_us(request.start_us), from_us(request.end_us), request.predicted_label, is_gap=is_gap),
+        text.question_title(request.bucket_start_ts, request.bucket_end_ts, request.predicted_label, is_gap=is_gap),
         text.question_body(is_gap=is_gap, has_buttons=has_buttons, is_first=is_first, app=app),
         _buttons(request, is_first=is_first) if has_buttons else (),
         tag=ASK_TAG + request.request_id,
@@ -202,7 +202,7 @@ def label_of_key(key: str) -> str | None:
     return LABEL_SET_V1[int(number)] if number != key and number in map(str, range(len(LABEL_SET_V1))) else None
 
 
-def _buttons(request: RequestRecord, *, is_first: bool) -> tuple[Button, ...]:
+def _buttons(request: LabelRequest, *, is_first: bool) -> tuple[Button, ...]:
     is_gap = request.reason == "gap"
     guesses = _GAP_GUESSES if is_gap else (request.predicted_label, request.second_label)
     labels = [

@@ -18,8 +18,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.asking_state import AskingState, effective_cap, load_asking, switch_mode, update_asking
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.labels.queue_file import export_queue, import_into, read_queue_file, write_queue_file
-from taskclf_tray.labels.request import LabelRequest, from_record
-from taskclf_tray.store.requests import AskOutcome
+from taskclf_tray.store.requests import AskOutcome, LabelRequest
 
 _REASONS: Final = {"low_confidence": "unsure", "drift": "unusual", "audit": "at random", "gap": "away"}
 _ASKS_READ: Final = timedelta(days=3)
@@ -149,7 +148,7 @@ def _settle(record: Record, request: LabelRequest, outcome: AskOutcome) -> None:
 def handle_export(options: argparse.Namespace) -> int:
     """Write or print every entry, answered ones too."""
     with opened(options, read_only=True) as record, record.database.reading():
-        requests = [from_record(one) for one in record.database.requests.all(record.user_id)]
+        requests = record.database.requests.all(record.user_id)
     if options.out is None:
         print_answer(export_queue(requests))
         return 0
@@ -262,7 +261,7 @@ def _common_length(left: str, right: str) -> int:
 def find(record: Record, word: str) -> LabelRequest:
     """The waiting request with this id, or with the only id that begins with it. Raises LabelError."""
     with record.database.reading():
-        every = [from_record(one) for one in record.database.requests.all(record.user_id)]
+        every = record.database.requests.all(record.user_id)
     exact = next((request for request in every if request.request_id == word), None)
     if exact is not None:
         return _still_waiting(exact)

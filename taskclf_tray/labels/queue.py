@@ -16,14 +16,13 @@ from uuid import uuid4
 
 from taskclf_tray.core.defaults import DEFAULT_ASK_THRESHOLD, DEFAULT_MAX_ASKS_PER_DAY
 from taskclf_tray.core.intervals import covered, union
-from taskclf_tray.core.time import local_date, to_us
+from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.labels.blocks import Block, is_long_enough
 from taskclf_tray.labels.queue_file import find_store
 from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.labels.queue_rows import Predictions, QueueRow, join_rows, to_rows
-from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+from taskclf_tray.store.requests import LabelRequest, RequestReason, RequestStatus
 from taskclf_tray.system.local_zone import local_zone_name
 
 __all__ = ["ActiveLabelingQueue", "LabelRequest"]
@@ -239,7 +238,7 @@ class ActiveLabelingQueue:
         """
         self._pull()
         with self._database.reading():
-            return [from_record(record) for record in self._database.requests.most_urgent(user_id, limit)]
+            return self._database.requests.most_urgent(user_id, limit)
 
     def mark_done(self, request_id: str, status: str = "labeled") -> LabelRequest | None:
         """Close an entry for good.
@@ -263,7 +262,7 @@ class ActiveLabelingQueue:
                 return None
             self._database.requests.close(request_id, cast(RequestStatus, status), None)
         self._push()
-        return replace(from_record(record), status=cast(RequestStatus, status))
+        return replace(record, status=cast(RequestStatus, status))
 
     # -- queueing, within one transaction ---------------------------------------------------------------------
 
@@ -295,8 +294,8 @@ class ActiveLabelingQueue:
         requests = self._database.requests
         day = local_date(at, zone).isoformat()
         room: dict[str, float] = {}
-        new: list[RequestRecord] = []
-        changed: list[RequestRecord] = []
+        new: list[LabelRequest] = []
+        changed: list[LabelRequest] = []
         for row in sorted(rows, key=lambda row: row.urgency):
             known = requests.at(row.user_id, row.start_us)
             if known is not None:
@@ -308,10 +307,10 @@ class ActiveLabelingQueue:
             if row.user_id not in room:
                 room[row.user_id] = self._room(row.user_id, day, reason)
             if room[row.user_id] > 0 and not self._is_dealt_with(row, reason):
-                new.append(_new_record(row, reason, at, day))
+                new.append(_new_request(row, reason, at, day))
                 requests.put(new[-1])
                 room[row.user_id] -= 1
-        return [from_record(record) for record in new], [from_record(record) for record in changed]
+        return new, changed
 
     def _room(self, user_id: str, day: str, reason: RequestReason) -> float:
         """Return how many more entries fit into the day."""
@@ -343,22 +342,22 @@ def _confidence(row: QueueRow) -> float:
     return 1.0 if row.confidence is None else row.confidence
 
 
-def _new_record(row: QueueRow, reason: RequestReason, at: datetime, day: str) -> RequestRecord:
-    return RequestRecord(
+def _new_request(row: QueueRow, reason: RequestReason, at: datetime, day: str) -> LabelRequest:
+    return LabelRequest(
         str(uuid4()),
         row.user_id,
-        row.start_us,
-        row.end_us,
+        from_us(row.start_us),
+        from_us(row.end_us),
         reason,
         row.confidence,
         row.predicted_label,
-        row.second_label,
-        to_us(at),
-        day,
+        at,
+        second_label=row.second_label,
+        local_day=day,
     )
 
 
-def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> RequestRecord:
+def _revised(known: LabelRequest, row: QueueRow, reason: RequestReason) -> LabelRequest:
     """Return the entry after a revision of its block.
 
     Closed entries, and entries with another kind of reason, stay as they are. A gap is not a revised block, and drift
@@ -369,7 +368,7 @@ def _revised(known: RequestRecord, row: QueueRow, reason: RequestReason) -> Requ
         return known
     return replace(
         known,
-        end_us=row.end_us,
+        bucket_end_ts=from_us(row.end_us),
         confidence=row.confidence,
         predicted_label=row.predicted_label,
         second_label=row.second_label,

@@ -23,9 +23,8 @@ from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.core.strict_json import BadJsonError, describe, parse_json_list, read_bounded
 from taskclf_tray.core.time import as_utc, local_date, parse_time, to_us
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.labels.request import LabelRequest, to_record
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 STORE_SUFFIX: Final = ".sqlite3"
 LIST_SUFFIX: Final = ".json"
@@ -177,11 +176,11 @@ def _merge(database: Database, requests: Iterable[LabelRequest], zone_name: str)
     return changed
 
 
-def fresh_record(database: Database, request: LabelRequest, zone_name: str) -> RequestRecord:
-    """Convert a request into a record; an id that another block has is replaced."""
+def fresh_record(database: Database, request: LabelRequest, zone_name: str) -> LabelRequest:
+    """Return the request as it is stored; an id that another block has is replaced."""
     day = local_date(request.created_at, zone_name).isoformat()
-    record = to_record(request, day)
-    return replace(record, request_id=str(uuid4())) if database.requests.get(record.request_id) else record
+    name = str(uuid4()) if database.requests.get(request.request_id) else request.request_id
+    return replace(request, request_id=name, local_day=day)
 
 
 def find_store(queue_path: Path) -> tuple[Path, Path | None]:

@@ -21,9 +21,8 @@ from taskclf_tray.core.file_watch import FileStamp, file_stamp
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_list, read_bounded
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.queue_file import MAX_FILE_BYTES, entry_of, fresh_record, parse_entries, write_entries
-from taskclf_tray.labels.request import LabelRequest, from_record
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 _log = logging.getLogger(__name__)
 
@@ -149,19 +148,19 @@ class QueueList:
                 self._database.requests.close(known.request_id, one.request.status, None)
 
 
-def _entries(listed: Iterable[_Listed], records: Iterable[RequestRecord]) -> list[dict[str, Any]]:
+def _entries(listed: Iterable[_Listed], records: Iterable[LabelRequest]) -> list[dict[str, Any]]:
     """Return the new list: the existing entries, updated, then the new ones, without time away."""
-    ours: Mapping[_Key, RequestRecord] = {(r.user_id, r.start_us): r for r in records if r.reason != "gap"}
+    ours: Mapping[_Key, LabelRequest] = {(r.user_id, r.start_us): r for r in records if r.reason != "gap"}
     entries: list[dict[str, Any]] = []
     placed: set[_Key] = set()
     for one in listed:
         entries.append(_updated(one, ours[one.key]) if one.key in ours else one.raw)
         placed.add(one.key)
-    return entries + [entry_of(from_record(record)) for key, record in ours.items() if key not in placed]
+    return entries + [entry_of(record) for key, record in ours.items() if key not in placed]
 
 
-def _updated(one: _Listed, record: RequestRecord) -> dict[str, Any]:
+def _updated(one: _Listed, record: LabelRequest) -> dict[str, Any]:
     """Update the entry from the store; its own keys, spelling of times and id stay."""
-    fresh, old = entry_of(from_record(record)), entry_of(one.request)
+    fresh, old = entry_of(record), entry_of(one.request)
     changes = {name: fresh[name] for name in _UPDATED if fresh[name] != old[name]}
     return one.raw | changes if changes else one.raw

@@ -17,7 +17,7 @@ from taskclf_tray.labels.overlay import Edit, erase_interval, is_person, join_to
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import ChangeKind, LabelChange, Provenance, SpanRecord
-from taskclf_tray.store.requests import RequestRecord, RequestStatus
+from taskclf_tray.store.requests import LabelRequest, RequestStatus
 
 UNDO_DAYS: Final = 1
 FUTURE_MINUTES: Final = 5
@@ -228,7 +228,7 @@ class LabelStore:
             found = self._labels.between(self._user_id, to_us(moment), to_us(moment) + 1)
         return found[0] if found else None
 
-    def waiting(self, now: datetime) -> list[RequestRecord]:
+    def waiting(self, now: datetime) -> list[LabelRequest]:
         """Return the blocks that wait for a label, oldest first.
 
         A block of the last day is left out while its unlabelled rest is too short to ask about, because labels begin
@@ -239,7 +239,7 @@ class LabelStore:
             recent_us = to_us(now) - _UNDO_US
             return [r for r in pending if r.end_us < recent_us or not self._is_nearly_labelled(r)]
 
-    def _is_nearly_labelled(self, request: RequestRecord) -> bool:
+    def _is_nearly_labelled(self, request: LabelRequest) -> bool:
         spans = self._labels.between(self._user_id, request.start_us, request.end_us)
         labelled = [(span.start_us, span.end_us) for span in spans if is_person(span)]
         left_us = sum(
@@ -255,7 +255,7 @@ class LabelStore:
 
     # -- parts of a write -------------------------------------------------------------------------------------
 
-    def _waiting(self, request_id: str) -> RequestRecord | None:
+    def _waiting(self, request_id: str) -> LabelRequest | None:
         request = self._requests.get(request_id)
         return request if request and request.status == "pending" and request.user_id == self._user_id else None
 

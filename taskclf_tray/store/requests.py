@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+
+from taskclf_tray.core.time import from_us, to_us
 
 RequestReason = Literal["low_confidence", "drift", "audit", "gap"]
 RequestStatus = Literal["pending", "labeled", "skipped"]
@@ -13,27 +16,46 @@ AskOutcome = Literal["answered", "skipped", "dismissed", "other", "never"]
 _DAY_US = 86_400_000_000
 
 REQUEST_COLUMNS = (
-    "request_id, user_id, start_us, end_us, reason, confidence, predicted_label, second_label, created_us, local_day, "
-    "status"
+    "request_id, user_id, start_us, end_us, reason, confidence, predicted_label, created_us, status, second_label, "
+    "local_day"
 )
 _SELECT = f"SELECT {REQUEST_COLUMNS} FROM label_requests"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
-class RequestRecord:
-    """A block in the queue; (user_id, start_us) is its key. `local_day` (ISO) is the day of its queueing."""
+class LabelRequest:
+    """A block in the queue for a label (contract, section 14); (user_id, bucket_start_ts) is its key.
+
+    `confidence` is the lowest of the block's buckets, None for a gap. `predicted_label` and `second_label` are the two
+    most probable labels. `local_day` (ISO) is the calendar day of the queueing, empty before it is stored.
+
+    >>> from datetime import UTC, datetime
+    >>> noon, later = datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 5, 12, 10, tzinfo=UTC)
+    >>> LabelRequest("r1", "me", noon, later, "low_confidence", 0.41, "Build", noon).status
+    'pending'
+    """
 
     request_id: str
     user_id: str
-    start_us: int
-    end_us: int
+    bucket_start_ts: datetime
+    bucket_end_ts: datetime
     reason: RequestReason
     confidence: float | None
     predicted_label: str | None
-    second_label: str | None
-    created_us: int
-    local_day: str
+    created_at: datetime
     status: RequestStatus = "pending"
+    second_label: str | None = None
+    local_day: str = ""
+
+    @property
+    def start_us(self) -> int:
+        """Return the start of the block in microseconds."""
+        return to_us(self.bucket_start_ts)
+
+    @property
+    def end_us(self) -> int:
+        """Return the end of the block in microseconds, exclusive."""
+        return to_us(self.bucket_end_ts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +77,27 @@ class RequestRepository:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def get(self, request_id: str) -> RequestRecord | None:
+    def get(self, request_id: str) -> LabelRequest | None:
         """Return the request with this id."""
         return self._one("WHERE request_id = ?", (request_id,))
 
-    def at(self, user_id: str, start_us: int) -> RequestRecord | None:
+    def at(self, user_id: str, start_us: int) -> LabelRequest | None:
         """Return the request with this key."""
         return self._one("WHERE user_id = ? AND start_us = ?", (user_id, start_us))
 
-    def pending(self, user_id: str | None = None) -> list[RequestRecord]:
+    def pending(self, user_id: str | None = None) -> list[LabelRequest]:
         """List the pending requests, oldest block first."""
         if user_id is None:
             return self._many("WHERE status = 'pending' ORDER BY start_us, user_id", ())
         return self._many("WHERE status = 'pending' AND user_id = ? ORDER BY start_us", (user_id,))
 
-    def all(self, user_id: str | None = None) -> list[RequestRecord]:
+    def all(self, user_id: str | None = None) -> list[LabelRequest]:
         """List all requests of any status, oldest block first."""
         if user_id is None:
             return self._many("ORDER BY start_us, user_id", ())
         return self._many("WHERE user_id = ? ORDER BY start_us", (user_id,))
 
-    def most_urgent(self, user_id: str | None = None, limit: int | None = None) -> list[RequestRecord]:
+    def most_urgent(self, user_id: str | None = None, limit: int | None = None) -> list[LabelRequest]:
         """List the pending requests, the least confident first, then those without a confidence; ties by time."""
         rest = "ORDER BY confidence IS NULL, confidence, start_us, user_id LIMIT ?"
         limit = -1 if limit is None else max(0, limit)
@@ -83,17 +105,17 @@ class RequestRepository:
             return self._many(f"WHERE status = 'pending' {rest}", (limit,))
         return self._many(f"WHERE status = 'pending' AND user_id = ? {rest}", (user_id, limit))
 
-    def overlapping(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
+    def overlapping(self, user_id: str, start_us: int, end_us: int) -> list[LabelRequest]:
         """List the requests of any status that overlap [start_us, end_us) and begin at most a day before it."""
         where = "WHERE user_id = ? AND start_us > ? AND start_us < ? AND end_us > ? ORDER BY start_us"
         return self._many(where, (user_id, start_us - _DAY_US, end_us, start_us))
 
-    def beginning(self, user_id: str, start_us: int, end_us: int) -> list[RequestRecord]:
+    def beginning(self, user_id: str, start_us: int, end_us: int) -> list[LabelRequest]:
         """List the pending requests that begin in [start_us, end_us)."""
         where = "WHERE status = 'pending' AND user_id = ? AND start_us >= ? AND start_us < ? ORDER BY start_us"
         return self._many(where, (user_id, start_us, end_us))
 
-    def since(self, user_id: str, created_us: int) -> list[RequestRecord]:
+    def since(self, user_id: str, created_us: int) -> list[LabelRequest]:
         """List the requests of any status queued from this moment on, oldest block first."""
         return self._many("WHERE user_id = ? AND created_us >= ? ORDER BY start_us", (user_id, created_us))
 
@@ -105,15 +127,16 @@ class RequestRepository:
         )
         return int(self._connection.execute(query, (user_id, local_day)).fetchone()[0])
 
-    def put(self, record: RequestRecord) -> None:
+    def put(self, request: LabelRequest) -> None:
         """Insert a request, or replace the one with its id."""
         self._connection.execute(
             f"INSERT INTO label_requests ({REQUEST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
             "ON CONFLICT (request_id) DO UPDATE SET end_us = excluded.end_us, reason = excluded.reason, "
             "confidence = excluded.confidence, predicted_label = excluded.predicted_label, "
             "second_label = excluded.second_label, status = excluded.status",
-            (record.request_id, record.user_id, record.start_us, record.end_us, record.reason, record.confidence,
-             record.predicted_label, record.second_label, record.created_us, record.local_day, record.status),
+            (request.request_id, request.user_id, request.start_us, request.end_us, request.reason, request.confidence,
+             request.predicted_label, to_us(request.created_at), request.status, request.second_label,
+             request.local_day),
         )  # fmt: skip
 
     def withdraw(self, request_id: str) -> None:
@@ -135,12 +158,17 @@ class RequestRepository:
             "UPDATE label_requests SET status = 'pending', closed_by = NULL WHERE closed_by = ?", (change_id,)
         )
 
-    def _one(self, rest: str, values: tuple[Any, ...]) -> RequestRecord | None:
+    def _one(self, rest: str, values: tuple[Any, ...]) -> LabelRequest | None:
         found = self._many(rest, values)
         return found[0] if found else None
 
-    def _many(self, rest: str, values: tuple[Any, ...]) -> list[RequestRecord]:
-        return [RequestRecord(*row) for row in self._connection.execute(f"{_SELECT} {rest}", values)]
+    def _many(self, rest: str, values: tuple[Any, ...]) -> list[LabelRequest]:
+        return [
+            LabelRequest(name, user, from_us(start), from_us(end), reason, confidence, label, from_us(created), *others)
+            for name, user, start, end, reason, confidence, label, created, *others in self._connection.execute(
+                f"{_SELECT} {rest}", values
+            )
+        ]
 
 
 class AskRepository:

@@ -20,7 +20,7 @@ from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.notify.base import CLICKED, DISMISSED, NotifyCapability
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.questions import DOUBTFUL, Stored, label_key, live_on, question
 from tests.support.worker_home import USER
 from tests.support.worker_rig import START, Rig, until
@@ -224,5 +224,5 @@ def test_a_return_from_away_offers_one_question(rig: Rig) -> None:
         assert (span.label, span.start_us, span.end_us) == ("BreakIdle", gap.start_us, gap.end_us)
 
 
-def gaps(rig: Rig) -> list[RequestRecord]:
+def gaps(rig: Rig) -> list[LabelRequest]:
     return [request for request in Stored(rig).requests if request.reason == "gap"]

@@ -23,7 +23,7 @@ from taskclf_tray.labels.asking_state import load_asking, switch_mode, update_as
 from taskclf_tray.labels.learning import LastTraining, load_last_training, save_last_training
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.clock_home import MINUTE, NOON, ClockHome, clock_home
 from tests.support.worker_home import USER
 
@@ -196,10 +196,10 @@ def test_a_label_that_reaches_past_the_present_is_cut_there(tmp_path: Path) -> N
         assert list(home.session.labels.everything()) == []
 
 
-def request_of(request_id: str, start: datetime, **changes: object) -> RequestRecord:
-    record = RequestRecord(
-        request_id, USER, to_us(start), to_us(start + 10 * MINUTE), "low_confidence", 0.4, "Build", "Debug",
-        to_us(start + 11 * MINUTE), start.date().isoformat(),
+def request_of(request_id: str, start: datetime, **changes: object) -> LabelRequest:
+    record = LabelRequest(
+        request_id, USER, start, start + 10 * MINUTE, "low_confidence", 0.4, "Build", start + 11 * MINUTE,
+        second_label="Debug", local_day=start.date().isoformat(),
     )  # fmt: skip
     return dataclasses.replace(record, **changes)  # type: ignore[arg-type]
 

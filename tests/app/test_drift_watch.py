@@ -28,7 +28,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.blocks import Block
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.drift_home import DAY, FRIDAY, LAST, THURSDAY, alert, in_figma, report, without_input, working_days
 from tests.support.drift_home import write_days as write_working_days
 from tests.support.processes import allowed, wait_until
@@ -123,7 +123,7 @@ class Watch:
     def memory(self) -> DriftMemory:
         return load_memory(self.session.database, USER)
 
-    def queued(self) -> list[RequestRecord]:
+    def queued(self) -> list[LabelRequest]:
         return self.session.database.requests.all(USER)
 
 

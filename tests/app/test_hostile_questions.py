@@ -22,11 +22,12 @@ from taskclf_tray.app import services, session_loop
 from taskclf_tray.app.commands import AnswerRequest, SkipRequest, TellStatus, UndoLabel
 from taskclf_tray.app.questions import OTHER_KEY, question_notice
 from taskclf_tray.cli.main import main
+from taskclf_tray.core.time import from_us
 from taskclf_tray.labels.asking_state import update_asking
 from taskclf_tray.notify.base import Notice
 from taskclf_tray.simulation.person import ManualClock, SimulatedPerson, SimulatedSource
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.hostile_texts import (
     ADDRESS,
     APP,
@@ -167,7 +168,7 @@ def test_how_an_app_is_named(reported: str, named: str | None) -> None:
 
 @pytest.mark.parametrize("reported", [*hostile(APP), long(APP)])
 def test_any_name_of_an_app_makes_one_short_plain_sentence(reported: str) -> None:
-    request = RequestRecord("id", USER, 0, 900_000_000, "low_confidence", 0.5, "Write", "Build", 0, "1970-01-01")
+    request = LabelRequest("id", USER, from_us(0), from_us(900_000_000), "low_confidence", 0.5, "Write", from_us(0))
     notifier = RecordingNotifier()
     app = shown_app(AppRegistry.default().lookup(reported).app_id)
     assert notifier.notify(question_notice(request, has_buttons=True, is_first=True, app=app))

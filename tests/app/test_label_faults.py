@@ -35,7 +35,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.processes import ROOT
 from tests.support.worker_home import USER
 from tests.support.worker_rig import START, Rig, Watcher, until
@@ -53,18 +53,29 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     return Rig(tmp_path)
 
 
-def queue_blocks(path: Path, count: int) -> list[RequestRecord]:
+def queue_blocks(path: Path, count: int) -> list[LabelRequest]:
     """So many blocks of the past that wait for an answer; each was asked about."""
-    starts = [to_us(FIRST + number * BLOCK) for number in range(count)]
-    length, day = BLOCK // timedelta(microseconds=1), FIRST.date().isoformat()
+    starts = [FIRST + number * BLOCK for number in range(count)]
+    day = FIRST.date().isoformat()
     requests = [
-        RequestRecord(f"block-{at}", USER, at, at + length, "low_confidence", 0.4, "Build", "Debug", at, day)
+        LabelRequest(
+            f"block-{to_us(at)}",
+            USER,
+            at,
+            at + BLOCK,
+            "low_confidence",
+            0.4,
+            "Build",
+            at,
+            second_label="Debug",
+            local_day=day,
+        )
         for at in starts
     ]
     with closing(Database(path)) as database, database.transaction():
         for request in requests:
             database.requests.put(request)
-            database.asks.add(USER, request.request_id, request.created_us, day, is_random=False)
+            database.asks.add(USER, request.request_id, to_us(request.created_at), day, is_random=False)
     return requests
 
 
@@ -130,7 +141,7 @@ def test_a_disk_that_fills_up_anywhere_leaves_the_label_or_says_so(rig: Rig, cap
     rooms = [0, 1, 23, 24, 25, 2_000, 4_119, 4_120, 4_121, 8_240, 12_000, 20_600, 30_000]
     requests = queue_blocks(path, len(rooms))
 
-    def answer(request: RequestRecord) -> Callable[[], bool]:
+    def answer(request: LabelRequest) -> Callable[[], bool]:
         """Says whether something has come of it."""
         before = refusals(caplog), len(spans(path))
         runtime.send(AnswerRequest(request.request_id, "Write", START))

@@ -14,10 +14,9 @@ from typing import Any
 from taskclf_tray.app.commands import NoticePressed
 from taskclf_tray.app.label_writer import LabelCommands, LabelWriter, WriterSurroundings
 from taskclf_tray.app.questions import ASK_TAG, LABEL_KEY
-from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 USER = "aaaaaaaa-0000-4000-8000-000000000001"
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -47,10 +46,19 @@ def _queue(database: Database) -> None:
     with database.transaction():
         for number in range(ANSWERS):
             start = BEGIN + timedelta(minutes=30 * number)
-            start_us, end_us = to_us(start), to_us(start + timedelta(minutes=20))
+            end = start + timedelta(minutes=20)
             database.requests.put(
-                RequestRecord(
-                    f"r{number}", USER, start_us, end_us, "low_confidence", 0.4, "Build", "Debug", end_us, "2026-03-02"
+                LabelRequest(
+                    f"r{number}",
+                    USER,
+                    start,
+                    end,
+                    "low_confidence",
+                    0.4,
+                    "Build",
+                    end,
+                    second_label="Debug",
+                    local_day="2026-03-02",
                 )
             )
 

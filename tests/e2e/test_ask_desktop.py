@@ -11,7 +11,7 @@ from PIL import Image
 
 from taskclf_tray.app.questions import label_of_key, question_notice
 from taskclf_tray.notify.base import Button
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.demo_home import FAST, DemoHome, entry_with
 from tests.support.desktop import Desktop, desktop
 from tests.support.notifyd_desktop import NotifydHand, xfce_notifyd
@@ -37,13 +37,13 @@ def hand(desk: Desktop) -> Iterator[NotifydHand]:
         yield running
 
 
-def first_question(home: DemoHome, tray: TrayClient) -> RequestRecord:
+def first_question(home: DemoHome, tray: TrayClient) -> LabelRequest:
     wait_until(lambda: entry_with(tray, "Label this as"), "a block", 30)
     asked = wait_until(home.asks, "a question", 90)
     return next(request for request in home.requests() if request.request_id == asked[0].request_id)
 
 
-def buttons_of(request: RequestRecord) -> tuple[Button, ...]:
+def buttons_of(request: LabelRequest) -> tuple[Button, ...]:
     return question_notice(request, has_buttons=True, is_first=True, app=None).buttons
 
 

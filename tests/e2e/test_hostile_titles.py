@@ -27,7 +27,7 @@ from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.simulation.person import ReplayClock
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from taskclf_tray.system.paths import HomePaths, prepare_home
 from tests.support.app_process import AppProcess, run_app
 from tests.support.aw_feed import feed_aw_server
@@ -96,7 +96,7 @@ class Seen:
         with closing(Database(self._paths.database, read_only=True)) as database:
             return list(LabelStore(database, USER).everything())
 
-    def requests(self) -> list[RequestRecord]:
+    def requests(self) -> list[LabelRequest]:
         with closing(Database(self._paths.database, read_only=True)) as database:
             return database.requests.all()
 

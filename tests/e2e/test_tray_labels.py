@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.app_process import run_app
 from tests.support.dbus import Panel
 from tests.support.dbus_bus import PrivateBus
@@ -45,7 +45,7 @@ def asked(notify_daemon: NotifyDaemon) -> ShownNotice:
     return wait_until(found, "a question", 90)
 
 
-def request_of(home: DemoHome, notice: ShownNotice) -> RequestRecord:
+def request_of(home: DemoHome, notice: ShownNotice) -> LabelRequest:
     request_id = home.asks()[0].request_id
     return next(request for request in home.requests() if request.request_id == request_id)
 

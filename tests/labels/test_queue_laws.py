@@ -20,10 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from taskclf_tray.core.intervals import covered, union
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.labels.blocks import Block
-from taskclf_tray.labels.queue import ActiveLabelingQueue, LabelRequest
+from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.labels.queue_file import export_queue, import_into, parse_queue
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 START = datetime(2026, 3, 28, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -50,7 +50,7 @@ class Queue(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = START
         self.zone = "Europe/Berlin"
-        self.closed: dict[str, RequestRecord] = {}
+        self.closed: dict[str, LabelRequest] = {}
         self.seen: set[str] = set()
         path = Path(self.folder.name) / "tray.db"
         self.database = Database(path)

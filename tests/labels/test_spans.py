@@ -16,7 +16,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.spans import LabelStore, core_label, extend_growing, label_span
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.disks import full_disk
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -46,9 +46,7 @@ def seen(store: LabelStore) -> list[tuple[float, float, str]]:
 
 
 def ask(database: Database, name: str, start: float, end: float, user: str = "u") -> None:
-    record = RequestRecord(
-        name, user, to_us(minute(start)), to_us(minute(end)), "audit", 0.5, "Build", None, to_us(NOON), "2026-03-02"
-    )
+    record = LabelRequest(name, user, minute(start), minute(end), "audit", 0.5, "Build", NOON, local_day="2026-03-02")
     with database.transaction():
         database.requests.put(record)
 

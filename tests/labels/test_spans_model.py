@@ -22,7 +22,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -283,10 +283,10 @@ class LabelMachine(RuleBasedStateMachine):
         if covered or any(period[0] < end and start < period[1] for start, end in self.blocks.values()):
             return
         name = f"r{period[0]}"
-        start_us, end_us = to_us(moment(period[0])), to_us(moment(period[1]))
+        start, end = moment(period[0]), moment(period[1])
         with self.database.transaction():
             self.database.requests.put(
-                RequestRecord(name, USER, start_us, end_us, "audit", 0.5, "Build", None, to_us(self.now), "2026-03-02")
+                LabelRequest(name, USER, start, end, "audit", 0.5, "Build", self.now, local_day="2026-03-02")
             )
         self.blocks[name] = period
         for world in [self.world, *self.before]:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.time import from_us
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 
 MINUTE = 60_000_000
 DAY = 86_400_000_000
@@ -25,20 +26,21 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def request(n: int, **changes: Any) -> RequestRecord:
-    made = RequestRecord(
-        f"r{n}", "u", n * 10 * MINUTE, (n + 1) * 10 * MINUTE, "low_confidence", 0.4, "Build", "Debug", 5, "2026-03-02"
-    )
+def request(n: int, **changes: Any) -> LabelRequest:
+    made = LabelRequest(
+        f"r{n}", "u", from_us(n * 10 * MINUTE), from_us((n + 1) * 10 * MINUTE), "low_confidence", 0.4, "Build",
+        from_us(5), second_label="Debug", local_day="2026-03-02",
+    )  # fmt: skip
     return replace(made, **changes)
 
 
-def put(database: Database, *records: RequestRecord) -> None:
+def put(database: Database, *records: LabelRequest) -> None:
     with database.transaction():
         for record in records:
             database.requests.put(record)
 
 
-def ids(records: list[RequestRecord]) -> list[str]:
+def ids(records: list[LabelRequest]) -> list[str]:
     return [record.request_id for record in records]
 
 
@@ -68,14 +70,16 @@ def test_the_key_is_unique(database: Database) -> None:
     with pytest.raises(StoreError):
         put(database, request(1, request_id="other"))
     with pytest.raises(StoreError):
-        put(database, request(2, end_us=2 * 10 * MINUTE))
+        put(database, request(2, bucket_end_ts=from_us(2 * 10 * MINUTE)))
     assert database.requests.all() == [request(1)]
 
 
 def test_putting_again_updates_all_but_identity_and_birth(database: Database) -> None:
     put(database, request(1))
-    changed = request(1, end_us=50 * MINUTE, reason="drift", confidence=0.1, predicted_label=None, second_label=None)
-    put(database, replace(changed, created_us=99, local_day="2027-01-01"))
+    changed = request(
+        1, bucket_end_ts=from_us(50 * MINUTE), reason="drift", confidence=0.1, predicted_label=None, second_label=None
+    )
+    put(database, replace(changed, created_at=from_us(99), local_day="2027-01-01"))
     assert database.requests.get("r1") == changed
 
 
@@ -99,7 +103,12 @@ def test_only_low_confidence_and_audits_count(database: Database) -> None:
 
 
 def test_since_is_by_the_time_of_queueing(database: Database) -> None:
-    put(database, request(3, created_us=1), request(2, created_us=9), request(1, created_us=9, status="labeled"))
+    put(
+        database,
+        request(3, created_at=from_us(1)),
+        request(2, created_at=from_us(9)),
+        request(1, created_at=from_us(9), status="labeled"),
+    )
     assert ids(database.requests.since("u", 9)) == ["r1", "r2"]
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from taskclf_tray.cli import context
-from taskclf_tray.core.time import to_us
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import RequestReason, RequestRecord, RequestStatus
+from taskclf_tray.store.requests import LabelRequest, RequestReason, RequestStatus
 from tests.support.homes import CommandLine
 from tests.support.report_records import MINUTE
 from tests.support.report_records import bucket as plain_bucket
@@ -48,7 +47,7 @@ class RecordHome(CommandLine):
         finally:
             database.close()
 
-    def put_request(self, request_id: str, minutes_ago: int, **changes: object) -> RequestRecord:
+    def put_request(self, request_id: str, minutes_ago: int, **changes: object) -> LabelRequest:
         """A block of 20 min that waits and began so long ago."""
         request = request_of(request_id, minutes_ago, **changes)
         with self.database() as database, database.transaction():
@@ -71,12 +70,12 @@ def request_of(
     confidence: float | None = 0.48,
     guess: str | None = "Build",
     status: RequestStatus = "pending",
-) -> RequestRecord:
+) -> LabelRequest:
     """An entry of the queue."""
-    start_us = to_us(NOW - timedelta(minutes=minutes_ago))
-    return RequestRecord(
-        request_id, user_id, start_us, start_us + minutes * 60_000_000, reason, confidence, guess, "Debug",
-        to_us(NOW), "2026-03-02", status,
+    start = NOW - timedelta(minutes=minutes_ago)
+    return LabelRequest(
+        request_id, user_id, start, start + timedelta(minutes=minutes), reason, confidence, guess, NOW, status,
+        second_label="Debug", local_day="2026-03-02",
     )  # fmt: skip
 
 

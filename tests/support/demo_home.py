@@ -9,7 +9,7 @@ from pathlib import Path
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import AskRecord, RequestRecord
+from taskclf_tray.store.requests import AskRecord, LabelRequest
 from taskclf_tray.system.paths import HomePaths
 from tests.support.sni_driver import TrayClient
 
@@ -27,7 +27,7 @@ class DemoHome:
         with self._open() as (database, user):
             return list(LabelStore(database, user).everything())
 
-    def requests(self) -> list[RequestRecord]:
+    def requests(self) -> list[LabelRequest]:
         with self._open() as (database, _):
             return database.requests.all()
 

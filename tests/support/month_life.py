@@ -20,7 +20,7 @@ from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
-from taskclf_tray.store.requests import AskRecord, RequestRecord
+from taskclf_tray.store.requests import AskRecord, LabelRequest
 from taskclf_tray.system.paths import HomePaths
 from tests.support.aw_feed import AWWriter
 from tests.support.aw_server import AWServer
@@ -109,7 +109,7 @@ class MovedHome:
         with self._open() as database:
             return database.buckets.between(USER, 0, 1 << 62)
 
-    def requests(self) -> list[RequestRecord]:
+    def requests(self) -> list[LabelRequest]:
         """The queue, with what is closed."""
         with self._open() as database:
             return database.requests.all(USER)

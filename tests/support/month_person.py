@@ -12,7 +12,7 @@ from taskclf_tray.core.intervals import subtract
 from taskclf_tray.core.time import from_us, to_us, zone
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.simulation.person import SimulatedPerson
-from taskclf_tray.store.requests import RequestRecord
+from taskclf_tray.store.requests import LabelRequest
 from tests.support.month_life import ZONE, MovedHome
 from tests.support.processes import wait_until
 from tests.support.sni_driver import Entry, TrayClient
@@ -69,7 +69,7 @@ class Answerer:
         else:
             self.screen.press(notice.id, "other")  # it goes on waiting in the menu
 
-    def _click_in_review(self, request: RequestRecord, label: str) -> None:
+    def _click_in_review(self, request: LabelRequest, label: str) -> None:
         """As a person does who has the menu open: what is clicked is the entry that was drawn."""
         start, end = (from_us(us).astimezone(zone(ZONE)) for us in (request.start_us, request.end_us))
         times = f"{start:%d %b} {start:%H:%M}–{end:%H:%M}"

@@ -11,7 +11,7 @@ from taskclf_tray.labels.asking_state import load_asking
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import Notice
 from taskclf_tray.store.database import Database
-from taskclf_tray.store.requests import AskRecord, RequestRecord
+from taskclf_tray.store.requests import AskRecord, LabelRequest
 from tests.support.worker_home import USER
 from tests.support.worker_rig import Rig, until
 
@@ -24,14 +24,14 @@ class Stored:
     def __init__(self, rig: Rig) -> None:
         database = Database(rig.paths.database, read_only=True)
         try:
-            self.requests: list[RequestRecord] = database.requests.all(USER)
+            self.requests: list[LabelRequest] = database.requests.all(USER)
             self.asks: list[AskRecord] = database.asks.since(USER, 0)
             self.spans = list(LabelStore(database, USER).everything())
             self.asking = load_asking(database, USER)
         finally:
             database.close()
 
-    def request(self, notice: Notice) -> RequestRecord:
+    def request(self, notice: Notice) -> LabelRequest:
         assert notice.tag is not None
         return next(r for r in self.requests if r.request_id == notice.tag.removeprefix(ASK_TAG))
 
