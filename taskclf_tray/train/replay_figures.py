@@ -1,8 +1,8 @@
 """How right a replayed person's minutes were: figures of the whole, of each day, and their intervals.
 
-Everything here is computed from the columns of `predictions.csv`, and only from minutes with a truth. The calibration
-error, the accuracy of the surest minutes and the promise judge the probabilities of the model (`raw_label` and
-`raw_confidence`). A label that is `Mixed/Unknown` counts as wrong.
+Only minutes with a truth count. The labels of the tray and of the record are judged on all of them, so that breaks of
+the idle rule count. What is about the model (`raw_label` and `raw_confidence`: accuracy, calibration error, the surest
+minutes, the promise) is judged on the minutes that the model decides. `Mixed/Unknown` counts as wrong.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class ReplayedMinute:
         is_rejected: whether `raw_confidence` lies below the reject threshold, or no window was in front.
         target_accuracy: the accuracy that was promised for labels that are not rejected.
         truth: the person's label; None where nobody labelled the whole minute.
+        is_models: whether the model decided the minute, not the idle rule, as known when it ended; not in the file.
     """
 
     bucket_start_ts: datetime
@@ -58,6 +59,7 @@ class ReplayedMinute:
     is_rejected: bool
     target_accuracy: float
     truth: str | None
+    is_models: bool = True
 
 
 def predictions_csv(minutes: Sequence[ReplayedMinute]) -> str:
@@ -121,6 +123,7 @@ class _Columns:
     final: IntArray
     confidence: FloatArray
     is_accepted: BoolArray
+    is_models: BoolArray
     promised: FloatArray
     changes: Mapping[str, BoolArray]
     """For each of `truth`, `raw`, `live` and `final`, whether the label differs from that of the neighbour before."""
@@ -142,23 +145,24 @@ class _Columns:
             **labels,
             confidence=np.array([minute.raw_confidence for minute in known], dtype=np.float64),
             is_accepted=np.array([not minute.is_rejected for minute in known], dtype=np.bool_),
+            is_models=np.array([minute.is_models for minute in known], dtype=np.bool_),
             promised=np.array([minute.target_accuracy for minute in known], dtype=np.float64),
             changes={name: follows & (np.diff(codes, prepend=codes[:1]) != 0) for name, codes in labels.items()},
         )
 
     def figures(self, rows: IntArray) -> list[float]:
         """The values of `FIGURES` over these rows."""
-        truth, sure = self.truth[rows], self.confidence[rows]
-        is_right = np.asarray(self.raw[rows] == truth)
-        accepted = self.is_accepted[rows]
+        own = rows[self.is_models[rows]]
+        sure, is_right = self.confidence[own], np.asarray(self.raw[own] == self.truth[own])
+        accepted = self.is_accepted[own]
         risks = metrics.risk_coverage(sure, is_right)
-        said = [column[rows] for column in (self.final, self.live, self.raw)]
+        shown = ((self.final, rows), (self.live, rows), (self.raw, own))
         return [
-            *(_mean(labels == truth) for labels in said),
-            *(macro_f1(truth, labels) for labels in said),
+            *(_mean(labels[which] == self.truth[which]) for labels, which in shown),
+            *(macro_f1(self.truth[which], labels[which]) for labels, which in shown),
             metrics.calibration_error(metrics.reliability_bins(sure, is_right)),
             *(metrics.accuracy_at(risks, share) for share in (0.2, 0.6, 0.8)),
-            _mean(self.promised[rows][accepted]),
+            _mean(self.promised[own][accepted]),
             _mean(is_right[accepted]),
             _mean(accepted),
             *(_mean(self.changes[name][rows]) for name in ("final", "live", "raw", "truth")),

@@ -19,9 +19,9 @@ _OUTCOMES: Final = {
 _ROWS: Final = (
     ("right, as recorded in the end", "accuracy"),
     ("right, as the tray showed it", "accuracy_live"),
-    ("right, the model alone", "accuracy_raw"),
     ("macro-F1, as recorded in the end", "macro_f1"),
     ("macro-F1, as the tray showed it", "macro_f1_live"),
+    ("right, the model alone", "accuracy_raw"),
     ("macro-F1, the model alone", "macro_f1_raw"),
     ("calibration error (ECE)", "ece"),
     ("right among the surest 20 %", "surest_20"),
@@ -79,7 +79,8 @@ def page(facts: Mapping[str, Any], picture: str) -> str:
             "|---|---|---|",
             *(f"| {name} | {_number(facts[key])} | {_interval(facts['intervals_95'][key])} |" for name, key in _ROWS),
             "",
-            "`Mixed/Unknown` counts as wrong. Minutes that you did not label are not counted.",
+            "`Mixed/Unknown` counts as wrong. Minutes that you did not label are not counted. What is said of the "
+            "model alone, down to its coverage, leaves out the minutes that the idle rule decides.",
             "",
             "## Day by day",
             "",

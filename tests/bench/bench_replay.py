@@ -1,6 +1,6 @@
 """How well the app would have known people: `python -m tests.bench.bench_replay --out DIR [--document PAGE]`.
 
-`taskclf-tray train replay` lives through ten working days of two simulated people, whose labels are what they really
+`taskclf-tray train replay` lives through eight working days of two simulated people, whose labels are what they really
 did: with all labels of earlier days, and with the answers to four questions a day. `--input EXPORT --labels CSV` adds a
 real person, whose data stays where it is. Prints a table; `--document` writes
 it into a page between `<!-- replay -->` and `<!-- end -->`. A figure that stands in `--out` already is not made again.
@@ -29,7 +29,7 @@ from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.simulation.person import SimulatedPerson
 
 PEOPLE: Final = (("developer", 9301, "everything"), ("student", 9302, "windows"))
-WORKING_DAYS: Final = 10
+WORKING_DAYS: Final = 8
 MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "all labels": ("--all-labels",),
     "four answers a day": ("--answers-per-day", "4"),

@@ -1,10 +1,11 @@
-"""The figures of a replay: against scikit-learn, by hand, and where there is nothing to count."""
+"""The figures of a replay, against scikit-learn and by hand, and the page that tells them."""
 
 from __future__ import annotations
 
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from taskclf_tray.train.replay_figures import (
     intervals_of,
     predictions_csv,
 )
+from taskclf_tray.train.replay_page import learning_curve, page, summary
 
 MONDAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -94,6 +96,13 @@ def test_changes_count_between_neighbours() -> None:
     assert (found["flaps_truth"], found["flaps"]) == (2 / 5, 0.0)
 
 
+def test_minutes_of_the_idle_rule_count_for_the_labels_shown_alone() -> None:
+    idle = minute(1, truth="BreakIdle", said="BreakIdle", raw_label="Build", raw_confidence=0.99, is_models=False)
+    found = figures_of([minute(0), idle])
+    assert (found["accuracy"], found["accuracy_live"], found["accuracy_raw"], found["kept"]) == (1.0, 1.0, 1.0, 1.0)
+    assert found["ece"] == pytest.approx(0.2)
+
+
 def test_nothing_to_count_is_none() -> None:
     assert figures_of([minute(0, truth=None)]) == dict.fromkeys(FIGURES)
     rejected = figures_of([minute(0, is_rejected=True)])
@@ -126,3 +135,47 @@ def test_the_csv_says_everything() -> None:
     assert [float(line["raw_confidence"]) for line in lines] == [m.raw_confidence for m in minutes]
     assert {line["is_rejected"] for line in lines} == {"True", "False"}
     assert [datetime.fromisoformat(line["bucket_start_ts"]) for line in lines] == [m.bucket_start_ts for m in minutes]
+
+
+# -- the page ------------------------------------------------------------------------------------------------------
+
+
+def facts(*, is_rejected: bool, days: int = 2, **more: Any) -> dict[str, Any]:
+    """Two minutes a day, one of them right."""
+    minutes = [
+        minute(number, day=day, said=said, is_rejected=is_rejected)
+        for day in range(days)
+        for number, said in enumerate(("Build", "Debug"))
+    ]
+    evening = {"day": "2026-03-02", "labelled_minutes": 2, "outcome": "promoted", "sentences": []}
+    return {
+        "export": "export.json", "answers_per_day": None, "from_day": 1, "judged_minutes": len(minutes),
+        **figures_of(minutes), "intervals_95": intervals_of(minutes, resamples=5), "days": days_of(minutes),
+        "evenings": [evening] * (days - 1),
+    } | more  # fmt: skip
+
+
+def test_the_sentences() -> None:
+    assert summary(facts(is_rejected=False)) == [
+        "It would have been right about 50 % of 4 labelled minutes on 2 days (95 % interval 50 % to 50 %).",
+        "The tray itself would have shown the right label in 50 % of them.",
+        "On the first of these days (2026-03-02) 50 % were right, on the last one (2026-03-03) 50 %.",
+        "It promised to be right about 90 % of the minutes that it was sure of (100 % of all), and was right about "
+        "50 %.",
+    ]
+
+
+def test_a_single_day_of_doubt() -> None:
+    found = facts(is_rejected=True, days=1, answers_per_day=3)
+    assert summary(found)[-1] == "It was never sure enough to promise anything."
+    text = page(found, "curve.png")
+    assert "what Retrain made of the answers to at most 3 questions a day and put in use." in text
+    assert "| 2026-03-02 | 2 | 0 | 0.500 | 0.500 | 0.500 | 0.300 | 0.000 | – |  |" in text
+    assert learning_curve(found).startswith(b"\x89PNG")
+
+
+def test_days_that_are_only_learnt_from_are_told() -> None:
+    found = facts(is_rejected=False, from_day=2)
+    assert "The days before day 2 were only learnt from." in page(found, "curve.png")
+    assert "a new model was put in use" in page(found, "curve.png")
+    assert learning_curve(found).startswith(b"\x89PNG")
