@@ -52,7 +52,7 @@ from taskclf_tray.train.train_request import RetrainRequest
 _BUCKET_US: Final = DEFAULT_BUCKET_SECONDS * US_PER_SECOND
 _SETTLING: Final = -(-SETTLE_SECONDS // DEFAULT_BUCKET_SECONDS) + 1
 """So many minutes after its start a minute is settled, whatever follows."""
-TRAINING_GROWTH: Final = 1.15
+TRAINING_GROWTH: Final = 1.2
 """Retrain is pressed in the evening when there is this much more labelled time than at the last training: with less
 that is new it takes as long, and changes little."""
 _TRAINING_UNITS: Final = 200
@@ -67,12 +67,16 @@ class Evening:
         labelled_minutes: what the person had labelled by then, of all days so far.
         outcome: `promoted`, `refused`, `too_few_labels`, or `not_due` where too little was new since the last training.
         sentences: what the app would have said.
+        macro_f1, previous_macro_f1: of the new model and of the one in use, on the same minutes; None without a
+            new model.
     """
 
     day: int
     labelled_minutes: int
     outcome: str
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()
+    macro_f1: float | None = None
+    previous_macro_f1: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -222,14 +226,26 @@ class ReplayedLife:
         self._waiting = self._waiting[len(given) :]
         self._store.import_spans([dataclasses.replace(label, user_id=None) for label in given], at=now)
         labelled_us = sum(span.end_us - span.start_us for span in self._store.everything())
-        outcome, sentences = "not_due", tuple[str, ...]()
-        if labelled_us and labelled_us >= TRAINING_GROWTH * self._trained_us:
-            outcome, sentences = self._retrain(now, tell)
-            if outcome != "too_few_labels":
-                self._trained_us = labelled_us
-        return Evening(day, labelled_us // _BUCKET_US, outcome, sentences)
+        evening = Evening(day, labelled_us // _BUCKET_US, "not_due")
+        if not labelled_us or labelled_us < TRAINING_GROWTH * self._trained_us:
+            return evening
+        try:
+            facts = self._retrain(now, tell)
+        except LabelError as error:
+            return dataclasses.replace(evening, outcome="too_few_labels", sentences=(error.title,))
+        self._trained_us = labelled_us
+        self._recorder.use(self._served())
+        return dataclasses.replace(
+            evening,
+            outcome=facts["outcome"],
+            sentences=tuple(facts["sentences"]),
+            macro_f1=facts["macro_f1"],
+            previous_macro_f1=facts["previous_macro_f1"],
+        )
 
-    def _retrain(self, now: datetime, tell: Callable[[int], None]) -> tuple[str, tuple[str, ...]]:
+    def _retrain(self, now: datetime, tell: Callable[[int], None]) -> dict[str, Any]:
+        """Retrain as the tray does; what came of it. Raises LabelError where there are too few labels."""
+
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "progress":
                 tell(_TRAINING_UNITS * event["done"] // event["total"])
@@ -243,13 +259,9 @@ class ReplayedLife:
             smoother=self._config.smoother,
         )
         try:
-            facts = Retraining(request, self._paths, on_event).run()
-        except LabelError as error:
-            return "too_few_labels", (error.title,)
+            return Retraining(request, self._paths, on_event).run()
         finally:
             self._after_training()
-        self._recorder.use(self._served())
-        return facts["outcome"], tuple(facts["sentences"])
 
     def _served(self) -> PipelineConfig:
         resolved = served_now(self._paths.models)

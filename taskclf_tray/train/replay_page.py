@@ -104,13 +104,20 @@ def _how(facts: Mapping[str, Any]) -> str:
 
 def _day_rows(facts: Mapping[str, Any]) -> list[str]:
     known = [0, *(evening["labelled_minutes"] for evening in facts["evenings"])]
-    endings = [_OUTCOMES[evening["outcome"]] for evening in facts["evenings"]] + [""]
+    endings = [*map(_ending, facts["evenings"]), ""]
     return [
         f"| {day['date']} | {day['labelled_minutes']} | {before} | {_number(day['accuracy'])} | "
         f"{_number(day['accuracy_live'])} | {_number(day['accuracy_raw'])} | {_number(day['ece'])} | "
         f"{_number(day['coverage'])} | {_number(day['kept'])} | {ending} |"
         for day, before, ending in zip(facts["days"], known, endings, strict=True)
     ]
+
+
+def _ending(evening: Mapping[str, Any]) -> str:
+    words = _OUTCOMES[evening["outcome"]]
+    if evening["macro_f1"] is None:
+        return words
+    return f"{words} (macro-F1 {_number(evening['macro_f1'])}, that in use {_number(evening['previous_macro_f1'])})"
 
 
 def learning_curve(facts: Mapping[str, Any]) -> bytes:

@@ -147,7 +147,13 @@ def facts(*, is_rejected: bool, days: int = 2, **more: Any) -> dict[str, Any]:
         for day in range(days)
         for number, said in enumerate(("Build", "Debug"))
     ]
-    evening = {"day": "2026-03-02", "labelled_minutes": 2, "outcome": "promoted", "sentences": []}
+    evening = {
+        "day": "2026-03-02",
+        "labelled_minutes": 2,
+        "outcome": "promoted",
+        "macro_f1": 0.7,
+        "previous_macro_f1": 0.6,
+    }
     return {
         "export": "export.json", "answers_per_day": None, "from_day": 1, "judged_minutes": len(minutes),
         **figures_of(minutes), "intervals_95": intervals_of(minutes, resamples=5), "days": days_of(minutes),
@@ -177,5 +183,5 @@ def test_a_single_day_of_doubt() -> None:
 def test_days_that_are_only_learnt_from_are_told() -> None:
     found = facts(is_rejected=False, from_day=2)
     assert "The days before day 2 were only learnt from." in page(found, "curve.png")
-    assert "a new model was put in use" in page(found, "curve.png")
+    assert "| a new model was put in use (macro-F1 0.700, that in use 0.600) |" in page(found, "curve.png")
     assert learning_curve(found).startswith(b"\x89PNG")
