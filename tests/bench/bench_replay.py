@@ -1,9 +1,9 @@
-"""How well the app would have known people: `python -m tests.bench.bench_replay --out DIR [--document PAGE]`.
+"""How well the app would have known people: `python -m tests.bench.bench_replay [--document PAGE]`.
 
 `taskclf-tray train replay` lives through eight working days of two simulated people, whose labels are what they really
 did: with all labels of earlier days, and with the answers to four questions a day. `--input EXPORT --labels CSV` adds a
-real person, whose data stays where it is. Prints a table; `--document` writes
-it into a page between `<!-- replay -->` and `<!-- end -->`. A figure that stands in `--out` already is not made again.
+real person, whose data stays where it is. Prints JSON; `--document` writes a table into a page, between
+`<!-- replay -->` and `<!-- end -->`. `--reuse` takes the figures that stand in `--out` already.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from taskclf_tray.labels.csv_files import write_label_csv
 from taskclf_tray.simulation.person import SimulatedPerson
 
 PEOPLE: Final = (("developer", 9301, "everything"), ("student", 9302, "windows"))
+OUT: Final = Path(__file__).parents[2] / ".artefacts" / "replay"
 WORKING_DAYS: Final = 8
 MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "all labels": ("--all-labels",),
@@ -86,14 +87,16 @@ def simulated(persona: str, seed: int, watched: str, folder: Path) -> Material:
     return Material(f"{persona}, {watched}", folder / "export.json", folder / "labels.csv", person.time_zone)
 
 
-def figures(material: Material, options: Sequence[str], out: Path) -> dict[str, Any]:
+def figures(material: Material, options: Sequence[str], out: Path, *, is_reused: bool = False) -> dict[str, Any]:
     """The figures of one replay, with the seconds it took."""
     place = out / "seconds.json"
-    if not place.exists():
+    if not (is_reused and place.exists()):
         began = time.monotonic()
         command = [sys.executable, "-m", "taskclf_tray", "train", "replay", "--home", str(out / "home")]
         files = ["--input", str(material.export), "--labels", str(material.labels), "--out-dir", str(out)]
-        subprocess.run([*command, *files, *options], check=True, env={**os.environ, "TZ": material.time_zone})
+        subprocess.run(
+            [*command, *files, *options], check=True, stdout=sys.stderr, env={**os.environ, "TZ": material.time_zone}
+        )
         place.write_text(json.dumps(round(time.monotonic() - began)))
     found: dict[str, Any] = json.loads((out / "replay.json").read_text())
     return found | {"seconds": json.loads(place.read_text())}
@@ -115,9 +118,10 @@ def _number(value: float | None) -> str:
 
 
 def main() -> None:
-    """The table."""
+    """The figures as JSON."""
     parser = argparse.ArgumentParser(description="How well the app would have known people.")
-    parser.add_argument("--out", type=Path, required=True, help="where exports and results go")
+    parser.add_argument("--out", type=Path, default=OUT, help="where exports and results go")
+    parser.add_argument("--reuse", action="store_true", help="take figures that were made before")
     parser.add_argument("--input", type=Path, help="the export of a real person")
     parser.add_argument("--labels", type=Path, help="the labels of a real person")
     parser.add_argument("--zone", default="UTC", help="the time zone of a real person (default: UTC)")
@@ -130,14 +134,18 @@ def main() -> None:
     for person in people:
         for mode, options in MODES.items():
             name = f"{person.name}: {mode}"
-            rows[name] = figures(person, options, chosen.out / re.sub("[^a-z]+", "-", name.lower()))
-            print(name, rows[name]["seconds"], "s", [evening["outcome"] for evening in rows[name]["evenings"]])
-    text = table(rows)
-    print(text)
+            folder = chosen.out / re.sub("[^a-z]+", "-", name.lower())
+            rows[name] = figures(person, options, folder, is_reused=chosen.reuse)
     if chosen.document is not None:
         page = chosen.document.read_text(encoding="utf-8")
-        filled = _BLOCK.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
+        filled = _BLOCK.sub(lambda found: f"{found[1]}\n{table(rows)}\n\n{found[2]}", page)
         chosen.document.write_text(filled, encoding="utf-8")
+    wanted = {*COLUMNS.values(), "seconds"}
+    print(
+        json.dumps(
+            {name: {key: facts[key] for key in facts if key in wanted} for name, facts in rows.items()}, indent=2
+        )
+    )
 
 
 if __name__ == "__main__":
