@@ -14,8 +14,10 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 
 import dataclasses
 import hashlib
+import shutil
 import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +54,9 @@ PREDICTIONS_FILE: Final = "predictions.csv"
 FIGURES_FILE: Final = "replay.json"
 PAGE_FILE: Final = "replay.md"
 CURVE_FILE: Final = "learning_curve.png"
+_SCRATCH: Final = ".replay-"
+_STALE_SECONDS: Final = 86_400.0
+"""A scratch folder this old belongs to a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +85,20 @@ def run(request: ReplayRequest, stoppable: Stoppable) -> dict[str, Any]:
     out = Path(request.out_dir)
     try:
         make_private_folder(out)
+        _remove_stale(out)
         stoppable.say({"event": "writing"})
-        with tempfile.TemporaryDirectory(prefix=".replay-", dir=out) as scratch:
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=out) as scratch:
             facts, files = _replayed(request, Path(scratch), stoppable)
             written = _written(files, Path(scratch), out)
     except OSError as error:
         raise file_error(error, None if error.filename else out) from error
     return {**facts, "summary": summary(facts), "files": {name: str(path) for name, path in written.items()}}
+
+
+def _remove_stale(out: Path) -> None:
+    for left in out.glob(f"{_SCRATCH}*"):
+        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _replayed(request: ReplayRequest, scratch: Path, stoppable: Stoppable) -> tuple[dict[str, Any], dict[str, bytes]]:

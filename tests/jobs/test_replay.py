@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -153,6 +154,16 @@ def test_what_cannot_be_replayed_is_said_and_leaves_nothing(
     assert sentence in error.value.title
     assert error.value.next_step
     assert not (tmp_path / "out").is_dir() or not list((tmp_path / "out").iterdir())
+
+
+def test_what_a_killed_replay_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    old, young = (tmp_path / "out" / f".replay-{name}" for name in ("old", "young"))
+    for folder in (old, young):
+        (folder / "home").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    with pytest.raises(TaskclfError, match="cannot be opened"):
+        replayed(tmp_path, tmp_path / "labels.csv")
+    assert (old.exists(), young.exists()) == (False, True)
 
 
 def replayed_on_a_full_disk(disk: Path) -> tuple[str, str, list[str]]:
