@@ -226,12 +226,10 @@ class SessionLoop:
         try:
             is_open = bool(self.session.open_blackouts())
             tick = Tick(self._is_caught_up and not is_open, was_open and not is_open, self._has_new_labels())
-            messages = [message for service in self._services for message in service.on_tick(tick)]
         except TaskclfError as error:
-            if self._failures.problem is None:
-                self._fail(error)
-                self._refresh()
+            self._fail_on_tick(error)
             return False
+        messages = self._messages_of(tick)
         if self._context.take_raise_request():
             self._publisher.tell([(text.APP_NAME, self._publisher.snapshot.line)])
         self._publisher.tell(messages)
@@ -240,6 +238,24 @@ class SessionLoop:
         if messages or is_changed or self._learning.view() != shown.learning:
             self._refresh()
         return bool(messages) or tick.has_resumed  # an edit shows at once, not at the next poll
+
+    def _messages_of(self, tick: Tick) -> list[text.Message]:
+        """Let every service look. One that fails takes no message from another."""
+        messages: list[text.Message] = []
+        failed: TaskclfError | None = None
+        for service in self._services:
+            try:
+                messages += service.on_tick(tick)
+            except TaskclfError as error:
+                failed = failed or error
+        if failed is not None:
+            self._fail_on_tick(failed)
+        return messages
+
+    def _fail_on_tick(self, error: TaskclfError) -> None:
+        if self._failures.problem is None:
+            self._fail(error)
+            self._refresh()
 
     def _has_new_labels(self) -> bool:
         before, self._labels_seen = self._labels_seen, self.session.database.seen_version()
