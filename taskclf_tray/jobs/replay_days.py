@@ -26,7 +26,9 @@ from taskclf_tray.core.defaults import (
     SETTLE_SECONDS,
 )
 from taskclf_tray.core.errors import LabelError
+from taskclf_tray.core.model_text import MAX_MODEL_BYTES
 from taskclf_tray.core.progress import ProgressCallback
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, seconds_to_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -309,7 +311,7 @@ def _copy_starter(paths: HomePaths) -> None:
     folder = paths.models / bundle.name
     folder.mkdir()
     for file in bundle.iterdir():
-        write_new_file(folder / file.name, file.read_bytes())
+        write_new_file(folder / file.name, read_regular(file, MAX_MODEL_BYTES))
 
 
 def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:

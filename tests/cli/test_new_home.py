@@ -37,6 +37,7 @@ NEEDED: dict[str, list[str]] = {
     "queue skip": ["abcd1234"],
     "queue import": ["queue.json"],
     "model set-active": ["2026-01-01_000000_run-0001"],
+    "train replay": ["--input", "export.json", "--labels", "labels.csv", "--out-dir", "replayed"],
     "run": ["--once", *NO_SERVER],
     "infer online": ["--once", *NO_SERVER],
     "doctor": NO_SERVER,
