@@ -87,7 +87,7 @@ def test_a_batch_stops_over_a_large_file(tmp_path: Path) -> None:
     home = copy_home(tmp_path / "home")
 
     def is_read() -> bool:
-        return any(path.name in _open_files(process) for process in Path("/proc").glob("[0-9]*"))
+        return any(_bytes_read(process, path) > path.stat().st_size for process in Path("/proc").glob("[0-9]*"))
 
     command = app_command("infer", "batch", "--input", path, "--out-dir", tmp_path, "--home", home)
     code, seconds = stopped(command, is_read)
@@ -95,8 +95,11 @@ def test_a_batch_stops_over_a_large_file(tmp_path: Path) -> None:
     assert seconds < allowed(5)
 
 
-def _open_files(process: Path) -> set[str]:
+def _bytes_read(process: Path, named: Path) -> int:
+    """How much a process has read so far, when its command names the file."""
     try:
-        return {link.readlink().name for link in (process / "fd").iterdir()}
-    except OSError:
-        return set()
+        if str(named).encode() not in (process / "cmdline").read_bytes():
+            return 0
+        return int((process / "io").read_text().split()[1])  # rchar
+    except (OSError, IndexError):
+        return 0

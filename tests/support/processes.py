@@ -32,15 +32,14 @@ def wait_until(question: Callable[[], _T], what: str, timeout_seconds: float = 8
 
     `timeout_seconds` is generous for an idle machine; on a busy one `PATIENCE` times as long is waited.
     """
-    began = time.monotonic()
+    end = time.monotonic() + PATIENCE * timeout_seconds
     while True:
         answer = question()
         if answer:
             return answer
-        waited = time.monotonic() - began
-        if waited > PATIENCE * timeout_seconds:
+        if time.monotonic() > end:
             raise AssertionError(f"waited {PATIENCE * timeout_seconds} s for {what}")
-        time.sleep(min(max(0.02, waited / 10), 0.2))  # what takes long is not asked for all the time
+        time.sleep(0.02)  # some states last no longer
 
 
 def is_over(process_id: int) -> bool:
