@@ -37,18 +37,24 @@ class _Connection(MessageBus):
         self._disconnect_future.add_done_callback(_look)
 
     def send(self, msg: Message) -> asyncio.Future[None]:  # type: ignore[override]  # the base class returns nothing
-        """Send a message. Raises OSError for a question to a bus that is gone: nothing would end its wait."""
-        was_connected = self.connected
+        """Send a message. Raises ConnectionError for a question to a bus that is gone: nothing would end its wait."""
         sent = asyncio.get_running_loop().create_future()
-        sent.add_done_callback(_look)  # the class's own `send` makes one that nobody can look at when it raises
-        msg.serial = msg.serial or self.next_serial()
-        assert self._writer is not None  # set while connected, and kept
-        try:
+        sent.add_done_callback(_look)
+        if self.connected:
+            assert self._writer is not None  # set while connected, and kept
+            msg.serial = msg.serial or self.next_serial()
             self._writer.schedule_write(msg, sent)
-        except OSError:  # a write that fails closes the socket, and is then scheduled again
-            if msg.message_type is MessageType.METHOD_CALL and not was_connected:
-                raise
+        elif msg.message_type is MessageType.METHOD_CALL:
+            raise ConnectionError("the session bus went away")
         return sent
+
+    def _finalize(self, err: Exception | None = None) -> None:
+        """End the connection at the next turn of the loop.
+
+        A write that fails ends it, and a write may be in the middle of a signal, which goes through the connections
+        of its interface: one that ends there would be taken out from under it, with its socket.
+        """
+        asyncio.get_running_loop().call_soon(super()._finalize, err)
 
 
 def _look(sent: asyncio.Future[None]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dbus_fast import Message, MessageType
+from dbus_fast.service import ServiceInterface, dbus_signal
 
 from taskclf_tray.system.session_bus import ask, connect
 from tests.support.dbus_bus import PrivateBus, private_bus
@@ -18,6 +19,17 @@ pytestmark = pytest.mark.bus
 SIGNAL = Message(
     path="/a", interface="a.b", member="Changed", message_type=MessageType.SIGNAL, signature="s", body=["x" * 2000]
 )
+
+
+class Item(ServiceInterface):
+    """An exported interface with a signal."""
+
+    def __init__(self) -> None:
+        super().__init__("a.b")
+
+    @dbus_signal(name="Changed")
+    def changed(self) -> None:
+        """Say that it changed."""
 
 
 @pytest.fixture
@@ -32,12 +44,17 @@ def test_signals_to_a_bus_that_just_went_away_are_lost_in_silence(session_bus: P
     async def lose_it() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
         bus = await connect(session_bus.address)
+        item = Item()
+        bus.export("/a", item)
         session_bus.kill()  # the loop does not run in between: the bus object still believes in its connection
         assert bus.connected
-        bus.send(SIGNAL)  # the write fails
-        bus.send(SIGNAL)  # the socket is closed
+        item.changed()  # the write fails
+        item.changed()
+        bus.send(SIGNAL)
         with pytest.raises(OSError):
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        item.changed()  # the socket is closed
+        bus.send(SIGNAL)
 
     asyncio.run(lose_it())
     gc.collect()  # a failed future that nobody looked at complains when it is collected

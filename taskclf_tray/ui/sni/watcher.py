@@ -96,11 +96,6 @@ class PanelLink:
         self._tasks: set[asyncio.Task[None]] = set()
         self.has_host = False
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the bus is there."""
-        return self._bus.connected
-
     async def start(self) -> None:
         """Listen for panels that come and go, and register with the one that is there."""
         self._bus.add_message_handler(self._heard)
