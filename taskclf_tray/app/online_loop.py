@@ -240,48 +240,35 @@ def _run(
 ) -> None:
     """Loop until `stop` is set or Ctrl-C is pressed, then write reports and telemetry."""
     try:
-        _loop(source, serving, recorder, outputs, clock, feeder, poll_seconds, stop)
+        due, is_written = time.monotonic(), True
+        while not stop.is_set():
+            for title, body in serving.check():
+                log.info("%s", sentences(title, body))
+            if serving.config is not None:
+                recorder.use(serving.config)
+            if time.monotonic() >= due:
+                due += poll_seconds
+                try:
+                    if clock.look():
+                        _log(clock.begin())
+                        recorder.reload()
+                        outputs.reload()
+                    while not recorder.step(source.now()).is_caught_up:
+                        pass
+                    if clock.is_due:
+                        _log(clock.give_back())
+                        outputs.reload()
+                    if feeder is not None and recorder.high_water_mark is not None:
+                        feeder.feed(recorder.high_water_mark, source.now())
+                    is_written = _write(outputs, source, is_quiet=not is_written)
+                except (SourceError, StoreError) as error:
+                    log.warning("%s", error)
+                due = max(due, time.monotonic())
+            stop.wait(min(1.0, max(0.0, due - time.monotonic())))
     except KeyboardInterrupt:
         log.info("Stopped.")
     finally:
         _write(outputs, source, is_last=True)
-
-
-def _loop(
-    source: ActivityWatchSource,
-    serving: Serving,
-    recorder: Recorder,
-    outputs: OutputWriter,
-    clock: ClockWatch,
-    feeder: _QueueFeeder | None,
-    poll_seconds: float,
-    stop: threading.Event,
-) -> None:
-    due, is_written = time.monotonic(), True
-    while not stop.is_set():
-        for title, body in serving.check():
-            log.info("%s", sentences(title, body))
-        if serving.config is not None:
-            recorder.use(serving.config)
-        if time.monotonic() >= due:
-            due += poll_seconds
-            try:
-                if clock.look():
-                    _log(clock.begin())
-                    recorder.reload()
-                    outputs.reload()
-                while not recorder.step(source.now()).is_caught_up:
-                    pass
-                if clock.is_due:
-                    _log(clock.give_back())
-                    outputs.reload()
-                if feeder is not None and recorder.high_water_mark is not None:
-                    feeder.feed(recorder.high_water_mark, source.now())
-                is_written = _write(outputs, source, is_quiet=not is_written)
-            except (SourceError, StoreError) as error:
-                log.warning("%s", error)
-            due = max(due, time.monotonic())
-        stop.wait(min(1.0, max(0.0, due - time.monotonic())))
 
 
 def _log(messages: Sequence[Message]) -> None:

@@ -6,16 +6,14 @@ import argparse
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 from taskclf_tray.cli import run, time_options
 from taskclf_tray.cli.arguments import Commands, add_home, add_host, file_path, new_folder
 from taskclf_tray.cli.context import zone_name
+from taskclf_tray.cli.job_progress import run_with_bar
 from taskclf_tray.cli.output import tell
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.zones import zone
-from taskclf_tray.jobs.child import ProgressBar, run_child
-from taskclf_tray.system.console import complain
 from taskclf_tray.system.paths import home_dir
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -85,15 +83,6 @@ def _moment(word: str, bound: int) -> datetime:
 
 def handle_batch(options: argparse.Namespace) -> int:
     """Run the job, show its progress, print where the results are."""
-    bar = ProgressBar()
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            bar.show(event["done"], event["total"])
-        elif event["event"] == "warning":
-            bar.clear()
-            complain(f"taskclf-tray: {event['text']}")
-
     request = {
         "home": str(home_dir(options.home)),
         "input": _text(options.input),
@@ -106,11 +95,7 @@ def handle_batch(options: argparse.Namespace) -> int:
         "is_debug": options.debug,
     }
     made = None if options.out_dir is None else new_folder(options.out_dir)
-    try:
-        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
-    finally:
-        bar.clear()
-    outcome = {key: value for key, value in answer.items() if key != "event"}
+    outcome = run_with_bar(_JOB, request, is_debug=options.debug)
     with_what = outcome["model"]
     if outcome["is_starter"]:
         with_what = f"the starter model, as {request['home']} holds no model yet"

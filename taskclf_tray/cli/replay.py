@@ -6,13 +6,12 @@ The work is done in a process of its own (`jobs/replay.py`); Ctrl-C ends it, and
 from __future__ import annotations
 
 import argparse
-from typing import Any, Final
+from typing import Final
 
 from taskclf_tray.cli.arguments import add_host, add_times, file_path
 from taskclf_tray.cli.context import zone_name
+from taskclf_tray.cli.job_progress import run_with_bar
 from taskclf_tray.cli.output import Actions, add_action, paths_of, tell
-from taskclf_tray.jobs.child import ProgressBar, run_child
-from taskclf_tray.system.console import complain
 
 _JOB: Final = "taskclf_tray.jobs.replay"
 _MOST_ANSWERS: Final = 24
@@ -36,7 +35,7 @@ def add_replay(actions: Actions) -> None:
     given = parser.add_mutually_exclusive_group()
     given.add_argument(
         "--answers-per-day", type=_answers, metavar="NUMBER",
-        help="learn only from the answers to so many questions a day, chosen as the app chooses them",
+        help="learn only from the answers to this many questions a day, chosen as the app chooses them",
     )  # fmt: skip
     given.add_argument(
         "--all-labels", action="store_true", help="learn from all labels of a day at its end (the default)"
@@ -68,15 +67,6 @@ def _day(word: str) -> int:
 
 def handle(options: argparse.Namespace) -> int:
     """Run the job with a progress bar, and tell what it found."""
-    bar = ProgressBar()
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            bar.show(event["done"], event["total"])
-        elif event["event"] == "warning":
-            bar.clear()
-            complain(f"taskclf-tray: {event['text']}")
-
     request = {
         "home": str(paths_of(options).home),
         "inputs": [str(options.input)],
@@ -89,11 +79,7 @@ def handle(options: argparse.Namespace) -> int:
         "from_day": options.from_day,
         "is_debug": options.debug,
     }
-    try:
-        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
-    finally:
-        bar.clear()
-    facts = {key: value for key, value in answer.items() if key not in ("event", "summary")}
-    lines = [*answer["summary"], "", f"Written to {options.out_dir}: {', '.join(facts['files'])}"]
+    facts = run_with_bar(_JOB, request, is_debug=options.debug)
+    lines = [*facts.pop("summary"), "", f"Written to {options.out_dir}: {', '.join(facts['files'])}"]
     tell(options, facts, lines, is_done=True)
     return 0

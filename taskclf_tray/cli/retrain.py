@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from taskclf_tray.cli.arguments import add_host, add_times, file_path
 from taskclf_tray.cli.context import zone_name
+from taskclf_tray.cli.job_progress import run_with_bar
 from taskclf_tray.cli.output import Actions, add_action, paths_of, tell
-from taskclf_tray.jobs.child import ProgressBar, run_child
 from taskclf_tray.system.console import complain
 
 _JOB: Final = "taskclf_tray.jobs.retrain"
@@ -54,21 +54,9 @@ def minutes_asked_for(options: argparse.Namespace) -> dict[str, Any]:
 
 def handle(options: argparse.Namespace) -> int:
     """Run the job and print its progress; returns 0 whether the new model was promoted or refused."""
-    bar = ProgressBar()
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            bar.show(event["done"], event["total"])
-        elif event["event"] in ("step", "warning") and not options.json:
-            bar.clear()
-            complain(event["text"])
-
     request = {"home": str(paths_of(options).home), **minutes_asked_for(options), "is_debug": options.debug}
-    try:
-        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
-    finally:
-        bar.clear()
-    facts = {key: value for key, value in answer.items() if key != "event"}
+    on_step = None if options.json else complain
+    facts = run_with_bar(_JOB, request, is_debug=options.debug, on_step=on_step)
     tell(options, facts, _lines(facts), is_done=True)
     return 0
 

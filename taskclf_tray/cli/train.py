@@ -12,16 +12,15 @@ from typing import Any, Final
 
 from taskclf_tray.cli import time_options
 from taskclf_tray.cli.arguments import Commands, file_path, name_or_path
+from taskclf_tray.cli.job_progress import run_with_bar
 from taskclf_tray.cli.output import Actions, add_action, add_actions, paths_of, tell
 from taskclf_tray.cli.replay import add_replay
 from taskclf_tray.cli.retrain import add_files, add_retrain, minutes_asked_for
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
 from taskclf_tray.core.schema import NEWEST_SCHEMA, SCHEMAS
 from taskclf_tray.core.time import to_us
-from taskclf_tray.jobs.child import ProgressBar, run_child
 from taskclf_tray.models.registry import BundleInfo, list_bundles
 from taskclf_tray.models.selection import bound_calibrator_stores
-from taskclf_tray.system.console import complain
 from taskclf_tray.system.paths import HomePaths
 
 _JOB: Final = "taskclf_tray.jobs.train"
@@ -303,15 +302,6 @@ def _row_lines(row: Mapping[str, Any]) -> list[str]:
 
 def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Run the job with a progress bar; returns its outcome."""
-    bar = ProgressBar()
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            bar.show(event["done"], event["total"])
-        elif event["event"] == "warning":
-            bar.clear()
-            complain(f"taskclf-tray: {event['text']}")
-
     request = {
         "action": action,
         "home": str(paths_of(options).home),
@@ -322,11 +312,7 @@ def _job(options: argparse.Namespace, action: str, more: Mapping[str, Any]) -> d
         "is_debug": options.debug,
         **more,
     }
-    try:
-        answer = run_child(_JOB, request, on_event, is_debug=options.debug)
-    finally:
-        bar.clear()
-    return {key: value for key, value in answer.items() if key != "event"}
+    return run_with_bar(_JOB, request, is_debug=options.debug)
 
 
 # -- words ----------------------------------------------------------------------------------------------------
