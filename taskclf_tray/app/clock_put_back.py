@@ -1,4 +1,4 @@
-"""Follows a clock that was put back: what lies ahead is kept apart, and recording goes on now, in one transaction.
+"""Handles a clock that was put back: keeps apart what lies ahead, and resumes recording now, in one transaction.
 
 Minutes, labels and questions that lie ahead are kept apart (`store.ahead`). Marks of when something was done last are
 set to now: a training, a question, a cursor. Blackouts stay blackouts.
@@ -143,7 +143,7 @@ def put_back(
 ) -> None:
     """Put every mark that lies ahead of `now` back to it, inside the caller's transaction.
 
-    `seen`: the moment the clock had reached, as (at least, at most). `resume`: where the record goes on; None where it
+    `seen`: the moment the clock had reached, as (at least, at most). `resume`: where the record resumes; None where it
     starts over.
     """
     now_us, today = to_us(now), local_date(now, zone_name)
@@ -169,7 +169,7 @@ def put_back(
 
 
 def _put_builder_back(database: Database, user_id: str, resume: datetime | None) -> None:
-    """Let the builder continue where the record goes on; it warms up with the hours before (`record.recorder`)."""
+    """Let the builder continue where the record resumes; it warms up with the hours before (`record.recorder`)."""
     name = f"builder:{user_id}"
     saved = database.state.get(name)
     until = None if saved is None else until_us(saved)
@@ -194,10 +194,10 @@ def _put_builder_back(database: Database, user_id: str, resume: datetime | None)
 
 
 def _dark_parts(blackout: Blackout, now: datetime, seen: tuple[datetime, datetime], zone_name: str) -> list[Blackout]:
-    """Split a blackout that goes on, or that reaches past `now`.
+    """Split a blackout that is open, or that reaches past `now`.
 
     The time that the wrong clock showed stays a blackout for ever: the watchers have recorded activity under it, which
-    would be read when its time comes. An open blackout goes on from now, a timed pause for as long as was asked.
+    would be read when its time comes. An open blackout continues from now, a timed pause for as long as was asked.
     """
     start_us, end_us, resume_us, reason = dataclasses.astuple(blackout)
     now_us, seen_us = to_us(now), to_us(seen[1])

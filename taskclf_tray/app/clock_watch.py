@@ -1,7 +1,7 @@
 """Watches the computer's clock and its time zone.
 
 A clock that is two hours ahead for a quarter of an hour leaves minutes, labels and marks in the future. Waiting for
-them would cost two hours, or years. So what lies ahead is kept apart in one transaction, and recording goes on now. It
+them would cost two hours, or years. So one transaction keeps apart what lies ahead, and recording resumes now. It
 comes back only where the earlier time turns out to have been right.
 
 `ClockWatch` notices that the clock was put back, or that it has passed what was kept apart. `ZoneWatch` follows the

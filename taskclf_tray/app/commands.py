@@ -100,7 +100,7 @@ class TellModel:
 
 @dataclass(frozen=True, slots=True)
 class LabelBlock:
-    """Label the block that began at `start`; the label holds while the block goes on."""
+    """Label the block that began at `start`; the label holds until the block ends."""
 
     start: datetime
     label: str

@@ -184,7 +184,7 @@ class DriftWatch(Service):
             log.info("The drift check was stopped: %s", error)
         except TaskclfError as error:
             log.warning("The drift check failed: %s", error)
-        except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever it is, the app goes on
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: whatever it is, the app continues
             log.error("The drift check failed: %s", describe_bug(error))
 
     def _take_in(

@@ -21,7 +21,7 @@ def clock_put_back(by: timedelta, minutes: int, labels: int) -> Message:
     return (
         f"The clock was put back by about {_about(by)}",
         f"{' and '.join(parts)} recorded ahead of it {verb} kept apart: they count in no report and no question. "
-        "Recording goes on from now.",
+        "Recording continues from now.",
     )
 
 
@@ -39,7 +39,7 @@ def record_ahead(newest: datetime) -> str:
 
 
 RECORD_AHEAD_STEP = (
-    "Start the app: it keeps apart what lies ahead, and goes on recording. If the clock is slow, set it first."
+    "Start the app: it keeps apart what lies ahead, and continues to record. If the clock is slow, set it first."
 )
 
 
@@ -212,7 +212,7 @@ def record_replaced() -> Message:
     """Another record stands in its place."""
     return (
         "Your record was replaced while the app was running",
-        "The app goes on with the new one, and reads minutes again that ActivityWatch kept.",
+        "The app continues with the new one, and reads minutes again that ActivityWatch kept.",
     )
 
 

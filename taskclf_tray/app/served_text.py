@@ -142,7 +142,7 @@ def _last_training(last: LastTraining | None, model: str | None) -> str:
 def _to_the_next(new_blocks: int) -> str:
     blocks = "1 block" if new_blocks == 1 else f"{new_blocks} blocks"
     return (
-        f"{blocks} labelled since. Training starts by itself at {DEFAULT_RETRAIN_BLOCKS} blocks, "
+        f"{blocks} labelled since. Training starts automatically at {DEFAULT_RETRAIN_BLOCKS} blocks, "
         f"{DEFAULT_RETRAIN_DAYS} days after the last training."
     )
 

@@ -168,7 +168,7 @@ class OutputFiles(Service):
         return []
 
     def close(self) -> None:
-        """Write everything, the reports of days that go on too."""
+        """Write everything, including the reports of unfinished days."""
         if not self.is_void:
             self._write(is_caught_up=self._is_caught_up(), is_last=True)
 
@@ -217,7 +217,7 @@ class LabelGrowth:
         """The model's last answer; None while it does not know."""
 
     def follow(self, live: LiveLabel | None, now: datetime, *, is_dark: Callable[[], bool]) -> None:
-        """Let the label go on with its block, or end. `is_dark`: whether a pause or private mode is on."""
+        """Extend the label with its block, or end it. `is_dark`: whether a pause or private mode is on."""
         before = self._answered
         self._answered = None if live is None or live.is_unsure else live.prediction.ui_label
         growing = self._labels.growing()

@@ -140,7 +140,7 @@ class SessionLoop:
                     due = time.monotonic()
                 if self._is_over():
                     return
-            except Exception as error:  # noqa: BLE001 - the record must go on after a mistake of ours
+            except Exception as error:  # noqa: BLE001 - the record must continue after a mistake of ours
                 due = time.monotonic() + self._fail(as_problem(error))
                 self._publisher.publish(
                     dataclasses.replace(self._publisher.snapshot, state=IconState.ATTENTION, line=text.ATTENTION)

@@ -134,7 +134,7 @@ class Snapshot:
     moment: datetime | None = None
     """Up to when the live answer reaches."""
     block_start: datetime | None = None
-    """Where the block that goes on now began; None while there is nothing to label."""
+    """The start of the current block; None while there is nothing to label."""
     is_own_label: bool = False
     """The person said so."""
     labels: LabelView = field(default_factory=LabelView)

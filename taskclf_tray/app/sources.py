@@ -44,7 +44,7 @@ class SourceSwitch:
 
     `source`: "auto", "activitywatch" or "simulated"; None for the one in the settings. `problems`: what is wrong with
     the settings. `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed` times as
-    fast as the clock, in a home of its own under `<home>/tray/demo`, created anew at every start.
+    fast as the clock, in a home of its own under `<home>/tray/demo`, created afresh at every start.
     """
 
     def __init__(

@@ -74,7 +74,7 @@ class TrayRuntime:
     def start(self, *, is_patient: bool = False) -> None:
         """Start the worker. When the first session cannot be opened, the worker ends with `failure` set.
 
-        A patient one goes on trying, for a person who has an icon to look at and no exit code.
+        A patient worker keeps trying, for a person who has an icon to look at and no exit code.
         """
         self._is_patient = is_patient
         self._thread.start()

@@ -87,7 +87,7 @@ def _check_period(start: datetime, end: datetime, now: datetime) -> None:
 
 
 def handle_now(options: argparse.Namespace) -> int:
-    """Label the current block; the label holds while the block goes on."""
+    """Label the current block; the label holds until the block ends."""
     with opened(options) as record:
         block = current_block(record.database, record.user_id, record.now, names=lambda: _names(record))
         if block is None:
@@ -199,7 +199,7 @@ def _line(span: SpanRecord, now: datetime) -> str:
     """`2026-03-02 14:05–14:25   20 min  Build         an answer`."""
     period = time_options.columns(from_us(span.start_us), from_us(span.end_us))
     sure = "" if span.confidence is None else f", {span.confidence:.0%} sure"
-    on = ", goes on" if is_ongoing(span, now) else ""
+    on = ", still open" if is_ongoing(span, now) else ""
     return f"{period}  {span.label:<12}  {_FROM[span.provenance]}{sure}{on}"
 
 

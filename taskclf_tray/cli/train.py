@@ -214,7 +214,7 @@ def _tuning(facts: Mapping[str, Any]) -> list[str]:
     seen = f"Looked at {_minutes(facts)} that {facts['model']} decides."
     before = f"{facts['threshold_before']:g}"
     if facts["threshold"] is None:
-        return [seen, facts["reason"], f"The threshold stays {before}, and the app goes on asking."]
+        return [seen, facts["reason"], f"The threshold stays {before}, and the app keeps asking."]
     return [
         seen,
         f"Threshold {facts['threshold']:g} (before: {before}): with {facts['confidence']:.0%} confidence at least "

@@ -58,7 +58,7 @@ TRAINING_GROWTH: Final = 1.2
 """Retrain is pressed in the evening when there is this much more labelled time than at the last training: with less
 that is new it takes as long, and changes little."""
 _TRAINING_UNITS: Final = 200
-"""Of the progress; a training takes about as long as so many minutes of the record."""
+"""Of the progress; a training takes about as long as this many minutes of the record."""
 
 
 @dataclass(frozen=True, slots=True)

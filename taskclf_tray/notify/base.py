@@ -161,7 +161,7 @@ class Notifier(ABC):
             return
         try:
             self._on_press(notice.tag, key)
-        except Exception:  # noqa: BLE001 - a foreign loop called us and must go on
+        except Exception:  # noqa: BLE001 - a foreign loop called us and must continue
             _log.exception("The handler of the notification button %r failed.", key)
 
     def _swap(self, tag: str | None, notice: Notice | None) -> Notice | None:

@@ -105,7 +105,7 @@ class DesktopNotifierBackend(Notifier):
         self._loop.run(self._take_back(tag), self._timeout_seconds)
 
     async def _send(self, notice: Notice) -> None:
-        """Wait for the delivery, which goes on when the caller gives up: what shows late is then taken back."""
+        """Wait for the delivery. It continues when the caller gives up: a notification that shows late is withdrawn."""
         delivery = asyncio.create_task(self._deliver(notice))
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._delivered)
@@ -223,7 +223,7 @@ async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
 
 
 def _watch_owner(bus: Any, on_service_changed: Callable[[object], None]) -> None:
-    """Call back when the service that was there is gone. The library itself would go on with the next service."""
+    """Call back when the service that was there is gone. The library itself would continue with the next service."""
 
     def heard(message: Any) -> None:
         is_change = message.member == "NameOwnerChanged" and message.sender == "org.freedesktop.DBus"

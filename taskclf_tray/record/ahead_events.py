@@ -59,7 +59,7 @@ class AheadEvents:
             change = self._pending[0]
             found: list[AheadEvent] = []
             if change.end_us - change.start_us <= _LONGEST_US:
-                begin = now + TOLERANCE  # what begins earlier may be what goes on now
+                begin = now + TOLERANCE  # what begins earlier may be happening now
                 events = read(begin, max(begin, from_us(change.end_us) + _MARGIN))
                 found = [noted for stream in _STREAMS for noted in _noted(stream, getattr(events, stream))]
                 found = [noted for noted in found if noted.start_us > to_us(begin)]

@@ -110,12 +110,12 @@ class OutputWriter:
         except NotRegularError as error:
             raise StoreError(
                 f"{error.filename} cannot be written: {error.strerror}.",
-                "Move it away; recording goes on, and the file is written again.",
+                "Move it away; recording continues, and the file is written again.",
             ) from error
         except OSError as error:
             raise StoreError(
                 f"The results cannot be written to {self._out_dir} ({error.strerror or type(error).__name__}).",
-                "Recording goes on; the files are completed when the folder can be written again.",
+                "Recording continues; the files are completed when the folder can be written again.",
             ) from error
         return added
 

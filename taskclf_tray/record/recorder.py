@@ -140,7 +140,7 @@ class Recorder:
 
     def _begin_behind_the_record(self) -> None:
         """Continue after the last recorded minute, since the saved state is damaged. Raises StoreError."""
-        log.warning("The saved state is damaged; recording goes on behind the last minute.")
+        log.warning("The saved state is damaged; recording continues after the last minute.")
         with self._database.reading():
             reach = self._database.buckets.reach(self._user_id)
         until = None if reach is None else from_us(reach[1])

@@ -102,7 +102,7 @@ def versus(report: WeeklyReport) -> str:
 
 
 def fitted(name: str, width: int) -> str:
-    """Cut or pad the name to so many columns; a category's name comes from a file and may hold anything."""
+    """Cut or pad the name to `width` columns; a category's name comes from a file and may hold anything."""
     name = printable(name, 60)
     if _width(name) > width:
         while _width(name) > width - 1:

@@ -166,7 +166,7 @@ def missing_sentence(environ: Mapping[str, str], *, has_bus: bool) -> str:
         )
     if "GNOME" in environ.get("XDG_CURRENT_DESKTOP", "").upper().split(":"):
         return (
-            "GNOME shows no tray icons by itself: install and switch on the extension “AppIndicator and "
+            "GNOME shows no tray icons without an extension: install and switch on the extension “AppIndicator and "
             "KStatusNotifierItem Support” (package gnome-shell-extension-appindicator), log in again and restart "
             f"the app. {_TERMINAL}"
         )

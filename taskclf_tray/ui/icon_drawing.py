@@ -72,7 +72,7 @@ def mask_of(icon: str, layer: Layer) -> Image.Image:
 
 @dataclass(frozen=True, slots=True)
 class _Paint:
-    """The colours of one drawing; no rim is a body that contrasts by itself."""
+    """The colours of one drawing; a body without a rim contrasts with every panel."""
 
     body: Color
     ink: Color

@@ -281,7 +281,7 @@ def test_status_tells_the_model_the_last_training_and_the_next(rig: Rig) -> None
     (body,) = [body for title, body in rig.watcher.messages if BUNDLE in title]
     assert body.startswith("It was trained on your labels of ")
     assert body.endswith(
-        "0 blocks labelled since. Training starts by itself at 30 blocks, 7 days after the last training."
+        "0 blocks labelled since. Training starts automatically at 30 blocks, 7 days after the last training."
     )
 
 

@@ -21,10 +21,10 @@ _FIGURES: Final = {
     "boundary": "boundary_minutes",
 }
 _SMOOTHING: Final = {
-    "macro-F1, each minute by itself": "macro_f1",
+    "macro-F1, unsmoothed": "macro_f1",
     "majority": "smoothed_macro_f1",
     "hmm": "hmm_macro_f1",
-    "flaps by itself": "flap_rate",
+    "flaps, unsmoothed": "flap_rate",
     "majority ": "flap_rate_smoothed",
     "hmm ": "flap_rate_hmm",
     "in truth": "flap_rate_true",

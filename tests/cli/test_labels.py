@@ -154,7 +154,7 @@ def test_now_labels_the_block_of_a_recorded_person(line: RecordHome) -> None:
     assert (facts["start"], facts["end"]) == (expected.isoformat(), line.now.isoformat())
     span = line.json("labels", "list")["labels"][-1]
     assert (span["label"], span["is_growing"], span["start"]) == ("Write", True, expected.isoformat())
-    assert line.call("labels", "list")[1].endswith("Write         you, goes on\n")
+    assert line.call("labels", "list")[1].endswith("Write         you, still open\n")
     assert "Undone: Write" in line.call("labels", "undo")[1]
     assert line.said() == []
 

@@ -82,7 +82,7 @@ def test_from_labels_to_a_threshold(line: Line) -> None:
     policy = json.loads((line.models / "inference_policy.json").read_text())
     assert (policy["calibrator_store_dir"], policy["source"]) == (store.as_posix(), "tune-reject")
     out = line.said("tune-reject", "--target-accuracy", "0.99", "--write", code=1)
-    assert "and the app goes on asking" in out
+    assert "and the app keeps asking" in out
     code, out, err = line.call("train", "evaluate")
     assert code == 0
     assert f"{line.bundle.name} on 450 labelled minutes of 3 days" in out

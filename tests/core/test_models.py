@@ -19,23 +19,29 @@ from tests.support.sample_rows import golden_frame, golden_rows
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+def predicted(**changes: Any) -> WindowPrediction:
+    """A prediction of nine o'clock: Build at 0.8, unless changed."""
+    fields = {
+        "user_id": "u",
+        "bucket_start_ts": NINE,
+        "core_label_id": 1,
+        "core_label_name": "Build",
+        "core_probs": [0.2, 0.8],
+        "confidence": 0.8,
+        "is_rejected": False,
+        "mapped_label_name": "Code",
+        "mapped_probs": {"Code": 1.0},
+        "model_version": "m",
+        "schema_version": "v3",
+    }
+    return WindowPrediction(**(fields | changes))
+
+
 @pytest.mark.parametrize(
     "value",
     [
         InferencePolicy(model_dir="models/x", model_schema_hash="h", model_label_set=["b", "a"], mine=[1]),
-        WindowPrediction(
-            user_id="u",
-            bucket_start_ts=NINE,
-            core_label_id=1,
-            core_label_name="Build",
-            core_probs=[0.0, 1.0],
-            confidence=1.0,
-            is_rejected=False,
-            mapped_label_name="Code",
-            mapped_probs={"Code": 1.0},
-            model_version="m",
-            schema_version="v3",
-        ),
+        predicted(core_probs=[0.0, 1.0], confidence=1.0),
         default_taxonomy(),
         DriftReport(
             alerts=[DriftAlert(trigger=DriftTrigger.class_shift, severity="critical", timestamp=NINE)], timestamp=NINE
@@ -54,19 +60,14 @@ def test_every_public_model_survives_json(value: Any) -> None:
 def test_lists_are_lists() -> None:
     policy = InferencePolicy(model_dir="models/x", model_schema_hash="h", model_label_set=("b", "a"))  # type: ignore[arg-type]
     assert policy.model_label_set == ["b", "a"]
-    prediction = WindowPrediction(
-        user_id="u",
-        bucket_start_ts=NINE,
+    prediction = predicted(
         core_label_id=0,
         core_label_name="BreakIdle",
         core_probs=(1.0, 0.0),
         confidence=1.0,
-        is_rejected=False,
         mapped_label_name="Break",
         mapped_probs={},
-        model_version="m",
-        schema_version="v3",
-    )  # type: ignore[arg-type]
+    )
     assert prediction.core_probs == [1.0, 0.0]
     assert TaxonomyConfig.model_validate({"buckets": [{"name": "A", "core_labels": ["Meet"]}]}).buckets[
         0
@@ -77,19 +78,7 @@ def test_lists_are_lists() -> None:
 
 
 def test_a_prediction_fills_in_what_holds_for_a_bucket_alone() -> None:
-    prediction = WindowPrediction(
-        user_id="u",
-        bucket_start_ts=NINE,
-        core_label_id=1,
-        core_label_name="Build",
-        core_probs=[0.2, 0.8],
-        confidence=0.8,
-        is_rejected=True,
-        mapped_label_name="Code",
-        mapped_probs={"Code": 1.0},
-        model_version="m",
-        schema_version="v3",
-    )
+    prediction = predicted(is_rejected=True)
     assert (prediction.smoothed_label_name, prediction.decided_by) == ("Mixed/Unknown", "model")
     assert prediction.bucket_end_ts == NINE.replace(minute=1)
     assert prediction.model_probs == [0.2, 0.8]

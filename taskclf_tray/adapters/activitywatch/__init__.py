@@ -74,7 +74,7 @@ _NOTHING_GIVEN: Final = (
     "Restart ActivityWatch; reading then resumes.",
 )
 _NO_TITLES: Final = "0" * 64
-"""A placeholder secret for reads without titles."""
+"""The secret of reads that hash no title."""
 
 
 class ActivityWatchSource(ActivitySource):
