@@ -33,7 +33,7 @@ from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_dat
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.jobs.replay_questions import Asker
+from taskclf_tray.jobs.replay_questions import ReplayedQuestions
 from taskclf_tray.labels.budget import AskSettings
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.bundle import starter_bundle
@@ -142,7 +142,7 @@ class ReplayedLife:
         self._asker = None
         if answers_per_day is not None:
             settings = dataclasses.replace(AskSettings.from_config(config), asks_per_day=answers_per_day)
-            self._asker = Asker(self._database, self._store, self._user_id, settings, labels, time_zone)
+            self._asker = ReplayedQuestions(self._database, self._store, self._user_id, settings, labels, time_zone)
         self._waiting = [] if self._asker else sorted(labels, key=lambda label: label.end_ts)
         self._known: dict[int, _Known] = {}
         self._last_us: int | None = None

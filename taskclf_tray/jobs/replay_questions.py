@@ -32,11 +32,11 @@ from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.database import Database
 
 _SLEEP: Final = timedelta(minutes=10)
-"""The clock went on by so much between two polls: the machine slept."""
+"""A longer time between two polls means that the machine slept."""
 
 
 @dataclass(slots=True)
-class Asker:
+class ReplayedQuestions:
     """Asks about blocks by the app's own policy, and answers as the labels say; time away is not asked about.
 
     A block that no label covers to one half stays unanswered, and the question counts all the same.
