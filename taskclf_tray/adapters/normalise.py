@@ -170,6 +170,7 @@ class Normaliser:
             is_locker=app.is_locker,
             is_unknown=is_nameless(name, title),
             is_call=app.is_call or (seen.is_call_title and _may_show_calls(app)),
+            word_buckets=(*seen.word_buckets, self._hasher.program_bucket(app.app_id)),
         )
 
 

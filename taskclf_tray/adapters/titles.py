@@ -16,11 +16,13 @@ from typing import Final
 
 from taskclf_tray.adapters.calls import is_call_title
 from taskclf_tray.core.errors import IdentityError
-from taskclf_tray.core.types import Sketch
+from taskclf_tray.core.types import PROGRAM_BUCKETS, WORD_BUCKETS, Sketch
 
 BINS: Final = 128
 TOKEN_NAMESPACE: Final = "title_token_sketch_v1"  # noqa: S105  # a name in the clear, not a password
 CHAR3_NAMESPACE: Final = "title_char3_sketch_v1"
+WORD_NAMESPACE: Final = "title_word_v1"
+PROGRAM_NAMESPACE: Final = "program_v1"
 MAX_TOKENS: Final = 32
 MAX_CHARACTERS: Final = 256
 MAX_TITLE_CHARACTERS: Final = 8192
@@ -31,6 +33,7 @@ _SPACE = re.compile(r"\s+")
 _DIGITS = re.compile(r"\d+")
 _DIGIT = re.compile(r"\d")
 _NOT_WORD = re.compile(r"[^0-9A-Za-z]+")
+_NOT_WORD_OF_ANY_SCRIPT = re.compile(r"[\W_]+")
 _SECRET = re.compile(r"[0-9a-fA-F]{64}")
 _SEPARATORS: Final = "|-:/•"
 _CACHED_TITLES: Final = 256
@@ -52,6 +55,8 @@ class TitleFeatures:
     title_separator_count: int
     is_call_title: bool = False
     """Whether the title names a service for calls."""
+    word_buckets: tuple[int, ...] = ()
+    """The buckets of its words, rising, each once."""
 
 
 class TitleHasher:
@@ -62,13 +67,14 @@ class TitleHasher:
     malformed secret.
     """
 
-    __slots__ = ("_bins", "_features", "_key", "_secret")
+    __slots__ = ("_bins", "_features", "_key", "_programs", "_secret")
 
     def __init__(self, secret: str) -> None:
         self._secret = checked_secret(secret)
         self._key = self._secret.encode("utf-8")
         self._bins: dict[str, int] = {}
         self._features: dict[str, TitleFeatures] = {}
+        self._programs: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return "TitleHasher(secret hidden)"
@@ -102,7 +108,18 @@ class TitleHasher:
             title_digit_ratio=round(len(_DIGIT.findall(text)) / len(text), 6) if text else 0.0,
             title_separator_count=sum(text.count(mark) for mark in _SEPARATORS),
             is_call_title=is_call_title(text),
+            word_buckets=tuple(sorted({self._number(f"{WORD_NAMESPACE}:{w}", WORD_BUCKETS) for w in any_words(text)})),
         )
+
+    def program_bucket(self, app_id: str) -> int:
+        """Return the bucket of a program, behind those of words."""
+        number = self._programs.get(app_id)
+        if number is None:
+            if len(self._programs) >= _CACHED_TITLES:
+                self._programs.clear()
+            number = WORD_BUCKETS + self._number(f"{PROGRAM_NAMESPACE}:{app_id}", PROGRAM_BUCKETS)
+            self._programs[app_id] = number
+        return number
 
     def _sketch(self, items: Sequence[str], bin_of: Callable[[str], int]) -> Sketch:
         each: dict[str, int] = {}  # a Counter takes as long to make as all the rest here
@@ -126,7 +143,10 @@ class TitleHasher:
         return number
 
     def _bin(self, message: str) -> int:
-        return int.from_bytes(hmac.digest(self._key, _utf8(message), "sha256")[:8], "big") % BINS
+        return self._number(message, BINS)
+
+    def _number(self, message: str, numbers: int) -> int:
+        return int.from_bytes(hmac.digest(self._key, _utf8(message), "sha256")[:8], "big") % numbers
 
 
 def title_features(title: str, secret: str) -> TitleFeatures:
@@ -156,6 +176,14 @@ def tokens(text: str) -> list[str]:
     """Return the first 32 words of a normalised title: lower case, ASCII, numbers as `num`, no single characters."""
     marked = _DIGITS.sub("<num>", text.lower())
     return [word for word in _NOT_WORD.split(marked) if len(word) > 1][:MAX_TOKENS]
+
+
+def any_words(text: str) -> list[str]:
+    """Return the first 32 words of a normalised title in any script: lower case, numbers as one word, no single
+    characters. For the personal head; the words of a sketch are `tokens`.
+    """
+    marked = _DIGITS.sub(" 00 ", text.lower())
+    return [word for word in _NOT_WORD_OF_ANY_SCRIPT.split(marked) if len(word) > 1][:MAX_TOKENS]
 
 
 def char3_grams(text: str) -> list[str]:

@@ -18,6 +18,12 @@ from taskclf_tray.core.time import as_utc, from_us, parse_time, to_us
 DecidedBy = Literal["model", "idle_rule", "no_window"]
 Sketch = tuple[tuple[int, float], ...]
 """A sparse 128-bin title sketch: (bin, relative frequency) in order of bin, zero bins left out."""
+WORD_BUCKETS: Final = 4096
+"""The salted buckets of title words, 0–4095, and …"""
+PROGRAM_BUCKETS: Final = 512
+"""… those of programs, which follow them."""
+WordSeconds = tuple[tuple[int, int], ...]
+"""What was in front in words: (bucket, whole seconds) in order of bucket."""
 
 
 class CoreLabel(StrEnum):
@@ -95,6 +101,8 @@ class AWEvent:
     """ActivityWatch's `unknown`/`unknown`: no window had the focus."""
     is_call: bool = False
     """A program or page for calls, where the person may listen without input."""
+    word_buckets: tuple[int, ...] = ()
+    """The salted buckets of the title's words and of the program, rising."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +244,8 @@ class FeatureRow:
     """Intervals with a call window in front, in microseconds."""
     lock_spans: tuple[Interval, ...] = ()
     """Intervals with a real screen locker in front, in microseconds."""
+    word_seconds: WordSeconds = ()
+    """Seconds with each salted bucket of words and programs in front; empty in rows of earlier versions."""
 
     @property
     def bucket_seconds(self) -> int:
@@ -277,7 +287,7 @@ class FeatureRow:
             moment = row[name].to_pydatetime() if hasattr(row[name], "to_pydatetime") else row[name]
             row[name] = parse_time(moment) if isinstance(moment, str) else as_utc(moment)
         row["source_ids"] = tuple(row.get("source_ids", ()))
-        for name in ("call_spans", "lock_spans"):
+        for name in ("call_spans", "lock_spans", "word_seconds"):
             row[name] = _spans(row.get(name, ()))
         return cls(**row)
 
@@ -304,7 +314,7 @@ class FeatureRow:
             fields[name] = from_us(fields[name])
         for name in ("title_token_sketch", "title_char3_sketch"):
             fields[name] = tuple((int(i), float(v)) for i, v in fields[name])
-        for name in ("call_spans", "lock_spans"):
+        for name in ("call_spans", "lock_spans", "word_seconds"):
             fields[name] = _spans(fields.get(name, ()))
         fields["source_ids"] = tuple(fields["source_ids"])
         return cls(**fields)
@@ -350,8 +360,8 @@ _WHERE_A_SCHEMA_LACKS_IT: Final[Mapping[str, Any]] = {
 """Schema v2 has no user, v1 and v2 no measures of titles."""
 
 
-def _spans(values: Iterable[Sequence[Any]]) -> tuple[Interval, ...]:
-    """Restore intervals after a trip through JSON."""
+def _spans(values: Iterable[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
+    """Restore pairs of whole numbers after a trip through JSON."""
     return tuple((int(start), int(end)) for start, end in values)
 
 

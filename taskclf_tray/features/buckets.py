@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
 from taskclf_tray.core.intervals import Interval, covered, intersect, union
-from taskclf_tray.core.types import AWEvent, AWTabEvent
+from taskclf_tray.core.time import US_PER_SECOND
+from taskclf_tray.core.types import AWEvent, AWTabEvent, WordSeconds
 from taskclf_tray.features.spans import EventInterval, EventSpan
 
 MEETING_CATEGORY: Final = "meeting"
@@ -31,6 +32,7 @@ class ForegroundSummary:
         calls: disjoint intervals of call windows, in order.
         locks: disjoint intervals of screen lockers, in order.
         browsing: disjoint intervals of browsers, in order.
+        word_seconds: time of each bucket of words and programs, in whole seconds.
     """
 
     start_us: int
@@ -44,6 +46,7 @@ class ForegroundSummary:
     calls: tuple[Interval, ...]
     locks: tuple[Interval, ...]
     browsing: tuple[Interval, ...] = ()
+    word_seconds: WordSeconds = ()
 
     @property
     def dominant_us(self) -> int:
@@ -94,7 +97,17 @@ def summarise(start_us: int, end_us: int, intervals: Sequence[EventInterval[AWEv
         calls=tuple(union(calls)) if calls else (),
         locks=tuple(union(locks)) if locks else (),
         browsing=tuple(union(browsing)) if browsing else (),
+        word_seconds=_word_seconds(per_event.values()),
     )
+
+
+def _word_seconds(shown: Iterable[tuple[AWEvent, int]]) -> WordSeconds:
+    """Return the time of each bucket, at least a second; an event without length has none."""
+    times: dict[int, int] = {}
+    for event, length in shown:
+        for bucket in event.word_buckets if length else ():
+            times[bucket] = times.get(bucket, 0) + length
+    return tuple((bucket, max(1, round(times[bucket] / US_PER_SECOND))) for bucket in sorted(times))
 
 
 def domain_category(front: ForegroundSummary, tabs: Sequence[EventInterval[AWTabEvent]]) -> str:

@@ -209,6 +209,7 @@ class RowBuilder:
             audible_seconds=row_inputs.audible_us / _US,
             call_spans=front.calls,
             lock_spans=front.locks,
+            word_seconds=front.word_seconds,
         )
 
     def _dwell(self, row_inputs: RowInputs) -> int:

@@ -1,0 +1,153 @@
+"""The personal head: the part of stage 4 that has learnt one person's words.
+
+The forest answers from counts and categories; the head knows what this person's window titles and programs mean, as
+salted buckets of words. It is a logistic regression over the words of a minute and the mean of those of the minutes
+around it (`train/head.py` fits it). Both are blended as a product of powers: with head logits h and forest
+probabilities p the answer is softmax(head_power × h + forest_power × log p).
+
+The features of a minute are x = idf × √seconds of each bucket, divided by their Euclidean norm. A minute's words add
+own·x to its own logits and context·x, averaged, to those of up to `CONTEXT_BUCKETS` minutes on either side. So a minute
+costs two sums over its words, and its neighbours need only eight numbers of it.
+
+A minute has the same bits alone and in any batch: the words of one minute are summed in order of bucket, neighbours in
+order of time, classes in label order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from taskclf_tray.core.types import LABEL_SET_V1, WordSeconds
+from taskclf_tray.infer.calibrators import sum_in_label_order
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+CONTEXT_BUCKETS: Final = 5
+"""The minutes on either side whose words count: before it as soon as a minute ends, after it as they come."""
+FOREST_FLOOR: Final = 1e-4
+"""The least probability taken from the forest: it cannot rule a label out."""
+_CLASSES: Final = len(LABEL_SET_V1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordScores:
+    """What the words of N minutes say.
+
+    Attributes:
+        own: (N, 8) logits for the minute itself.
+        context: (N, 8) logits for the minutes around it, to be averaged.
+        has_words: (N,) whether words were recorded at all; without them the forest answers alone.
+    """
+
+    own: FloatArray
+    context: FloatArray
+    has_words: BoolArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[WordScores]) -> WordScores:
+        """Join parts in order."""
+        return cls(
+            np.concatenate([part.own for part in parts]),
+            np.concatenate([part.context for part in parts]),
+            np.concatenate([part.has_words for part in parts]),
+        )
+
+    def take(self, which: IntArray) -> WordScores:
+        """Some of the minutes, by position."""
+        return WordScores(self.own[which], self.context[which], self.has_words[which])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonalHead:
+    """A fitted head.
+
+    Attributes:
+        buckets: (K,) the buckets it knows, rising.
+        idf: (K,) inverse document frequency of each over the training minutes.
+        own: (K, 8) weights for the minute itself.
+        context: (K, 8) weights for the minutes around it.
+        bias: (8,) logits of a minute without known words.
+        head_power: how much the head counts; 0 leaves the forest alone.
+        forest_power: how much the forest counts.
+        digest: identifies the head, as the SHA-256 of its file.
+    """
+
+    buckets: IntArray
+    idf: FloatArray
+    own: FloatArray
+    context: FloatArray
+    bias: FloatArray
+    head_power: float
+    forest_power: float
+    digest: str = ""
+    _weights: FloatArray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_weights", np.ascontiguousarray(np.hstack([self.own, self.context])))
+
+    def scores(self, words: Sequence[WordSeconds]) -> WordScores:
+        """Sum over the words of each minute; the order of the minutes has no effect."""
+        count = len(words)
+        rows, values, place = self._known(words)
+        norm = np.sqrt(np.bincount(rows, values * values, count))
+        sums = np.zeros((count, 2 * _CLASSES))
+        first = np.flatnonzero(np.diff(rows, prepend=-1))
+        if len(first):
+            weighted = self._weights[place] * (values / norm[rows])[:, None]
+            sums[rows[first]] = np.add.reduceat(weighted, first, axis=0)
+        has_words = np.array([bool(own) for own in words], dtype=np.bool_)
+        return WordScores(sums[:, :_CLASSES], sums[:, _CLASSES:], has_words)
+
+    def _known(self, words: Sequence[WordSeconds]) -> tuple[IntArray, FloatArray, IntArray]:
+        """(n,) each known word's minute, its value before the norm, and its place in the head."""
+        pairs = np.array([pair for own in words for pair in own], dtype=np.int64).reshape(-1, 2)
+        rows = np.repeat(np.arange(len(words)), [len(own) for own in words])
+        place = np.searchsorted(self.buckets, pairs[:, 0])
+        place[place == len(self.buckets)] = 0
+        is_known = self.buckets[place] == pairs[:, 0] if len(self.buckets) else np.zeros(len(pairs), dtype=np.bool_)
+        place = place[is_known]
+        return rows[is_known], np.sqrt(pairs[is_known, 1].astype(np.float64)) * self.idf[place], place
+
+    def blend(self, forest: FloatArray, scores: WordScores, run_of: IntArray) -> FloatArray:
+        """Blend with the forest.
+
+        Args:
+            forest: (N, 8) its probabilities.
+            scores: of the same minutes.
+            run_of: (N,) the run of contiguous minutes each belongs to, in order of time; no context crosses runs.
+
+        Returns:
+            (N, 8) probabilities; those of the forest, bit for bit, where no words were recorded.
+        """
+        logits = self.bias + scores.own + _around(scores, run_of)
+        logits *= self.head_power
+        logits += self.forest_power * np.log(np.maximum(np.ascontiguousarray(forest), FOREST_FLOOR))
+        logits -= logits.max(axis=1, initial=-np.inf)[:, None]
+        probs = np.exp(logits)
+        probs /= sum_in_label_order(probs)[:, None]
+        return np.where(scores.has_words[:, None], probs, forest)
+
+
+def _around(scores: WordScores, run_of: IntArray) -> FloatArray:
+    """(N, 8): the mean of what the neighbours' words say; 0 without neighbours."""
+    count = len(run_of)
+    said = np.column_stack([scores.context * scores.has_words[:, None], scores.has_words])
+    total = np.zeros_like(said)
+    reach = min(CONTEXT_BUCKETS, count - 1)
+    for distance in [*range(-reach, 0), *range(1, reach + 1)]:
+        here, there = _pairs(count, distance)
+        total[here] += said[there] * (run_of[here] == run_of[there])[:, None]
+    return np.ascontiguousarray(total[:, :_CLASSES] / np.maximum(total[:, _CLASSES:], 1.0))
+
+
+def _pairs(count: int, distance: int) -> tuple[slice, slice]:
+    """The minutes that have one at this distance, and those."""
+    first, last = slice(0, count - abs(distance)), slice(abs(distance), count)
+    return (first, last) if distance > 0 else (last, first)
