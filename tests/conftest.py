@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from taskclf_tray.system.job_entry import ONE_THREAD
-from tests import run_order
-from tests.short_tracing import ShortTracing
+from tests import run_order, short_tracing
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
@@ -41,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for variable in ONE_THREAD:
         os.environ.setdefault(variable, "1")
     os.environ["PYTHONPATH"] = str(ROOT)  # jobs import nothing from the current folder, so those of the tests lie there
+    if hasattr(config, "workerinput"):
+        short_tracing.stop_early_measurement(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -77,7 +78,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     coverage = session.config.pluginmanager.get_plugin("_cov")
     if coverage is not None and coverage.cov_controller is not None:
-        session.config.pluginmanager.register(ShortTracing(coverage.cov_controller))
+        session.config.pluginmanager.register(short_tracing.ShortTracing(coverage.cov_controller))
 
 
 @pytest.hookimpl(wrapper=True)

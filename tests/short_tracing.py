@@ -19,6 +19,17 @@ TRACED_SECONDS = 0.06
 """Of processor time, so that a busy machine changes nothing."""
 
 
+def stop_early_measurement(config: pytest.Config) -> None:
+    """End the measurement that pytest-cov begins in a worker before it knows that it is one.
+
+    It begins a second one when the session starts and saves that alone. Pausing the second resumes the first, so that
+    without this everything a worker does is traced.
+    """
+    plugin = config.pluginmanager.get_plugin("_cov")
+    if plugin is not None and plugin.cov_controller is not None:
+        plugin.cov_controller.cov.stop()
+
+
 class ShortTracing:
     """Pauses the measurement when a test has used its time, and resumes it after it; `controller` is pytest-cov's."""
 

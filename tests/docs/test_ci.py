@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests import conftest
+from tests import conftest, short_tracing
 
 ROOT = Path(__file__).resolve().parents[2]
 STAYING_OUT = {
@@ -81,3 +82,11 @@ def test_a_run_without_desktop_or_server_ends_at_once(
     with pytest.raises(pytest.exit.Exception, match=f"The tests need {missing}.*make setup-test") as ended:
         conftest.pytest_sessionstart(session)  # type: ignore[arg-type]
     assert ended.value.returncode == 3
+
+
+def test_coverage_traces_the_first_moments_of_a_test_only() -> None:
+    """In a worker too, where pytest-cov begins to measure twice."""
+    ends = time.process_time() + 2 * short_tracing.TRACED_SECONDS
+    while time.process_time() < ends:
+        pass
+    assert sys.gettrace() is None
