@@ -7,7 +7,7 @@ probabilities and a few numbers are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +22,7 @@ from taskclf_tray.core.frames import column_of, has_column
 from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, WordSeconds
 from taskclf_tray.infer.batch_result import CSV_COLUMNS as CSV_COLUMNS
 from taskclf_tray.infer.batch_result import BatchInferenceResult as BatchInferenceResult
 from taskclf_tray.infer.batch_result import MappedProbabilities, by_user_and_time, merged_segments
@@ -34,8 +34,16 @@ from taskclf_tray.infer.batch_result import write_segments_json as write_segment
 from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, FrameEncoder, TimeBasis, texts_of
+from taskclf_tray.infer.head import PersonalHead, WordScores
 from taskclf_tray.infer.hmm import hmm_codes
-from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, Model, PipelineConfig, decide_matrix, predict_matrix
+from taskclf_tray.infer.pipeline import (
+    LABELS_AND_MIXED,
+    Model,
+    PipelineConfig,
+    blend_matrix,
+    decide_raw,
+    predict_matrix,
+)
 from taskclf_tray.infer.smooth import majority_codes
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
@@ -49,6 +57,7 @@ CHUNK_ROWS: Final = 20_000
 OnProgress = Callable[[int, int], None]
 """The callback after each chunk: rows done, rows in all."""
 _SCHEMA_COLUMN: Final = "schema_version"
+_WORDS_COLUMN: Final = "word_seconds"
 _NAMES: Final = np.array(LABELS_AND_MIXED, dtype=object)
 
 
@@ -60,6 +69,7 @@ class _Part:
     users: Categorical
     starts_us: IntArray
     decided_by: Categorical | None
+    words: Sequence[WordSeconds]
 
 
 class _Frame:
@@ -69,6 +79,7 @@ class _Frame:
         self._encoded: FrameEncoder = encoder.frame(frame)
         self._users = self._texts(frame, "user_id") or Categorical.repeated("", len(self))
         self._decided_by = self._texts(frame, "decided_by")
+        self._words = column_of(frame, _WORDS_COLUMN) if has_column(frame, _WORDS_COLUMN) else None
 
     @staticmethod
     def _texts(frame: Any, name: str) -> Categorical | None:
@@ -81,7 +92,8 @@ class _Frame:
     def read(self, start: int, stop: int) -> _Part:
         decided_by = None if self._decided_by is None else self._decided_by[start:stop]
         starts_us = self._encoded.starts_us[start:stop]
-        return _Part(self._encoded.matrix(start, stop), self._users[start:stop], starts_us, decided_by)
+        words = [()] * len(starts_us) if self._words is None else list(self._words[start:stop])
+        return _Part(self._encoded.matrix(start, stop), self._users[start:stop], starts_us, decided_by, words)
 
 
 class _Rows:
@@ -100,6 +112,7 @@ class _Rows:
             Categorical.of([row.user_id for row in rows]),
             np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64),
             Categorical.of([row.decided_by for row in rows]),
+            [row.word_seconds for row in rows],
         )
 
 
@@ -213,6 +226,7 @@ def run_batch_inference(
     per_user_reject_thresholds: Mapping[str, float] | None = None,
     time_basis: TimeBasis = "utc",
     transitions: Transitions | None = None,
+    head: PersonalHead | None = None,
 ) -> BatchInferenceResult:
     """Predict, calibrate, reject, smooth and map N rows (stages 2–9).
 
@@ -233,6 +247,7 @@ def run_batch_inference(
         per_user_reject_thresholds: by user id, from 0 to 1.
         time_basis: whether hour and weekday are local time or UTC in the model.
         transitions: smooth with a hidden Markov model with these transitions, in place of the majority.
+        head: the personal head; it reads a column (or attribute) `word_seconds`.
 
     Raises:
         ValueError: columns are missing, the window is even, or the rows are of several schemas.
@@ -249,6 +264,7 @@ def run_batch_inference(
         taxonomy=taxonomy,
         smooth_window=smooth_window,
         transitions=transitions,
+        head=head,
         bucket_seconds=bucket_seconds,
     )
     return run_batch(config, features_df)
@@ -266,10 +282,15 @@ def run_batch(
     A list of `FeatureRow` may be any sequence that can be sliced. `chunk_rows` bounds the memory.
     """
     source = _source(config.encoder, features_df)
-    decided = _decide(config, source, chunk_rows, on_progress)
-    order, fresh = by_user_and_time(decided.users, decided.starts_us, config.bucket_seconds)
+    predicted = _predict(config, source, chunk_rows, on_progress)
+    order, fresh = by_user_and_time(predicted.users, predicted.starts_us, config.bucket_seconds)
+    run_of: IntArray = np.cumsum(fresh, dtype=np.int64)
+    if config.head is not None and predicted.scores is not None:
+        probs = blend_matrix(config.head, predicted.probs, predicted.scores, order, run_of)
+        predicted = replace(predicted, probs=probs)
+    decided = _decide(config, predicted, chunk_rows)
     smoothed = np.empty_like(decided.raw)
-    smoothed[order] = _smoothed(config, decided, order, np.cumsum(fresh))
+    smoothed[order] = _smoothed(config, decided, order, run_of)
     mapped_labels, mapped_probs = None, None
     if config.resolver is not None:
         mapped_labels, mapped_probs = _mapped(config.resolver, smoothed, decided, chunk_rows)
@@ -295,6 +316,17 @@ def _smoothed(config: PipelineConfig, decided: _Decided, order: IntArray, run_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Predicted:
+    """Stages 2–4 of all rows; `scores` only with a head, which is not blended yet."""
+
+    probs: FloatArray
+    scores: WordScores | None
+    users: Categorical
+    starts_us: IntArray
+    decided_by: Categorical | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Decided:
     """Stages 2–6 of all rows; `raw`: (N,) label numbers, 8 where rejected."""
 
@@ -306,23 +338,43 @@ class _Decided:
     starts_us: IntArray
 
 
-def _decide(
+def _predict(
     config: PipelineConfig, source: _Frame | _Rows, chunk_rows: int, on_progress: OnProgress | None
-) -> _Decided:
+) -> _Predicted:
     count = len(source)
-    raw, starts_us = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-    confidences, is_rejected = np.empty(count), np.empty(count, dtype=np.bool_)
-    core_probs = np.empty((count, len(LABEL_SET_V1)))
+    probs, starts_us = np.empty((count, len(LABEL_SET_V1))), np.empty(count, dtype=np.int64)
     users: list[Categorical] = []
+    deciders: list[Categorical] = []
+    scores: list[WordScores] = []
     for rows, part in _parts(source, chunk_rows):
-        decided = decide_matrix(config, part.matrix, part.users, part.decided_by)
-        raw[rows] = np.where(decided.is_rejected, len(LABEL_SET_V1), decided.label_ids)
-        confidences[rows], is_rejected[rows] = decided.confidences, decided.is_rejected
-        core_probs[rows], starts_us[rows] = decided.core_probs, part.starts_us
+        probs[rows], starts_us[rows] = predict_matrix(config.model, part.matrix), part.starts_us
         users.append(part.users)
+        deciders += [] if part.decided_by is None else [part.decided_by]
+        scores += [] if config.head is None else [config.head.scores(part.words)]
         if on_progress is not None:
             on_progress(rows.stop, count)
-    return _Decided(raw, confidences, is_rejected, core_probs, Categorical.joined(users), starts_us)
+    return _Predicted(
+        probs,
+        WordScores.joined(scores) if scores else None,
+        Categorical.joined(users),
+        starts_us,
+        Categorical.joined(deciders) if deciders else None,
+    )
+
+
+def _decide(config: PipelineConfig, predicted: _Predicted, chunk_rows: int) -> _Decided:
+    """Stages 5 and 6, some rows at a time."""
+    count = len(predicted.starts_us)
+    raw, confidences = np.empty(count, dtype=np.int64), np.empty(count)
+    is_rejected, core_probs = np.empty(count, dtype=np.bool_), np.empty((count, len(LABEL_SET_V1)))
+    for start in range(0, count, chunk_rows):
+        rows = slice(start, start + chunk_rows)
+        by = None if predicted.decided_by is None else predicted.decided_by[rows]
+        decided = decide_raw(config, predicted.probs[rows], predicted.users[rows], by)
+        raw[rows] = np.where(decided.is_rejected, len(LABEL_SET_V1), decided.label_ids)
+        confidences[rows], is_rejected[rows] = decided.confidences, decided.is_rejected
+        core_probs[rows] = decided.core_probs
+    return _Decided(raw, confidences, is_rejected, core_probs, predicted.users, predicted.starts_us)
 
 
 def _mapped(

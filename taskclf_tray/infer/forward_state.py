@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from taskclf_tray.core.smoothing import Distribution, Transitions
+from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.infer.hmm import LAG_BUCKETS, UNIFORM, forward, hmm_run
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window, rolling_majority
@@ -25,10 +26,13 @@ def by_majority(_config_id: str) -> Transitions | None:
     return None
 
 
-def ahead_buckets(smooth_window: int, transitions: Transitions | None) -> int:
-    """Return how many later buckets a bucket's label waits for. Raises ValueError for an even window."""
+def ahead_buckets(smooth_window: int, transitions: Transitions | None, *, has_head: bool = False) -> int:
+    """Return how many later buckets a bucket's label waits for. Raises ValueError for an even window.
+
+    `has_head`: each probability that is smoothed waits for the words of the minutes after it.
+    """
     half = check_window(smooth_window)
-    return half if transitions is None else LAG_BUCKETS
+    return (half if transitions is None else LAG_BUCKETS) + (CONTEXT_BUCKETS if has_head else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -115,24 +116,40 @@ class PersonalHead:
         place = place[is_known]
         return rows[is_known], np.sqrt(pairs[is_known, 1].astype(np.float64)) * self.idf[place], place
 
-    def blend(self, forest: FloatArray, scores: WordScores, run_of: IntArray) -> FloatArray:
-        """Blend with the forest.
+    def logits(self, scores: WordScores, run_of: IntArray) -> FloatArray:
+        """Put minutes and their neighbours together.
 
         Args:
-            forest: (N, 8) its probabilities.
-            scores: of the same minutes.
-            run_of: (N,) the run of contiguous minutes each belongs to, in order of time; no context crosses runs.
+            scores: of N minutes, in order of time within a run.
+            run_of: (N,) the run of contiguous minutes each belongs to; no context crosses runs.
 
         Returns:
-            (N, 8) probabilities; those of the forest, bit for bit, where no words were recorded.
+            (N, 8) logits.
         """
-        logits = self.bias + scores.own + _around(scores, run_of)
-        logits *= self.head_power
-        logits += self.forest_power * np.log(np.maximum(np.ascontiguousarray(forest), FOREST_FLOOR))
-        logits -= logits.max(axis=1, initial=-np.inf)[:, None]
-        probs = np.exp(logits)
+        return self.bias + scores.own + _around(scores, run_of)
+
+    def blend(self, forest: FloatArray, logits: FloatArray, has_words: BoolArray) -> FloatArray:
+        """Blend (N, 8) forest probabilities with the head's logits.
+
+        Returns (N, 8) probabilities: those of the forest, bit for bit, where no words were recorded.
+        """
+        values = self.head_power * np.ascontiguousarray(logits)
+        values += self.forest_power * np.log(np.maximum(np.ascontiguousarray(forest), FOREST_FLOOR))
+        values -= values.max(axis=1, initial=-np.inf)[:, None]
+        probs = np.exp(values, out=values)
         probs /= sum_in_label_order(probs)[:, None]
-        return np.where(scores.has_words[:, None], probs, forest)
+        return np.where(has_words[:, None], probs, forest)
+
+
+def context_rows(starts: Sequence[datetime], step: timedelta) -> int:
+    """Return how many buckets before the last one have it in their context.
+
+    `starts`: of buckets in order of time. `step`: length of a bucket.
+    """
+    count = 0
+    while count < min(CONTEXT_BUCKETS, len(starts) - 1) and starts[-count - 1] - starts[-count - 2] == step:
+        count += 1
+    return count
 
 
 def _around(scores: WordScores, run_of: IntArray) -> FloatArray:

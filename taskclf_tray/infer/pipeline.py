@@ -20,11 +20,14 @@ import numpy.typing as npt
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
 from taskclf_tray.core.schema import NEWEST_SCHEMA
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
+from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LABEL_VERSION, DecidedBy, FeatureRow
+from taskclf_tray.infer.batch_result import by_user_and_time
 from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, finite_or_raw
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import CatEncoders, Encoder, TimeBasis
 from taskclf_tray.infer.forward_state import ForwardState, TransitionsOf, ahead_buckets, by_majority, smoothed_labels
+from taskclf_tray.infer.head import PersonalHead, WordScores
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import check_window
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
@@ -67,6 +70,7 @@ class PipelineConfig:
         taxonomy: maps core labels to the person's buckets.
         smooth_window: window of the majority vote, an odd number of buckets.
         transitions: smooth with a hidden Markov model instead of the majority vote.
+        head: the personal head, blended with the model.
         bucket_seconds: length of a bucket in seconds.
         model_version: identifies the model.
         config_id: identifies this combination.
@@ -83,6 +87,7 @@ class PipelineConfig:
     taxonomy: TaxonomyConfig | None = None
     smooth_window: int = DEFAULT_SMOOTH_WINDOW
     transitions: Transitions | None = None
+    head: PersonalHead | None = None
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS
     model_version: str = ""
     config_id: str = ""
@@ -129,6 +134,7 @@ class PipelineConfig:
             taxonomy=taxonomy,
             smooth_window=smooth_window,
             transitions=transitions,
+            head=getattr(resolved, "head", None),
             bucket_seconds=bucket_seconds,
             model_version=resolved.model_version,
             config_id=make_config_id(resolved.config_digest, taxonomy, smooth_window, transitions),
@@ -141,7 +147,7 @@ class PipelineConfig:
     @property
     def ahead_buckets(self) -> int:
         """How many later buckets a label waits for."""
-        return ahead_buckets(self.smooth_window, self.transitions)
+        return ahead_buckets(self.smooth_window, self.transitions, has_head=self.head is not None)
 
 
 def make_config_id(
@@ -170,20 +176,13 @@ class Decisions:
         return [LABELS_AND_MIXED[code] for code in codes.tolist()]
 
 
-def decide_matrix(
-    config: PipelineConfig, matrix: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
-) -> Decisions:
-    """Run stages 4–6 on N encoded rows; without `decided_by` the model decides all.
-
-    Raises ValueError when the model does not return eight probabilities per row.
-    """
-    return decide_raw(config, predict_matrix(config.model, matrix), user_ids, decided_by)
-
-
 def decide_raw(
     config: PipelineConfig, raw_probs: FloatArray, user_ids: Sequence[str], decided_by: Sequence[str] | None = None
 ) -> Decisions:
-    """Run stages 5 and 6 on (N, 8) raw probabilities: calibrate, reject, and apply the idle rule and `no_window`."""
+    """Run stages 5 and 6 on (N, 8) raw probabilities: calibrate, reject, and apply the idle rule and `no_window`.
+
+    Without `decided_by` the model decides all.
+    """
     model_probs = _calibrate(config, raw_probs, user_ids)
     label_ids, confidences = model_probs.argmax(axis=1), model_probs.max(axis=1)
     is_rejected = _rejected(config, confidences, user_ids)
@@ -199,7 +198,7 @@ def decide_raw(
 
 
 def predict_matrix(model: Model, matrix: FloatArray) -> FloatArray:
-    """Run stage 4: (N, F) → (N, 8), C order. Raises ValueError when the model returns another shape."""
+    """Run the model's part of stage 4: (N, F) → (N, 8), C order. Raises ValueError when it returns another shape."""
     if len(matrix) == 0:
         return np.empty((0, len(LABEL_SET_V1)))
     raw = np.ascontiguousarray(_answers(model, matrix), dtype=np.float64)
@@ -232,12 +231,43 @@ def _rejected(config: PipelineConfig, confidences: FloatArray, user_ids: Sequenc
     return confidences < limit
 
 
-def decide_rows(config: PipelineConfig, rows: Sequence[FeatureRow]) -> list[WindowPrediction]:
-    """Run stages 2–6 on each row; the smoothed and mapped labels are those of the bucket alone."""
+def blend_matrix(
+    head: PersonalHead, forest: FloatArray, scores: WordScores, order: IntArray, run_of: IntArray
+) -> FloatArray:
+    """Run the head's part of stage 4: (N, 8) → (N, 8).
+
+    `order`: positions by user and time. `run_of`: (N,) the run of contiguous buckets of each, in this order.
+    """
+    logits = np.empty_like(forest)
+    logits[order] = head.logits(scores.take(order), run_of)
+    return head.blend(forest, logits, scores.has_words)
+
+
+def decide_rows(
+    config: PipelineConfig,
+    rows: Sequence[FeatureRow],
+    *,
+    before: Sequence[FeatureRow] = (),
+    after: Sequence[FeatureRow] = (),
+    is_one_run: bool = False,
+) -> list[WindowPrediction]:
+    """Run stages 2–6 on each row; the smoothed and mapped labels are those of the bucket alone.
+
+    Args:
+        config: the pipeline.
+        rows: the rows to predict.
+        before: earlier rows, whose words a head takes into account.
+        after: later rows, likewise.
+        is_one_run: all these rows count as contiguous, whatever their times.
+    """
     if not rows:
         return []
     user_ids = [row.user_id for row in rows]
-    decided = decide_matrix(config, config.encoder.encode_rows(rows), user_ids, [row.decided_by for row in rows])
+    raw = predict_matrix(config.model, config.encoder.encode_rows(rows))
+    if config.head is not None:
+        own = slice(len(before), len(before) + len(rows))
+        raw = _with_head(config, config.head, raw, [*before, *rows, *after], own, is_one_run=is_one_run)
+    decided = decide_raw(config, raw, user_ids, [row.decided_by for row in rows])
     lines = zip(
         rows,
         decided.core_probs.tolist(),
@@ -248,6 +278,29 @@ def decide_rows(config: PipelineConfig, rows: Sequence[FeatureRow]) -> list[Wind
         strict=True,
     )
     return [_prediction(config, *line) for line in lines]
+
+
+def _with_head(
+    config: PipelineConfig,
+    head: PersonalHead,
+    forest: FloatArray,
+    rows: Sequence[FeatureRow],
+    own: slice,
+    *,
+    is_one_run: bool,
+) -> FloatArray:
+    """Blend the forest's answers for `rows[own]` with the head, which sees all rows."""
+    starts_us = np.array([to_us(row.bucket_start_ts) for row in rows], dtype=np.int64)
+    if is_one_run:
+        order, run_of = np.arange(len(rows)), np.zeros(len(rows), dtype=np.int64)
+    else:
+        users = Categorical.of([row.user_id for row in rows])
+        order, fresh = by_user_and_time(users, starts_us, config.bucket_seconds)
+        run_of = np.cumsum(fresh)
+    everything = np.full((len(rows), len(LABEL_SET_V1)), 1 / len(LABEL_SET_V1))
+    everything[own] = forest
+    scores = head.scores([row.word_seconds for row in rows])
+    return blend_matrix(head, everything, scores, order, run_of)[own]
 
 
 def _prediction(

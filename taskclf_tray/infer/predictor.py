@@ -16,6 +16,7 @@ from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.encode import CatEncoders
 from taskclf_tray.infer.forward_state import ForwardState, forward_state_after
+from taskclf_tray.infer.head import CONTEXT_BUCKETS, PersonalHead, context_rows
 from taskclf_tray.infer.pipeline import Model, PipelineConfig, context_buckets, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import Segment, merge_short_segments, segmentize
@@ -39,6 +40,8 @@ class _UserState:
     segments: list[Segment] = field(default_factory=list)
     forward_state: ForwardState | None = None
     """The state of `hmm` before `tail`."""
+    rows: list[FeatureRow] = field(default_factory=list)
+    """The newest rows, whose words a head takes into account."""
 
 
 class OnlinePredictor:
@@ -72,6 +75,7 @@ class OnlinePredictor:
         calibrator_store: CalibratorStore | None = None,
         per_user_reject_thresholds: Mapping[str, float] | None = None,
         transitions: Transitions | None = None,
+        head: PersonalHead | None = None,
     ) -> None:
         """Start without any bucket.
 
@@ -87,6 +91,8 @@ class OnlinePredictor:
             calibrator_store: calibrates each user; takes precedence over `calibrator`.
             per_user_reject_thresholds: by user id, from 0 to 1.
             transitions: smooth with a hidden Markov model with these transitions.
+            head: the personal head. It takes later words into account, so a bucket's probabilities are revised for
+                five more buckets.
 
         Raises:
             ValueError: the window is even.
@@ -104,6 +110,7 @@ class OnlinePredictor:
             taxonomy=taxonomy,
             smooth_window=smooth_window,
             transitions=transitions,
+            head=head,
             bucket_seconds=bucket_seconds,
             model_version=_version_of(model, metadata),
         )
@@ -129,7 +136,8 @@ class OnlinePredictor:
         if state.tail and row.bucket_start_ts <= state.tail[-1].bucket_start_ts:
             raise ValueError("a bucket must come after the newest one of its user")
         before = state.tail
-        state.tail = self._finish([*before, *decide_rows(self.config, [row])], state.forward_state)
+        decided = self._decide(state, row)
+        state.tail = self._finish([*before[: len(before) + 1 - len(decided)], *decided], state.forward_state)
         for old, new in zip(before, state.tail, strict=False):
             if new != old:
                 self._note_revision(new)
@@ -151,6 +159,15 @@ class OnlinePredictor:
             self._extend(segments, state.tail[state.settled :])
             answer += merge_short_segments(segments, self.config.bucket_seconds)
         return answer
+
+    def _decide(self, state: _UserState, row: FeatureRow) -> list[WindowPrediction]:
+        """Predict the row, and with a head again those before it that its words are context for."""
+        if self.config.head is None:
+            return decide_rows(self.config, [row])
+        rows = [*state.rows, row]
+        again = 1 + context_rows([r.bucket_start_ts for r in rows], self._step)
+        state.rows = rows[-2 * CONTEXT_BUCKETS :]
+        return decide_rows(self.config, rows[-again:], before=rows[:-again])
 
     def _finish(self, tail: list[WindowPrediction], forward_state: ForwardState | None) -> list[WindowPrediction]:
         """Smooth the newest buckets with their neighbours; settled buckets are context and keep their prediction."""

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from taskclf_tray.core.defaults import AWAY_RUN_SECONDS, DEFAULT_GRACE_SECONDS
+from taskclf_tray.core.defaults import AWAY_RUN_SECONDS, DEFAULT_BUCKET_SECONDS, DEFAULT_GRACE_SECONDS
 from taskclf_tray.core.intervals import Interval
-from taskclf_tray.core.time import MICROSECOND, from_us, seconds_to_us, to_us
+from taskclf_tray.core.time import MICROSECOND, US_PER_SECOND, from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import CoreLabel, FeatureRow, SourceEvents
 from taskclf_tray.features.buckets import MEETING_CATEGORY
 from taskclf_tray.features.build import BuilderState, live_row
 from taskclf_tray.features.idle import AwayReports, IdleState, decide, listening_times, with_idle_rule
+from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
@@ -31,6 +32,7 @@ LOOK_BACK: Final = timedelta(seconds=AWAY_RUN_SECONDS + 10)
 """An away run counts from 300 s on, so as much is read on either side of what is decided. This also fills the hole of
 up to 2 s that may lie at the high-water mark."""
 _LOOK_BACK_US: Final = LOOK_BACK // MICROSECOND
+_CONTEXT_US: Final = CONTEXT_BUCKETS * DEFAULT_BUCKET_SECONDS * US_PER_SECOND
 _LIVE_GAP_US: Final = 180_000_000
 """The minutes between the record and the live row are not final yet: they are no gap."""
 
@@ -132,7 +134,7 @@ class LiveAnswers:
         listening = listening_times(idle, [*seen, row], reports, blackouts=dark, shortest_gap_us=_LIVE_GAP_US)
         row = with_idle_rule(row, reports.away, listening)
         is_listening = row.decided_by != "idle_rule" and decide(row, reports.away) == "idle_rule"
-        answer = decide_rows(self._config, [row])
+        answer = decide_rows(self._config, [row], before=_context_of(row, seen, dark), is_one_run=True)
         prediction = finish(
             answer,
             smooth_window=1,
@@ -219,6 +221,12 @@ class LiveAnswers:
         since = min(start, from_us(run[0].start_us))
         dark = self._blackouts(since, start)
         return from_us(max(to_us(since), *(end for _, end in dark))) if dark else since
+
+
+def _context_of(row: FeatureRow, seen: Sequence[FeatureRow], dark: Sequence[Interval]) -> list[FeatureRow]:
+    """The rows shortly before the live one, whose words a head takes into account; none from before a blackout."""
+    first_us = max([to_us(row.bucket_start_ts) - _CONTEXT_US, *(end for _, end in dark)])
+    return [each for each in seen if to_us(each.bucket_start_ts) >= first_us][-CONTEXT_BUCKETS:]
 
 
 def _lengthened(reports: AwayReports, end_us: int) -> list[Interval]:

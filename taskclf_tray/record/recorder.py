@@ -30,6 +30,7 @@ from taskclf_tray.core.types import AWAwayEvent, FeatureRow, SourceEvents
 from taskclf_tray.features.build import BuilderState, advance
 from taskclf_tray.features.idle import AwayReports, IdleState, listening_times, next_idle_state, with_idle_rule
 from taskclf_tray.infer.forward_state import ForwardState, ahead_buckets
+from taskclf_tray.infer.head import CONTEXT_BUCKETS, context_rows
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish, redecide
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
@@ -175,13 +176,14 @@ class Recorder:
         skip = [(from_us(a), from_us(b)) for a, b in dark if b > to_us(state.until - LOOK_BACK)]
         new_state, rows = advance(state, events, until, skip=skip)
         reports = AwayReports.of(events.away)
-        context, tail = self._stored_tail(until)
+        stored, tail = self._stored_tail(until)
+        context = [_answer(record) for record in stored]
         past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
         seen = [*(b.row for b in tail if b.row.bucket_start_ts >= known_from), *rows]
         listening = listening_times(idle, seen, reports, blackouts=dark)
         fresh = [with_idle_rule(row, reports.away, listening) for row in rows]
-        decided = decide_rows(self._config, fresh)
         before = {bucket.prediction.bucket_start_ts: bucket for bucket in tail}
+        tail, decided = self._decided(stored, tail, fresh)
         buckets = [self._reconsidered(bucket, reports.away, listening, known_from) for bucket in tail]
         buckets += [_Bucket(row, prediction, False) for row, prediction in zip(fresh, decided, strict=True)]
         buckets = self._finished(context, buckets, past)
@@ -218,13 +220,15 @@ class Recorder:
         events = self._read(begin, end + _LOOK_AHEAD)
         dark = self._reader.blackouts(begin, end)
         skip = [(from_us(a), from_us(b)) for a, b in dark]
-        _, rows = advance(self._fresh_state(begin), events, end, skip=skip)
-        if not rows or rows[-1].bucket_start_ts != start:
+        _, rows = advance(self._fresh_state(begin), events, end + self._bucket * CONTEXT_BUCKETS, skip=skip)
+        place = next((k for k, row in enumerate(rows) if row.bucket_start_ts == start), None)
+        if place is None:
             return False
-        reports = AwayReports.of(events.away)
-        listening = listening_times(IdleState(to_us(begin)), rows, reports, blackouts=dark)
-        row = with_idle_rule(rows[-1], reports.away, listening)
-        bucket = _Bucket(row, decide_rows(self._config, [row])[0], True)
+        reports, rows_until = AwayReports.of(events.away), rows[: place + 1]
+        listening = listening_times(IdleState(to_us(begin)), rows_until, reports, blackouts=dark)
+        row = with_idle_rule(rows[place], reports.away, listening)
+        around = rows[max(0, place - CONTEXT_BUCKETS) : place], rows[place + 1 :]
+        bucket = _Bucket(row, decide_rows(self._config, [row], before=around[0], after=around[1])[0], True)
         with self._database.reading():
             before = self._database.buckets.before(self._user_id, to_us(start), self._config.smooth_window)
         bucket = self._finished([_answer(record) for record in before], [bucket], None)[0]
@@ -316,16 +320,37 @@ class Recorder:
 
     # -- deciding ---------------------------------------------------------------------------------------------
 
-    def _stored_tail(self, until: datetime) -> tuple[list[WindowPrediction], list[_Bucket]]:
-        """The buckets that may still change, and before them those that their smoothing looks at."""
+    def _stored_tail(self, until: datetime) -> tuple[list[BucketRecord], list[_Bucket]]:
+        """The buckets that may still change, and before them those that their smoothing or a head looks at."""
         with self._database.reading():
             last = self._database.buckets.before(self._user_id, to_us(until), max(1, self._config.ahead_buckets))
             unsettled = self._database.buckets.first_unsettled_us(self._user_id)
             oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
             stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
-            context = self._database.buckets.before(self._user_id, oldest, self._config.smooth_window)
+            reach = max(self._config.smooth_window, CONTEXT_BUCKETS)
+            context = self._database.buckets.before(self._user_id, oldest, reach)
         tail = [_Bucket(unpack_row(r.feature_row), _answer(r), r.is_settled) for r in stored]
-        return [_answer(record) for record in context], tail
+        return context, tail
+
+    def _decided(
+        self, stored: Sequence[BucketRecord], tail: list[_Bucket], fresh: Sequence[FeatureRow]
+    ) -> tuple[list[_Bucket], list[WindowPrediction]]:
+        """Predict new rows, and with a head again those before them that they are context for.
+
+        What another configuration predicted stays as it is. Returns the tail and the new predictions.
+        """
+        if self._config.head is None or not fresh:
+            return tail, decide_rows(self._config, fresh)
+        starts = [*(bucket.row.bucket_start_ts for bucket in tail), fresh[0].bucket_start_ts]
+        kept, own = len(tail) - context_rows(starts, self._bucket), self._config.config_id
+        while kept < len(tail) and any(bucket.prediction.config_id != own for bucket in tail[kept:]):
+            kept += 1
+        again = [bucket.row for bucket in tail[kept:]]
+        before = [*(unpack_row(record.feature_row) for record in stored), *(bucket.row for bucket in tail[:kept])]
+        decided = decide_rows(self._config, [*again, *fresh], before=before[-CONTEXT_BUCKETS:])
+        redone = zip(tail[kept:], decided, strict=False)
+        tail = [*tail[:kept], *(dataclasses.replace(bucket, prediction=prediction) for bucket, prediction in redone)]
+        return tail, decided[len(again) :]
 
     def _reconsidered(
         self, bucket: _Bucket, away: Sequence[Interval], listening: Sequence[Interval], known_from: datetime
@@ -392,7 +417,8 @@ class Recorder:
         if bucket.is_settled:
             return bucket
         end = bucket.prediction.bucket_end_ts
-        ahead = ahead_buckets(self._config.smooth_window, self._transitions_of(bucket.prediction.config_id))
+        transitions = self._transitions_of(bucket.prediction.config_id)
+        ahead = ahead_buckets(self._config.smooth_window, transitions, has_head=self._config.head is not None)
         is_smooth = end <= run_start or end + self._bucket * ahead <= until
         # an away run is known 300 s after it began, and one over the next bucket begins at this one's end at the latest
         last = end + self._bucket * max(0, ahead - 1)

@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import Final
 
 from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
@@ -89,7 +91,7 @@ class HistoryRewriter:
                 itertools.islice(self._database.buckets.iterate(self._user_id, records[-1].end_us, _FAR_US), ahead)
             )
         known = [*before, *records]
-        predictions = [*map(_prediction, before), *_decided(config, records)]
+        predictions = [*map(_prediction, before), *_decided(config, records, before, after)]
         past = self._past.before(predictions)
         finished = finish(
             [*predictions, *map(_prediction, after)],
@@ -116,12 +118,25 @@ class HistoryRewriter:
         return self._config.transitions if config_id == self._config.config_id else self._memory.transitions(config_id)
 
 
-def _decided(config: PipelineConfig, records: Sequence[BucketRecord]) -> list[WindowPrediction]:
+def _decided(
+    config: PipelineConfig,
+    records: Sequence[BucketRecord],
+    before: Sequence[BucketRecord],
+    after: Sequence[BucketRecord],
+) -> list[WindowPrediction]:
     """Predict the records with this configuration; where it has predicted one before, keep that."""
-    fresh = iter(
-        decide_rows(config, [unpack_known_row(r.feature_row) for r in records if r.config_id != config.config_id])
-    )
-    return [_prediction(r) if r.config_id == config.config_id else next(fresh) for r in records]
+    if all(record.config_id == config.config_id for record in records):
+        return [_prediction(record) for record in records]
+    near = (before[-CONTEXT_BUCKETS:], after[:CONTEXT_BUCKETS]) if config.head is not None else ((), ())
+    fresh = decide_rows(config, _rows(records), before=_rows(near[0]), after=_rows(near[1]))
+    return [
+        _prediction(record) if record.config_id == config.config_id else new
+        for record, new in zip(records, fresh, strict=True)
+    ]
+
+
+def _rows(records: Sequence[BucketRecord]) -> list[FeatureRow]:
+    return [unpack_known_row(record.feature_row) for record in records]
 
 
 def _prediction(record: BucketRecord) -> WindowPrediction:

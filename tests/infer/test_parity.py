@@ -19,12 +19,18 @@ from taskclf_tray.infer.batch import BatchInferenceResult, run_batch, run_batch_
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.predictor import OnlinePredictor
+from tests.support.events import WORDS
 from tests.support.parity_settings import USERS, settings_of_a_run
 from tests.support.sample_rows import START, forest, golden_rows
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
 WAYS = ["model"] * 6 + ["idle_rule", "no_window"]
+
+
+word_seconds = st.dictionaries(st.sampled_from(WORDS), st.integers(1, 60), max_size=4).map(
+    lambda words: tuple(sorted(words.items()))
+)
 
 
 @st.composite
@@ -46,6 +52,7 @@ def row_lists(draw: st.DrawFn) -> list[FeatureRow]:
                 keys_per_min=draw(st.sampled_from([None, 0.0, 80.0])),
                 time_zone=draw(st.sampled_from(["UTC", "Asia/Kathmandu"])),
                 decided_by=draw(st.sampled_from(WAYS)),
+                word_seconds=draw(word_seconds),
             )
         )
     return rows
@@ -88,7 +95,7 @@ def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: d
     config = PipelineConfig(model=forest(), **run)
     decided: list[WindowPrediction] = []
     for first, last in zip([0, *sorted(cuts)], [*sorted(cuts), len(rows)], strict=True):
-        decided += decide_rows(config, rows[first:last])
+        decided += decide_rows(config, rows[first:last], before=rows[:first], after=rows[last:])
         saved = json.dumps([prediction.pack() for prediction in decided])  # a restart at every cut
         decided = [WindowPrediction.unpack(values) for values in json.loads(saved)]
     record: Record = {}
@@ -113,7 +120,7 @@ def test_a_batch_in_chunks_of_rows_or_columns_gives_the_same(
 ) -> None:
     config = PipelineConfig(model=forest(), time_basis=basis, **run)
     whole = run_batch(config, rows)
-    beside = {"decided_by": [row.decided_by for row in rows], "time_zone": [row.time_zone for row in rows]}
+    beside = {name: [getattr(row, name) for row in rows] for name in ("decided_by", "time_zone", "word_seconds")}
     frame = pd.DataFrame([row.as_dict() for row in rows]).assign(**beside)
     columns = {name: frame[name].tolist() for name in frame}
     told: list[tuple[int, int]] = []

@@ -138,7 +138,9 @@ def expected(rows: Sequence[FeatureRow], served: Sequence[PipelineConfig], chunk
     if not rows:
         return []
     distinct = {config.config_id: config for config in served}
-    batches = {name: run_batch(config, rows, chunk_rows=chunk_rows) for name, config in distinct.items()}
+    # what a config predicted knows the words before it, and those after it only until the reload
+    known = {name: rows[: 1 + max(i for i, c in enumerate(served) if c.config_id == name)] for name in distinct}
+    batches = {name: run_batch(config, known[name], chunk_rows=chunk_rows) for name, config in distinct.items()}
     raw = [batches[config.config_id].raw_labels[i] for i, config in enumerate(served)]
     starts = [row.bucket_start_ts for row in rows]
     cuts = (

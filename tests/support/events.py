@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -50,7 +51,16 @@ def win(start: float, seconds: float, app: str = "edit", title: str = "", event_
         is_locker=app == "lock",
         is_unknown=app == "?",
         is_call=app == "chat",
+        word_buckets=() if app == "?" else tuple(sorted({_word(app), _word(title), _word(app + title)})),
     )
+
+
+WORDS = (3, 70, 71, 900, 2047, 4000, 4095, 4100, 4607)
+"""The buckets that words and programs of tests fall into."""
+
+
+def _word(text: str) -> int:
+    return WORDS[zlib.crc32(text.encode()) % len(WORDS)]
 
 
 def keys(start: float, seconds: float = 5, presses: int = 0, event_id: int = 0, **mouse: int) -> AWInputEvent:
