@@ -167,8 +167,12 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     yield CheckResult(
         "Model", "ok", f"{resolved.bundle_id} ({resolved.metadata.data_provenance} data; {_ORIGINS[resolved.origin]})"
     )
+    if resolved.stored_head is not None:
+        yield CheckResult("Words", "ok", served_text.head_facts(resolved.stored_head))
+    elif resolved.head_problem is not None:
+        yield CheckResult("Words", "failed", resolved.head_problem)
     for warning in resolved.warnings:
-        if warning != MISSING_POLICY:
+        if warning not in (MISSING_POLICY, resolved.head_problem):
             yield CheckResult("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
     if resolved.policy is not None:
         yield CheckResult("Policy", "ok", f"threshold {resolved.reject_threshold:g}")

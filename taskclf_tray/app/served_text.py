@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from taskclf_tray.app.text import MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, Message
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.core.time import parse_time
 from taskclf_tray.labels.learning import LastTraining
+from taskclf_tray.models.head_files import StoredHead
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.system.local_zone import local_time
 
@@ -37,6 +39,23 @@ def policy_refused(reason: str) -> Message:
 def policy_ignored(reason: str) -> Message:
     """The policy cannot be used at the start; something else is served."""
     return "The inference policy cannot be used", reason
+
+
+def head_changed(*, has_head: bool) -> str:
+    """The policy names another head, or none."""
+    return "what it has learnt from your words" if has_head else "without what it has learnt from your words"
+
+
+def head_facts(stored: StoredHead) -> str:
+    """`a head fitted on 2 Mar 2026 at 13:00, on 37 labelled minutes`."""
+    minutes = "1 labelled minute" if stored.labelled_minutes == 1 else f"{stored.labelled_minutes:,} labelled minutes"
+    at = f" on {local_time(parse_time(stored.fitted_at)):%d %b %Y at %H:%M}," if stored.fitted_at else ""
+    return f"a personal head, fitted{at} on {minutes}"
+
+
+def head_ignored(reason: str) -> Message:
+    """The policy is valid, but the head that it names cannot be used."""
+    return "What was learnt from your words cannot be used", reason
 
 
 def policy_gone(changes: list[str]) -> Message:

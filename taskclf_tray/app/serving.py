@@ -107,8 +107,9 @@ class Serving:
         self.problem = None
         self._reloader = reloader if self.follows_policy else None
         self._use(resolved)
-        broken = [warning for warning in resolved.warnings if warning != MISSING_POLICY]
-        return messages + [served_text.policy_ignored(warning) for warning in broken]
+        broken = [warning for warning in resolved.warnings if warning not in (MISSING_POLICY, resolved.head_problem)]
+        messages += [served_text.policy_ignored(warning) for warning in broken]
+        return messages + _about_head(None, resolved.head_problem)
 
     def check(self) -> list[Message]:
         """Look at the files once; returns messages about what has changed. A few `stat` calls when nothing has."""
@@ -158,14 +159,16 @@ class Serving:
 
     def _check_policy(self, reloader: InferencePolicyReloader, before: ResolvedInferenceConfig) -> list[Message]:
         had_problem, serial = reloader.last_problem is not None, reloader.problem_serial
+        head_problem = reloader.head_problem
         fresh = reloader.check_reload()
+        told = _about_head(head_problem, reloader.head_problem)
         if fresh is not None:
-            return self._changed(before, fresh)
+            return self._changed(before, fresh) + told
         if reloader.problem_serial != serial and reloader.last_problem is not None:
             return [served_text.policy_refused(reloader.last_problem)]
         if had_problem and reloader.last_problem is None:
-            return [served_text.policy_applied([])]
-        return []
+            return [served_text.policy_applied([]), *told]
+        return told
 
     def _changed(self, before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[Message]:
         self.resolved = after
@@ -219,6 +222,15 @@ class Serving:
         )
 
 
+def _about_head(before: str | None, after: str | None) -> list[Message]:
+    """Say that the policy's head cannot be used, once for each reason."""
+    return [] if after in (None, before) else [served_text.head_ignored(after)]
+
+
+def _head_digest(resolved: ResolvedInferenceConfig) -> str | None:
+    return None if resolved.head is None else resolved.head.digest
+
+
 def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig) -> list[str]:
     """Describe what is served differently."""
     changes = []
@@ -231,6 +243,8 @@ def _differences(before: ResolvedInferenceConfig, after: ResolvedInferenceConfig
     if before.calibrator_store_dir != after.calibrator_store_dir:
         store = after.calibrator_store_dir
         changes.append(f"calibrators {store.name}" if store else "no calibrators")
+    if _head_digest(before) != _head_digest(after):
+        changes.append(served_text.head_changed(has_head=after.head is not None))
     if before.transitions != after.transitions and not changes:
         changes.append("how labels follow each other")
     return changes or ["the content of the calibrators or of the vocabularies"]

@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing
 from typing import Any
 
+from taskclf_tray.app import served_text
 from taskclf_tray.cli.arguments import Commands, name_or_path
 from taskclf_tray.cli.output import add_action, add_actions, paths_of, tell
 from taskclf_tray.core.errors import ModelError
@@ -211,6 +212,7 @@ class Served:
             "reject_threshold": self.config.reject_threshold,
             "per_user_reject_thresholds": dict(self.config.per_user_reject_thresholds or {}),
             "calibrator_store": self._store(),
+            "personal_head": self._head(),
             "warnings": list(self.config.warnings),
         }
 
@@ -223,8 +225,24 @@ class Served:
         return [
             f"Served: {config.bundle_id}, {_BY.get(config.origin, config.origin)}; "
             f"reject threshold {config.reject_threshold:g}, {calibrated}.",
+            *self._about_head(),
             *(f"  · {warning}" for warning in config.warnings),
         ]
+
+    def _head(self) -> dict[str, Any] | None:
+        stored = None if self.config is None else self.config.stored_head
+        if stored is None:
+            return None
+        return {
+            "file": stored.path.relative_to(self._paths.home).as_posix(),
+            "sha256": stored.head.digest,
+            "fitted_at": stored.fitted_at,
+            "labelled_minutes": stored.labelled_minutes,
+        }
+
+    def _about_head(self) -> list[str]:
+        stored = None if self.config is None else self.config.stored_head
+        return [] if stored is None else [f"With your words: {served_text.head_facts(stored)}."]
 
     def _store(self) -> str | None:
         store = None if self.config is None else self.config.calibrator_store_dir

@@ -8,6 +8,7 @@
     │   ├── ModelFormatError        damaged, truncated or in an unknown format
     │   └── ModelIncompatibleError  sound, but for another schema or label set
     ├── CalibratorError             a calibrator file or store cannot be used
+    ├── HeadError                   the file of a personal head cannot be used
     ├── IdentityError               .user_id or .title_secret is missing or damaged
     ├── SourceError                 events cannot be read
     │   ├── AWConnectionError       no server at the address
@@ -97,6 +98,10 @@ class ModelIncompatibleError(ModelError):
 
 class CalibratorError(TaskclfError):
     """A calibrator file or store is damaged or of an unknown kind."""
+
+
+class HeadError(TaskclfError):
+    """The file of a personal head is missing, damaged, or belongs to another installation."""
 
 
 class IdentityError(TaskclfError):

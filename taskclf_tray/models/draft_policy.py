@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.models.history import kept_policies
 from taskclf_tray.models.policy import (
     CALIBRATION_METHODS,
     InferencePolicy,
@@ -38,12 +38,13 @@ def draft_policy_for_edit(models_dir: Path) -> InferencePolicy:
 def policy_for_bundle(models_dir: Path, bundle_dir: Path, source: str) -> InferencePolicy:
     """The policy for a picked bundle, with its own threshold and bound store, so that a pick loses neither.
 
-    The learnt transitions do not depend on the model and stay. Writes nothing.
-    Raises ModelError when the bundle cannot be served, PolicyValidationError.
+    The learnt transitions do not depend on the model and stay; a personal head belongs to the model and calibrators
+    that it was fitted with, and returns with them. Writes nothing.
+    Raises ModelError when the bundle cannot be served, PolicyValidationError, OSError.
     """
     models_dir = Path(models_dir)
     config = build_config(models_dir, Path(bundle_dir), "best", None, Explicit())
-    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, source)
+    return _with_learnt(_policy_of(config, models_dir, source), models_dir)
 
 
 def policy_by_hand(
@@ -78,13 +79,21 @@ def policy_by_hand(
         config = build_config(models_dir, folder, "best", None, load_explicit(reject_threshold, store, None))
     if without_calibrators:
         config = replace(config, calibrator_store=None, calibrator_store_dir=None)
-    return _policy_of(replace(config, transitions=_learnt(models_dir)), models_dir, "manual")
+    return _with_learnt(_policy_of(config, models_dir, "manual"), models_dir)
 
 
-def _learnt(models_dir: Path) -> Transitions | None:
-    """The transitions of the policy there is."""
-    policy = load_inference_policy(models_dir)
-    return None if policy is None else policy.transitions
+def _with_learnt(policy: InferencePolicy, models_dir: Path) -> InferencePolicy:
+    """The policy with the transitions of the one there is, and the head of the newest for this model."""
+    present = load_inference_policy(models_dir)
+    smoothing = None if present is None else present.smoothing
+    alike = (kept for kept in kept_policies(models_dir) if _answers_alike(kept, policy))
+    head = next((kept.personal_head for kept in alike), None)
+    return policy.model_copy(update={"smoothing": smoothing, "personal_head": head})
+
+
+def _answers_alike(kept: InferencePolicy, policy: InferencePolicy) -> bool:
+    """Whether both name the model and the calibrators that a head was fitted with."""
+    return (kept.model_dir, kept.calibrator_store_dir) == (policy.model_dir, policy.calibrator_store_dir)
 
 
 def found_store(home: Path, store_dir: Path) -> Path:

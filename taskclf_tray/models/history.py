@@ -12,9 +12,10 @@ and no policy is ever lost. Only without a kept policy does `active.json` go bac
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from taskclf_tray.core.strict_json import BadJsonError, parse_json_object
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.policy import (
     MAX_POLICY_BYTES,
+    InferencePolicy,
     parse_policy_text,
     policy_path,
     remove_inference_policy,
@@ -126,6 +128,17 @@ def read_entry(path: Path) -> EarlierChoice | None:
     except (BadJsonError, KeyError, PolicyValidationError) as error:
         log.warning("%s is passed over: %s", path, error)
         return None
+
+
+def kept_policies(models_dir: Path, most: int | None = None) -> Iterator[InferencePolicy]:
+    """Yield the policy in force and those kept, whatever became of them, newest first; what is no policy is left out.
+
+    `most`: only so many of the kept ones. Raises OSError.
+    """
+    kept = [path for path in reversed(_files(models_dir)) if path.suffix == f".{POLICY}"]
+    for path in [policy_path(models_dir), *kept[:most]]:
+        with contextlib.suppress(PolicyValidationError, FileNotFoundError):
+            yield parse_policy_text(read_regular(path, MAX_POLICY_BYTES, Links.TRUSTED))
 
 
 def write_entry(models_dir: Path, kind: str, data: bytes) -> None:

@@ -71,6 +71,11 @@ def secret_path(home: Path) -> Path:
     return _folder(home) / ".title_secret"
 
 
+def title_secret(home: Path) -> str | None:
+    """Return the title secret of the home; None without one. Raises IdentityError for a damaged one."""
+    return _read_secret(Path(home))
+
+
 def user_id_path(home: Path) -> Path:
     """Return the path of the user id."""
     return _folder(home) / ".user_id"

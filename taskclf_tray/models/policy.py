@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict
@@ -22,8 +22,9 @@ from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.person_files import FileModel, Mistake, Share, TimeText, about, checked, is_none, line_of, where
 from taskclf_tray.core.smoothing import Transitions, smoothing_entry, transitions_in
 from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
+from taskclf_tray.models.head_files import HeadEntry
 from taskclf_tray.models.metadata import EACH_ONCE
-from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, store_problems
+from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, is_inner_path, store_problems
 
 _log = logging.getLogger(__name__)
 
@@ -33,15 +34,11 @@ MAX_POLICY_BYTES: Final = 1_000_000
 _TEMPLATE_CREATED_AT: Final = "2000-01-01T00:00:00+00:00"
 NEEDED_IN_FILE: Final = ("policy_version", "reject_threshold")
 """Keys a file must have, although they have a default in Python."""
+_LEARNT: Final = ("smoothing", "personal_head")
+"""Keys that only a training writes."""
 
 CalibrationMethod = Literal["temperature", "isotonic"]
 CALIBRATION_METHODS: Final[tuple[CalibrationMethod, ...]] = ("temperature", "isotonic")
-
-
-def _is_inner_folder(text: str) -> bool:
-    windows = PureWindowsPath(text)
-    is_relative = not (PurePosixPath(text).is_absolute() or windows.drive or windows.root)
-    return bool(text.strip()) and "\0" not in text and is_relative and ".." not in windows.parts
 
 
 def _check_smoothing(value: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +46,7 @@ def _check_smoothing(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-_Folder = Annotated[str, where(_is_inner_folder)]
+_Folder = Annotated[str, where(is_inner_path)]
 _FOLDER: Final = "the path of a folder, relative to the folder that holds models/ and without .., such as "
 
 
@@ -121,6 +118,13 @@ class InferencePolicy(FileModel):
         exclude_if=is_none,
     )
 
+    personal_head: HeadEntry | None = about(
+        "What was learnt from this person's words; without this key the model answers alone.",
+        expected='{"file": "tray/heads/….json", "sha256": "64 hexadecimal digits"}, or remove the key',
+        default=None,
+        exclude_if=is_none,
+    )
+
     @classmethod
     def refusal(cls, mistake: Mistake) -> PolicyValidationError:
         """Return a PolicyValidationError with the key."""
@@ -142,6 +146,7 @@ def build_inference_policy(
     calibration_method: str | None = None,
     source: str = "manual",
     transitions: Transitions | None = None,
+    personal_head: HeadEntry | None = None,
 ) -> InferencePolicy:
     """Build a policy with the current time.
 
@@ -154,6 +159,7 @@ def build_inference_policy(
         calibration_method: the store's method, `temperature` or `isotonic`.
         source: what made the policy.
         transitions: the learnt transitions between labels, if any.
+        personal_head: the personal head, if any.
 
     Returns:
         The policy; its `git_commit` is "unknown", because an installed program has no repository.
@@ -172,6 +178,7 @@ def build_inference_policy(
         "source": source,
         "git_commit": "unknown",
         "smoothing": None if transitions is None else smoothing_entry(transitions),
+        "personal_head": personal_head,
     }
     return InferencePolicy.model_validate(values)
 
@@ -330,7 +337,7 @@ def write_inference_policy_starter_template(models_dir: Path) -> Path:
 
 
 def _template(created_at: str, git_commit: str, source: str, home: str) -> InferencePolicy:
-    texts = {name: field.description for name, field in InferencePolicy.model_fields.items() if name != "smoothing"}
+    texts = {name: field.description for name, field in InferencePolicy.model_fields.items() if name not in _LEARNT}
     values = {
         "model_dir": "models/<run_id>",
         "model_schema_hash": "<schema_hash>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
@@ -76,6 +76,13 @@ def store_problems(
         yield wrong(key, f"{key} belongs to another feature schema", "name a store of the model, or write null")
     if method is not None and store.get("method") != method:
         yield _not("calibration_method", method, f"write {describe(store.get('method'))}, which is the store's")
+
+
+def is_inner_path(text: str) -> bool:
+    """Whether the text is a relative path without `..`."""
+    windows = PureWindowsPath(text)
+    is_relative = not (PurePosixPath(text).is_absolute() or windows.drive or windows.root)
+    return bool(text.strip()) and "\0" not in text and is_relative and ".." not in windows.parts
 
 
 def inside(home: Path, relative: str, key: str) -> Path:

@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +22,10 @@ from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.strict_json import read_json_object
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.infer.calibrators import CalibratorStore
+from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.draft_policy import draft_policy_for_edit
+from taskclf_tray.models.head_files import save_head
 from taskclf_tray.models.history import (
     NO_POLICY,
     POLICY,
@@ -49,7 +52,7 @@ from taskclf_tray.models.resolve import (
     resolve_policy,
     resolve_without_policy,
 )
-from taskclf_tray.models.retention import calibrators_of
+from taskclf_tray.models.retention import calibrators_of, remove_old_heads
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,8 @@ def promote(
     reject_threshold: float,
     replaces: str | None,
     notes: Mapping[str, Any] | None = None,
+    head: PersonalHead | None = None,
+    labelled_minutes: int = 0,
 ) -> Path:
     """Serve the staged bundle with these calibrators and this threshold. Returns its folder in `models/`.
 
@@ -82,11 +87,13 @@ def promote(
         replaces: the id of the bundle it was compared with, None for none; if another one is served now, nothing
             changes.
         notes: extra keys of the policy.
+        head: the personal head that was judged with the bundle, if any.
+        labelled_minutes: how many labelled minutes the head has learnt from.
 
     Raises:
         OtherModelServedError: another model is served than `replaces`.
         PolicyValidationError: the new policy, or the one in force, is not valid.
-        ModelError, CalibratorError, OSError, HomeBusyError: a file cannot be read or written.
+        ModelError, CalibratorError, HeadError, OSError, HomeBusyError: a file cannot be read or written.
     """
     models_dir = Path(models_dir)
     home, bundle = models_dir.parent, models_dir / staged.name
@@ -101,6 +108,9 @@ def promote(
             staged.rename(bundle)
             sync_directory(models_dir)
             policy = _policy_for(home, bundle, store_dir, reject_threshold, notes or {})
+            if head is not None:
+                entry = save_head(head, home, fitted_at=datetime.now(UTC), labelled_minutes=labelled_minutes)
+                policy = policy.model_copy(update={"personal_head": entry})
             build_config(models_dir, bundle, "policy", policy, Explicit())
             save_inference_policy(policy, models_dir)
         except BaseException:
@@ -108,6 +118,7 @@ def promote(
                 for folder in (bundle, store_dir):
                     shutil.rmtree(folder, ignore_errors=True)
             raise
+        remove_old_heads(models_dir)
     log.info("Promoted %s, threshold %g.", bundle.name, reject_threshold)
     return bundle
 

@@ -76,11 +76,14 @@ class _Reloader(ABC):
         self._next_check = -float("inf")
         self._cache = BundleCache()
         self._digest = current.config_digest if current is not None else None
+        self.head_problem = current.head_problem if current is not None else None
+        """Why the policy's head is not in force, although the policy is; None when it is, or the policy has none."""
+        self._head_path = self._head_of(current)
         self._seen: Signature | None = self._signature()
 
     def load(self) -> ResolvedInferenceConfig:
         """Resolve at the start; later changes are compared with this result. Raises ModelResolutionError."""
-        self._seen = self._signature()
+        seen = self._signature()
         threshold, store, calibrator = self._overrides
         config = resolve_inference_config(
             self._models_dir,
@@ -89,7 +92,9 @@ class _Reloader(ABC):
             calibrator_path_override=calibrator,
             cache=self._cache,
         )
-        self._digest = config.config_digest
+        self._digest, self.head_problem = config.config_digest, config.head_problem
+        self._head_path, is_steady = self._head_of(config), seen == self._signature()
+        self._seen = self._signature() if is_steady else None
         return config
 
     def check_reload(self) -> ResolvedInferenceConfig | None:
@@ -120,9 +125,11 @@ class _Reloader(ABC):
             return None
         if signature != self._signature():
             return None  # changed while it was read: look again
+        self._head_path = self._head_of(config)
+        signature = self._signature()
         # within one tick of its clock the file may change again and look the same: then it is read once more
         self._seen = None if written_within(_TICK_SECONDS, signature) else signature
-        self.last_problem = None
+        self.last_problem, self.head_problem = None, config.head_problem
         if config.config_digest == self._digest:
             return None
         self._digest = config.config_digest
@@ -143,7 +150,13 @@ class _Reloader(ABC):
         """Return the files whose changes count."""
 
     def _signature(self) -> Signature:
-        return tuple(map(file_stamp, self._watched()))
+        watched = self._watched() if self._head_path is None else (*self._watched(), self._head_path)
+        return tuple(map(file_stamp, watched))
+
+    def _head_of(self, config: ResolvedInferenceConfig | None) -> Path | None:
+        """The file of the head that the config's policy names, whether or not it can be used."""
+        entry = None if config is None or config.policy is None else config.policy.personal_head
+        return None if entry is None else self._models_dir.parent / entry.file
 
 
 class InferencePolicyReloader(_Reloader):

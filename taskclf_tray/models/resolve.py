@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD, POLICY_FILE
-from taskclf_tray.core.errors import CalibratorError, ModelError, PolicyValidationError, TaskclfError
+from taskclf_tray.core.errors import CalibratorError, HeadError, ModelError, PolicyValidationError, TaskclfError
 from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.infer.calibrator_files import MAX_CALIBRATOR_BYTES, load_calibrator
 from taskclf_tray.infer.calibrators import Calibrator, CalibratorStore, IdentityCalibrator
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.models.bundle import CatEncoders, ModelMetadata, starter_bundle
 from taskclf_tray.models.bundle_cache import NO_CACHE, BundleCache
+from taskclf_tray.models.head_files import StoredHead
 from taskclf_tray.models.policy import (
     InferencePolicy,
     policy_path,
@@ -76,7 +78,8 @@ class ResolvedInferenceConfig:
     `model_version` is `<bundle id>@<first 12 digits of the model's SHA-256>`. Two configs predict alike exactly when
     their `config_digest` is equal. `warnings` lists the problems of the sources that were tried first. `calibrator` is
     the identity unless one was named explicitly, and a store takes precedence over it. `transitions` are those of the
-    policy; the person chooses whether they are used.
+    policy; the person chooses whether they are used. `stored_head` is the policy's; where its file cannot be used, the
+    model answers alone, and `head_problem` says why, as `warnings` does.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
@@ -101,6 +104,13 @@ class ResolvedInferenceConfig:
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
     config_digest: str = field(default="", kw_only=True)
     transitions: Transitions | None = field(default=None, kw_only=True)
+    stored_head: StoredHead | None = field(default=None, kw_only=True)
+    head_problem: str | None = field(default=None, kw_only=True)
+
+    @property
+    def head(self) -> PersonalHead | None:
+        """The personal head that is served, if any."""
+        return None if self.stored_head is None else self.stored_head.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +313,9 @@ def build_config(
     threshold = _threshold(metadata, policy, explicit)
     per_user = dict(policy.per_user_reject_thresholds or {}) if policy is not None else {}
     transitions = None if policy is None else policy.transitions
+    head, head_problem = _head_for(models_dir.parent, policy, cache)
+    if head_problem is not None:
+        _warn(warned, head_problem)
     return ResolvedInferenceConfig(
         model=model,
         metadata=metadata,
@@ -325,9 +338,22 @@ def build_config(
             [store.digest if store is not None else None, explicit.calibrator_sha256],
             [threshold, per_user],
             *([] if transitions is None else [transitions.to_lists()]),
+            *([] if head is None else ["personal head", head.head.digest]),
         ),
         transitions=transitions,
+        stored_head=head,
+        head_problem=head_problem,
     )
+
+
+def _head_for(home: Path, policy: InferencePolicy | None, cache: BundleCache) -> tuple[StoredHead | None, str | None]:
+    """(the policy's head, why it cannot be used)."""
+    if policy is None or policy.personal_head is None:
+        return None, None
+    try:
+        return cache.head(home, policy.personal_head), None
+    except HeadError as error:
+        return None, f"The model predicts without it. {error}"
 
 
 def _threshold(metadata: ModelMetadata, policy: InferencePolicy | None, explicit: Explicit) -> float:

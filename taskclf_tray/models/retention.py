@@ -1,18 +1,20 @@
-"""The bundles of trainings beside those that are served: the staged one, the refused ones and the replaced ones."""
+"""What trainings leave beside what is served: the staged bundle, refused ones, replaced ones, and former heads."""
 
 from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from taskclf_tray.core.atomic import json_text, sync_directory, write_bytes_atomic
 from taskclf_tray.core.errors import ModelError, PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.private_files import make_private_folder
-from taskclf_tray.models.history import earlier_entries, present_policy, read_entry
+from taskclf_tray.models.head_files import HEADS
+from taskclf_tray.models.history import earlier_entries, kept_policies, present_policy, read_entry
 from taskclf_tray.models.policy import parse_policy_text
 from taskclf_tray.models.registry import REJECTED, read_active
 
@@ -23,6 +25,9 @@ TRAINING_FILE: Final = "training.json"
 REASONS_FILE: Final = "reasons.json"
 REJECTED_KEPT: Final = 5
 REPLACED_KEPT: Final = 5
+HISTORY_KEPT: Final = 10
+"""Policies of the history whose heads stay."""
+_HEAD_KEPT_SECONDS: Final = 86_400.0
 _STAGING: Final = ".training"
 
 
@@ -73,6 +78,42 @@ def remove_replaced(models_dir: Path, kept: int = REPLACED_KEPT) -> list[str]:
         for path in gone:
             shutil.rmtree(path)
             shutil.rmtree(calibrators_of(models_dir, path.name), ignore_errors=True)
+    return [path.name for path in gone]
+
+
+def remove_old_heads(models_dir: Path, kept: int = HISTORY_KEPT) -> list[str]:
+    """Remove the heads that neither the policy nor one of the newest `kept` policies of the history names.
+
+    A head of the last day stays: a program may be about to read it, or a person may have the policy open in an editor.
+    Nothing is removed while the policy cannot be read. Returns the names. A file that cannot be removed stays for the
+    next time. Raises HomeBusyError.
+    """
+    models_dir = Path(models_dir)
+    folder = models_dir.parent / HEADS
+    if not folder.is_dir():
+        return []
+    with home_lock(models_dir.parent):
+        try:
+            return _removed_but(_heads_named(models_dir, kept), folder)
+        except (OSError, PolicyValidationError) as error:
+            log.warning("Former heads stay: %s", error)
+            return []
+
+
+def _heads_named(models_dir: Path, kept: int) -> Collection[str]:
+    """Names of files. Raises PolicyValidationError for an invalid policy, which may name any; OSError."""
+    present = present_policy(models_dir)
+    if present is not None:
+        parse_policy_text(present)
+    policies = kept_policies(models_dir, kept)
+    return {PurePosixPath(policy.personal_head.file).name for policy in policies if policy.personal_head is not None}
+
+
+def _removed_but(named: Collection[str], folder: Path) -> list[str]:
+    old = time.time() - _HEAD_KEPT_SECONDS
+    gone = [path for path in sorted(folder.glob("*.json")) if path.name not in named and path.stat().st_mtime < old]
+    for path in gone:
+        path.unlink()
     return [path.name for path in gone]
 
 
