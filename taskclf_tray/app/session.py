@@ -9,10 +9,8 @@ import contextlib
 import dataclasses
 import json
 import logging
-import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
@@ -27,11 +25,9 @@ from taskclf_tray.app.text import Message
 from taskclf_tray.app.today import TodayTally
 from taskclf_tray.app.tool_files import tell_once
 from taskclf_tray.app.unreadable import UnreadableMinutes
-from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import StoreError, TaskclfError, file_error
 from taskclf_tray.core.file_watch import FileWatch
-from taskclf_tray.core.private_files import PRIVATE_FOLDER
 from taskclf_tray.core.time import from_us, local_day_bounds, to_us
 from taskclf_tray.infer.pipeline import map_label
 from taskclf_tray.infer.prediction import WindowPrediction
@@ -40,6 +36,7 @@ from taskclf_tray.labels.categories import Categories, KeptCategories
 from taskclf_tray.labels.current import BlockNote, recorded_block
 from taskclf_tray.labels.label_copy import LabelCopy
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models.bundle import copy_starter
 from taskclf_tray.models.identity import Identity, load_or_create_identity
 from taskclf_tray.models.registry import BundleInfo, holds_a_bundle, list_bundles
 from taskclf_tray.record.guard import GuardedReader
@@ -304,26 +301,8 @@ def install_starter_model(paths: HomePaths, database: Database) -> Path | None:
             return None
     if holds_a_bundle(paths.models):
         return None
-    with resources.as_file(resources.files("taskclf_tray") / "data" / "starter") as shipped:
-        bundle = next(path for path in sorted(shipped.iterdir()) if path.is_dir())
-        goal = paths.models / bundle.name
-        if not goal.exists():
-            beside = paths.models / f".{bundle.name}.new"
-            shutil.rmtree(beside, ignore_errors=True)
-            _copy_bundle(bundle, beside)
-            beside.rename(goal)
+    goal = copy_starter(paths.models)
     with database.transaction():
         database.state.set(_STARTER_STATE, goal.name)
     log.info("The starter model was copied into the home.")
     return goal
-
-
-def _copy_bundle(bundle: Path, beside: Path) -> None:
-    """Copy the files of a bundle, which has no folders, for the owner alone."""
-    beside.mkdir(mode=PRIVATE_FOLDER)
-    try:
-        for file in sorted(bundle.iterdir()):
-            write_new_file(beside / file.name, file.read_bytes())
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise

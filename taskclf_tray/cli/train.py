@@ -165,8 +165,10 @@ def handle_lgbm(options: argparse.Namespace) -> int:
         f"Judged on {judged['judged_on']}, {judged['minutes']} minutes ({days}): {_scores(judged)}.",
         f"Written: {facts['folder']}",
     ]
+    if facts["against_starter"]:
+        lines.append(facts["against_starter"])
     if facts["served"] == facts["model"]:
-        lines.append("There is no other model here, so it is served.")
+        lines.append("There is no better model here, so it is served.")
     elif facts["served"] is not None:
         lines.append(
             f"{facts['served']} is still served. To serve the new model: "

@@ -18,7 +18,6 @@ from typing import Any, Final
 import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource
-from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import (
     DEFAULT_BUCKET_SECONDS,
@@ -26,9 +25,7 @@ from taskclf_tray.core.defaults import (
     SETTLE_SECONDS,
 )
 from taskclf_tray.core.errors import LabelError
-from taskclf_tray.core.model_text import MAX_MODEL_BYTES
 from taskclf_tray.core.progress import ProgressCallback
-from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, seconds_to_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -36,7 +33,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.jobs.replay_questions import ReplayedQuestions
 from taskclf_tray.labels.budget import AskSettings
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.models.bundle import starter_bundle
+from taskclf_tray.models.bundle import copy_starter
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.models.promotion import served_now
 from taskclf_tray.record.guard import GuardedReader
@@ -124,7 +121,7 @@ class ReplayedLife:
         self._paths, self._config, self._labels, self._say = paths, config, labels, say
         self._zone, self._after_training = time_zone, after_training
         self._user_id = load_or_create_identity(paths.home).user_id
-        _copy_starter(paths)
+        copy_starter(paths.models)
         self._database = Database(paths.database)
         with self._database.transaction():
             for blackout in blackouts:
@@ -303,15 +300,6 @@ class ReplayedLife:
             truth=truth,
             is_models=prediction.decided_by == "model",
         )
-
-
-def _copy_starter(paths: HomePaths) -> None:
-    """Give the home the model that the first start of the app gives it. Raises OSError."""
-    bundle = starter_bundle()
-    folder = paths.models / bundle.name
-    folder.mkdir()
-    for file in bundle.iterdir():
-        write_new_file(folder / file.name, read_regular(file, MAX_MODEL_BYTES))
 
 
 def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:

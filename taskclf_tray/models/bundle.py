@@ -281,3 +281,26 @@ def starter_bundle() -> Path:
     """Return the folder of the starter model inside the installed package."""
     shipped = Path(str(resources.files("taskclf_tray") / "data" / "starter"))
     return next(path for path in sorted(shipped.iterdir()) if path.is_dir())
+
+
+def copy_starter(models_dir: Path) -> Path:
+    """Copy the starter model into `models/`, for the owner alone, unless it is there. Returns its folder.
+
+    The bundle appears as a whole: it is copied beside and renamed. Raises OSError (a full disk), and then leaves
+    nothing behind.
+    """
+    bundle = starter_bundle()
+    goal, beside = models_dir / bundle.name, models_dir / f".{bundle.name}.new"
+    if goal.exists():
+        return goal
+    make_private_folder(models_dir)
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(mode=PRIVATE_FOLDER)
+    try:
+        for file in sorted(bundle.iterdir()):
+            write_new_file(beside / file.name, file.read_bytes())
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    beside.rename(goal)
+    return goal

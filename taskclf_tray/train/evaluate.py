@@ -148,6 +148,10 @@ class Evaluation:
     """… of others; None where there are none, or it is not known who was seen."""
     date_range: tuple[str, str]
     dataset_hash: str
+    by_block: IntArray
+    """(B, 8, 8) the confusion matrix of each labelled block, and …"""
+    block_days: IntArray
+    """… (B,) a number of its user and local day."""
 
     def bundle_metrics(self) -> dict[str, Any]:
         """The content of the bundle's metrics.json."""
@@ -215,7 +219,22 @@ def evaluate(
         unseen=None if seen is None or seen.all() else _part(dataset, answers, ~seen),
         date_range=dataset.date_range,
         dataset_hash=dataset.dataset_hash,
+        **_confusions_by_block(dataset, answers),
     )
+
+
+def _confusions_by_block(dataset: Dataset, answers: Answers) -> dict[str, IntArray]:
+    _, first, block = np.unique(dataset.block_ids, return_index=True, return_inverse=True)
+    classes = len(LABEL_SET_V1)
+    by_block = np.zeros((len(first), classes, classes), dtype=np.int64)
+    np.add.at(by_block, (block, dataset.labels, answers.label_ids), 1)
+    return {"by_block": by_block, "block_days": _user_days(dataset)[first]}
+
+
+def _user_days(dataset: Dataset) -> IntArray:
+    """(N,) a number of each line's user and local day."""
+    _, user = np.unique(dataset.user_ids, return_inverse=True)
+    return np.asarray(user * 10_000_000 + dataset.days, dtype=np.int64)
 
 
 def figures_of(dataset: Dataset, answers: Answers) -> Figures:
@@ -317,9 +336,7 @@ def _intervals(dataset: Dataset, answers: Answers, resamples: int, seed: int) ->
             metrics.accuracy_at(risks, 0.8),
         ]
 
-    _, user = np.unique(dataset.user_ids, return_inverse=True)
-    days = user * 10_000_000 + dataset.days
-    found = metrics.day_intervals(numbers, days, resamples=resamples, seed=seed)
+    found = metrics.day_intervals(numbers, _user_days(dataset), resamples=resamples, seed=seed)
     return dict(zip(WITH_INTERVAL, found, strict=True))
 
 

@@ -1,9 +1,9 @@
 """The gates a new model must pass before it may replace the one in use: pure functions over evaluations.
 
-The thresholds are the acceptance gates of the inference contract, section 13. A class with fewer than 20 held-out
-minutes is not gated and not averaged over: so few minutes say nothing. Beyond the contract a new model must be judged
-on enough minutes of days it was not trained on, must predict every gated class sometimes, and must not be
-over-confident.
+Some gates are binding: the files can be served, it is another model than the one in use, it was judged on enough
+minutes of days it was not trained on, it is no worse than what is served on the same minutes (`comparison.py`), and it
+is not too sure of itself. The others hold absolute figures against fixed numbers. They refuse nothing, because the
+model in use may be worse still; what they find is told to the person (inference contract, section 13).
 """
 
 from __future__ import annotations
@@ -15,30 +15,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from taskclf_tray.core.defaults import DEFAULT_REGRESSION_TOLERANCE
 from taskclf_tray.core.errors import ModelError
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
-from taskclf_tray.train.dataset import Dataset, IntArray
+from taskclf_tray.train.comparison import MIN_CLASS_MINUTES, ModelComparison, gated_classes, gated_macro_f1
+from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.evaluate import Evaluation
-from taskclf_tray.train.metrics import ClassFigures, ReliabilityBin, class_figures
+from taskclf_tray.train.metrics import ClassFigures, overconfidence
 
 MIN_MACRO_F1: Final = 0.65
 MIN_WEIGHTED_F1: Final = 0.70
 MIN_BREAK_PRECISION: Final = 0.95
 MIN_BREAK_RECALL: Final = 0.90
 MIN_PRECISION: Final = 0.50
-MAX_REJECT_RATE: Final = 0.30
 LOW_REJECT_RATE: Final = 0.05
-MIN_CLASS_MINUTES: Final = 20
 MIN_MINUTES: Final = 60
 MIN_GATED_CLASSES: Final = 2
 MAX_OVERCONFIDENCE: Final = 0.10
 """How much the confidence of a model may exceed its accuracy, on average over its minutes."""
-COARSE_BIN_MINUTES: Final = 50
-"""The fewest minutes of a bin that over-confidence is averaged over: in smaller ones chance looks like it."""
 
 _BREAK_ID: Final = list(CoreLabel).index(CoreLabel.BREAK_IDLE)
 UserDay = tuple[str, int]
@@ -47,11 +42,15 @@ UserDay = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition. `words` says what was found, and what would help where the condition does not hold."""
+    """One condition. `words` says what was found, and what would help where the condition does not hold.
+
+    `is_binding`: whether a model that fails it is refused.
+    """
 
     name: str
     holds: bool
     words: str
+    is_binding: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +62,28 @@ class Verdict:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether every gate holds."""
-        return all(gate.holds for gate in self.gates)
+        """Whether every binding gate holds."""
+        return not self.reasons
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The sentences of the gates that do not hold."""
-        return tuple(gate.words for gate in self.gates if not gate.holds)
+        """The sentences of the binding gates that do not hold."""
+        return tuple(gate.words for gate in self.gates if gate.is_binding and not gate.holds)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """The sentences of the other gates that do not hold."""
+        return tuple(gate.words for gate in self.gates if not gate.is_binding and not gate.holds)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
             "is_accepted": self.is_accepted,
             "reasons": list(self.reasons),
+            "advice": list(self.advice),
             "notes": list(self.notes),
             "gates": [asdict(gate) for gate in self.gates],
         }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelComparison:
-    """Two models judged on the same minutes."""
-
-    challenger: Evaluation
-    champion: Evaluation
-
-    def __post_init__(self) -> None:
-        if self.challenger.dataset_hash != self.champion.dataset_hash:
-            raise ValueError("the two models were judged on different minutes")
 
 
 def judge(
@@ -107,12 +100,12 @@ def judge(
 
     Args:
         challenger: its evaluation on held-out days.
-        comparison: with the model in use, on minutes that neither was trained on; None where no model is in use.
+        comparison: with the model in use, on minutes that neither was trained on; None for no comparison.
         leaked: days it was both trained and judged on.
         idle_minutes: unlabelled minutes of the held-out days that the idle rule decides; they count for BreakIdle.
         bundle: the gate of its files.
         is_news: whether it is another model than the one in use.
-        tolerance: how much macro F1 may be lost.
+        tolerance: how much accuracy and macro F1 may be lost to a personal model in use.
     """
     gated = gated_classes(challenger)
     gates = [
@@ -120,25 +113,15 @@ def judge(
         *([] if is_news else [Gate("news", False, "It is the model in use once more. Label some more blocks first.")]),
         _leak_gate(leaked),
         _evidence_gate(challenger, gated),
-        _macro_gate(gated),
+        *([] if comparison is None else [champion_gate(comparison, tolerance)]),
+        _confidence_gate(challenger, comparison),
+        _macro_gate(challenger, gated),
         _weighted_gate(challenger),
         *_break_gates(gated, idle_minutes),
         *_precision_gates(gated),
         *_missing_gates(gated, comparison),
-        _confidence_gate(challenger.reliability),
-        *([] if comparison is None else [_champion_gate(comparison, tolerance), _reject_gate(comparison)]),
     ]
     return Verdict(tuple(gates), tuple(_notes(challenger, gated, comparison)))
-
-
-def gated_classes(evaluation: Evaluation) -> tuple[ClassFigures, ...]:
-    """The classes with enough held-out minutes to be judged."""
-    return tuple(figures for figures in evaluation.classes if figures.support >= MIN_CLASS_MINUTES)
-
-
-def gated_macro_f1(confusion: IntArray) -> float:
-    """The mean F1 of the gated classes, 0 without any."""
-    return _mean_f1(figures for figures in class_figures(confusion) if figures.support >= MIN_CLASS_MINUTES)
 
 
 def leaked_days(training: Dataset, held_out: Dataset) -> set[UserDay]:
@@ -161,11 +144,6 @@ def bundle_gate(run_dir: Path) -> Gate:
     return Gate("bundle", problem is None, problem or "Its files can be served.")
 
 
-def _mean_f1(classes: Any) -> float:
-    scores = [figures.f1 or 0.0 for figures in classes]
-    return float(np.mean(scores)) if scores else 0.0
-
-
 def _leak_gate(leaked: Collection[UserDay]) -> Gate:
     if not leaked:
         return Gate("leak", True, "It was judged on days it was not trained on.")
@@ -177,35 +155,118 @@ def _evidence_gate(challenger: Evaluation, gated: Sequence[ClassFigures]) -> Gat
     minutes = challenger.figures.minutes
     if minutes < MIN_MINUTES:
         words = (
-            f"There were {minutes} labelled minutes to judge it on; {MIN_MINUTES} are needed. Label some more blocks."
+            f"There were {minutes} labelled minutes to judge it on; {MIN_MINUTES} are needed. "
+            f"Label {MIN_MINUTES - minutes} more, on another day."
         )
         return Gate("evidence", False, words)
     if len(gated) < MIN_GATED_CLASSES:
         words = (
             f"Of the {minutes} labelled minutes to judge it on, {_count(len(gated), 'label')} had at least "
-            f"{MIN_CLASS_MINUTES}; {MIN_GATED_CLASSES} are needed. Label other kinds of work too."
+            f"{MIN_CLASS_MINUTES}; {MIN_GATED_CLASSES} are needed. {_nearest(challenger)}"
         )
         return Gate("evidence", False, words)
     return Gate("evidence", True, f"It was judged on {minutes} labelled minutes, {len(gated)} labels among them.")
 
 
-def _macro_gate(gated: Sequence[ClassFigures]) -> Gate:
-    score = _mean_f1(gated)
+def _nearest(challenger: Evaluation) -> str:
+    """What to label so that one more label has enough minutes."""
+    few = [figures for figures in challenger.classes if 0 < figures.support < MIN_CLASS_MINUTES]
+    if not few:
+        return "Label other kinds of work too."
+    nearest = max(few, key=lambda figures: figures.support)
+    return f"Label {MIN_CLASS_MINUTES - nearest.support} more minutes of {nearest.label}, or other kinds of work."
+
+
+# -- against what is served -----------------------------------------------------------------------------------
+
+
+def champion_gate(comparison: ModelComparison, tolerance: float = DEFAULT_REGRESSION_TOLERANCE) -> Gate:
+    """Whether a model may replace the one it is compared with: no worse than a personal one, or clearly better."""
+    accuracy, macro_f1 = comparison.accuracy, comparison.macro_f1
+    minutes, old = comparison.champion.figures.minutes, _name(comparison)
+    where = f"On the same {minutes} minutes of {_count(comparison.days, 'day')}"
+    right = f"{where} it is right in {_percent(accuracy.challenger)}, {old} in {_percent(accuracy.champion)}"
+    if macro_f1.loses_more_than(tolerance):
+        words = f"{where} macro F1 is {macro_f1.challenger:.2f}, that of {old} {macro_f1.champion:.2f}"
+        lost = f"{words}; it may lose at most {tolerance:.2f}. {old[0].upper()}{old[1:]} stays. {_worst(comparison)}"
+        return Gate("champion", False, lost)
+    if accuracy.loses_more_than(tolerance):
+        lost = f"{right}; it may lose at most {tolerance:.2f}. {old[0].upper()}{old[1:]} stays. {_worst(comparison)}"
+        return Gate("champion", False, lost)
+    if comparison.is_personal or accuracy.is_clear:
+        return Gate("champion", True, f"{right}.")
+    return Gate("champion", False, f"{right}, which is not clearly better. {_what_would_show_it(comparison)}")
+
+
+def _name(comparison: ModelComparison) -> str:
+    return "the model in use" if comparison.is_personal else "the starter model"
+
+
+def _what_would_show_it(comparison: ModelComparison) -> str:
+    days = comparison.days_to_show()
+    if days is None:
+        return _worst(comparison)
+    return f"Labels on {_count(days, 'more day')} like these would show it."
+
+
+def _worst(comparison: ModelComparison) -> str:
+    """Which labels would help: those that cost the challenger most minutes against the model in use, else at all."""
+    pairs = zip(gated_classes(comparison.challenger), gated_classes(comparison.champion), strict=True)
+    lost = sorted((_wrong(old) - _wrong(new), -_wrong(new), new.label, new) for new, old in pairs)
+    if not lost:
+        return "Label some more blocks on another day."
+    told = [f"{new.label} (right in {_percent(new.recall or 0.0)})" for _, _, _, new in lost[:2]]
+    return f"Label {' and '.join(told)} on two more days: it mistakes {'them' if len(told) > 1 else 'it'} most often."
+
+
+def _wrong(figures: ClassFigures) -> float:
+    return figures.support * (1 - (figures.recall or 0.0))
+
+
+def _confidence_gate(challenger: Evaluation, comparison: ModelComparison | None) -> Gate:
+    """Whether the model is not too sure of itself, or less so than the model in use on the same minutes."""
+    judged = challenger if comparison is None else comparison.challenger
+    excess = overconfidence(judged.reliability)
+    words = f"It promises {100 * excess:.0f} percentage points more than it keeps"
+    if excess <= MAX_OVERCONFIDENCE:
+        return Gate("confidence", True, f"{words}.")
+    if comparison is not None and excess <= (old := overconfidence(comparison.champion.reliability)):
+        return Gate("confidence", True, f"{words}, {_name(comparison)} {100 * old:.0f}.")
+    return Gate(
+        "confidence",
+        False,
+        f"It is too sure of itself: it promises {100 * excess:.0f} percentage points more than it keeps, and "
+        f"{100 * MAX_OVERCONFIDENCE:.0f} are allowed. Labels on three more days would help.",
+    )
+
+
+# -- against fixed numbers: what the person is told -----------------------------------------------------------
+
+
+def often_wrong(evaluation: Evaluation) -> list[str]:
+    """The labels that are still missed, or given wrongly, in more than half of their minutes; the worst first."""
+    bad = [figures for figures in gated_classes(evaluation) if (figures.f1 or 0.0) < MIN_PRECISION]
+    return [figures.label for figures in sorted(bad, key=lambda figures: figures.f1 or 0.0)]
+
+
+def _macro_gate(challenger: Evaluation, gated: Sequence[ClassFigures]) -> Gate:
+    score = gated_macro_f1(challenger.confusion)
     if score >= MIN_MACRO_F1:
-        return Gate("macro_f1", True, f"Macro F1 is {score:.2f}.")
+        return Gate("macro_f1", True, f"Macro F1 is {score:.2f}.", is_binding=False)
     worst = sorted(gated, key=lambda figures: figures.f1 or 0.0)[:2]
     named = " and ".join(f"{figures.label} ({figures.f1 or 0:.2f})" for figures in worst)
     more = f" Worst are {named}: more labelled blocks of these would help." if worst else ""
-    return Gate("macro_f1", False, f"Macro F1 is {score:.2f}; {MIN_MACRO_F1:.2f} is needed.{more}")
+    words = f"Macro F1 is {score:.2f}; {MIN_MACRO_F1:.2f} would be good.{more}"
+    return Gate("macro_f1", False, words, is_binding=False)
 
 
 def _weighted_gate(challenger: Evaluation) -> Gate:
     score = challenger.figures.weighted_f1
     holds = math.isfinite(score) and score >= MIN_WEIGHTED_F1
     words = f"Weighted F1 is {score:.2f}"
-    if holds:
-        return Gate("weighted_f1", True, f"{words}.")
-    return Gate("weighted_f1", False, f"{words}; {MIN_WEIGHTED_F1:.2f} is needed. More labelled blocks would help.")
+    if not holds:
+        words = f"{words}; {MIN_WEIGHTED_F1:.2f} would be good. More labelled blocks would help"
+    return Gate("weighted_f1", holds, f"{words}.", is_binding=False)
 
 
 def unlabelled_breaks(dataset: Dataset, held_out: Dataset) -> int:
@@ -228,20 +289,24 @@ def _break_gates(gated: Sequence[ClassFigures], idle_minutes: int) -> list[Gate]
     found = f"Of the breaks it recognises {_percent(recall)}{counted}"
     more, others = "Label some more breaks.", "Label work that looks like a break, such as reading."
     return [
-        Gate(
-            "break_precision", precision >= MIN_BREAK_PRECISION, said + _needed(precision, MIN_BREAK_PRECISION, others)
-        ),
-        Gate("break_recall", recall >= MIN_BREAK_RECALL, found + _needed(recall, MIN_BREAK_RECALL, more)),
+        _advice("break_precision", precision, MIN_BREAK_PRECISION, said, others),
+        _advice("break_recall", recall, MIN_BREAK_RECALL, found, more),
     ]
+
+
+def _advice(name: str, value: float, good: float, words: str, help_words: str) -> Gate:
+    holds = value >= good
+    return Gate(name, holds, f"{words}." if holds else f"{words}; {_percent(good)} would be good. {help_words}", False)
 
 
 def _precision_gates(gated: Sequence[ClassFigures]) -> list[Gate]:
     return [
-        Gate(
+        _advice(
             "precision",
-            figures.precision >= MIN_PRECISION,
-            f"Of the minutes it calls {figures.label} {_percent(figures.precision)} are right"
-            + _needed(figures.precision, MIN_PRECISION, f"Label more {figures.label}, and what it is mistaken for."),
+            figures.precision,
+            MIN_PRECISION,
+            f"Of the minutes it calls {figures.label} {_percent(figures.precision)} are right",
+            f"Label more {figures.label}, and what it is mistaken for.",
         )
         for figures in gated
         if figures.precision is not None
@@ -249,7 +314,7 @@ def _precision_gates(gated: Sequence[ClassFigures]) -> list[Gate]:
 
 
 def _missing_gates(gated: Sequence[ClassFigures], comparison: ModelComparison | None) -> list[Gate]:
-    """Refuse a model that never predicts a class, unless the model in use never predicts it either."""
+    """Tell of a class that is never predicted, unless the model in use never predicts it either."""
     missing = [figures for figures in gated if not figures.recall]
     known = None if comparison is None else {figures.label for figures in comparison.champion.classes if figures.recall}
     return [
@@ -258,64 +323,10 @@ def _missing_gates(gated: Sequence[ClassFigures], comparison: ModelComparison | 
             known is not None and figures.label not in known,
             f"{figures.label} is never recognised, though {figures.support} of the minutes were that. "
             f"Label more {figures.label}.",
+            is_binding=False,
         )
         for figures in missing
     ]
-
-
-def overconfidence(reliability: Sequence[ReliabilityBin]) -> float:
-    """By how much the confidence exceeds the accuracy, averaged over coarse bins; 0 without minutes."""
-    total = sum(part.minutes for part in reliability)
-    excess = sum(max(0.0, promised - kept) for promised, kept in _coarse(reliability))
-    return excess / total if total else 0.0
-
-
-def _coarse(reliability: Sequence[ReliabilityBin]) -> list[tuple[float, float]]:
-    """Neighbouring bins joined until each has enough minutes: (sum of confidences, right minutes)."""
-    parts: list[list[float]] = []
-    for part in reliability:
-        if not parts or parts[-1][0] >= COARSE_BIN_MINUTES:
-            parts.append([0.0, 0.0, 0.0])
-        for place, value in enumerate((1.0, part.confidence, part.accuracy)):
-            parts[-1][place] += part.minutes * value
-    if len(parts) > 1 and parts[-1][0] < COARSE_BIN_MINUTES:
-        last = parts.pop()
-        parts[-1] = [a + b for a, b in zip(parts[-1], last, strict=True)]
-    return [(promised, kept) for _, promised, kept in parts]
-
-
-def _confidence_gate(reliability: Sequence[ReliabilityBin]) -> Gate:
-    excess = overconfidence(reliability)
-    if excess <= MAX_OVERCONFIDENCE:
-        return Gate("confidence", True, f"It promises {100 * excess:.0f} percentage points more than it keeps.")
-    return Gate(
-        "confidence",
-        False,
-        f"It is too sure of itself: it promises {100 * excess:.0f} percentage points more than it keeps, and "
-        f"{100 * MAX_OVERCONFIDENCE:.0f} are allowed. Labels on more different days would help.",
-    )
-
-
-def _champion_gate(comparison: ModelComparison, tolerance: float) -> Gate:
-    new, old = (gated_macro_f1(evaluation.confusion) for evaluation in (comparison.challenger, comparison.champion))
-    minutes = comparison.champion.figures.minutes
-    words = f"On the same {minutes} minutes macro F1 is {new:.2f}, that of the model in use {old:.2f}"
-    if new >= old - tolerance:
-        return Gate("champion", True, f"{words}.")
-    return Gate("champion", False, f"{words}; it may lose at most {tolerance:.2f}. The model in use stays.")
-
-
-def _reject_gate(comparison: ModelComparison) -> Gate:
-    new, old = comparison.challenger.figures.reject_rate, comparison.champion.figures.reject_rate
-    words = f"It is unsure of {_percent(new)} of the minutes, the model in use of {_percent(old)}"
-    if not (new > MAX_REJECT_RATE and old < new):
-        return Gate("reject_rate", True, f"{words}.")
-    return Gate(
-        "reject_rate",
-        False,
-        f"{words}; more than {_percent(MAX_REJECT_RATE)} is only right where that is no change for the worse. "
-        "More labelled blocks would help.",
-    )
 
 
 def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], comparison: ModelComparison | None) -> list[str]:
@@ -331,12 +342,8 @@ def _notes(challenger: Evaluation, gated: Sequence[ClassFigures], comparison: Mo
     if reject_rate < LOW_REJECT_RATE:
         notes.append(f"It is unsure of only {_percent(reject_rate)} of the minutes.")
     if comparison is None and gated:
-        notes.append("There was no model in use to compare it with.")
+        notes.append("There was no other model to compare it with.")
     return notes
-
-
-def _needed(value: float, least: float, help_words: str) -> str:
-    return "." if value >= least else f"; {_percent(least)} is needed. {help_words}"
 
 
 def _percent(value: float) -> str:

@@ -24,6 +24,8 @@ CLASSES: Final = len(LABEL_SET_V1)
 ECE_BINS: Final = 15
 BOUNDARY_CAP_MINUTES: Final = 10
 """The distance, in minutes, of a change of work that no predicted change is nearer to."""
+COARSE_BIN_MINUTES: Final = 50
+"""The fewest minutes of a bin that over-confidence is averaged over: in smaller ones chance looks like it."""
 RESAMPLES: Final = 400
 INTERVAL_CONFIDENCE: Final = 0.95
 NAN: Final = float("nan")
@@ -123,6 +125,27 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     """ECE: the mean distance of accuracy and confidence over the bins, weighed by their minutes."""
     minutes = sum(part.minutes for part in bins)
     return sum(part.minutes * abs(part.accuracy - part.confidence) for part in bins) / minutes if minutes else NAN
+
+
+def overconfidence(reliability: Sequence[ReliabilityBin]) -> float:
+    """By how much the confidence exceeds the accuracy, averaged over coarse bins; 0 without minutes."""
+    total = sum(part.minutes for part in reliability)
+    excess = sum(max(0.0, promised - kept) for promised, kept in _coarse(reliability))
+    return excess / total if total else 0.0
+
+
+def _coarse(reliability: Sequence[ReliabilityBin]) -> list[tuple[float, float]]:
+    """Join neighbouring bins until each has enough minutes: (sum of confidences, right minutes)."""
+    parts: list[list[float]] = []
+    for part in reliability:
+        if not parts or parts[-1][0] >= COARSE_BIN_MINUTES:
+            parts.append([0.0, 0.0, 0.0])
+        for place, value in enumerate((1.0, part.confidence, part.accuracy)):
+            parts[-1][place] += part.minutes * value
+    if len(parts) > 1 and parts[-1][0] < COARSE_BIN_MINUTES:
+        last = parts.pop()
+        parts[-1] = [a + b for a, b in zip(parts[-1], last, strict=True)]
+    return [(promised, kept) for _, promised, kept in parts]
 
 
 def brier(probs: FloatArray, y: IntArray) -> float:

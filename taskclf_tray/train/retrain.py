@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -24,17 +25,20 @@ from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transi
 from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.models.retention import TRAINING_FILE
 from taskclf_tray.train.calibrate import Calibration, calibrate
+from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.gates import MAX_REJECT_RATE, MIN_MINUTES, ModelComparison, UserDay, leaked_days
+from taskclf_tray.train.gates import MIN_MINUTES, UserDay, leaked_days
 from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import LeftOut, answer_left_out, fit_leaving_out, learn_transitions, served
 from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reject
 
 SYNTHETIC: Final = "synthetic"
+MAX_REJECT_RATE: Final = 0.30
 MIN_TEST_BLOCKS: Final = 20
 """The fewest blocks in the last days: with fewer, chance decides which labels are in them."""
 
@@ -138,12 +142,21 @@ def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_
 
 
 def compare_with_champion(
-    challenger: Challenger, evaluation: Evaluation, champion: PipelineConfig, known: BoolArray
+    challenger: Challenger,
+    evaluation: Evaluation,
+    champion: PipelineConfig,
+    known: BoolArray,
+    *,
+    is_personal: bool = True,
 ) -> tuple[ModelComparison, bool]:
     """Compare both models on the same held-out minutes.
 
     Args:
+        challenger: the new model.
+        evaluation: of its answers on all held-out minutes.
+        champion: the pipeline of the model in use.
         known: (N,) a mask of the minutes the champion may have been trained on; left out while enough others remain.
+        is_personal: whether the champion was trained on this person.
 
     Returns:
         The comparison, and whether it is fair: the champion was trained on none of these minutes.
@@ -153,7 +166,7 @@ def compare_with_champion(
         held_out, answers, is_fair = held_out.take(~known), answers.take(~known), True
         evaluation = evaluate(held_out, answers, resamples=0)
     other = evaluate(held_out, answer(champion, held_out), resamples=0)
-    return ModelComparison(evaluation, other), is_fair
+    return ModelComparison(evaluation, other, is_personal=is_personal), is_fair
 
 
 def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool) -> BoolArray:
@@ -165,6 +178,11 @@ def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool)
     if not is_personal and metadata.data_provenance == SYNTHETIC:
         return np.zeros(len(held_out), dtype=np.bool_)
     return np.asarray((held_out.days >= first.toordinal()) & (held_out.days <= last.toordinal()))
+
+
+def is_personal(bundle_dir: Path, metadata: ModelMetadata) -> bool:
+    """Whether a model was trained on this person, by a retraining or by hand."""
+    return (bundle_dir / TRAINING_FILE).exists() or metadata.data_provenance != SYNTHETIC
 
 
 @dataclass(frozen=True, slots=True, eq=False)

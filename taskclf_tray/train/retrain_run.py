@@ -26,24 +26,23 @@ from taskclf_tray.labels.learning import (
     save_last_training,
     save_reinference,
 )
-from taskclf_tray.models.bundle import read_metadata
+from taskclf_tray.models.bundle import read_metadata, starter_bundle
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.models.promotion import promote, served_now
-from taskclf_tray.models.resolve import ResolvedInferenceConfig
+from taskclf_tray.models.resolve import ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.models.retention import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import install
+from taskclf_tray.train.comparison import MIN_CLASS_MINUTES, ModelComparison
 from taskclf_tray.train.dataset import Dataset
-from taskclf_tray.train.evaluate import Evaluation, Figures, evaluate, write_evaluation
+from taskclf_tray.train.evaluate import Evaluation, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import (
-    MIN_CLASS_MINUTES,
-    ModelComparison,
     Verdict,
     bundle_gate,
-    gated_macro_f1,
     judge,
+    often_wrong,
     unlabelled_breaks,
 )
 from taskclf_tray.train.metrics import ClassFigures
@@ -51,6 +50,7 @@ from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,
     compare_with_champion,
+    is_personal,
     known_days,
     look_back,
     make_challenger,
@@ -70,19 +70,17 @@ _MOST_LINES: Final = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """A challenger, its evaluation, and the comparison with the model in use."""
+    """A challenger, its evaluation, and the comparison with the model in use.
+
+    `champion`: what is served; None where nothing is, and the comparison is with the starter model.
+    """
 
     dataset: Dataset
     challenger: Challenger
     evaluation: Evaluation
     champion: ResolvedInferenceConfig | None
-    comparison: ModelComparison | None
+    comparison: ModelComparison
     is_fair: bool
-
-    @property
-    def judged(self) -> Evaluation:
-        """The evaluation on the minutes of the comparison; on all of them where no model is in use."""
-        return self.evaluation if self.comparison is None else self.comparison.challenger
 
     def verdict(self, staged: Path) -> Verdict:
         """The outcome of the gates; `staged` is the bundle of the challenger."""
@@ -98,7 +96,6 @@ class _Trial:
     def facts(self) -> Facts:
         """JSON-ready."""
         challenger = self.challenger
-        before = None if self.comparison is None else self.comparison.champion
         return {
             "labelled_minutes": int(np.count_nonzero(~self.dataset.is_weak)),
             "labelled_blocks": self.dataset.block_count,
@@ -107,8 +104,10 @@ class _Trial:
             "reject_threshold": challenger.reject_threshold,
             "tuned_reject": challenger.tuned.to_dict(),
             "judged_on": "each day left out" if challenger.is_cross_fit else "later days",
-            "macro_f1": gated_macro_f1(self.judged.confusion),
-            "previous_macro_f1": None if before is None else gated_macro_f1(before.confusion),
+            "macro_f1": self.comparison.macro_f1.challenger,
+            "previous_macro_f1": self.comparison.macro_f1.champion,
+            "accuracy": self.comparison.accuracy.challenger,
+            "previous_accuracy": self.comparison.accuracy.champion,
         }
 
 
@@ -154,14 +153,11 @@ class Retraining:
         )
         challenger = make_challenger(dataset, Prior.starter(), recipe, self._progress)
         evaluation = evaluate(challenger.held_out, challenger.answers)
-        if champion is None:
-            return _Trial(dataset, challenger, evaluation, None, None, is_fair=True)
-        is_personal = (champion.bundle_dir / TRAINING_FILE).exists()
-        known = known_days(challenger.held_out, champion.metadata, is_personal=is_personal)
-        config = PipelineConfig.from_resolved(
-            champion, taxonomy=None, smooth_window=self._window, smoother=self._smoother
-        )
-        comparison, is_fair = compare_with_champion(challenger, evaluation, config, known)
+        rival = champion or resolve_inference_config(self._models, model_dir_override=starter_bundle())
+        is_own = is_personal(rival.bundle_dir, rival.metadata)
+        known = known_days(challenger.held_out, rival.metadata, is_personal=is_own)
+        config = PipelineConfig.from_resolved(rival, taxonomy=None, smooth_window=self._window, smoother=self._smoother)
+        comparison, is_fair = compare_with_champion(challenger, evaluation, config, known, is_personal=is_own)
         return _Trial(dataset, challenger, evaluation, champion, comparison, is_fair)
 
     def _dataset(self) -> Dataset:
@@ -205,14 +201,12 @@ class Retraining:
             "reject_threshold": challenger.reject_threshold,
             "is_cross_fit": challenger.is_cross_fit,
             "verdict": verdict.to_dict(),
-            "champion": None if comparison is None else comparison.champion.to_dict(),
+            "champion": comparison.champion.to_dict(),
         }
         write_json_atomic(staged / TRAINING_FILE, description)
-        old = None if comparison is None else gated_macro_f1(comparison.champion.confusion)
-        new = gated_macro_f1(trial.judged.confusion)
-        self._step(judged_words(trial.judged.figures, new, old, challenger.is_cross_fit))
+        self._step(judged_words(comparison, challenger.is_cross_fit))
         self._step(sureness(challenger.tuned, challenger.reject_threshold))
-        for note in verdict.notes:
+        for note in (*verdict.advice, *verdict.notes):
             self._step(note)
 
     # -- how it ends ------------------------------------------------------------------------------------------
@@ -321,6 +315,9 @@ def promoted(
     told = changes(comparison)
     if not told:
         told = [f"On days it had not seen {accuracy:.0%} of the labelled minutes are right"]
+    bad = [] if comparison is None else often_wrong(comparison.challenger)
+    if bad:
+        told.append(f"It is still often wrong at {' and '.join(bad[:2])}: more labels of these would help")
     return [f"{line}." for line in told] + [sureness(tuned, threshold)]
 
 
@@ -342,9 +339,12 @@ def refused(verdict: Verdict, *, is_fair: bool) -> list[str]:
     return sentences
 
 
-def judged_words(figures: Figures, macro_f1: float, champion_macro_f1: float | None, is_cross_fit: bool) -> str:
+def judged_words(comparison: ModelComparison, is_cross_fit: bool) -> str:
     """One line for the log."""
+    figures, accuracy, macro_f1 = comparison.challenger.figures, comparison.accuracy, comparison.macro_f1
     how = "each day left out once" if is_cross_fit else "the last days"
-    against = "" if champion_macro_f1 is None else f", the model in use {champion_macro_f1:.2f} on the same minutes"
     where = f"{figures.minutes} labelled minutes of {figures.days} days ({how})"
-    return f"Judged on {where}: macro F1 {macro_f1:.2f}{against}."
+    return (
+        f"Judged on {where}: {accuracy.challenger:.0%} right, macro F1 {macro_f1.challenger:.2f}; "
+        f"what is served {accuracy.champion:.0%} and {macro_f1.champion:.2f} on the same minutes."
+    )

@@ -1,7 +1,8 @@
 """The actions of the training process: train a model, choose calibrators, tune the threshold, evaluate.
 
 Results appear whole or not at all, with a note of the days they come from. No action changes what is served, except
-for a threshold that the person asked to write.
+for a threshold that the person asked to write, and for the first model of an empty home when it is better than the
+starter model.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.infer.calibrator_files import save_calibrator_store
 from taskclf_tray.infer.calibrators import IdentityCalibrator
-from taskclf_tray.models.registry import bundle_at
+from taskclf_tray.models.bundle import copy_starter, starter_bundle
+from taskclf_tray.models.registry import bundle_at, holds_a_bundle
 from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
 from taskclf_tray.system.paths import HomePaths
+from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.evaluate import answer, evaluate, write_evaluation
 from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.gates import champion_gate
 from taskclf_tray.train.splits import later_days
 from taskclf_tray.train.train_minutes import (
     CALIBRATION_FILE,
@@ -62,7 +66,9 @@ Outcome = dict[str, Any]
 
 
 def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
-    """Train and judge a model, and write its bundle. What is served stays. Raises TaskclfError, OSError."""
+    """Train and judge a model, and write its bundle. What is served stays, or gives way to a better one where it is the
+    starter model of an empty home. Raises TaskclfError, OSError.
+    """
     paths = HomePaths(Path(request.home))
     base_dir = Path(request.out_dir) if request.out_dir else paths.models
     is_ours = base_dir.resolve() == paths.models.resolve()
@@ -81,8 +87,7 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
         progress=progress_of(say),
     )
     say(WRITING)
-    if is_ours:
-        keep_what_is_served(paths.models)
+    against_starter = _keep_what_is_better(paths, judged) if is_ours else None
     figures = judged.evaluation.figures
     metrics = {**judged.evaluation.bundle_metrics(), **_judgement(judged)}
     folder = judged.model.save(base_dir, metrics, judged.evaluation.confusion.tolist(), git_commit="unknown")
@@ -98,7 +103,26 @@ def train(request: TrainRequest, say: ProgressCallback) -> Outcome:
         "trained": {**extent(judged.training), "weak_minutes": _weak_minutes(judged.training)},
         "judged": {**_judgement(judged), **figures.to_dict()},
         "served": served_bundle_id(paths.models) if is_ours else None,
+        "against_starter": against_starter,
     }
+
+
+def _keep_what_is_better(paths: HomePaths, judged: JudgedModel) -> str | None:
+    """Keep the new bundle from being served by merely appearing, where something better would have been.
+
+    What is served stays. In a home without any bundle that is the starter model, unless the new model is clearly better
+    on the days left out; returns the sentence about that, None where something is served.
+    """
+    if holds_a_bundle(paths.models):
+        keep_what_is_served(paths.models)
+        return None
+    starter = pipeline_of(resolve_inference_config(paths.models, model_dir_override=starter_bundle()), paths)
+    others = evaluate(judged.held_out, answer(starter, judged.held_out), resamples=0)
+    gate = champion_gate(ModelComparison(judged.evaluation, others, is_personal=False))
+    if not gate.holds:
+        copy_starter(paths.models)
+        keep_what_is_served(paths.models)
+    return gate.words
 
 
 def _weak_minutes(dataset: Dataset) -> int:

@@ -49,6 +49,7 @@ class JudgedModel:
     model: TrainedModel
     evaluation: Evaluation
     training: Dataset
+    held_out: Dataset
     is_crossed: bool
 
 
@@ -86,12 +87,12 @@ def train_and_judge(
     if needs_cross_fit(dataset):
         model, parts = fit_leaving_out(dataset, folds_by_day(dataset), prior, options, progress)
         held_out, answers = answer_left_out(dataset, parts, [served(part.model) for part in parts])
-        return JudgedModel(model, evaluate(held_out, answers), dataset, True)
+        return JudgedModel(model, evaluate(held_out, answers), dataset, held_out, True)
     split = split_by_time(dataset)
     training = dataset.take(split.training)
     later = dataset.take(np.sort(np.concatenate([split.tuning, split.test])))
     model = fit_by_days(training, prior=prior, options=options, progress=progress)
-    return JudgedModel(model, evaluate(later, answer(served(model), later)), training, False)
+    return JudgedModel(model, evaluate(later, answer(served(model), later)), training, later, False)
 
 
 def served(model: TrainedModel) -> PipelineConfig:

@@ -187,7 +187,11 @@ def test_a_worse_model_is_put_aside_with_the_reasons(paths: HomePaths) -> None:
     relabel(paths, ["Build", "Meet", "Review", "Write"])
     facts = trained(paths)
     assert facts["outcome"] == "refused"
-    assert any("Macro F1 is 0." in sentence and "0.65 is needed" in sentence for sentence in facts["sentences"])
+    assert any(
+        "the starter model in" in sentence and "not clearly better" in sentence for sentence in facts["sentences"]
+    )
+    assert any("Label " in sentence or "Labels on" in sentence for sentence in facts["sentences"])
+    assert facts["macro_f1"] < 0.65
     assert served(paths) == STARTER.name
     assert not policy_path(paths.models).exists()
     (kept,) = rejected_bundles(paths.models)
@@ -331,3 +335,12 @@ def test_killed_half_way_it_has_changed_nothing_and_can_be_done_again(paths: Hom
     if moment == "Judged on":
         assert trained(paths)["outcome"] == "promoted"
         assert not staging_dir(paths.models).exists()
+
+
+def test_where_nothing_is_served_the_starter_must_be_beaten(paths: HomePaths) -> None:
+    shutil.rmtree(paths.models / STARTER.name)
+    relabel(paths, ["Build", "Meet", "Review", "Write"])
+    facts = trained(paths)
+    assert (facts["outcome"], facts["previous_model"]) == ("refused", None)
+    assert "the starter model in" in facts["sentences"][0]
+    assert facts["previous_accuracy"] is not None

@@ -15,11 +15,12 @@ from taskclf_tray.core.config import Config
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train import retrain_run
 from taskclf_tray.train.batch_inputs import export_rows
+from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import evaluate
 from taskclf_tray.train.fit import FitOptions
-from taskclf_tray.train.gates import Gate, ModelComparison, Verdict, judge
+from taskclf_tray.train.gates import Gate, Verdict, judge
 from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,

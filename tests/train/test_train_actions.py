@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sys
 from pathlib import Path
@@ -11,19 +12,22 @@ from typing import Any
 import pytest
 
 from taskclf_tray.core.errors import CalibratorError, LabelError, ModelError, PolicyValidationError, TaskclfError
-from taskclf_tray.core.time import to_us
+from taskclf_tray.core.time import from_us, to_us
+from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store, save_calibrator_store
 from taskclf_tray.infer.resolve import resolve_inference_config
 from taskclf_tray.jobs.train import run
-from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle, read_metadata
+from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models.bundle import MODEL_FILE, load_model_bundle, read_metadata, starter_bundle
 from taskclf_tray.models.policy import build_inference_policy, read_inference_policy, save_inference_policy
 from taskclf_tray.models.registry import set_active
+from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.train_request import TrainRequest
 from tests.support.homes import edit
 from tests.support.sample_rows import BUNDLE
-from tests.support.worked_days import block_start, make_home, record_days, write_export, write_labels
+from tests.support.worked_days import LATER, block_start, make_home, record_days, write_export, write_labels
 from tests.support.worker_home import USER
 
 DAYS = range(14)
@@ -314,7 +318,26 @@ def test_the_only_model_is_served(do: Trained) -> None:
     shutil.rmtree(do.models)
     answer = do("lgbm", prior="none")
     assert answer["served"] == answer["model"]
+    assert "the starter model in" in answer["against_starter"]
     assert not do.paths.policy.exists()
+
+
+def test_an_empty_home_keeps_the_starter_where_a_new_model_is_not_better(do: Trained) -> None:
+    """Labels that have nothing to do with the minutes: what is learnt from them is no better than the starter."""
+    shutil.rmtree(do.models)
+    database = Database(do.paths.database)
+    spans = list(LabelStore(database, USER).everything())
+    labels = random.Random(5).choices(LABEL_SET_V1, k=len(spans))
+    mixed = [LabelSpan(from_us(s.start_us), from_us(s.end_us), label) for s, label in zip(spans, labels, strict=True)]
+    LabelStore(database, USER).import_spans(mixed, at=LATER)
+    database.close()
+    answer = do("lgbm", prior="none")
+    assert answer["served"] == starter_bundle().name != answer["model"]
+    assert "of the starter model" in answer["against_starter"]
+    assert "The starter model stays." in answer["against_starter"]
+    assert read_inference_policy(do.models).source == "pinned"
+    assert resolve_inference_config(do.models).bundle_id == starter_bundle().name
+    assert (do.models / answer["model"]).is_dir()
 
 
 def test_words_that_cannot_be_meant(do: Trained) -> None:
