@@ -320,6 +320,11 @@ class Recorder:
 
     # -- deciding ---------------------------------------------------------------------------------------------
 
+    @property
+    def _reach(self) -> int:
+        """How many buckets before a changing one are looked at."""
+        return max(self._config.smooth_window, CONTEXT_BUCKETS)
+
     def _stored_tail(self, until: datetime) -> tuple[list[BucketRecord], list[_Bucket]]:
         """The buckets that may still change, and before them those that their smoothing or a head looks at."""
         with self._database.reading():
@@ -327,8 +332,7 @@ class Recorder:
             unsettled = self._database.buckets.first_unsettled_us(self._user_id)
             oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
             stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
-            reach = max(self._config.smooth_window, CONTEXT_BUCKETS)
-            context = self._database.buckets.before(self._user_id, oldest, reach)
+            context = self._database.buckets.before(self._user_id, oldest, self._reach)
         tail = [_Bucket(unpack_row(r.feature_row), _answer(r), r.is_settled) for r in stored]
         return context, tail
 
@@ -381,12 +385,10 @@ class Recorder:
         return [dataclasses.replace(b, prediction=p) for b, p in zip(buckets, finished, strict=True)]
 
     def _keep_past(self, context: list[WindowPrediction], buckets: list[_Bucket], past: ForwardState | None) -> None:
-        """Keep the state from which the next smoothing begins, `smooth_window` before the buckets that may still
-        change.
-        """
+        """Keep the state from which the next smoothing begins, `_reach` before the buckets that may still change."""
         ahead = max(1, self._config.ahead_buckets)
         unsettled = next((i for i, bucket in enumerate(buckets) if not bucket.is_settled), len(buckets))
-        fixed = len(context) + min(unsettled, len(buckets) - ahead) - self._config.smooth_window
+        fixed = len(context) + min(unsettled, len(buckets) - ahead) - self._reach
         predictions = [*context, *(bucket.prediction for bucket in buckets)]
         self._past.move(past, predictions[: max(0, fixed)])
 
