@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskclf_tray.core.time import from_us, local_date
-from taskclf_tray.core.types import FeatureRow
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.store.buckets import unpack_known_row
 
@@ -156,6 +156,13 @@ class Dataset:
             matrix[start : start + len(rows)] = encoder.encode_rows(rows)
         return matrix
 
+    @cached_property
+    def runs(self) -> IntArray:
+        """(N,) the number of the run of adjoining minutes that each line is in."""
+        opens = np.ones(len(self), dtype=np.bool_)
+        opens[1:] = (self.user_ids[1:] != self.user_ids[:-1]) | (self.start_us[1:] != self.end_us[:-1])
+        return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
+
     @property
     def block_count(self) -> int:
         """How many blocks a person labelled."""
@@ -189,6 +196,15 @@ class Dataset:
 def local_day(start_us: int, zone_name: str) -> int:
     """The ordinal of the local date at a moment; a zone that this computer does not know counts as UTC."""
     return local_date(from_us(start_us), zone_name).toordinal()
+
+
+def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
+    """(8,) the root of how much rarer than average each label is; 0 for labels that do not occur."""
+    mass = np.bincount(labels, weights=weights, minlength=len(LABEL_SET_V1))
+    present: BoolArray = mass > 0
+    scale = np.zeros(len(LABEL_SET_V1))
+    scale[present] = np.sqrt(mass.sum() / (present.sum() * mass[present]))
+    return scale
 
 
 def _settled(buckets: Iterable[LabelledBucket]) -> list[LabelledBucket]:

@@ -18,7 +18,7 @@ from taskclf_tray.core.schema import NEWEST_SCHEMA, FeatureSchema
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.models.bundle import CatEncoders
-from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
+from taskclf_tray.train.dataset import Dataset, FloatArray, class_weights
 
 BASE_PARAMS: Final[Mapping[str, Any]] = {
     "objective": "multiclass",
@@ -42,7 +42,6 @@ FIXED_PARAMS: Final[Mapping[str, Any]] = {
     "verbosity": -1,
 }
 """Always used, so that the same labels give the same bytes."""
-_CLASSES: Final = len(LABEL_SET_V1)
 _CLOCK: Final = ("hour_of_day", "day_of_week")
 
 
@@ -118,15 +117,6 @@ def _block_shares(dataset: Dataset, options: FitOptions) -> FloatArray:
     _, block, lengths = np.unique(dataset.block_ids, return_inverse=True, return_counts=True)
     shares = np.minimum(1.0, options.block_minutes / lengths)[block]
     return np.where(dataset.is_weak, 1.0, shares)
-
-
-def class_weights(labels: IntArray, weights: FloatArray) -> FloatArray:
-    """(8,) the root of how much rarer than average each label is; 0 for labels that do not occur."""
-    mass = np.bincount(labels, weights=weights, minlength=_CLASSES)
-    present: BoolArray = mass > 0
-    scale = np.zeros(_CLASSES)
-    scale[present] = np.sqrt(mass.sum() / (present.sum() * mass[present]))
-    return scale
 
 
 def lgb_datasets(

@@ -21,7 +21,7 @@ import numpy as np
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import LABEL_SET_V1, CoreLabel, FeatureRow
 from taskclf_tray.infer.hmm import hmm_codes
-from taskclf_tray.train.dataset import NO_LABEL, BoolArray, Dataset, FloatArray, IntArray
+from taskclf_tray.train.dataset import NO_LABEL, BoolArray, Dataset, FloatArray
 
 WEAK_WEIGHT: Final = 0.2
 """Beside 1.0 for a minute that a person labelled."""
@@ -90,20 +90,13 @@ def with_pseudo_labels(dataset: Dataset, probs: FloatArray, weight: float, *, mo
     others = (1 - _SURE) / (len(LABEL_SET_V1) - 1)
     emissions = np.where(np.arange(len(LABEL_SET_V1)) == dataset.labels[:, None], _SURE, others)
     emissions[is_unlabelled] = probs
-    labels = hmm_codes(emissions, np.zeros(len(dataset), dtype=np.bool_), _runs(dataset), BUILT_IN_TRANSITIONS)
+    labels = hmm_codes(emissions, np.zeros(len(dataset), dtype=np.bool_), dataset.runs, BUILT_IN_TRANSITIONS)
     labelled = replace(
         dataset,
         labels=np.where(is_unlabelled, labels, dataset.labels),
         weights=np.where(is_unlabelled, weight, dataset.weights),
     )
     return labelled.take(~is_unlabelled | _evenly(is_unlabelled, most))
-
-
-def _runs(dataset: Dataset) -> IntArray:
-    """(N,) the number of the run of adjoining minutes that each line is in."""
-    opens = np.ones(len(dataset), dtype=np.bool_)
-    opens[1:] = (dataset.user_ids[1:] != dataset.user_ids[:-1]) | (dataset.start_us[1:] != dataset.end_us[:-1])
-    return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
 
 
 def _evenly(among: BoolArray, most: int) -> BoolArray:

@@ -16,6 +16,7 @@ from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle
+from taskclf_tray.train.dataset import class_weights
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import (
     FitOptions,
@@ -24,7 +25,6 @@ from taskclf_tray.train.fit import (
     TrainingCancelledError,
     fit,
 )
-from taskclf_tray.train.lgb_dataset import class_weights
 from taskclf_tray.train.splits import later_days
 from taskclf_tray.train.weak import weak_label
 from tests.support.fitted import days, digest
