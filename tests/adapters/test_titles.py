@@ -12,6 +12,7 @@ import pytest
 
 from taskclf_tray.adapters.titles import TitleHasher, title_features
 from taskclf_tray.core.errors import IdentityError
+from taskclf_tray.core.types import PROGRAM_BUCKETS, WORD_BUCKETS
 from tests.support.processes import allowed
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "golden_titles.json").read_text("utf-8"))
@@ -40,6 +41,29 @@ def test_a_bad_secret_asks(secret: str) -> None:
         TitleHasher(secret)
     assert caught.value.next_step
     assert not secret.strip() or secret not in str(caught.value)
+
+
+def test_words_are_salted_buckets_of_any_script_each_once() -> None:
+    hasher = TitleHasher("0" * 64)
+    seen = hasher.features("Größe 12 — größe 7 отчёт x")
+    assert len(seen.word_buckets) == 3  # größe, a number, отчёт; a single letter is no word
+    assert list(seen.word_buckets) == sorted(seen.word_buckets)
+    assert hasher.features("ОТЧЁТ_99_größe").word_buckets == seen.word_buckets
+    assert all(0 <= bucket < WORD_BUCKETS for bucket in seen.word_buckets)
+    assert TitleHasher("1" * 64).features("Größe 12 отчёт").word_buckets != seen.word_buckets
+    assert hasher.features("").word_buckets == ()
+    assert (
+        len(hasher.features(" ".join(f"a{chr(98 + k % 24)}{chr(98 + k // 24)}" for k in range(99))).word_buckets) <= 32
+    )
+
+
+def test_a_program_has_a_salted_bucket_behind_the_words() -> None:
+    one, other = TitleHasher("0" * 64), TitleHasher("1" * 64)
+    found = {name: one.program_bucket(name) for name in ("code", "org.mozilla.firefox", "unknown.größe")}
+    assert len(set(found.values())) == 3
+    assert all(WORD_BUCKETS <= bucket < WORD_BUCKETS + PROGRAM_BUCKETS for bucket in found.values())
+    assert found == {name: one.program_bucket(name) for name in found}
+    assert found != {name: other.program_bucket(name) for name in found}
 
 
 def test_another_secret_gives_other_numbers() -> None:

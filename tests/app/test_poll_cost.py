@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
+from taskclf_tray.infer.head import PersonalHead
 from tests.bench.bench_poll import Worker, run
+from tests.support.parity_settings import HEADS
 
 POLLS = 15
+QUIET = replace(HEADS[0], head_power=0.05, forest_power=1.0)
+"""A head under which labels last: a day of segments that are all too short is merged from its beginning."""
 
 
 def counted_poll(worker: Worker) -> tuple[int, int]:
@@ -40,11 +45,17 @@ def counted_poll(worker: Worker) -> tuple[int, int]:
     return calls, steps
 
 
-@pytest.mark.parametrize("transitions", [None, BUILT_IN_TRANSITIONS], ids=["majority", "hmm"])
-def test_a_poll_costs_no_more_after_a_long_day_and_many_others(tmp_path: Path, transitions: Transitions | None) -> None:
+@pytest.mark.parametrize(
+    ("transitions", "head"),
+    [(None, None), (BUILT_IN_TRANSITIONS, None), (BUILT_IN_TRANSITIONS, QUIET)],
+    ids=["majority", "hmm", "hmm and head"],
+)
+def test_a_poll_costs_no_more_after_a_long_day_and_many_others(
+    tmp_path: Path, transitions: Transitions | None, head: PersonalHead | None
+) -> None:
     costs = []
     for size in (60, 6_000):
-        worker = Worker(tmp_path / str(size), size, transitions)
+        worker = Worker(tmp_path / str(size), size, transitions, head)
         polls = [counted_poll(worker) for _ in range(POLLS)]
         worker.database.close()
         costs.append((median(calls for calls, _ in polls), median(steps for _, steps in polls)))

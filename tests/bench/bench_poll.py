@@ -21,11 +21,13 @@ from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, SourceEvents
+from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
+from tests.support.events import WORDS
 from tests.support.worker_home import MORNING, USER, pipeline_config, recorder_of
 
 SIZES = (60, 1_440, 10_000, 43_200)
@@ -55,7 +57,11 @@ class _BusySource(ActivitySource):
             if seconds > 0:
                 app, category = _APPS[number // 4 % 3]
                 kind = [category == name for name in ("browser", "editor", "terminal")]
-                windows.append(AWEvent(begin, seconds, app, category, *kind, f"{number % 7:012x}", event_id=number))
+                words = WORDS[number % 3 :: 3]
+                hashed = f"{number % 7:012x}"
+                windows.append(
+                    AWEvent(begin, seconds, app, category, *kind, hashed, event_id=number, word_buckets=words)
+                )
                 inputs.append(AWInputEvent(begin, min(5.0, seconds), 9, 1, 30, 20, 0, 1, number))
         here = AWAwayEvent(start, (end - start).total_seconds(), False)
         return SourceEvents(start, end, tuple(windows), tuple(inputs), (here,))
@@ -67,11 +73,15 @@ class _BusySource(ActivitySource):
 class Worker:
     """A record of `size` buckets and its files, up to date; smoothed by `hmm` where it has transitions."""
 
-    def __init__(self, folder: Path, size: int, transitions: Transitions | None = None) -> None:
+    def __init__(
+        self, folder: Path, size: int, transitions: Transitions | None = None, head: PersonalHead | None = None
+    ) -> None:
         today = min(size, _OF_TODAY)
         self.clock = ManualClock(_MIDNIGHT + today * _MINUTE + timedelta(seconds=30))
         self.database = Database(folder / "tray.db")
-        self._recorder = recorder_of(self.database, _BusySource(self.clock), pipeline_config(transitions=transitions))
+        self._recorder = recorder_of(
+            self.database, _BusySource(self.clock), pipeline_config(transitions=transitions, head=head)
+        )
         while not self._recorder.step(self.clock.now()).is_caught_up:
             pass
         self._fill(size - self.database.buckets.count(USER))

@@ -15,6 +15,7 @@ from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.features.build import build_features_from_aw_events
 from taskclf_tray.infer.forest import Forest
+from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_file import load_taxonomy
@@ -58,6 +59,7 @@ def pipeline_config(
     smooth_window: int = 3,
     with_taxonomy: bool = True,
     transitions: Transitions | None = None,
+    head: PersonalHead | None = None,
 ) -> PipelineConfig:
     """The bundle of the taskclf home, with or without its taxonomy."""
     bundle = next((TASKCLF_HOME / "models").glob("2*"))
@@ -68,6 +70,7 @@ def pipeline_config(
         taxonomy=load_taxonomy(TASKCLF_HOME / "configs" / "user_taxonomy.yaml") if with_taxonomy else None,
         smooth_window=smooth_window,
         transitions=transitions,
+        head=head,
         config_id=config_id,
         model_version="test",
     )
