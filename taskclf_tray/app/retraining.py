@@ -2,8 +2,7 @@
 
 The worker starts the process and looks at it on each tick. A thread waits for the process and only hands over its
 events, so nothing here can delay the record. The promotion is a file that the worker watches anyway; the usual message
-about an edited policy is replaced by one about the training. Afterwards the record is re-inferred, a chunk on each
-tick.
+about an edited policy is replaced by one about the training. Afterwards `RecordRewriting` re-infers the record.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import importlib.util
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +19,6 @@ from taskclf_tray.app import served_text
 from taskclf_tray.app.actions import file_trouble
 from taskclf_tray.app.commands import Command, RetrainNow, RollBack, StopRetraining, TellModel
 from taskclf_tray.app.failures import as_problem
-from taskclf_tray.app.publisher import Publisher
 from taskclf_tray.app.services import Service, Tick
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import LearningView
@@ -34,8 +32,6 @@ from taskclf_tray.models.history import EarlierChoice, earlier_choice, roll_back
 from taskclf_tray.models.policy import policy_path
 from taskclf_tray.models.promotion import SOURCE
 from taskclf_tray.models.registry import POLICY_HISTORY
-from taskclf_tray.record.recorder import StepResult
-from taskclf_tray.record.rewrite import HistoryRewriter
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +42,6 @@ CHECK_SECONDS: Final = 600.0
 """How often to check whether a weekly training is due."""
 RETRY_SECONDS: Final = 86_400.0
 """The wait after a weekly training that failed."""
-REWRITE_RETRY_SECONDS: Final = 600.0
-"""Wait between two attempts to re-infer the record."""
 _LIBRARIES: Final = ("lightgbm", "scipy", "sklearn", "matplotlib")
 
 
@@ -64,19 +58,17 @@ class _Running:
 
 
 class LearningWatch(Service):
-    """Trains, promotes, rolls back and re-infers; one for each session, in the worker's thread. Raises StoreError."""
+    """Trains, promotes and rolls back; one for each session, in the worker's thread. Raises StoreError."""
 
-    def __init__(self, session: Session, publisher: Publisher, *, job_module: str = JOB) -> None:
+    def __init__(self, session: Session, reinfer: Callable[[str], None], *, job_module: str = JOB) -> None:
+        """`reinfer`: re-infer the record with the model of this name, once it is served."""
         self._session = session
-        self._publisher = publisher
+        self._reinfer = reinfer
         self._job_module = job_module
         self._user_id = session.identity.user_id
-        self._history = HistoryRewriter(session.database, self._user_id)
-        self._can_train = all(importlib.util.find_spec(name) is not None for name in _LIBRARIES)
+        self._can_train = has_libraries()
         self._running: _Running | None = None
         self._check_at = 0.0
-        self._served: str | None = None
-        self._rewrite_at = 0.0
         models = session.models_dir
         self._policy_watch = FileWatch(models, policy_path(models), models / POLICY_HISTORY)
         self._earlier: EarlierChoice | None = None
@@ -116,14 +108,12 @@ class LearningWatch(Service):
                 return None
 
     def on_tick(self, tick: Tick) -> list[Message]:
-        """Take in a training that has ended, begin one that is due, re-infer some of the record."""
+        """Take in a training that has ended, begin one that is due."""
         told: list[Message] = []
         if self._running is not None and self._running.ending is not None:
             told += self._ended(self._running)
-        if tick.is_caught_up:
-            self._rewrite_some()
-            if self._running is None and time.monotonic() >= self._check_at:
-                told += self._begin_if_due()
+        if tick.is_caught_up and self._running is None and time.monotonic() >= self._check_at:
+            told += self._begin_if_due()
         return told
 
     def without_own(self, messages: Sequence[Message]) -> list[Message]:
@@ -200,24 +190,6 @@ class LearningWatch(Service):
             return [served_text.model_promoted(str(ending["model"]), sentences)]
         return [served_text.model_refused(sentences)]
 
-    # -- the record -------------------------------------------------------------------------------------------
-
-    def _rewrite_some(self) -> None:
-        config, resolved = self._session.serving.config, self._session.serving.resolved
-        if config is None or resolved is None or time.monotonic() < self._rewrite_at:
-            return
-        try:
-            if self._served != config.config_id:
-                self._history.follow()
-                self._served = config.config_id
-            revised = self._history.advance(config, resolved.bundle_id, self._session.now())
-        except Exception as error:  # noqa: BLE001 - what was recorded stays; minutes to come must not suffer
-            log.warning("The record could not be re-inferred: %s", as_problem(error))
-            self._rewrite_at = time.monotonic() + REWRITE_RETRY_SECONDS
-            return
-        if revised:
-            self._publisher.stepped(StepResult(revised=tuple(revised)))
-
     # -- the way back, and how it stands ----------------------------------------------------------------------
 
     def _roll_back(self) -> list[Message]:
@@ -225,7 +197,7 @@ class LearningWatch(Service):
             return [served_text.training_already()]
         if not self._session.serving.follows_policy:
             return [served_text.model_named_at_start()]
-        now = roll_back(self._session.models_dir, before_switch=self._history.begin)
+        now = roll_back(self._session.models_dir, before_switch=self._reinfer)
         self._session.serving.adopt()
         self._session.forget_bundles()
         return [served_text.rolled_back(now.bundle_id, has_policy=now.policy is not None)]
@@ -249,6 +221,11 @@ class LearningWatch(Service):
             load_last_training(database, self._user_id),
             new_blocks(database, self._user_id),
         )
+
+
+def has_libraries() -> bool:
+    """Whether what trainings need is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in _LIBRARIES)
 
 
 def _run(running: _Running) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from taskclf_tray.app.text import MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, Message
+from taskclf_tray.app.text import MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, MENU_UNDO, Message
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
 from taskclf_tray.core.time import parse_time
 from taskclf_tray.labels.learning import LastTraining
@@ -110,6 +110,24 @@ def model_refused(sentences: list[str]) -> Message:
 def training_failed(title: str, next_step: str) -> Message:
     """No model was trained: too few labels, a full disk, or a process that died. Nothing has changed."""
     return "No model was trained", f"{title} {next_step}".strip()
+
+
+def learnt_line(minutes: int, *, is_undone: bool) -> str:
+    """What a label, or its undo, has changed of today, in minutes the person has not labelled."""
+    changed = "1 minute" if minutes == 1 else f"{minutes} minutes"
+    if is_undone:
+        return f"Undone: {changed} of today changed" if minutes else "Undone: no other minute of today changed"
+    return f"Learnt from your answer: {changed} of today changed" if minutes else "Learnt from your answer"
+
+
+def first_learnt(line: str) -> Message:
+    """The first time that an answer was learnt in this home."""
+    return line, f"It is so after each of your answers. {MENU_UNDO} in the menu takes a label and its effect back."
+
+
+def answer_not_learnt(title: str, next_step: str) -> Message:
+    """A label is stored, but the head could not be fitted."""
+    return "Your answer is stored, but could not be learnt yet", f"{title} {next_step}".strip()
 
 
 def training_stopped() -> Message:

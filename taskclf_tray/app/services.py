@@ -16,18 +16,23 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError
-from taskclf_tray.core.time import from_us
+from taskclf_tray.core.time import from_us, local_day_bounds
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.labels.queue_list import QueueList
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
+from taskclf_tray.record.rewrite import HistoryRewriter
 
 log = logging.getLogger(__name__)
 
 OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
+REWRITE_RETRY_SECONDS: Final = 600.0
+"""Wait between two attempts to re-infer the record."""
+TODAY_SECONDS: Final = 1.0
+"""How long a tick may re-infer today after an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,65 @@ class DamagedMinutes(Service):
     def on_step(self, step: StepResult) -> list[Message]:
         """Read a few of them from the source again."""
         return self._session.mend()
+
+
+class RecordRewriting(Service):
+    """Re-infers the record after another model or head is served, a chunk of buckets on each tick.
+
+    What an answer has changed of today is re-inferred at once, in one tick.
+    """
+
+    def __init__(self, session: Session, stepped: Callable[[StepResult], None]) -> None:
+        """`stepped`: passes revised buckets on to the views."""
+        self._session = session
+        self._stepped = stepped
+        self._rewriter = HistoryRewriter(session.database, session.identity.user_id)
+        self._config_id: str | None = None
+        self._retry_at = 0.0
+        self._is_today = False
+
+    def begin(self, bundle_id: str) -> None:
+        """Re-infer all of the record with this model, once it is served."""
+        self._rewriter.begin(bundle_id)
+        self._is_today = False
+
+    def begin_today(self, bundle_id: str) -> None:
+        """Re-infer today with this model, which is served."""
+        now = self._session.now()
+        self._rewriter.begin_at(bundle_id, local_day_bounds(now, self._session.time_zone())[0])
+        self._is_today = True
+
+    @property
+    def relabelled(self) -> list[datetime] | None:
+        """Starts of the buckets of today that have another label since `begin_today`; None before it is done."""
+        return self._rewriter.relabelled() if self._rewriter.is_done else None
+
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Re-infer some of it. A failure is logged, and tried again later."""
+        until = time.monotonic() + TODAY_SECONDS
+        while tick.is_caught_up and time.monotonic() >= self._retry_at and self._advanced():
+            if not self._is_today or self._rewriter.is_done or time.monotonic() >= until:
+                break
+        return []
+
+    def _advanced(self) -> bool:
+        """Re-infer a chunk. Returns False when there was nothing to do, or it failed."""
+        serving = self._session.serving
+        if serving.config is None or serving.resolved is None:
+            return False
+        try:
+            if self._config_id != serving.config.config_id:
+                self._rewriter.follow()
+                self._config_id = serving.config.config_id
+            is_pending = self._rewriter.is_pending(serving.resolved.bundle_id)
+            revised = self._rewriter.advance(serving.config, serving.resolved.bundle_id, self._session.now())
+        except Exception as error:  # noqa: BLE001 - what was recorded stays; minutes to come must not suffer
+            log.warning("The record could not be re-inferred: %s", as_problem(error))
+            self._retry_at = time.monotonic() + REWRITE_RETRY_SECONDS
+            return False
+        if revised:
+            self._stepped(StepResult(revised=tuple(revised)))
+        return is_pending
 
 
 class SharedQueueList(Service):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from taskclf_tray.app import record_text, text
 from taskclf_tray.app.actions import MenuCommands
+from taskclf_tray.app.answer_learning import AnswerLearning
 from taskclf_tray.app.asking import Asker
 from taskclf_tray.app.clock_watch import ZoneWatch
 from taskclf_tray.app.commands import Command, CommandQueue, PickModel, ReloadNow
@@ -31,6 +32,7 @@ from taskclf_tray.app.services import (
     GrowingLabel,
     OutputFiles,
     PutBackClock,
+    RecordRewriting,
     ServedFiles,
     Service,
     SharedQueueList,
@@ -38,7 +40,7 @@ from taskclf_tray.app.services import (
     Tick,
 )
 from taskclf_tray.app.session import Session
-from taskclf_tray.app.snapshot import IconState, TodayView
+from taskclf_tray.app.snapshot import IconState, LearningView, TodayView
 from taskclf_tray.app.status import snapshot_of
 from taskclf_tray.core.defaults import DEFAULT_AWAY_POLL_SECONDS, DEFAULT_LIVE_POLL_SECONDS
 from taskclf_tray.core.errors import RecordMovedError, TaskclfError
@@ -102,7 +104,9 @@ class SessionLoop:
         self._labels_seen = 0
         self._rescue: Rescue | None = None
         self._clock = PutBackClock(session)
-        self._learning = LearningWatch(session, publisher)
+        rewriting = RecordRewriting(session, publisher.stepped)
+        self._learning = LearningWatch(session, rewriting.begin)
+        self._answers = AnswerLearning(session, rewriting)
         self._outputs = OutputFiles(session, publisher.tell, lambda: self._is_caught_up)
         writer = _label_writer(session, context)
         self._services: list[Service] = [
@@ -115,6 +119,8 @@ class SessionLoop:
             DamagedMinutes(session),
             ServedFiles(session, self._learning.without_own),
             self._learning,
+            rewriting,
+            self._answers,
             MenuCommands(session, lambda: publisher.snapshot),
             writer,
             self._outputs,
@@ -235,7 +241,7 @@ class SessionLoop:
         self._publisher.tell(messages)
         has_moved = self._context.zones.look()
         is_changed = tick.has_new_labels or has_moved or was_open != is_open
-        if messages or is_changed or self._learning.view() != shown.learning:
+        if messages or is_changed or self._learning_view() != shown.learning:
             self._refresh()
         return bool(messages) or tick.has_resumed  # an edit shows at once, not at the next poll
 
@@ -316,6 +322,9 @@ class SessionLoop:
             return 0.0  # the loop saves what can be saved, and tells it
         return self._failures.failed(error)
 
+    def _learning_view(self) -> LearningView:
+        return dataclasses.replace(self._learning.view(), learnt=self._answers.line)
+
     def _refresh(self) -> None:
         """Publish what shows now. What cannot be read keeps its last value."""
         session = self.session
@@ -332,7 +341,7 @@ class SessionLoop:
         )
         with contextlib.suppress(TaskclfError):  # a command then looks at the record alone
             session.note_block(snapshot.block_start, None if self._step is None else self._step.live)
-        self._publisher.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning.view()))
+        self._publisher.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
         with contextlib.suppress(TaskclfError):
             self._publisher.show_labels(session.label_view)
 

@@ -108,11 +108,15 @@ class TodayView:
 
 @dataclass(frozen=True, slots=True)
 class LearningView:
-    """What the menu shows of learning. `training_percent` is None while no training is under way."""
+    """What the menu shows of learning.
+
+    `training_percent` is None while no training is under way. `learnt` says what an answer has changed lately.
+    """
 
     can_retrain: bool = False
     can_roll_back: bool = False
     training_percent: int | None = None
+    learnt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

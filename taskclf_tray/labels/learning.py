@@ -1,4 +1,4 @@
-"""The learning state in the database: the newest training, and a pending re-inference of the record.
+"""The learning state in the database: the newest training, the labels learnt last, a pending re-inference.
 
 Every training writes here, from the tray or a command, so the weekly training follows a week after the last of any
 kind.
@@ -69,6 +69,42 @@ def save_reinference(database: Database, user_id: str, reinference: Reinference 
         database.state.set(_reinference(user_id), "null" if reinference is None else json.dumps(asdict(reinference)))
 
 
+@dataclass(frozen=True, slots=True)
+class LabelState:
+    """The labels at a moment: it changes with every change and undo, and when a label ends to grow.
+
+    `newest`: the newest change of labels; `in_force`: the newest one that is not undone; 0 for none.
+    """
+
+    newest: int = 0
+    in_force: int = 0
+    is_growing: bool = False
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the newest step was an undo."""
+        return self.in_force < self.newest
+
+
+def label_state(database: Database, user_id: str) -> LabelState:
+    """Return the state of the labels. Raises StoreError."""
+    with database.reading():
+        mark = database.labels.mark(user_id)
+        return LabelState(mark.newest, mark.in_force, database.labels.growing(user_id) is not None)
+
+
+def load_learnt(database: Database, user_id: str) -> LabelState:
+    """Return the labels that were learnt last, after an answer. Raises StoreError."""
+    saved = _get(database, _learnt(user_id))
+    return LabelState() if saved is None else LabelState(**saved)
+
+
+def save_learnt(database: Database, user_id: str, state: LabelState) -> None:
+    """Store that these labels are learnt. Raises StoreError."""
+    with database.transaction():
+        database.state.set(_learnt(user_id), json.dumps(asdict(state)))
+
+
 def new_blocks(database: Database, user_id: str) -> int:
     """Count the blocks that the person labelled since the newest training. Raises StoreError."""
     last = load_last_training(database, user_id)
@@ -99,6 +135,10 @@ def _get(database: Database, name: str) -> dict[str, Any] | None:
 
 def _training(user_id: str) -> str:
     return f"training:{user_id}"
+
+
+def _learnt(user_id: str) -> str:
+    return f"learnt:{user_id}"
 
 
 def _reinference(user_id: str) -> str:

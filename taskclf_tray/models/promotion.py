@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.models.draft_policy import draft_policy_for_edit
-from taskclf_tray.models.head_files import save_head
+from taskclf_tray.models.head_files import HeadEntry, save_head
 from taskclf_tray.models.history import (
     NO_POLICY,
     POLICY,
@@ -40,6 +40,7 @@ from taskclf_tray.models.policy import (
     build_inference_policy,
     parse_policy_text,
     policy_path,
+    read_inference_policy,
     save_inference_policy,
     validate_policy,
 )
@@ -52,13 +53,34 @@ from taskclf_tray.models.resolve import (
     resolve_policy,
     resolve_without_policy,
 )
-from taskclf_tray.models.retention import calibrators_of, remove_old_heads
+from taskclf_tray.models.retention import TRAINING_FILE, calibrators_of, remove_old_heads
 
 log = logging.getLogger(__name__)
 
 SOURCE: Final = "retrain"
 PINNED: Final = "pinned"
 """The source of a policy that only pins the model served without one."""
+
+
+ANSWER: Final = "answer"
+"""The source of a policy that got its first head from answers; without a head, a person has removed that."""
+TAKEN_BACK: Final = "answer-undone"
+"""The source of a policy whose head was removed because too few labels are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadBasis:
+    """What a head was fitted beside; where any of it has changed since, the head is out of date."""
+
+    model_dir: str
+    calibrator_store_dir: str | None
+    head_sha256: str | None
+
+    @classmethod
+    def of(cls, policy: InferencePolicy) -> HeadBasis:
+        """Of a policy."""
+        head = policy.personal_head
+        return cls(policy.model_dir, policy.calibrator_store_dir, None if head is None else head.sha256)
 
 
 class OtherModelServedError(TaskclfError):
@@ -159,6 +181,66 @@ def served_now(models_dir: Path) -> ResolvedInferenceConfig | None:
         return resolve_without_policy(models_dir, Explicit())
     except ModelResolutionError:
         return None
+
+
+def policy_to_learn_on(models_dir: Path) -> InferencePolicy:
+    """Return the policy in force; without one, a policy that pins the model served. Writes nothing.
+
+    Raises PolicyValidationError, ModelError, ModelResolutionError, OSError.
+    """
+    models_dir = Path(models_dir)
+    if present_policy(models_dir) is None:
+        return draft_policy_for_edit(models_dir).model_copy(update={"source": PINNED})
+    policy = read_inference_policy(models_dir)
+    validate_policy(policy, models_dir)
+    return policy
+
+
+def may_learn(served: ResolvedInferenceConfig) -> bool:
+    """Whether answers may give what is served a head, or change the one it has.
+
+    Not where a person has removed the head that answers had given the policy, and not where a training on this person
+    has done without one.
+    """
+    policy = served.policy
+    if policy is not None and policy.personal_head is not None:
+        return True
+    return not is_personal(served) and (policy is None or policy.source != ANSWER)
+
+
+def is_personal(served: ResolvedInferenceConfig) -> bool:
+    """Whether the model was trained on labels of a person, so that its predictions for these prove nothing."""
+    return served.metadata.data_provenance != "synthetic" or (served.bundle_dir / TRAINING_FILE).exists()
+
+
+def switch_head(models_dir: Path, basis: HeadBasis, head: HeadEntry | None) -> bool:
+    """Put a head fitted after an answer in force, or None in place of the one there is.
+
+    The policy is read again under the lock, so an edit made meanwhile stays. The history gets no entry: a roll back
+    undoes a training, not an answer.
+
+    Args:
+        models_dir: the folder of the bundles.
+        basis: what the head was fitted beside.
+        head: the policy's key for it; its file is written.
+
+    Returns:
+        False, with nothing written, when the basis has changed.
+
+    Raises:
+        PolicyValidationError, ModelError, ModelResolutionError: no valid policy can be written.
+        OSError, HomeBusyError: a file cannot be read or written.
+    """
+    models_dir = Path(models_dir)
+    with home_lock(models_dir.parent):
+        policy = policy_to_learn_on(models_dir)
+        if HeadBasis.of(policy) != basis:
+            return False
+        source = policy.source if policy.source == SOURCE else ANSWER if head is not None else TAKEN_BACK
+        changes = {"personal_head": head, "source": source, "created_at": datetime.now(UTC).isoformat()}
+        save_inference_policy(policy.model_copy(update=changes), models_dir)
+        remove_old_heads(models_dir)
+    return True
 
 
 def _check_still_served(models_dir: Path, replaces: str | None) -> None:

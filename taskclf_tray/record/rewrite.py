@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from taskclf_tray.core.smoothing import Transitions
+from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
@@ -41,12 +42,37 @@ class HistoryRewriter:
         self._memory = ConfigMemory(database)
         self._config: PipelineConfig | None = None
         self._past: PastMemory | None = None
+        self._since: datetime | None = None
+        self._labels: dict[datetime, tuple[str, str]] = {}
         self._work = load_reinference(database, user_id)
 
     def begin(self, bundle_id: str) -> None:
         """Re-infer all of the record with this model, once it is served."""
-        self._work = Reinference(bundle_id)
-        save_reinference(self._database, self._user_id, self._work)
+        self._begin(Reinference(bundle_id))
+
+    def begin_at(self, bundle_id: str, start: datetime) -> None:
+        """Re-infer what this model has predicted since `start`, and what was still to be done before it."""
+        pending = self._work if self._work is not None and self._work.bundle_id == bundle_id else None
+        start_us = to_us(start)
+        self._begin(Reinference(bundle_id, start_us if pending is None else min(start_us, pending.done_us)))
+        self._since = start
+
+    def _begin(self, work: Reinference) -> None:
+        self._work, self._since, self._labels = work, None, {}
+        save_reinference(self._database, self._user_id, work)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is pending."""
+        return self._work is None
+
+    def is_pending(self, bundle_id: str) -> bool:
+        """Whether this model has something to re-infer."""
+        return self._work is not None and self._work.bundle_id == bundle_id
+
+    def relabelled(self) -> list[datetime]:
+        """Starts of the buckets from the start of `begin_at` on that have got another label since, in order."""
+        return sorted(start for start, (old, new) in self._labels.items() if old != new)
 
     def follow(self) -> None:
         """Read the pending re-inference again: a training in another process may have stored one."""
@@ -58,7 +84,7 @@ class HistoryRewriter:
         Returns the changed predictions, oldest first; an empty list when nothing is pending or another model is served.
         """
         work = self._work
-        if work is None or work.bundle_id != bundle_id:
+        if work is None or not self.is_pending(bundle_id):
             return []
         self._use(config)
         with self._database.reading():
@@ -103,11 +129,19 @@ class HistoryRewriter:
         )
         self._past.move(past, finished[: max(0, len(known) - reach)])
         kept = max(0, len(before) - ahead)
-        return [
-            record_of(unpack_row(record.feature_row), prediction, is_settled=record.is_settled)
-            for record, prediction in list(zip(known, finished, strict=False))[kept:]
-            if _prediction(record) != prediction
-        ]
+        pairs = ((record, _prediction(record), new) for record, new in zip(known[kept:], finished[kept:], strict=False))
+        changed = []
+        for record, old, new in pairs:
+            if old != new:
+                self._note(old, new)
+                changed.append(record_of(unpack_row(record.feature_row), new, is_settled=record.is_settled))
+        return changed
+
+    def _note(self, old: WindowPrediction, new: WindowPrediction) -> None:
+        start = old.bucket_start_ts
+        if self._since is not None and start >= self._since:
+            first, _ = self._labels.get(start, (old.ui_label, ""))
+            self._labels[start] = first, new.ui_label
 
     def _resolver_of(self, config_id: str) -> TaxonomyResolver | None:
         assert self._config is not None

@@ -15,12 +15,14 @@ import numpy as np
 from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS
 from taskclf_tray.core.errors import StoreError
-from taskclf_tray.core.time import to_us
+from taskclf_tray.core.intervals import union
+from taskclf_tray.core.time import US_PER_SECOND, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, DecidedBy, FeatureRow, LabelSpan
+from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.labels.csv_files import LabelTimes, read_label_csv
 from taskclf_tray.labels.spans import LabelStore, label_span
 from taskclf_tray.models.identity import load_or_create_identity
-from taskclf_tray.store.buckets import pack_row, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import OnReport, export_rows, no_report
@@ -34,11 +36,12 @@ from taskclf_tray.train.dataset import (
     Provenance,
     local_day,
 )
-from taskclf_tray.train.weak import WEAK_WEIGHT, weak_label
+from taskclf_tray.train.weak import UNLABELLED, WEAK_WEIGHT, weak_label
 
 WeakRule = Callable[[FeatureRow], int]
 AUTO: Final = "auto"
 _FAR_US: Final = 1 << 62
+_NEAR_US: Final = CONTEXT_BUCKETS * DEFAULT_BUCKET_SECONDS * US_PER_SECOND
 _BEFORE_ALL: Final = np.iinfo(np.int64).min
 _ID: Final = {label: position for position, label in enumerate(LABEL_SET_V1)}
 
@@ -145,10 +148,25 @@ def from_record(
     spans = [*_spans_of(database, user_id), *more_spans]
     with database.reading():
         found = database.buckets.iterate(user_id, start_us, end_us)
-        packed = (
-            PackedBucket(b.user_id, b.start_us, b.end_us, b.time_zone, b.decided_by, b.feature_row) for b in found
-        )
-        return labelled_dataset(packed, spans, weak=weak, provenance=provenance)
+        return labelled_dataset(map(_packed, found), spans, weak=weak, provenance=provenance)
+
+
+def minutes_near_labels(database: Database, user_id: str) -> Dataset:
+    """The buckets of the record that a person labelled, and those shortly before and after them without a label.
+
+    Only these are read, so it takes the same time however long the record is. Raises StoreError.
+    """
+    spans = [span for span in _spans_of(database, user_id) if span.provenance != AUTO]
+    periods = union((to_us(span.start_ts) - _NEAR_US, to_us(span.end_ts) + _NEAR_US) for span in spans)
+    with database.reading():
+        found = (bucket for period in periods for bucket in database.buckets.iterate(user_id, *period))
+        return labelled_dataset(map(_packed, found), spans, weak=lambda _: UNLABELLED)
+
+
+def _packed(record: BucketRecord) -> PackedBucket:
+    return PackedBucket(
+        record.user_id, record.start_us, record.end_us, record.time_zone, record.decided_by, record.feature_row
+    )
 
 
 def _spans_of(database: Database, user_id: str) -> list[LabelSpan]:

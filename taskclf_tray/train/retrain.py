@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS, DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -33,7 +33,7 @@ from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MIN_MINUTES, UserDay, leaked_days
-from taskclf_tray.train.splits import MIN_DAYS_BY_TIME, folds_by_day, needs_cross_fit, split_by_time
+from taskclf_tray.train.splits import folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import LeftOut, answer_left_out, fit_leaving_out, learn_transitions, served
 from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reject
 
@@ -71,15 +71,6 @@ class TrainingConfig:
     smooth_window: int = DEFAULT_SMOOTH_WINDOW
     smoother: SmootherChoice = DEFAULT_SMOOTHER
     created_at: str | None = None
-
-
-def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS) -> Dataset:
-    """The last `days` days, and earlier ones until there are eight labelled days."""
-    first = today.toordinal() - days + 1
-    labelled = np.unique(dataset.days[~dataset.is_weak])
-    if len(labelled[labelled >= first]) < MIN_DAYS_BY_TIME and len(labelled):
-        first = min(first, int(labelled[-MIN_DAYS_BY_TIME:][0]))
-    return dataset.take(dataset.days >= first)
 
 
 def make_challenger(

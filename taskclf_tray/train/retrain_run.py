@@ -52,9 +52,9 @@ from taskclf_tray.train.retrain import (
     compare_with_champion,
     is_personal,
     known_days,
-    look_back,
     make_challenger,
 )
+from taskclf_tray.train.splits import look_back
 from taskclf_tray.train.train_minutes import minutes_of
 from taskclf_tray.train.train_model import learn_transitions
 from taskclf_tray.train.train_request import RetrainRequest

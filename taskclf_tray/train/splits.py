@@ -7,10 +7,12 @@ with their day, so no block is in two parts either. Weak labels are only for tra
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 import numpy as np
 
+from taskclf_tray.core.defaults import DEFAULT_LOOK_BACK_DAYS
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.train.dataset import Dataset, IntArray
 
@@ -37,6 +39,15 @@ class Fold:
 
     training: IntArray
     held_out: IntArray
+
+
+def look_back(dataset: Dataset, today: date, days: int = DEFAULT_LOOK_BACK_DAYS) -> Dataset:
+    """The last `days` days, and earlier ones until there are eight labelled days."""
+    first = today.toordinal() - days + 1
+    labelled = np.unique(dataset.days[~dataset.is_weak])
+    if len(labelled[labelled >= first]) < MIN_DAYS_BY_TIME and len(labelled):
+        first = min(first, int(labelled[-MIN_DAYS_BY_TIME:][0]))
+    return dataset.take(dataset.days >= first)
 
 
 def needs_cross_fit(dataset: Dataset) -> bool:

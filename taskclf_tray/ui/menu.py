@@ -70,6 +70,12 @@ class MenuBuilder:
                 visible=lambda _: bool(self._see().labels.review),
             ),
             self._item(lambda _: self._undo_text(), self._undo, visible=lambda _: self._see().labels.undo is not None),
+            self._item(
+                lambda _: self._see().learning.learnt or "",
+                None,
+                enabled=False,
+                visible=lambda _: self._see().learning.learnt is not None,
+            ),
             separator,
             self._item(text.MENU_TODAY, self._api.Menu(self._today), visible=lambda _: self._has_today()),
             separator,

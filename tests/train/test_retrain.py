@@ -27,9 +27,9 @@ from taskclf_tray.train.retrain import (
     compare_with_champion,
     fallback_threshold,
     known_days,
-    look_back,
     make_challenger,
 )
+from taskclf_tray.train.splits import look_back
 from taskclf_tray.train.tune import RejectThresholdResult
 from tests.support.judgements import FINE, changed, judged
 from tests.support.labelled import BUILD, line
