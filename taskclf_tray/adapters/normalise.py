@@ -25,7 +25,8 @@ from taskclf_tray.adapters.cleaning import (
 )
 from taskclf_tray.adapters.exclusions import Exclusions
 from taskclf_tray.adapters.raw import RawEvent
-from taskclf_tray.adapters.titles import TitleHasher
+from taskclf_tray.adapters.titles import TitleFeatures, TitleHasher
+from taskclf_tray.core.config import Config
 from taskclf_tray.core.defaults import DEFAULT_GAP_FILL_SECONDS
 from taskclf_tray.core.time import US_PER_SECOND, from_us, seconds_to_us, to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, AWTabEvent, SourceEvents
@@ -52,6 +53,7 @@ class Normaliser:
         apps: the table of programs; the default one when None.
         exclude_apps: see `Exclusions`.
         exclude_title_patterns: see `Exclusions`.
+        with_words: whether events get the salted buckets of words and programs, for the personal head.
         fill_gap_seconds: longest gap given to the window before it.
 
     Raises:
@@ -66,14 +68,26 @@ class Normaliser:
         apps: AppRegistry | None = None,
         exclude_apps: Sequence[str] = (),
         exclude_title_patterns: Sequence[str] = (),
+        with_words: bool = True,
         fill_gap_seconds: float = DEFAULT_GAP_FILL_SECONDS,
     ) -> None:
         self._hasher = TitleHasher(secret)
         self._apps = AppRegistry.default() if apps is None else apps
         self._exclusions = Exclusions(self._apps, exclude_apps, exclude_title_patterns)
+        self._with_words = with_words
         self._fill_us = seconds_to_us(fill_gap_seconds)
         self.skipped_count = 0
         """Damaged events in the last call of `events`."""
+
+    @classmethod
+    def by_settings(cls, secret: str, config: Config) -> Normaliser:
+        """With what the person excluded. Raises IdentityError for a malformed secret."""
+        return cls(
+            secret,
+            exclude_apps=config.exclude_apps,
+            exclude_title_patterns=config.exclude_title_patterns,
+            with_words=config.personal_words,
+        )
 
     @property
     def undecided_titles(self) -> int:
@@ -170,8 +184,11 @@ class Normaliser:
             is_locker=app.is_locker,
             is_unknown=is_nameless(name, title),
             is_call=app.is_call or (seen.is_call_title and _may_show_calls(app)),
-            word_buckets=(*seen.word_buckets, self._hasher.program_bucket(app.app_id)),
+            word_buckets=self._words(seen, app),
         )
+
+    def _words(self, seen: TitleFeatures, app: AppInfo) -> tuple[int, ...]:
+        return (*seen.word_buckets, self._hasher.program_bucket(app.app_id)) if self._with_words else ()
 
 
 def _each(events: Iterable[RawEvent], keep_going: Callable[[], None]) -> Iterator[RawEvent]:

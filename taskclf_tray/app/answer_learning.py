@@ -120,7 +120,9 @@ class AnswerLearning(Service):
         """Whether there may be a head: the policy is followed, its model may get one, and there are two labels."""
         serving, database = self._session.serving, self._session.database
         served = serving.resolved
-        if not self._can_fit or not serving.follows_policy or served is None or not may_learn(served):
+        if not self._can_fit or not self._session.config.personal_words:
+            return False
+        if not serving.follows_policy or served is None or not may_learn(served):
             return False
         with database.reading():
             return served.head is not None or len(database.labels.counts(self._user_id)) > 1

@@ -39,6 +39,7 @@ from taskclf_tray.system.paths import HomeNotWritableError, HomePaths, home_dir,
 
 _NAMES_SHOWN = 12
 _OTHER_HOME = "Is another one meant, name it with --home."
+_OPEN_POLICY = "Advanced → Edit Inference Policy opens the policy."
 _LOOK_INTO_LOG = "Advanced → Open Log, or tray/tray.log in the home, has the details."
 _STREAMS = {Stream.WINDOW: "windows", Stream.AWAY: "away", Stream.INPUT: "input", Stream.TAB: "browser tabs"}
 _ORIGINS = {
@@ -170,10 +171,10 @@ def _model(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     if resolved.stored_head is not None:
         yield CheckResult("Words", "ok", served_text.head_facts(resolved.stored_head))
     elif resolved.head_problem is not None:
-        yield CheckResult("Words", "failed", resolved.head_problem)
+        yield CheckResult("Words", "failed", resolved.head_problem, _OPEN_POLICY)
     for warning in resolved.warnings:
         if warning not in (MISSING_POLICY, resolved.head_problem):
-            yield CheckResult("Policy", "failed", warning, "Advanced → Edit Inference Policy opens it.")
+            yield CheckResult("Policy", "failed", warning, _OPEN_POLICY)
     if resolved.policy is not None:
         yield CheckResult("Policy", "ok", f"threshold {resolved.reject_threshold:g}")
     elif MISSING_POLICY in resolved.warnings:

@@ -208,7 +208,7 @@ def _normaliser(home: Path, secret: str) -> Normaliser:
     """With what the person excluded. Raises ConfigError, IdentityError."""
     config, problems = load_config(home / "config.toml")
     require_exclusions(problems)
-    return Normaliser(secret, exclude_apps=config.exclude_apps, exclude_title_patterns=config.exclude_title_patterns)
+    return Normaliser.by_settings(secret, config)
 
 
 def _said(threshold: float | None) -> float | None:

@@ -168,11 +168,7 @@ class SourceSwitch:
         )
 
     def _normaliser(self, identity: Identity) -> Normaliser:
-        return Normaliser(
-            identity.title_secret,
-            exclude_apps=self._config.exclude_apps,
-            exclude_title_patterns=self._config.exclude_title_patterns,
-        )
+        return Normaliser.by_settings(identity.title_secret, self._config)
 
     def _answers(self) -> bool:
         probe = self._client(Normaliser("0" * 64), min(2.0, self._config.aw_timeout_seconds))

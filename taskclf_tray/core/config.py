@@ -117,6 +117,11 @@ class Config(BaseModel):
         default=(),
         repr=False,
     )
+    personal_words: Flag = about(
+        "false: no words are recorded, not even as salted numbers, and none are learnt from your answers.",
+        expected=_TRUTH,
+        default=True,
+    )
     transition_minutes: Number = _number(
         "Minutes a new app must stay in front to count as a change of work.",
         defaults.DEFAULT_TRANSITION_MINUTES,
@@ -174,6 +179,8 @@ UNUSED_KEYS: Final = {
     "user_id": "the user id is in data/processed/.user_id",
 }
 """Keys of the taskclf tool without a place here, and why."""
+_WHILE_WRONG: Final = {"personal_words": False}
+"""What a setting that protects has while its value is wrong."""
 _EXCLUSIONS: Final[dict[str, Callable[[str], bool]]] = {"exclude_apps": _is_app, "exclude_title_patterns": _is_pattern}
 """The exclusions, which a mistake in the file must never narrow, with the check of an entry."""
 
@@ -218,8 +225,10 @@ def load_config(path: Path, previous: Config | None = None) -> tuple[Config, lis
             ConfigProblem(f"{error}; {stays}", line=error.line, hides_exclusions=previous is None)
         ]
     own = {name: value for name, value in values.items() if name in Config.model_fields and name not in _EXCLUSIONS}
-    config, mistakes = salvaged(Config, own, {} if previous is None else dict(previous))
-    problems = [ConfigProblem(f"{one}; {_stays(previous)}.", one.key, line_of(one.key, text)) for one in mistakes]
+    config, mistakes = salvaged(Config, own, ({} if previous is None else dict(previous)) | _WHILE_WRONG)
+    problems = [
+        ConfigProblem(f"{one}; {_stays(previous, one.key)}.", one.key, line_of(one.key, text)) for one in mistakes
+    ]
     excluded = _Exclusions(text, previous)
     for name, value in values.items():
         if name not in own:
@@ -229,7 +238,9 @@ def load_config(path: Path, previous: Config | None = None) -> tuple[Config, lis
     return config.model_copy(update=excluded.good), problems
 
 
-def _stays(previous: Config | None) -> str:
+def _stays(previous: Config | None, key: str = "") -> str:
+    if key in _WHILE_WRONG:
+        return "no words are recorded until it is corrected"
     return "the default is used instead" if previous is None else "the value in use stays"
 
 

@@ -148,11 +148,7 @@ def _new_home(folder: Path, export: Path) -> HomePaths:
 def _export(
     export: Path, paths: HomePaths, config: Config, request: ReplayRequest, say: ProgressCallback
 ) -> ExportSource:
-    normaliser = Normaliser(
-        load_or_create_identity(paths.home).title_secret,
-        exclude_apps=config.exclude_apps,
-        exclude_title_patterns=config.exclude_title_patterns,
-    )
+    normaliser = Normaliser.by_settings(load_or_create_identity(paths.home).title_secret, config)
     source = ExportSource(export, normaliser, hostname=request.host)
     if not source.report.has_windows:
         raise ExportFormatError(

@@ -99,11 +99,7 @@ def export_rows(
     """
     require_exclusions(load_config(paths.config)[1])
     identity = load_or_create_identity(paths.home)
-    normaliser = Normaliser(
-        identity.title_secret,
-        exclude_apps=config.exclude_apps,
-        exclude_title_patterns=config.exclude_title_patterns,
-    )
+    normaliser = Normaliser.by_settings(identity.title_secret, config)
     with AtOnce():  # of a large file the parser returns after half a minute
         source = ExportSource(path, normaliser, hostname=hostname)
     on_report(source.report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import time
@@ -10,8 +11,13 @@ from typing import Any
 
 import pytest
 
+from taskclf_tray.adapters.base import Stream
+from taskclf_tray.adapters.normalise import Normaliser
+from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.adapters.titles import TitleHasher, title_features
+from taskclf_tray.core.config import Config
 from taskclf_tray.core.errors import IdentityError
+from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import PROGRAM_BUCKETS, WORD_BUCKETS
 from tests.support.processes import allowed
 
@@ -41,6 +47,16 @@ def test_a_bad_secret_asks(secret: str) -> None:
         TitleHasher(secret)
     assert caught.value.next_step
     assert not secret.strip() or secret not in str(caught.value)
+
+
+def test_without_personal_words_an_event_has_none_and_is_the_same_else() -> None:
+    raw = {Stream.WINDOW: [RawEvent(0, 60_000_000, {"app": "firefox", "title": "Quarterly report"}, 1)]}
+    with_words, without = (
+        Normaliser.by_settings("0" * 64, Config(personal_words=are_kept)).events(from_us(0), from_us(60_000_000), raw)
+        for are_kept in (True, False)
+    )
+    assert len(with_words.window[0].word_buckets) == 3
+    assert without.window == (dataclasses.replace(with_words.window[0], word_buckets=()),)
 
 
 def test_words_are_salted_buckets_of_any_script_each_once() -> None:

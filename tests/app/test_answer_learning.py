@@ -15,6 +15,7 @@ from taskclf_tray.app import answer_learning, served_text, session_loop
 from taskclf_tray.app.commands import LabelBlock, Pause, Resume, UndoLabel
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.worker import TrayRuntime
+from taskclf_tray.core.config import Config
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.policy import load_inference_policy, policy_path
@@ -205,13 +206,15 @@ def test_who_removes_the_head_of_answers_gets_no_other(rig: Rig, jobs: Callable[
         assert json.loads(policy_path(rig.paths.models).read_text()) == values
 
 
-@pytest.mark.parametrize("way", ["one label", "own model", "named model"])
+@pytest.mark.parametrize("way", ["one label", "own model", "named model", "no words"])
 def test_no_job_where_nothing_can_be_learnt(rig: Rig, jobs: Callable[..., list[dict[str, Any]]], way: str) -> None:
     jobs("fitted")
     if way == "own model":
         shutil.copytree(Path(__file__).parents[1] / "data/taskclf_home/models" / BUNDLE, rig.paths.models / BUNDLE)
     if way == "named model":
         rig.overrides = Overrides(model_dir=rig.paths.models / STARTER.name)
+    if way == "no words":
+        rig.config = Config(personal_words=False)
     with rig.running() as runtime:
         has_record(rig, runtime)
         label(rig, 0, 5, "Write")

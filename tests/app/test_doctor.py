@@ -22,6 +22,7 @@ from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database
 from tests.support.aw_server import run_rust_server
 from tests.support.dbus_bus import private_bus
+from tests.support.heads import served_head
 from tests.support.notify_service import NotificationService
 from tests.support.processes import allowed
 from tests.support.report_records import MINUTE, bucket
@@ -154,6 +155,18 @@ def test_what_is_damaged_is_named(home: Path) -> None:
     assert [("line 1" in f.detail, "line 2" in f.detail) for f in found["Settings"]] == [(True, False), (False, True)]
     assert "inference_policy.json" in found["Policy"][0].detail
     assert "line 1" in found["Categories"][0].detail
+
+
+def test_the_head_is_told_and_a_damaged_one_named(home: Path) -> None:
+    entry = served_head(home / "models")
+    (finding,) = checked(home)["Words"]
+    assert finding.verdict == "ok"
+    assert finding.detail.endswith("on 37 labelled minutes")
+    (home / entry.file).write_text("{}")
+    found = checked(home)
+    assert [f.verdict for f in found["Words"]] == ["failed"]
+    assert str(home / entry.file) in found["Words"][0].detail
+    assert "failed" not in [f.verdict for f in found["Policy"]]
 
 
 def test_a_damaged_model_and_a_damaged_record(home: Path) -> None:

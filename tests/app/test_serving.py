@@ -24,6 +24,7 @@ from taskclf_tray.core.smoothing import (
 from taskclf_tray.infer.resolve import ModelResolutionError
 from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.store.database import Database
+from tests.support.heads import served_head
 from tests.support.worker_home import copy_home
 from tests.support.worker_rig import BUNDLE
 
@@ -204,6 +205,39 @@ def test_a_broken_policy_at_the_start_is_said_once_with_its_place(home: Home) ->
     assert "cannot be used" in said
     assert "inference_policy.json" in said
     assert "reject_threshold" in said
+    assert serving.check() == []
+
+
+def test_a_head_that_cannot_be_used_is_said_once_and_used_when_it_is_whole_again(home: Home) -> None:
+    entry = served_head(home.models)
+    path = home.folder / entry.file
+    whole = path.read_bytes()
+    serving = home.serving()
+    assert serving.load() == []
+    assert serving.config is not None
+    assert serving.config.head is not None
+    home.save(path, "{}")
+    words = told(serving.check())
+    assert "Inference policy applied: without what it has learnt from your words" in words
+    assert f"from your words cannot be used: The model predicts without it. The personal head {path}" in words
+    assert "Label a block or retrain" in words
+    assert serving.check() == []
+    assert serving.config.head is None
+    home.edit_policy(lambda data: data.update(reject_threshold=0.5))
+    assert "cannot be used" not in told(serving.check())
+    assert told(home.serving().load()).startswith("What was learnt from your words cannot be used")
+    home.save(path, whole.decode())
+    assert told(serving.check()) == "Inference policy applied: what it has learnt from your words"
+
+
+def test_a_head_that_is_missing_from_the_first_is_said_too(home: Home) -> None:
+    serving = home.serving()
+    serving.load()
+    lost = {"file": "tray/heads/0123456789abcdef.json", "sha256": "0" * 64}
+    home.edit_policy(lambda data: data.update(personal_head=lost))
+    words = told(serving.check())
+    assert "What was learnt from your words cannot be used" in words
+    assert "is missing" in words
     assert serving.check() == []
 
 

@@ -120,6 +120,14 @@ def test_wrong_value_costs_its_own_key_and_is_named_with_its_line(tmp_path: Path
     assert config in (Config(retention_days=7), Config(asks_per_day=2))
 
 
+@pytest.mark.parametrize("previous", [None, Config()])
+def test_while_the_setting_of_words_is_wrong_none_are_recorded(tmp_path: Path, previous: Config | None) -> None:
+    (tmp_path / "config.toml").write_text('personal_words = "no"\n')
+    config, (problem,) = load_config(tmp_path / "config.toml", previous)
+    assert config.personal_words is False
+    assert str(problem).endswith("write true or false; no words are recorded until it is corrected.")
+
+
 def test_unknown_keys_and_tables_are_named(tmp_path: Path) -> None:
     config, problems = _load(tmp_path, "poll_second = 5\npoll_seconds = 7\n\n[advanced]\nx = 1\n")
     assert [(problem.key, problem.line) for problem in problems] == [("poll_second", 1), ("advanced", 4)]
