@@ -216,13 +216,27 @@ def _tuning(facts: Mapping[str, Any]) -> list[str]:
     seen = f"Looked at {_minutes(facts)} that {facts['model']} decides."
     before = f"{facts['threshold_before']:g}"
     if facts["threshold"] is None:
-        return [seen, facts["reason"], f"The threshold stays {before}, and the app keeps asking."]
+        return [
+            seen,
+            facts["reason"],
+            *_estimate(facts["estimate"]),
+            f"The threshold stays {before}, and the app keeps asking.",
+        ]
     return [
         seen,
         f"Threshold {facts['threshold']:g} (before: {before}): with {facts['confidence']:.0%} confidence at least "
         f"{facts['target_accuracy']:.0%} of what is accepted is right, as far as days to come are like these.",
         f"Here {facts['accuracy']:.1%} of it is right, and {facts['coverage']:.0%} of the minutes are accepted.",
         f"Written: {facts['written']}" if facts["written"] else "The same with --write puts it into the policy.",
+    ]
+
+
+def _estimate(found: Mapping[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    return [
+        f"Estimated: at {found['threshold']:g}, {found['accuracy']:.1%} of what is accepted is right here, and "
+        f"{found['coverage']:.0%} of the minutes are accepted."
     ]
 
 

@@ -34,6 +34,9 @@ EARLIER_SHARE: Final = 0.6
 """The share of days to fit on; the later ones are for the choice."""
 END_MINUTES: Final = 2
 """The minutes left out at either end of a labelled block, as long as one is left."""
+MANY_DAYS: Final = 40
+"""The fewest labelled days for a calibrator that treats labels differently, and so may change the predicted label: what
+it learns of few days is their mix of work (docs/learning.md)."""
 GLOBAL: Final = "global"
 
 
@@ -45,6 +48,8 @@ class Method:
     fit: Callable[[FloatArray, IntArray, int, float], Calibrator]
     least_minutes: int = 0
     least_blocks: int = 0
+    least_days: int = 0
+    """Of the earlier and later days together."""
     errors_to_win: float = 0.0
     """By how many standard errors it must beat a simpler one on the same minutes."""
 
@@ -52,8 +57,8 @@ class Method:
 METHODS: Final = (
     Method("identity", lambda _probs, _y, _blocks, _noise: IdentityCalibrator()),
     Method("temperature", fit_temperature, 30, 3),
-    Method("vector", fit_vector, 300, 20, errors_to_win=2.0),
-    Method("isotonic", lambda probs, y, count, _noise: fit_isotonic(probs, y, count), 1000, 60, errors_to_win=2.0),
+    Method("vector", fit_vector, 300, 20, MANY_DAYS, errors_to_win=2.0),
+    Method("isotonic", lambda p, y, count, _noise: fit_isotonic(p, y, count), 1000, 60, MANY_DAYS, errors_to_win=2.0),
 )
 """The simpler ones first."""
 
@@ -106,6 +111,12 @@ class _Rows:
     def losses(self, calibrator: Calibrator, noise: float) -> FloatArray:
         return label_losses(calibrator.calibrate(self.probs), self.y, noise)
 
+    def losses_of(self, methods: Sequence[Method], cut: int) -> dict[str, FloatArray]:
+        """The losses on the days from `cut` on of each method with enough data, fitted on the days before."""
+        earlier, later = self.where(self.days < cut), self.where(self.days >= cut)
+        fit = [m for m in methods if earlier.suffices(m) and self.day_count >= m.least_days]
+        return {m.name: later.losses(earlier.fit(m), earlier.noise) for m in fit}
+
     def suffices(self, method: Method) -> bool:
         return len(self.y) >= method.least_minutes and self.block_count >= method.least_blocks
 
@@ -116,6 +127,10 @@ class _Rows:
     @property
     def block_count(self) -> int:
         return len(np.unique(self.blocks))
+
+    @property
+    def day_count(self) -> int:
+        return len(np.unique(self.days))
 
     @property
     def first_later_day(self) -> int | None:
@@ -134,6 +149,7 @@ def calibrate(
     model_bundle_id: str | None = None,
     model_schema_hash: str | None = None,
     created_at: str | None = None,
+    method: str | None = None,
 ) -> Calibration:
     """Choose the global calibrator and the personal ones that win, bound to the bundle.
 
@@ -143,6 +159,10 @@ def calibrate(
         days: (N,) numbers in order of time.
         block_ids: (N,) the labelled block of each minute, of one user, with its minutes in order of time.
         user_ids: N users.
+        model_bundle_id: the bundle the store is bound to.
+        model_schema_hash: the schema the store is bound to.
+        created_at: ISO 8601.
+        method: the name of the global method, where it was chosen before.
 
     Raises:
         ValueError: lengths differ.
@@ -152,7 +172,7 @@ def calibrate(
     rows = _Rows(probs, y, days, block_ids)
     users, is_inner = np.array(user_ids, dtype=np.str_), _inner(block_ids)
     inner = rows.where(is_inner)
-    calibrator, choice = _choose(inner)
+    calibrator, choice = _choose(inner) if method is None else _fitted(inner, method)
     personal: dict[str, Calibrator] = {}
     choices: dict[str, Choice] = {}
     for user in sorted(set(user_ids)) if len(set(user_ids)) > 1 else ():
@@ -190,11 +210,15 @@ def _choose(rows: _Rows) -> tuple[Calibrator, Choice]:
     cut = rows.first_later_day
     if cut is None:
         reason = "There is no later day to choose on, so the probabilities stay as they are."
-        return IdentityCalibrator(), Choice("identity", {}, len(rows.y), len(np.unique(rows.days)), reason)
-    earlier, later = rows.where(rows.days < cut), rows.where(rows.days >= cut)
-    lost = {m.name: later.losses(earlier.fit(m), earlier.noise) for m in METHODS if earlier.suffices(m)}
-    winner = _winner(lost, later.blocks)
+        return IdentityCalibrator(), Choice("identity", {}, len(rows.y), rows.day_count, reason)
+    lost = rows.losses_of(METHODS, cut)
+    winner = _winner(lost, rows.blocks[rows.days >= cut])
     return rows.fit(_method(winner)), _choice(winner, lost, rows)
+
+
+def _fitted(rows: _Rows, method: str) -> tuple[Calibrator, Choice]:
+    """The calibrator of a method chosen before."""
+    return rows.fit(_method(method)), Choice(method, {}, len(rows.y), rows.day_count, "It was chosen before.")
 
 
 def _choose_personal(own: _Rows, everybody: _Rows, global_method: str) -> tuple[Calibrator | None, Choice]:
@@ -204,7 +228,7 @@ def _choose_personal(own: _Rows, everybody: _Rows, global_method: str) -> tuple[
     earlier, later = own.where(own.days < cut), own.where(own.days >= cut)
     common = everybody.where(everybody.days < cut).fit(_method(global_method))
     lost = {GLOBAL: later.losses(common, earlier.noise)}
-    lost |= {m.name: later.losses(earlier.fit(m), earlier.noise) for m in METHODS[1:] if earlier.suffices(m)}
+    lost |= own.losses_of(METHODS[1:], cut)
     winner = _winner(lost, later.blocks)
     return (None if winner == GLOBAL else own.fit(_method(winner))), _choice(winner, lost, own)
 
@@ -238,7 +262,7 @@ def _choice(winner: str, lost: Mapping[str, FloatArray], rows: _Rows) -> Choice:
         if winner != first
         else f"On later days nothing is clearly better than {first} (loss per minute {nll[first]:.3f})."
     )
-    return Choice(winner, nll, len(rows.y), len(np.unique(rows.days)), reason, rows.noise)
+    return Choice(winner, nll, len(rows.y), rows.day_count, reason, rows.noise)
 
 
 def _method(name: str) -> Method:

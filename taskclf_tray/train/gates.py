@@ -225,17 +225,18 @@ def _wrong(figures: ClassFigures) -> float:
 
 def _confidence_gate(challenger: Evaluation, comparison: ModelComparison | None) -> Gate:
     """Whether the model is not too sure of itself, or less so than the model in use on the same minutes."""
-    judged = challenger if comparison is None else comparison.challenger
-    excess = overconfidence(judged.reliability)
+    excess = overconfidence(challenger.reliability)
     words = f"It promises {100 * excess:.0f} percentage points more than it keeps"
     if excess <= MAX_OVERCONFIDENCE:
         return Gate("confidence", True, f"{words}.")
-    if comparison is not None and excess <= (old := overconfidence(comparison.champion.reliability)):
-        return Gate("confidence", True, f"{words}, {_name(comparison)} {100 * old:.0f}.")
+    if comparison is not None:
+        new, old = (overconfidence(one.reliability) for one in (comparison.challenger, comparison.champion))
+        if new <= old:
+            return Gate("confidence", True, f"{words}, {_name(comparison)} on the same minutes {100 * old:.0f}.")
     return Gate(
         "confidence",
         False,
-        f"It is too sure of itself: it promises {100 * excess:.0f} percentage points more than it keeps, and "
+        f"It is too sure of itself: it promises {100 * excess:.1f} percentage points more than it keeps, and "
         f"{100 * MAX_OVERCONFIDENCE:.0f} are allowed. Labels on three more days would help.",
     )
 

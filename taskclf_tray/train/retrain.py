@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.infer.calibrators import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
@@ -35,10 +35,9 @@ from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MIN_MINUTES, UserDay, leaked_days
 from taskclf_tray.train.splits import folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import LeftOut, answer_left_out, fit_leaving_out, learn_transitions, served
-from taskclf_tray.train.tune import RejectThresholdResult, thresholds, tune_reject
+from taskclf_tray.train.tune import RejectThresholdResult, tune_reject
 
 SYNTHETIC: Final = "synthetic"
-MAX_REJECT_RATE: Final = 0.30
 MIN_TEST_BLOCKS: Final = 20
 """The fewest blocks in the last days: with fewer, chance decides which labels are in them."""
 
@@ -89,9 +88,10 @@ def make_challenger(
     model, parts = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)
     out = _OutOfFold.of(parts)
     calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
-    stores = [out.calibrated(out.fold != k, recipe.created_at).store for k in range(len(parts))]
+    method = calibration.global_choice.method  # chosen by each fold for itself, thresholds would not be comparable
+    stores = [out.calibrated(out.fold != k, recipe.created_at, method).store for k in range(len(parts))]
     tuned = out.tuned(stores, recipe.target_accuracy)
-    threshold = fallback_threshold(tuned, *out.confident(stores)) if tuned.threshold is None else tuned.threshold
+    threshold = tuned.served_threshold
     if test is None:
         configs = [
             _config(part.model, store, threshold, part.transitions, recipe)
@@ -115,21 +115,6 @@ def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
     if test.block_count < MIN_TEST_BLOCKS:
         return dataset, None
     return dataset.take(np.union1d(split.training, split.tuning)), test
-
-
-def fallback_threshold(tuned: RejectThresholdResult, confidence: FloatArray, is_right: BoolArray) -> float:
-    """The threshold to serve while none is proven: the lowest that kept the target so far, at least the default.
-
-    A threshold that is not proven must not hide most predictions, so it rejects no more than the gates allow.
-    """
-    for threshold in sorted(thresholds(tuned.target_accuracy)):
-        accepted = confidence >= threshold
-        if threshold > DEFAULT_REJECT_THRESHOLD and accepted.mean() < 1 - MAX_REJECT_RATE:
-            break
-        chosen = max(DEFAULT_REJECT_THRESHOLD, threshold)
-        if accepted.any() and is_right[accepted].mean() >= tuned.target_accuracy:
-            break
-    return chosen
 
 
 def compare_with_champion(
@@ -199,8 +184,8 @@ class _OutOfFold:
             fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(own)]),
         )
 
-    def calibrated(self, rows: BoolArray, created_at: str | None) -> Calibration:
-        """Choose calibrators on these rows."""
+    def calibrated(self, rows: BoolArray, created_at: str | None, method: str | None = None) -> Calibration:
+        """Choose calibrators on these rows, or fit those of a method chosen before."""
         return calibrate(
             self.probs[rows],
             self.y[rows],
@@ -208,6 +193,7 @@ class _OutOfFold:
             block_ids=self.blocks[rows],
             user_ids=[user for user, is_in in zip(self.users, rows.tolist(), strict=True) if is_in],
             created_at=created_at,
+            method=method,
         )
 
     def served(self, stores: Sequence[CalibratorStore]) -> FloatArray:
@@ -221,11 +207,6 @@ class _OutOfFold:
 
     def tuned(self, stores: Sequence[CalibratorStore], target_accuracy: float) -> RejectThresholdResult:
         return tune_reject(self.served(stores), self.y, self.blocks, target_accuracy=target_accuracy)
-
-    def confident(self, stores: Sequence[CalibratorStore]) -> tuple[FloatArray, BoolArray]:
-        """(N,) confidences, and whether each prediction is right."""
-        served = self.served(stores)
-        return served.max(axis=1, initial=0.0), np.asarray(served.argmax(axis=1) == self.y)
 
 
 def _config(

@@ -205,7 +205,7 @@ class Retraining:
         }
         write_json_atomic(staged / TRAINING_FILE, description)
         self._step(judged_words(comparison, challenger.is_cross_fit))
-        self._step(sureness(challenger.tuned, challenger.reject_threshold))
+        self._step(sureness(challenger.tuned))
         for note in (*verdict.advice, *verdict.notes):
             self._step(note)
 
@@ -215,9 +215,7 @@ class Retraining:
         """Switch to the challenger. From here on stop signals are ignored, so the switch is reported."""
         install(signal.SIG_IGN)
         challenger, learnt = trial.challenger, learn_transitions(trial.dataset)
-        sentences = promoted(
-            trial.comparison, trial.evaluation.figures.accuracy, challenger.tuned, challenger.reject_threshold
-        )
+        sentences = promoted(trial.comparison, trial.evaluation.figures.accuracy, challenger.tuned)
         with _Record(self._paths, self._user_id) as record:
             before = load_reinference(record.database, self._user_id)
             record.reinfer(Reinference(staged.name))
@@ -308,9 +306,7 @@ def _recall(figures: ClassFigures) -> float:
     return figures.recall or 0.0
 
 
-def promoted(
-    comparison: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult, threshold: float
-) -> list[str]:
+def promoted(comparison: ModelComparison | None, accuracy: float, tuned: RejectThresholdResult) -> list[str]:
     """The sentences for a new model in use."""
     told = changes(comparison)
     if not told:
@@ -318,17 +314,31 @@ def promoted(
     bad = [] if comparison is None else often_wrong(comparison.challenger)
     if bad:
         told.append(f"It is still often wrong at {' and '.join(bad[:2])}: more labels of these would help")
-    return [f"{line}." for line in told] + [sureness(tuned, threshold)]
+    return [f"{line}." for line in told] + [sureness(tuned)]
 
 
-def sureness(tuned: RejectThresholdResult, threshold: float) -> str:
-    """What is proven of the reject threshold, or why nothing is proven yet."""
+def sureness(tuned: RejectThresholdResult) -> str:
+    """What is promised of the labels shown, whether that is proven, and what an easier target would show."""
+    target, estimate = f"{tuned.target_accuracy:.0%}", tuned.estimate
     if tuned.threshold is not None:
-        return (
-            f"With the threshold {tuned.threshold:.2f} at least {tuned.target_accuracy:.0%} of the labels shown are "
-            f"right ({tuned.confidence:.0%} sure); {tuned.coverage:.0%} of the minutes get one."
+        told = (
+            f"With the threshold {tuned.threshold:.2f} at least {target} of the labels shown are right "
+            f"({tuned.confidence:.0%} sure); {tuned.coverage:.0%} of the minutes get one."
         )
-    return f"The threshold is {threshold:.2f}. {tuned.reason}"
+    elif estimate is not None:
+        told = (
+            f"With the threshold {estimate.threshold:.2f} about {target} of the labels shown are right, estimated from "
+            f"your labels so far; {estimate.coverage:.0%} of the minutes get one. {tuned.reason}"
+        )
+    else:
+        told = f"At no threshold {target} of the labels are right yet, so none is shown. {tuned.reason}"
+    easier = tuned.easier
+    if easier is None:
+        return told
+    return (
+        f"{told} If {easier.target_accuracy:.0%} right is enough for you, {easier.coverage:.0%} of the minutes get a "
+        f"label: write target_accuracy = {easier.target_accuracy:g} into config.toml and train again."
+    )
 
 
 def refused(verdict: Verdict, *, is_fair: bool) -> list[str]:

@@ -33,6 +33,10 @@ from taskclf_tray.train.splits import Fold, folds_by_day, later_days, needs_cros
 DEFAULT_OPTIONS: Final = FitOptions()
 CHOOSING_SHARE: Final = 0.2
 """The last days of the training minutes, by which the number of boosting rounds is chosen."""
+MIN_CHOOSING_BLOCKS: Final = 20
+"""The fewest labelled blocks in those days: with fewer, chance stops the training after a round or two."""
+MIN_ROUNDS: Final = 40
+"""The fewest boosting rounds that may be chosen."""
 PRIOR_MINUTES: Final = 60.0
 """The built-in transitions weigh as much as an hour of each label."""
 _DECIMALS: Final = 6
@@ -159,14 +163,14 @@ def fit_by_days(
 
 def _useful_rounds(training: Dataset, prior: Prior | None, options: FitOptions, progress: Progress | None) -> int:
     fold = later_days(training, CHOOSING_SHARE)
-    earlier = training.take(fold.training)
-    if earlier.block_count < MIN_BLOCKS:
+    earlier, later = training.take(fold.training), training.take(fold.held_out)
+    if earlier.block_count < MIN_BLOCKS or later.block_count < MIN_CHOOSING_BLOCKS:
         return options.rounds
     try:
-        model = fit(earlier, validation=training.take(fold.held_out), prior=prior, options=options, progress=progress)
+        model = fit(earlier, validation=later, prior=prior, options=options, progress=progress)
     except TooFewLabelsError:  # all of one label
         return options.rounds
-    return max(1, model.best_iteration - (0 if prior is None else prior.rounds))
+    return max(min(MIN_ROUNDS, options.rounds), model.best_iteration - (0 if prior is None else prior.rounds))
 
 
 class Stages:

@@ -1,11 +1,17 @@
-"""The reject threshold, with a guarantee that holds for any number of labels.
+"""The reject threshold: proven to keep the target where the labels suffice for that, else estimated.
 
-The aim is the smallest threshold at which, with 95 % confidence, at least `target_accuracy` of the accepted minutes are
-right (selection with guaranteed risk: Geifman & El-Yaniv, Selective Classification for Deep Neural Networks, NeurIPS
-2017). The search over thresholds is a sequence of tests (Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test,
-2021, fixed-sequence testing): the thresholds are tried in an order fixed beforehand, each at the full level, until the
-first that fails; so the chance that any threshold passed is a wrong one is at most 5 %. The order begins at the target
-itself, for calibrated probabilities of at least 0.9 are right nine times of ten, and goes down.
+No share of minutes is too small to be shown: a threshold that keeps the target goes before coverage. While nothing is
+proven, the lowest threshold is served at which the answers given so far keep the target (`Estimate`), each labelled
+block counting for at most 15 minutes. Where none does, nothing is shown. The target itself is the person's choice, so
+an easier one is offered where too little is left.
+
+The proof holds for any number of labels. Its aim is the smallest threshold at which, with 95 % confidence, at least
+`target_accuracy` of the accepted minutes are right (selection with guaranteed risk: Geifman & El-Yaniv, Selective
+Classification for Deep Neural Networks, NeurIPS 2017). The search over thresholds is a sequence of tests
+(Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test, 2021, fixed-sequence testing): the thresholds are tried in
+an order fixed beforehand, each at the full level, until the first that fails; so the chance that any threshold passed
+is a wrong one is at most 5 %. The order begins at the target itself, for calibrated probabilities of at least 0.9 are
+right nine times of ten, and goes down.
 
 One test: a minute is not an independent sample: in a block of work all minutes tend to be right or wrong together.
 So the unit is the labelled block. Of block b let A be the minutes accepted, W those of them that are wrong, and
@@ -24,11 +30,13 @@ What no bound can promise: that later work is of the same kind. Days of a new ki
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -40,14 +48,31 @@ BLOCK_MINUTES: Final = 15.0
 _BETS: Final = (0.95, 0.7, 0.4)
 """As parts of the highest bet that cannot be lost below zero."""
 _BET_SHARES: Final = (0.5, 0.3, 0.2)
+MIN_ESTIMATE_MINUTES: Final = 30.0
+"""The fewest accepted minutes for an estimate, each block counted as above: two whole blocks."""
+NOTHING_SHOWN: Final = 1.0
+"""The threshold where no other keeps the target."""
+EASIER_TARGET: Final = 0.80
+LITTLE_COVERAGE: Final = 0.20
+"""Below this share of labelled minutes the easier target is offered."""
 _LOWEST: Final = 13
 """In hundredths: the highest of eight probabilities is never below 1/8, so a lower threshold accepts everything."""
 _MOST_LOG: Final = 700.0
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """The lowest threshold at which the target was kept so far, blocks weighed; nothing is proven of it."""
+
+    target_accuracy: float
+    threshold: float
+    accuracy: float
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True)
 class RejectThresholdResult:
-    """The threshold to serve, or None and the reason. The figures are of that threshold, else of the target itself."""
+    """The proven threshold, or None and the reason. The figures are of that threshold, else of the target itself."""
 
     threshold: float | None
     target_accuracy: float
@@ -62,10 +87,28 @@ class RejectThresholdResult:
     blocks: int
     reason: str = ""
     """One or two sentences when no threshold qualifies."""
+    estimate: Estimate | None = None
+    """Where nothing is proven; None where no threshold keeps the target either."""
+    easier: Estimate | None = None
+    """For a target of 80 %, where the wanted one leaves too little."""
+
+    @property
+    def served_threshold(self) -> float:
+        """The threshold to serve: the proven one, else the estimated one, else one that shows nothing."""
+        if self.threshold is not None:
+            return self.threshold
+        return NOTHING_SHOWN if self.estimate is None else self.estimate.threshold
+
+    @property
+    def served_coverage(self) -> float:
+        """The share of minutes that get a label with it."""
+        if self.threshold is not None:
+            return self.coverage
+        return 0.0 if self.estimate is None else self.estimate.coverage
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self)
+        return asdict(self) | {"served_threshold": self.served_threshold}
 
 
 def tune_reject(
@@ -114,7 +157,37 @@ def tune_reject(
         minutes=len(y),
         blocks=len(evidence.accepted),
     )
-    return tuned if chosen is not None else _with_reason(tuned, evidence)
+    if chosen is None:
+        estimate = estimated(sure, is_wrong, block_ids, target_accuracy)
+        tuned = replace(tuned, reason=_reason(tuned, evidence), estimate=estimate)
+    if tuned.served_coverage < LITTLE_COVERAGE and target_accuracy > EASIER_TARGET:
+        easier = estimated(sure, is_wrong, block_ids, EASIER_TARGET)
+        is_more = easier is not None and easier.coverage > tuned.served_coverage
+        tuned = replace(tuned, easier=easier if is_more else None)
+    return tuned
+
+
+def estimated(
+    sure: FloatArray, is_wrong: npt.NDArray[np.bool_], block_ids: IntArray, target_accuracy: float
+) -> Estimate | None:
+    """The lowest threshold, from the default one on, whose accepted minutes kept the target; None without one.
+
+    Args:
+        sure: (N,) confidences.
+        is_wrong: (N,) whether the most probable label is wrong.
+        block_ids: (N,) the labelled block of each minute.
+        target_accuracy: the wanted accuracy among accepted minutes, each block weighed as in the proof.
+    """
+    for hundredths in range(round(100 * DEFAULT_REJECT_THRESHOLD), 100):
+        accepted = sure >= hundredths / 100
+        evidence = Evidence.of(accepted, is_wrong, block_ids)
+        minutes = float(evidence.accepted.sum())
+        if minutes < MIN_ESTIMATE_MINUTES:
+            return None
+        accuracy = 1 - float(evidence.wrong.sum()) / minutes
+        if accuracy >= target_accuracy:
+            return Estimate(target_accuracy, hundredths / 100, accuracy, float(accepted.mean()))
+    return None
 
 
 def thresholds(target_accuracy: float) -> list[float]:
@@ -157,10 +230,6 @@ class Evidence:
             middle = (low + high) / 2
             low, high = (middle, high) if self.p_value(middle) <= 1 - confidence else (low, middle)
         return low
-
-
-def _with_reason(tuned: RejectThresholdResult, evidence: Evidence) -> RejectThresholdResult:
-    return RejectThresholdResult(**(asdict(tuned) | {"reason": _reason(tuned, evidence)}))
 
 
 def _reason(tuned: RejectThresholdResult, evidence: Evidence) -> str:

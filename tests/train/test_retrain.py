@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from datetime import date
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pytest
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.models.metadata import ModelMetadata
@@ -25,12 +25,11 @@ from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,
     compare_with_champion,
-    fallback_threshold,
     known_days,
     make_challenger,
 )
 from taskclf_tray.train.splits import look_back
-from taskclf_tray.train.tune import RejectThresholdResult
+from taskclf_tray.train.tune import Estimate, RejectThresholdResult
 from tests.support.judgements import FINE, changed, judged
 from tests.support.labelled import BUILD, line
 from tests.support.worked_days import FIRST, make_home, spans_of, write_export
@@ -149,23 +148,6 @@ def _config(made: Challenger):  # type: ignore[no-untyped-def]
     return served(made.model)
 
 
-@pytest.mark.parametrize(
-    ("confidence", "right", "threshold"),
-    [
-        ([0.75] * 10, [True] * 10, 0.55),
-        ([0.75, 0.79, *[0.815] * 8], [False, False, *[True] * 8], 0.8),
-        ([0.75, 0.79, *[0.815] * 8], [False] * 10, 0.81),  # never 90 % right, and all below is too much doubt
-        ([0.3] * 4 + [0.9] * 6, [False] * 4 + [True] * 6, 0.55),
-        ([0.56] * 4 + [0.9] * 6, [False] * 4 + [True] * 6, 0.56),
-    ],
-)
-def test_while_nothing_is_proven_the_threshold_is_cautious(
-    confidence: list[float], right: list[bool], threshold: float
-) -> None:
-    tuned = RejectThresholdResult(None, 0.9, 0.95, None, 0.0, 0.0, 10, 1)
-    assert fallback_threshold(tuned, np.array(confidence), np.array(right)) == threshold
-
-
 # -- words --------------------------------------------------------------------------------------------------
 
 
@@ -187,12 +169,18 @@ def test_promises_are_told_with_what_is_proven() -> None:
     proven = RejectThresholdResult(0.6, 0.9, 0.95, 0.95, 0.91, 0.74, 900, 80)
     unproven = RejectThresholdResult(None, 0.9, 0.95, 0.9, 0.5, 0.3, 90, 8, "8 labelled blocks are too few.")
     fine = judged(FINE)
-    sentences = retrain_run.promoted(ModelComparison(fine, fine), 0.87, proven, 0.6)
+    sentences = retrain_run.promoted(ModelComparison(fine, fine), 0.87, proven)
     assert sentences[0] == "On days it had not seen 87% of the labelled minutes are right."
     assert "at least 90% of the labels shown are right (95% sure); 74% of the minutes get one." in sentences[1]
-    assert retrain_run.promoted(None, 0.87, unproven, 0.55)[1] == (
-        "The threshold is 0.55. 8 labelled blocks are too few."
+    assert retrain_run.promoted(None, 0.87, unproven)[1] == (
+        "At no threshold 90% of the labels are right yet, so none is shown. 8 labelled blocks are too few."
     )
+    little = dataclasses.replace(
+        unproven, estimate=Estimate(0.9, 0.8, 0.91, 0.12), easier=Estimate(0.8, 0.6, 0.82, 0.45)
+    )
+    words = retrain_run.sureness(little)
+    assert "about 90% of the labels shown are right, estimated from your labels so far; 12% of the minutes" in words
+    assert "If 80% right is enough for you, 45% of the minutes get a label: write target_accuracy = 0.8" in words
 
 
 def test_a_refusal_tells_the_gates_and_an_unfair_duel() -> None:

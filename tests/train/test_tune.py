@@ -80,6 +80,51 @@ def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
     assert "not yet 95% sure" in nearly.reason
 
 
+@pytest.mark.parametrize(
+    ("levels", "threshold"),
+    [
+        ({0.75: 1.0}, 0.55),  # not below the default
+        ({0.75: 0.0, 0.85: 1.0}, 0.76),
+        ({0.56: 0.0, 0.95: 1.0}, 0.57),  # however much is rejected
+        ({0.75: 0.5, 0.97: 0.85}, None),
+    ],
+)
+def test_while_nothing_is_proven_the_lowest_threshold_that_kept_the_target_is_served(
+    levels: dict[float, float], threshold: float | None
+) -> None:
+    parts = [right(4, confidence=level) for level in levels]
+    probs, block = np.vstack([part[0] for part in parts]), np.repeat(np.arange(4 * len(parts)), 15)
+    y = np.concatenate([(np.arange(60) >= round(60 * share)).astype(np.int64) for share in levels.values()])
+    tuned = tune_reject(probs, y, block)
+    assert tuned.threshold is None
+    assert (None if tuned.estimate is None else tuned.estimate.threshold) == threshold
+    assert tuned.served_threshold == (1.0 if threshold is None else threshold)
+    if tuned.estimate is not None:
+        accepted = probs.max(axis=1) >= tuned.served_threshold
+        assert tuned.served_coverage == pytest.approx(accepted.mean())
+        assert tuned.estimate.accuracy >= TARGET
+
+
+def test_one_block_is_no_estimate_and_long_blocks_count_as_fifteen_minutes() -> None:
+    assert tune_reject(*right(1, minutes=200)).estimate is None
+    probs, _, block = right(4)
+    y = np.repeat([0, 0, 0, 1], 15)
+    long = np.repeat(np.arange(4), [100, 15, 15, 15])
+    assert tune_reject(probs, y, block).estimate is None  # 75 %
+    assert tune_reject(probs_of(np.full(145, 0.95)), np.repeat([0, 0, 0, 1], [100, 15, 15, 15]), long).estimate is None
+
+
+def test_an_easier_target_is_offered_where_little_is_left() -> None:
+    rng = np.random.default_rng(21)
+    tuned = tune_reject(*blocks(rng, 200, {0.97: 0.97, 0.8: 0.84, 0.79: 0.84, 0.78: 0.84, 0.77: 0.84, 0.5: 0.2}))
+    assert tuned.served_coverage < 0.2
+    assert tuned.easier is not None
+    assert tuned.easier.target_accuracy == 0.8
+    assert tuned.easier.coverage > 0.5
+    assert tuned.to_dict()["easier"]["threshold"] < tuned.to_dict()["served_threshold"]
+    assert tune_reject(*right(60)).easier is None
+
+
 def test_nothing_to_tune_on() -> None:
     empty = tune_reject(np.empty((0, 8)), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
     assert empty.threshold is None
