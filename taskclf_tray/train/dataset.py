@@ -163,6 +163,18 @@ class Dataset:
         opens[1:] = (self.user_ids[1:] != self.user_ids[:-1]) | (self.start_us[1:] != self.end_us[:-1])
         return np.asarray(np.cumsum(opens) - 1, dtype=np.int64)
 
+    def neighbours(self, which: IntArray, reach: int) -> tuple[IntArray, IntArray]:
+        """Pairs (one of these lines, another at most `reach` lines away in the same run), as positions."""
+        is_one = np.zeros(len(self), dtype=np.bool_)
+        is_one[which] = True
+        at, of = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+        for distance in range(1, min(reach, len(self) - 1) + 1):
+            first = np.flatnonzero(self.runs[distance:] == self.runs[:-distance])
+            at += [first, first + distance]
+            of += [first + distance, first]
+        here, there = np.concatenate(at), np.concatenate(of)
+        return here[is_one[here]], there[is_one[here]]
+
     @property
     def block_count(self) -> int:
         """How many blocks a person labelled."""

@@ -25,6 +25,7 @@ from taskclf_tray.core.atomic import write_bytes_atomic, write_json_atomic
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.batch import OnProgress, run_batch
 from taskclf_tray.infer.categorical import Categorical
+from taskclf_tray.infer.head import CONTEXT_BUCKETS
 from taskclf_tray.infer.pipeline import LABELS_AND_MIXED, PipelineConfig
 from taskclf_tray.train import metrics
 from taskclf_tray.train.batch_inputs import RecordedRows
@@ -90,6 +91,12 @@ def answer(config: PipelineConfig, dataset: Dataset, on_progress: OnProgress | N
         smoothed_ids=smoothed.table(map(LABELS_AND_MIXED.index, smoothed.values), np.int64),
         confidences=served.confidences,
     )
+
+
+def answer_some(config: PipelineConfig, dataset: Dataset, places: IntArray) -> Answers:
+    """Predict the lines at these positions, rising, among the minutes around them, as they are served."""
+    near = np.union1d(places, dataset.neighbours(places, CONTEXT_BUCKETS)[1])
+    return answer(config, dataset.take(near)).take(np.searchsorted(near, places))
 
 
 @dataclass(frozen=True, slots=True)

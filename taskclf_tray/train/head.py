@@ -11,7 +11,7 @@ a prior decides: the head counts little, and the blend is less sure than its par
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -68,7 +68,7 @@ class HeadMinutes:
     def of(cls, dataset: Dataset) -> HeadMinutes:
         """Collect them; words are unpacked of labelled minutes and their neighbours only."""
         is_labelled = ~dataset.is_weak & dataset.is_models
-        here, there = _neighbours(is_labelled, dataset.runs)
+        here, there = dataset.neighbours(np.flatnonzero(is_labelled), CONTEXT_BUCKETS)
         near = np.union1d(np.flatnonzero(is_labelled), there)
         seconds = [row.word_seconds for row in dataset.take(near).rows()]
         has_words = np.array([bool(own) for own in seconds], dtype=np.bool_)
@@ -87,6 +87,11 @@ class HeadMinutes:
             own=_rows_of(np.arange(len(learnt)), learnt, shape),
             around=_rows_of(np.searchsorted(learnt, here[is_told]), there[is_told], shape),
         )
+
+    @property
+    def everything(self) -> BoolArray:
+        """(N,) the mask of all labelled minutes."""
+        return np.ones(len(self.places), dtype=np.bool_)
 
     def fit(self, which: BoolArray) -> PersonalHead | None:
         """Fit a head that counts alone, on the labelled minutes of a mask (N,); None for fewer than two labels."""
@@ -134,19 +139,29 @@ def fit_head(dataset: Dataset, forest: Callable[[Dataset], FloatArray]) -> Perso
         The head; None with fewer than two different labels on minutes with words.
     """
     minutes = HeadMinutes.of(dataset)
-    head = minutes.fit(np.ones(len(minutes.places), dtype=np.bool_))
+    head = minutes.fit(minutes.everything)
     if head is None:
         return None
-    logits = np.zeros((len(minutes.places), _CLASSES))
-    is_judged = np.zeros(len(minutes.places), dtype=np.bool_)
     folds = _folds(minutes.labelled)
-    for fold in np.unique(folds).tolist():
-        left_out = folds == fold
-        of_others = minutes.fit(~left_out)
-        if of_others is not None:
-            logits[left_out], is_judged[left_out] = minutes.logits(of_others, left_out), True
-    judged = minutes.labelled.take(is_judged)
-    return with_powers(head, fit_powers(logits[is_judged], forest(judged), judged))
+    left_out = [folds == fold for fold in np.unique(folds).tolist()]
+    heads = [minutes.fit(~which) for which in left_out]
+    probs = forest(minutes.labelled)
+    return with_powers(head, fit_powers_of(minutes, left_out, heads, [probs[which] for which in left_out]))
+
+
+def fit_powers_of(
+    minutes: HeadMinutes,
+    left_out: Sequence[BoolArray],
+    heads: Sequence[PersonalHead | None],
+    probs: Sequence[FloatArray],
+) -> Powers:
+    """Fit the powers on minutes left out in turn: masks (N,), the head of the others, and their forest's (n, 8)."""
+    logits, forest = np.zeros((2, len(minutes.places), _CLASSES))
+    is_judged = np.zeros(len(minutes.places), dtype=np.bool_)
+    for which, head, own in zip(left_out, heads, probs, strict=True):
+        if head is not None:
+            logits[which], forest[which], is_judged[which] = minutes.logits(head, which), own, True
+    return fit_powers(logits[is_judged], forest[is_judged], minutes.labelled.take(is_judged))
 
 
 def refit_head(dataset: Dataset, powers: Powers | None) -> PersonalHead | None:
@@ -155,7 +170,7 @@ def refit_head(dataset: Dataset, powers: Powers | None) -> PersonalHead | None:
     For a forest that was trained on these minutes: it is too sure of them to fit powers. Returns as `fit_head` does.
     """
     minutes = HeadMinutes.of(dataset)
-    head = minutes.fit(np.ones(len(minutes.places), dtype=np.bool_))
+    head = minutes.fit(minutes.everything)
     return None if head is None else with_powers(head, powers or usual_powers(minutes.labelled.block_count))
 
 
@@ -212,17 +227,6 @@ def _folds(labelled: Dataset) -> IntArray:
     days, day = np.unique(labelled.days, return_inverse=True)
     _, block = np.unique(labelled.block_ids, return_inverse=True)
     return np.asarray((day if len(days) > 1 else block) % MOST_FOLDS)
-
-
-def _neighbours(is_labelled: BoolArray, runs: IntArray) -> tuple[IntArray, IntArray]:
-    """Pairs (labelled minute, another at most `CONTEXT_BUCKETS` lines away in the same run), as positions."""
-    at, of = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for distance in range(1, min(CONTEXT_BUCKETS, len(runs) - 1) + 1):
-        first = np.flatnonzero(runs[distance:] == runs[:-distance])
-        at += [first, first + distance]
-        of += [first + distance, first]
-    here, there = np.concatenate(at), np.concatenate(of)
-    return here[is_labelled[here]], there[is_labelled[here]]
 
 
 def _rows_of(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> sparse.csr_array:

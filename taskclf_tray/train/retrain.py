@@ -6,8 +6,8 @@ and the served model is trained on all of them.
 
 Calibration and the reject threshold need minutes of days the model was not trained on, and many of them: a threshold is
 proven by nearly 30 labelled blocks without a mistake at the least, and 15 % of a month of answers hold ten. So both use
-out-of-fold predictions: each day before the judging ones is left out once and predicted by a model of the others. The
-threshold is tuned on probabilities calibrated without their own day, because that is what a new day will get.
+out-of-fold predictions: each day before the judging ones is left out once, and predicted by a forest and a head of the
+others. The threshold is tuned on probabilities calibrated without their own day, because that is what a new day gets.
 """
 
 from __future__ import annotations
@@ -23,18 +23,21 @@ import numpy as np
 from taskclf_tray.core.defaults import DEFAULT_SMOOTH_WINDOW
 from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice, Transitions, chosen_transitions
 from taskclf_tray.infer.calibrators import CalibratorStore
+from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.infer.pipeline import PipelineConfig
+from taskclf_tray.models.head_files import as_written
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.retention import TRAINING_FILE
 from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
-from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
+from taskclf_tray.train.evaluate import Answers, Evaluation, answer_some, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MIN_MINUTES, UserDay, leaked_days
+from taskclf_tray.train.head import HeadMinutes, fit_powers_of, with_powers
 from taskclf_tray.train.splits import folds_by_day, needs_cross_fit, split_by_time
-from taskclf_tray.train.train_model import LeftOut, answer_left_out, fit_leaving_out, learn_transitions, served
+from taskclf_tray.train.train_model import LeftOut, answer_parts, fit_leaving_out, learn_transitions, served
 from taskclf_tray.train.tune import RejectThresholdResult, tune_reject
 
 SYNTHETIC: Final = "synthetic"
@@ -47,9 +50,15 @@ class Challenger:
     """A new model with its calibrators and threshold, and its predictions for days it was not trained on."""
 
     model: TrainedModel
+    head: PersonalHead | None
     calibration: Calibration
     tuned: RejectThresholdResult
     reject_threshold: float
+    dataset: Dataset
+    places: IntArray
+    """Of the held-out minutes in the dataset."""
+    heads: tuple[tuple[IntArray, PersonalHead | None], ...]
+    """Some of these places, and the head that was not fitted on them."""
     held_out: Dataset
     answers: Answers
     leaked: frozenset[UserDay]
@@ -84,37 +93,73 @@ def make_challenger(
         LabelError: labels on a single day.
     """
     check_enough(dataset)
-    early, test = _early_and_test(dataset)
+    learnt, test = _learnt_and_test(dataset)
+    early = dataset.take(learnt)
     model, parts = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)
-    out = _OutOfFold.of(parts)
+    head, out = _with_heads(dataset, learnt, parts)
     calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
     method = calibration.global_choice.method  # chosen by each fold for itself, thresholds would not be comparable
     stores = [out.calibrated(out.fold != k, recipe.created_at, method).store for k in range(len(parts))]
     tuned = out.tuned(stores, recipe.target_accuracy)
     threshold = tuned.served_threshold
     if test is None:
-        configs = [
-            _config(part.model, store, threshold, part.transitions, recipe)
-            for part, store in zip(parts, stores, strict=True)
+        judged = [
+            (learnt[part.places], _config(part.model, own, store, threshold, part.transitions, recipe))
+            for part, own, store in zip(parts, out.heads, stores, strict=True)
         ]
-        held_out, answers = answer_left_out(early, parts, configs)
         leaked = frozenset(day for part in parts for day in part.leaked)
     else:
-        config = _config(model, calibration.store, threshold, learn_transitions(early), recipe)
-        held_out, answers = test, answer(config, test)
-        leaked = frozenset(leaked_days(early, test))
-    return Challenger(model, calibration, tuned, threshold, held_out, answers, leaked, is_cross_fit=test is None)
+        judged = [(test, _config(model, head, calibration.store, threshold, learn_transitions(early), recipe))]
+        leaked = frozenset(leaked_days(early, dataset.take(test)))
+    places, answers = answer_parts(dataset, judged)
+    return Challenger(
+        model=model,
+        head=head,
+        calibration=calibration,
+        tuned=tuned,
+        reject_threshold=threshold,
+        dataset=dataset,
+        places=places,
+        heads=tuple((own, config.head) for own, config in judged),
+        held_out=dataset.take(places),
+        answers=answers,
+        leaked=leaked,
+        is_cross_fit=test is None,
+    )
 
 
-def _early_and_test(dataset: Dataset) -> tuple[Dataset, Dataset | None]:
-    """(training minutes, judging minutes); None to judge on days left out of the training."""
+def _learnt_and_test(dataset: Dataset) -> tuple[IntArray, IntArray | None]:
+    """The positions of training minutes and of judging ones; None to judge on days left out of the training."""
     if needs_cross_fit(dataset):
-        return dataset, None
+        return np.arange(len(dataset)), None
     split = split_by_time(dataset)
-    test = dataset.take(split.test)
-    if test.block_count < MIN_TEST_BLOCKS:
-        return dataset, None
-    return dataset.take(np.union1d(split.training, split.tuning)), test
+    if dataset.take(split.test).block_count < MIN_TEST_BLOCKS:
+        return np.arange(len(dataset)), None
+    return np.union1d(split.training, split.tuning), split.test
+
+
+def _with_heads(dataset: Dataset, learnt: IntArray, parts: Sequence[LeftOut]) -> tuple[PersonalHead | None, _OutOfFold]:
+    """The head of the training minutes, and the parts left out with heads of the others: all with the same powers.
+
+    The powers are fitted on all parts. Each is predicted by a forest and a head that have not seen its days.
+    """
+    minutes = HeadMinutes.of(dataset)
+    is_learnt = np.isin(minutes.places, learnt)
+    left_out = [np.isin(minutes.places, learnt[part.places]) for part in parts]
+    own = [part.held_out.take(part.held_out.is_models) for part in parts]
+    probs = [part.model.predict(rows) for part, rows in zip(parts, own, strict=True)]
+    with_words = [
+        np.isin(learnt[part.places][part.held_out.is_models], minutes.places[out])
+        for part, out in zip(parts, left_out, strict=True)
+    ]
+    head = minutes.fit(is_learnt)
+    heads = [None if head is None else minutes.fit(is_learnt & ~out) for out in left_out]
+    powers = fit_powers_of(minutes, left_out, heads, [p[w] for p, w in zip(probs, with_words, strict=True)])
+    heads = [None if one is None else with_powers(one, powers) for one in heads]
+    for one, out, forest, which in zip(heads, left_out, probs, with_words, strict=True):
+        if one is not None:
+            forest[which] = one.blend(forest[which], minutes.logits(one, out), which[which])
+    return None if head is None else as_written(with_powers(head, powers)), _OutOfFold.of(own, probs, heads)
 
 
 def compare_with_champion(
@@ -138,11 +183,27 @@ def compare_with_champion(
         The comparison, and whether it is fair: the champion was trained on none of these minutes.
     """
     held_out, answers, is_fair = challenger.held_out, challenger.answers, not known.any()
+    others = _answers_of(champion, challenger)
     if not is_fair and (~known).sum() >= MIN_MINUTES:
-        held_out, answers, is_fair = held_out.take(~known), answers.take(~known), True
+        held_out, answers, others, is_fair = held_out.take(~known), answers.take(~known), others.take(~known), True
         evaluation = evaluate(held_out, answers, resamples=0)
-    other = evaluate(held_out, answer(champion, held_out), resamples=0)
+    other = evaluate(held_out, others, resamples=0)
     return ModelComparison(evaluation, other, is_personal=is_personal), is_fair
+
+
+def _answers_of(champion: PipelineConfig, challenger: Challenger) -> Answers:
+    """The champion's predictions for the held-out minutes.
+
+    Its head has learnt from these very labels: heads that have not seen them stand in for it, with its powers.
+    """
+    if champion.head is None:
+        return answer_some(champion, challenger.dataset, challenger.places)
+    powers = champion.head.head_power, champion.head.forest_power
+    parts = [
+        (places, replace(champion, head=None if head is None else with_powers(head, powers)))
+        for places, head in challenger.heads
+    ]
+    return answer_parts(challenger.dataset, parts)[1]
 
 
 def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool) -> BoolArray:
@@ -171,17 +232,22 @@ class _OutOfFold:
     blocks: IntArray
     users: tuple[str, ...]
     fold: IntArray
+    heads: Sequence[PersonalHead | None]
+    """That of each fold."""
 
     @classmethod
-    def of(cls, parts: Sequence[LeftOut]) -> _OutOfFold:
-        own = [part.held_out.take(part.held_out.is_models) for part in parts]
+    def of(
+        cls, parts: Sequence[Dataset], probs: Sequence[FloatArray], heads: Sequence[PersonalHead | None]
+    ) -> _OutOfFold:
+        """Join the folds and their raw probabilities."""
         return cls(
-            probs=np.concatenate([part.model.predict(rows) for part, rows in zip(parts, own, strict=True)]),
-            y=np.concatenate([rows.labels for rows in own]),
-            days=np.concatenate([rows.days for rows in own]),
-            blocks=np.concatenate([rows.block_ids for rows in own]),
-            users=tuple(user for rows in own for user in rows.user_ids.tolist()),
-            fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(own)]),
+            probs=np.concatenate(probs),
+            y=np.concatenate([rows.labels for rows in parts]),
+            days=np.concatenate([rows.days for rows in parts]),
+            blocks=np.concatenate([rows.block_ids for rows in parts]),
+            users=tuple(user for rows in parts for user in rows.user_ids.tolist()),
+            fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(parts)]),
+            heads=heads,
         )
 
     def calibrated(self, rows: BoolArray, created_at: str | None, method: str | None = None) -> Calibration:
@@ -210,11 +276,17 @@ class _OutOfFold:
 
 
 def _config(
-    model: TrainedModel, store: CalibratorStore, threshold: float, learnt: Transitions, recipe: TrainingConfig
+    model: TrainedModel,
+    head: PersonalHead | None,
+    store: CalibratorStore,
+    threshold: float,
+    learnt: Transitions,
+    recipe: TrainingConfig,
 ) -> PipelineConfig:
     """The pipeline that would be served."""
     return replace(
         served(model),
+        head=head,
         calibrator_store=store,
         reject_threshold=threshold,
         smooth_window=recipe.smooth_window,

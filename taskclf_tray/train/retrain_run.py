@@ -226,6 +226,8 @@ class Retraining:
                     challenger.store,
                     reject_threshold=challenger.reject_threshold,
                     replaces=None if trial.champion is None else trial.champion.bundle_id,
+                    head=challenger.head,
+                    labelled_minutes=int(np.count_nonzero(~trial.dataset.is_weak)),
                     notes={"tuned_reject": challenger.tuned.to_dict(), SMOOTHING_KEY: smoothing_entry(learnt)},
                 )
             except BaseException:

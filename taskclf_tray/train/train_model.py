@@ -16,7 +16,7 @@ from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.train.dataset import Dataset, FloatArray, IntArray
-from taskclf_tray.train.evaluate import Answers, Evaluation, answer, evaluate
+from taskclf_tray.train.evaluate import Answers, Evaluation, answer, answer_some, evaluate
 from taskclf_tray.train.fit import (
     MIN_BLOCKS,
     FitOptions,
@@ -90,7 +90,8 @@ def train_and_judge(
     check_enough(dataset)
     if needs_cross_fit(dataset):
         model, parts = fit_leaving_out(dataset, folds_by_day(dataset), prior, options, progress)
-        held_out, answers = answer_left_out(dataset, parts, [served(part.model) for part in parts])
+        places, answers = answer_parts(dataset, [(part.places, served(part.model)) for part in parts])
+        held_out = dataset.take(places)
         return JudgedModel(model, evaluate(held_out, answers), dataset, held_out, True)
     split = split_by_time(dataset)
     training = dataset.take(split.training)
@@ -134,15 +135,16 @@ def _left_out(
     return LeftOut(fold.held_out, held_out, model, learn_transitions(training), leaked_days(training, held_out))
 
 
-def answer_left_out(
-    dataset: Dataset, parts: Sequence[LeftOut], configs: Sequence[PipelineConfig]
-) -> tuple[Dataset, Answers]:
-    """The lines of all days left out, and the answer of each fold's pipeline for its days."""
+def answer_parts(dataset: Dataset, parts: Sequence[tuple[IntArray, PipelineConfig]]) -> tuple[IntArray, Answers]:
+    """The positions of all parts, and the predictions of each part's pipeline for its lines.
+
+    `parts`: rising positions in the dataset, and what predicts them.
+    """
     answers, is_judged = Answers.none(len(dataset)), np.zeros(len(dataset), dtype=np.bool_)
-    for part, config in zip(parts, configs, strict=True):
-        answers.put(part.places, answer(config, part.held_out))
-        is_judged[part.places] = True
-    return dataset.take(is_judged), answers.take(is_judged)
+    for places, config in parts:
+        answers.put(places, answer_some(config, dataset, places))
+        is_judged[places] = True
+    return np.flatnonzero(is_judged), answers.take(is_judged)
 
 
 def fit_by_days(

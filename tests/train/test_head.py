@@ -38,16 +38,13 @@ def two_days() -> Dataset:
     return minutes(*((day * DAY_MINUTES + 30 * k, labels[k]) for day in (0, 1) for k in range(6)))
 
 
-def everywhere(dataset: Dataset) -> np.ndarray:
-    return np.ones(len(HeadMinutes.of(dataset).places), dtype=np.bool_)
-
-
 def uniform(dataset: Dataset) -> FloatArray:
     return np.full((len(dataset), len(LABEL_SET_V1)), UNIFORM)
 
 
 def fitted(dataset: Dataset) -> PersonalHead:
-    head = HeadMinutes.of(dataset).fit(everywhere(dataset))
+    minutes = HeadMinutes.of(dataset)
+    head = minutes.fit(minutes.everything)
     assert head is not None
     return head
 
@@ -74,7 +71,7 @@ def varied() -> Dataset:
 def test_what_is_fitted_is_what_is_served() -> None:
     dataset = varied()
     known, head = HeadMinutes.of(dataset), fitted(dataset)
-    said = known.logits(head, everywhere(dataset))
+    said = known.logits(head, known.everything)
     np.testing.assert_allclose(said, served_logits(head, dataset)[known.places], atol=1e-12)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tempfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pytest
 
 from taskclf_tray.core.config import Config
 from taskclf_tray.models.metadata import ModelMetadata
@@ -21,6 +23,7 @@ from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import evaluate
 from taskclf_tray.train.fit import FitOptions
 from taskclf_tray.train.gates import Gate, Verdict, judge
+from taskclf_tray.train.head import HeadMinutes, refit_head
 from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,
@@ -188,3 +191,40 @@ def test_a_refusal_tells_the_gates_and_an_unfair_duel() -> None:
     assert retrain_run.refused(verdict, is_fair=True) == list(verdict.reasons)
     lost = Verdict((Gate("champion", False, "It lost."),))
     assert retrain_run.refused(lost, is_fair=False)[1].startswith("The model in use was trained on these days")
+
+
+def test_every_held_out_minute_is_judged_with_a_head_that_has_not_seen_it() -> None:
+    made = challenger(3)
+    minutes = HeadMinutes.of(made.dataset)
+    assert made.head is not None
+    assert made.head.head_power > 0
+    assert sorted(np.concatenate([places for places, _ in made.heads]).tolist()) == made.places.tolist()
+    for places, head in made.heads:
+        of_others = minutes.fit(~np.isin(minutes.places, places))
+        assert head is not None
+        assert of_others is not None
+        assert np.array_equal(head.own, of_others.own)
+        assert (head.head_power, head.forest_power) == pytest.approx(
+            (made.head.head_power, made.head.forest_power), rel=1e-5
+        )
+
+
+def test_the_head_that_would_be_served_is_judged_on_the_last_days() -> None:
+    made = challenger(14)
+    assert [(places.tolist(), head) for places, head in made.heads] == [(made.places.tolist(), made.head)]
+
+
+def test_a_head_that_has_learnt_the_held_out_labels_has_no_advantage() -> None:
+    made = challenger(3)
+    evaluation = evaluate(made.held_out, made.answers, resamples=0)
+    known = np.zeros(len(made.held_out), dtype=np.bool_)
+    powers = (0.8, 0.3)
+    taught = refit_head(made.dataset, powers)
+    assert taught is not None
+    ignorant = replace(taught, own=np.zeros_like(taught.own), context=np.zeros_like(taught.context))
+    results = [
+        compare_with_champion(made, evaluation, replace(_config(made), head=head), known)[0].champion.figures
+        for head in (taught, ignorant)
+    ]
+    assert results[0] == results[1]
+    assert results[0].accuracy < 0.99
