@@ -25,6 +25,7 @@ from taskclf_tray.models.retention import (
     remove_replaced,
     staging_dir,
 )
+from tests.support.heads import with_secret
 from tests.support.promotion_home import FIRST, SECOND, STORE, THIRD, home_with, promoted, stage
 from tests.support.sample_rows import BUNDLE
 
@@ -218,6 +219,7 @@ MOST_CHANGES = 40
 def test_a_kill_at_any_change_to_the_disk_leaves_the_old_or_the_new(tmp_path: Path, way: str, policy: bool) -> None:
     """And what was cut off can be done again, and taken back again."""
     models = home_with(tmp_path / "1", policy=policy, active=policy)
+    with_secret(models.parent)
     original = policy_path(models).read_bytes() if policy else None
     old = resolve_inference_config(models).config_digest
     if way == "promote":
@@ -240,10 +242,31 @@ def test_a_kill_at_any_change_to_the_disk_leaves_the_old_or_the_new(tmp_path: Pa
             shutil.rmtree(staging_dir(models), ignore_errors=True)
             promoted(models, FIRST)
         assert resolve_inference_config(models).bundle_id == FIRST
+        assert (resolve_inference_config(models).head is not None) == (seen[-1] == FIRST and way == "promote")
         roll_back(models)
         assert (policy_path(models).read_bytes() if policy_path(models).exists() else None) == original
         assert resolve_inference_config(models).config_digest == old
     assert seen == sorted(seen, key=["old", FIRST].index if way == "promote" else [FIRST, "old"].index)
+    assert len(set(seen)) == 2
+
+
+@pytest.mark.parametrize("policy", [True, False])
+def test_a_kill_while_an_answer_is_put_in_force_leaves_the_old_or_the_new(tmp_path: Path, policy: bool) -> None:
+    models = home_with(tmp_path / "1", policy=policy, active=policy)
+    with_secret(models.parent)
+    old = resolve_inference_config(models)
+    for number in range(2, MOST_CHANGES):
+        shutil.copytree(tmp_path / "1", tmp_path / str(number))
+    command = [sys.executable, "-m", "tests.support.promotion_child", str(tmp_path), "answer"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=240)
+    killed = int(found.stdout)
+    assert 4 < killed < MOST_CHANGES - 1
+    seen = []
+    for number in range(1, killed + 2):
+        served = resolve_inference_config(tmp_path / str(number) / "home" / "models")
+        assert (served.bundle_id, served.head_problem) == (old.bundle_id, None)
+        seen.append(served.head is not None)
+    assert seen == sorted(seen)
     assert len(set(seen)) == 2
 
 

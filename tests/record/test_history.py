@@ -124,6 +124,32 @@ def test_it_waits_while_another_model_is_served_and_after_it_is_done(database: D
     assert database.buckets.last_change() == change
 
 
+@pytest.mark.parametrize("pending", [None, 0, 2])
+def test_from_a_moment_on_the_rest_stays_and_it_says_what_has_another_label(
+    database: Database, pending: int | None
+) -> None:
+    """What a promotion has left to do before that moment is still done."""
+    start, config = MORNING + timedelta(hours=1), new_config()
+    rewriter = HistoryRewriter(database, USER)
+    before = {p.bucket_start_ts: p for p in recorded(database)}
+    if pending is not None:
+        rewriter.begin(NEW)
+        for _ in range(pending):
+            rewriter.advance(config, NEW, NOON)
+    rewriter.begin_at(NEW, start)
+    assert rewriter.is_pending(NEW)
+    assert not rewriter.is_pending("another")
+    while not rewriter.is_done:
+        rewriter.advance(config, NEW, NOON)
+    after = recorded(database)
+    answered = {p.bucket_start_ts for p in after if p.config_id == "config-b"}
+    assert answered == {at for at in before if pending is not None or at >= start}
+    changed = [p.bucket_start_ts for p in after if p.ui_label != before[p.bucket_start_ts].ui_label]
+    if pending != 2:
+        assert rewriter.relabelled() == [at for at in changed if at >= start]
+    assert not rewriter.is_pending(NEW)
+
+
 def test_another_process_may_ask_for_it(database: Database) -> None:
     rewriter = HistoryRewriter(database, USER)
     HistoryRewriter(database, USER).begin(NEW)

@@ -1,7 +1,7 @@
 """Promotes, or rolls back, in one home after the other, killed right before the first, second, … change to the disk.
 
-Arguments: a folder with homes named 1, 2, …, and `promote` or `back`. Prints how many of them were killed; the one
-after those lived on. The kills are of forks of this process, which has loaded everything once.
+Arguments: a folder with homes named 1, 2, …, and `promote` (with a head), `back` or `answer`. Prints how many of them
+were killed; the one after those lived on. The kills are of forks of this process, which has loaded everything once.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from taskclf_tray.models.head_files import save_head
 from taskclf_tray.models.history import roll_back
-from taskclf_tray.models.promotion import promote, served_now
+from taskclf_tray.models.promotion import HeadBasis, policy_to_learn_on, promote, served_now, switch_head
 from taskclf_tray.models.retention import staging_dir
+from tests.support.heads import FITTED_AT, some_head
 from tests.support.promotion_home import FIRST, STORE
 
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
@@ -42,7 +44,12 @@ def was_killed(models: Path, way: str, number: int) -> bool:
         sys.addaudithook(KillBefore(number))
         if way == "promote":
             replaces = None if served is None else served.bundle_id
-            promote(models, staging_dir(models) / FIRST, STORE, reject_threshold=0.61, replaces=replaces)
+            staged = staging_dir(models) / FIRST
+            promote(models, staged, STORE, reject_threshold=0.61, replaces=replaces, head=some_head())
+        elif way == "answer":
+            basis = HeadBasis.of(policy_to_learn_on(models))
+            entry = save_head(some_head(), models.parent, fitted_at=FITTED_AT, labelled_minutes=1)
+            assert switch_head(models, basis, entry)
         else:
             roll_back(models)
         os._exit(0)

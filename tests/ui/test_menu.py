@@ -212,6 +212,15 @@ def test_undo(front: Front) -> None:
     assert front.sent == [UndoLabel(NOW)]
 
 
+def test_what_an_answer_has_changed_stands_below_undo_and_cannot_be_clicked(front: Front) -> None:
+    line = "Learnt from your answer: 37 minutes of today changed"
+    assert line not in [name for name, _ in front.entries()]
+    front.show(labels=WAITING, learning=LearningView(learnt=line))
+    names = [name for name, _ in front.entries()]
+    assert names[names.index(line) - 1] == f"Undo “Build {FROM_TO}”"
+    assert not front.item(line).enabled
+
+
 def test_ask_me_shows_how_it_stands_and_switches_back_on(front: Front) -> None:
     assert front.item("Ask me/On").checked
     snoozed = AskingState(snoozed_until=NOW + timedelta(minutes=30))
