@@ -72,7 +72,7 @@ class AnswerLearning(Service):
         """Labels whose effect on today is to be told once it is known."""
         self._line: str | None = None
         self._line_until = 0.0
-        self._line_of: LabelState | None = None
+        self._line_of = load_learnt(session.database, self._user_id)
 
     @property
     def line(self) -> str | None:
@@ -190,9 +190,9 @@ class AnswerLearning(Service):
         """Show in the menu what has changed of today; the first time in a home, say it too."""
         self._reported = None
         count = self._shown(relabelled)
-        said, self._line_of = self._line_of, replace(labels, is_growing=False)
-        if not count and said == self._line_of:
-            return []  # the label has only ended to grow
+        said, self._line_of = self._line_of, labels
+        if said == labels or (not count and said == replace(labels, is_growing=True)):
+            return []  # a training has let them be learnt again, or the label has only ended to grow
         self._line = line = served_text.learnt_line(count, is_undone=labels.is_undone)
         self._line_until = time.monotonic() + SHOWN_SECONDS
         log.info("%s.", line)

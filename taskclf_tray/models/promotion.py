@@ -209,7 +209,7 @@ def may_learn(served: ResolvedInferenceConfig) -> bool:
 
 
 def is_personal(served: ResolvedInferenceConfig) -> bool:
-    """Whether the model was trained on labels of a person, so that its predictions for these prove nothing."""
+    """Whether the model was trained on this person, by a retraining or by hand: its answers to labels prove nothing."""
     return served.metadata.data_provenance != "synthetic" or (served.bundle_dir / TRAINING_FILE).exists()
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -27,7 +26,6 @@ from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.head_files import as_written
 from taskclf_tray.models.metadata import ModelMetadata
-from taskclf_tray.models.retention import TRAINING_FILE
 from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
@@ -215,11 +213,6 @@ def known_days(held_out: Dataset, metadata: ModelMetadata, *, is_personal: bool)
     if not is_personal and metadata.data_provenance == SYNTHETIC:
         return np.zeros(len(held_out), dtype=np.bool_)
     return np.asarray((held_out.days >= first.toordinal()) & (held_out.days <= last.toordinal()))
-
-
-def is_personal(bundle_dir: Path, metadata: ModelMetadata) -> bool:
-    """Whether a model was trained on this person, by a retraining or by hand."""
-    return (bundle_dir / TRAINING_FILE).exists() or metadata.data_provenance != SYNTHETIC
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,15 +20,17 @@ from taskclf_tray.core.smoothing import SMOOTHING_KEY, smoothing_entry
 from taskclf_tray.core.time import from_us, local_date, to_us
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.labels.learning import (
+    LabelState,
     LastTraining,
     Reinference,
     load_reinference,
     save_last_training,
+    save_learnt,
     save_reinference,
 )
 from taskclf_tray.models.bundle import read_metadata, starter_bundle
 from taskclf_tray.models.identity import load_or_create_identity
-from taskclf_tray.models.promotion import promote, served_now
+from taskclf_tray.models.promotion import is_personal, promote, served_now
 from taskclf_tray.models.resolve import ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.models.retention import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
 from taskclf_tray.store.database import Database
@@ -50,7 +52,6 @@ from taskclf_tray.train.retrain import (
     Challenger,
     TrainingConfig,
     compare_with_champion,
-    is_personal,
     known_days,
     make_challenger,
 )
@@ -154,7 +155,7 @@ class Retraining:
         challenger = make_challenger(dataset, Prior.starter(), recipe, self._progress)
         evaluation = evaluate(challenger.held_out, challenger.answers)
         rival = champion or resolve_inference_config(self._models, model_dir_override=starter_bundle())
-        is_own = is_personal(rival.bundle_dir, rival.metadata)
+        is_own = is_personal(rival)
         known = known_days(challenger.held_out, rival.metadata, is_personal=is_own)
         config = PipelineConfig.from_resolved(rival, taxonomy=None, smooth_window=self._window, smoother=self._smoother)
         comparison, is_fair = compare_with_champion(challenger, evaluation, config, known, is_personal=is_own)
@@ -234,6 +235,7 @@ class Retraining:
                 record.reinfer(before)
                 raise
             with contextlib.suppress(StoreError):  # it is in use: that a note of it is missing must not deny it
+                record.learn_again()
                 record.remember(LastTraining(self._now_us, "promoted", bundle.name, tuple(sentences)))
         self._step(f"Promoted {bundle.name}. {' '.join(sentences)}")
         with contextlib.suppress(OSError, TaskclfError):
@@ -273,6 +275,10 @@ class _Record:
 
     def remember(self, last: LastTraining) -> None:
         save_last_training(self.database, self._user_id, last)
+
+    def learn_again(self) -> None:
+        """Let the app fit the new head to all labels: it has not learnt the days it was judged on, nor labels since."""
+        save_learnt(self.database, self._user_id, LabelState())
 
     def reinfer(self, reinference: Reinference | None) -> None:
         save_reinference(self.database, self._user_id, reinference)

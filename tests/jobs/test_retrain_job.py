@@ -14,17 +14,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from filelock import FileLock
 
 from taskclf_tray.core.errors import ExportFormatError, LabelError, PolicyValidationError, StoreError
 from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.resolve import policy_for_bundle, resolve_inference_config
+from taskclf_tray.jobs import refit
 from taskclf_tray.jobs.retrain import LOCK_FILE, RetrainingError, run
 from taskclf_tray.labels.csv_files import write_label_csv
-from taskclf_tray.labels.learning import Reinference, load_last_training, load_reinference
+from taskclf_tray.labels.learning import (
+    LabelState,
+    Reinference,
+    load_last_training,
+    load_learnt,
+    load_reinference,
+    save_learnt,
+)
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models import promotion
+from taskclf_tray.models.head_files import HeadEntry, head_of_entry
 from taskclf_tray.models.history import roll_back
 from taskclf_tray.models.policy import load_inference_policy, policy_path, save_inference_policy
 from taskclf_tray.models.promotion import OtherModelServedError
@@ -75,6 +85,7 @@ class Promoted:
 def promoted(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Promoted:
     """Trained once; whoever goes on from there takes a copy."""
     paths = HomePaths(Path(shutil.copytree(original, tmp_path_factory.mktemp("promoted") / "home")))
+    with_database(paths, lambda database: save_learnt(database, USER, LabelState(7, 7)))
     labels, events = labels_of(paths), Events()
     return Promoted(paths.home, trained(paths, events.append), events, labels)
 
@@ -141,6 +152,20 @@ def relabel(paths: HomePaths, labels: list[str]) -> None:
             store.add(start, start + timedelta(minutes=10), labels[k * 7 % 11 % len(labels)], at=LATER)
 
     with_database(paths, change)
+
+
+def test_a_promoted_head_learns_answers_with_the_powers_it_was_judged_with(promoted: Promoted, tmp_path: Path) -> None:
+    """And the app is asked to fit it to all labels: it knows neither the judged days nor labels given since."""
+    paths = HomePaths(Path(shutil.copytree(promoted.home, tmp_path / "home")))
+    assert with_database(paths, lambda database: load_learnt(database, USER)) == LabelState()
+    head = resolve_inference_config(paths.models).head
+    assert head is not None
+    relabel(paths, ["Write", "Meet"])
+    asked = {"home": str(paths.home), "models_dir": str(paths.models), "now_us": to_us(NOW), "time_zone": "UTC"}
+    answer = refit.run(asked, lambda _event: None)
+    learnt = head_of_entry(paths.home, HeadEntry.model_validate(answer["head"])).head
+    assert (learnt.head_power, learnt.forest_power) == (head.head_power, head.forest_power)
+    assert not np.array_equal(learnt.bias, head.bias)
 
 
 def test_a_better_model_is_promoted_with_all_that_belongs_to_it(promoted: Promoted) -> None:
