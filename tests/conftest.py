@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from taskclf_tray.system.job_entry import ONE_THREAD
 from tests import run_order, short_tracing
+from tests.support.forked_jobs import FORKING
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
@@ -97,6 +98,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if report.outcome == "skipped":
         _fail(report, False)
     return report
+
+
+@pytest.fixture
+def forked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start jobs as forks of one process that has imported what they need."""
+    monkeypatch.setattr("taskclf_tray.jobs.child.subprocess", FORKING)
 
 
 def _fail(report: pytest.TestReport | pytest.CollectReport, was_expected: bool) -> None:

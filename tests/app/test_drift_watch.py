@@ -36,6 +36,8 @@ from tests.support.report_records import MINUTE, bucket
 from tests.support.worker_home import USER
 from tests.support.worker_rig import Rig
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 NAMED = Config(privacy_notifications=False)
 FAKE = "tests.support.drift_jobs"
 FIGMA = alert("category_shift", "app_id", value="com.figma.Desktop", reference_share=0.0, current_share=0.4)

@@ -30,6 +30,8 @@ from tests.support.training_jobs import SENTENCES
 from tests.support.worker_home import USER, recorded
 from tests.support.worker_rig import BUNDLE, START, Rig, until
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 JOBS = "tests.support.training_jobs"
 PROMOTED = served_text.model_promoted(FIRST, SENTENCES)
 

@@ -38,6 +38,8 @@ from taskclf_tray.ui.app import Options
 from tests.support.sample_rows import DATA, golden_frame
 from tests.support.worker_home import MORNING, SECRET, USER, copy_home, recorder_of, simulated_source
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 EXPORT = DATA / "real_watchers" / "aw-buckets-export_default-settings_290s.json"
 ROWS = DATA / "golden_predictions" / "rows_v3.parquet"
 MINUTE = timedelta(minutes=1)

@@ -20,6 +20,8 @@ __all__ = ["in_berlin", "line"]
 DATABASE = ("tray", "tray.db")
 NOON = datetime(2026, 3, 19, 12, tzinfo=UTC)
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 
 def put_hour(line: RecordHome, start: datetime, **changes: object) -> None:
     records = [bucket(start + n * MINUTE, user=USER, zone="Europe/Berlin", **changes) for n in range(60)]  # type: ignore[arg-type]

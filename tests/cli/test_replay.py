@@ -17,6 +17,8 @@ from tests.support.homes import Home
 from tests.support.processes import wait_until
 from tests.support.worked_days import spans_of, write_export
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 RESULTS = ["learning_curve.png", "predictions.csv", "replay.json", "replay.md"]
 
 

@@ -16,6 +16,8 @@ from tests.support.promotion_home import FIRST, make_small, promoted
 from tests.support.sample_rows import BUNDLE
 from tests.support.worked_days import USER, make_home, record_days, write_export, write_labels
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 
 def test_retrain_says_how_it_goes_and_rollback_goes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = make_home(tmp_path / "home")

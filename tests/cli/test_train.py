@@ -22,6 +22,8 @@ from tests.support.homes import CommandLine
 from tests.support.processes import is_over, wait_until
 from tests.support.worked_days import make_home, record_days
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,23 +1,36 @@
-"""Child processes to be killed: forks of one process that has loaded everything, since starting fifty takes long."""
+"""Child processes as forks of one process that has loaded everything, since starting fifty takes long."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterator
+from functools import cache
 from multiprocessing.connection import Connection
 from typing import Any
 
 LOADED = (
+    "taskclf_tray.jobs.batch",
+    "taskclf_tray.jobs.drift",
+    "taskclf_tray.jobs.replay",
+    "taskclf_tray.jobs.retrain",
+    "taskclf_tray.jobs.train",
     "tests.support.label_child",
     "tests.support.private_child",
     "tests.support.recorder_child",
+    "tests.support.training_jobs",
     "tests.support.writers",
 )
 """What the process that is forked has imported."""
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(list(LOADED))
 Say = Callable[[Any], None]
+
+
+@cache
+def forking() -> Any:
+    """The way to such processes; the one that is forked starts with the first of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(LOADED))
+    return context
 
 
 class ForkedChild:
@@ -45,8 +58,8 @@ class ForkedChild:
 @contextlib.contextmanager
 def forked(main: Callable[..., None], *arguments: Any) -> Iterator[ForkedChild]:
     """Run `main(say, *arguments)` in a process of its own, which is killed at the latest with the block."""
-    heard, said = _context.Pipe(duplex=False)
-    process = _context.Process(target=_begin, args=(main, said, arguments))
+    heard, said = forking().Pipe(duplex=False)
+    process = forking().Process(target=_begin, args=(main, said, arguments))
     process.start()
     said.close()
     child = ForkedChild(process, heard)
