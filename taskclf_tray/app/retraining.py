@@ -32,6 +32,7 @@ from taskclf_tray.models.history import EarlierChoice, earlier_choice, roll_back
 from taskclf_tray.models.policy import policy_path
 from taskclf_tray.models.promotion import SOURCE
 from taskclf_tray.models.registry import POLICY_HISTORY
+from taskclf_tray.record.promise import kept_promise
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +221,17 @@ class LearningWatch(Service):
             None if resolved is None else resolved.reject_threshold,
             load_last_training(database, self._user_id),
             new_blocks(database, self._user_id),
+            self._promise(),
         )
+
+    def _promise(self) -> str:
+        """What the threshold promises, and what was kept; empty for no promise."""
+        resolved = self._session.serving.resolved
+        tuning = None if resolved is None or resolved.policy is None else resolved.policy.tuning
+        if tuning is None:
+            return ""
+        kept = kept_promise(self._session.database, self._user_id, float(tuning["target_accuracy"]))
+        return served_text.promise_line(kept, tuning)
 
 
 def has_libraries() -> bool:

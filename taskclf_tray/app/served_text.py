@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from taskclf_tray.app.text import MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, MENU_UNDO, Message
+from taskclf_tray.app.text import MENU_RETRAIN, MENU_REVIEW, MENU_ROLL_BACK, MENU_STOP_RETRAINING, MENU_UNDO, Message
 from taskclf_tray.core.defaults import DEFAULT_RETRAIN_BLOCKS, DEFAULT_RETRAIN_DAYS
+from taskclf_tray.core.strict_json import is_number
 from taskclf_tray.core.time import parse_time
 from taskclf_tray.labels.learning import LastTraining
 from taskclf_tray.models.head_files import StoredHead
 from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.record.promise import KeptPromise
 from taskclf_tray.system.local_zone import local_time
 
+LEAST_MINUTES: Final = 30
+"""With fewer checked minutes nothing is said about what was kept of a promise."""
 NO_BUILTIN = "config.toml: this version has no built-in watcher; ActivityWatch is used as the source."
 
 
@@ -152,10 +157,38 @@ def model_status(
     threshold: float | None,
     last: LastTraining | None,
     new_blocks: int,
+    promise: str = "",
 ) -> Message:
-    """Status: the model in use, the last training, and when the next one starts."""
+    """Status: the model in use, what its threshold promises, the last training, and when the next one starts."""
     title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
-    return title, f"{_made_of(metadata)}{_last_training(last, model)}{_to_the_next(new_blocks)}"
+    promised = f"{promise} " if promise else ""
+    return title, f"{_made_of(metadata)}{promised}{_last_training(last, model)}{_to_the_next(new_blocks)}"
+
+
+def promise_line(kept: KeptPromise, tuning: Mapping[str, Any]) -> str:
+    """What the threshold promises, and what was kept. `tuning`: as in the policy."""
+    return " ".join([_kept_words(kept, is_proven=tuning.get("threshold") is not None), *_easier_words(tuning)])
+
+
+def _kept_words(kept: KeptPromise, *, is_proven: bool) -> str:
+    promised = f"Promised {round(100 * kept.target_accuracy)} % ({'proven' if is_proven else 'estimated'})"
+    if kept.accuracy is None or kept.shown < LEAST_MINUTES:
+        return f"{promised}; {kept.shown} minutes with a label have been checked so far, too few to say what was kept."
+    return f"{promised}, kept {round(100 * kept.accuracy)} % of {kept.shown} minutes so far."
+
+
+def _easier_words(tuning: Mapping[str, Any]) -> list[str]:
+    """What an easier target would show, where the tuning found that little is left."""
+    easier = tuning.get("easier")
+    if not isinstance(easier, dict):
+        return []
+    target, coverage = easier.get("target_accuracy"), easier.get("coverage")
+    if not is_number(target) or not is_number(coverage):
+        return []
+    return [
+        f"Few minutes get a label; at {round(100 * target)} % right it would be {round(100 * coverage)} %: write "
+        f"target_accuracy = {target:g} into config.toml and choose {MENU_RETRAIN}."
+    ]
 
 
 def _made_of(metadata: ModelMetadata | None) -> str:

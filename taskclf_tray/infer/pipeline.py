@@ -74,6 +74,7 @@ class PipelineConfig:
         bucket_seconds: length of a bucket in seconds.
         model_version: identifies the model.
         config_id: identifies this combination.
+        target_accuracy: promised of labels that are not rejected; None for no promise.
     """
 
     model: Model
@@ -91,6 +92,7 @@ class PipelineConfig:
     bucket_seconds: int = DEFAULT_BUCKET_SECONDS
     model_version: str = ""
     config_id: str = ""
+    target_accuracy: float | None = None
     has_warned: Event = field(init=False, repr=False, default_factory=Event)
     """Set once the log has a warning that the calibrator gives no numbers."""
     encoder: Encoder = field(init=False, repr=False)
@@ -122,6 +124,7 @@ class PipelineConfig:
             bucket_seconds: length of a bucket in seconds.
         """
         transitions = chosen_transitions(smoother, getattr(resolved, "transitions", None))
+        policy = getattr(resolved, "policy", None)
         return cls(
             model=resolved.model,
             schema_version=resolved.metadata.schema_version,
@@ -138,6 +141,7 @@ class PipelineConfig:
             bucket_seconds=bucket_seconds,
             model_version=resolved.model_version,
             config_id=make_config_id(resolved.config_digest, taxonomy, smooth_window, transitions),
+            target_accuracy=None if policy is None else policy.promised_accuracy,
         )
 
     def threshold_for(self, user_id: str) -> float | None:

@@ -21,7 +21,7 @@ from taskclf_tray.core.errors import PolicyValidationError
 from taskclf_tray.core.filelocks import home_lock
 from taskclf_tray.core.person_files import FileModel, Mistake, Share, TimeText, about, checked, is_none, line_of, where
 from taskclf_tray.core.smoothing import Transitions, smoothing_entry, transitions_in
-from taskclf_tray.core.strict_json import BadJsonError, parse_json_object, read_bounded
+from taskclf_tray.core.strict_json import BadJsonError, is_number, parse_json_object, read_bounded
 from taskclf_tray.models.head_files import HeadEntry
 from taskclf_tray.models.metadata import EACH_ONCE
 from taskclf_tray.models.policy_checks import SAVE_AGAIN, bundle_problems, is_inner_path, store_problems
@@ -34,6 +34,8 @@ MAX_POLICY_BYTES: Final = 1_000_000
 _TEMPLATE_CREATED_AT: Final = "2000-01-01T00:00:00+00:00"
 NEEDED_IN_FILE: Final = ("policy_version", "reject_threshold")
 """Keys a file must have, although they have a default in Python."""
+TUNING_KEY: Final = "tuned_reject"
+"""The extra key with the result of the tuning of the threshold."""
 _LEARNT: Final = ("smoothing", "personal_head")
 """Keys that only a training writes."""
 
@@ -134,6 +136,20 @@ class InferencePolicy(FileModel):
     def transitions(self) -> Transitions | None:
         """The learnt transitions between labels, None without any."""
         return transitions_in(self.smoothing)
+
+    @property
+    def tuning(self) -> dict[str, Any] | None:
+        """How the threshold was tuned (`train/tune.py`); None where it was not, or was changed by hand since."""
+        tuned = (self.model_extra or {}).get(TUNING_KEY)
+        if not isinstance(tuned, dict) or not is_number(tuned.get("target_accuracy")):
+            return None
+        return tuned if tuned.get("served_threshold", tuned.get("threshold")) == self.reject_threshold else None
+
+    @property
+    def promised_accuracy(self) -> float | None:
+        """The accuracy that the threshold promises of labels that are not rejected; None for no promise."""
+        tuned = self.tuning
+        return None if tuned is None else float(tuned["target_accuracy"])
 
 
 def build_inference_policy(

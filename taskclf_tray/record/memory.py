@@ -36,6 +36,7 @@ class ConfigMemory:
             "schema_version": config.schema_version,
             "reject_threshold": config.reject_threshold,
             "per_user_reject_thresholds": dict(config.per_user_reject_thresholds or {}),
+            "target_accuracy": config.target_accuracy,
             "smooth_window": config.smooth_window,
             "transitions": None if config.transitions is None else config.transitions.to_lists(),
             "taxonomy": None if config.taxonomy is None else config.taxonomy.model_dump(),

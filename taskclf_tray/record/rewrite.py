@@ -23,6 +23,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.labels.learning import Reinference, load_reinference, save_reinference
 from taskclf_tray.record.memory import ConfigMemory, PastMemory
+from taskclf_tray.record.promise import bank
 from taskclf_tray.record.recorder import record_of
 from taskclf_tray.store.buckets import BucketRecord, unpack_known_row, unpack_row
 from taskclf_tray.store.database import Database
@@ -93,6 +94,8 @@ class HistoryRewriter:
         rest = Reinference(bundle_id, records[-1].start_us + 1) if len(records) == CHUNK_BUCKETS else None
         changed = self._rewritten(config, records) if records else []
         with self._database.transaction():
+            if changed:
+                bank(self._database, self._user_id, work.done_us, records[-1].end_us)
             self._database.buckets.put(changed)
             self._memory.remember(config, now)
             save_reinference(self._database, self._user_id, rest)

@@ -126,6 +126,22 @@ class BucketRepository:
             elif isinstance(values[1], int):
                 self._unreadable.add((str(values[0]), values[1]))
 
+    def labelled_later(self, user_id: str, start_us: int, end_us: int) -> list[tuple[int, str, bool]]:
+        """List the minutes with a prediction on screen whose label the person gave after they had ended.
+
+        Counted are buckets that start in [start_us, end_us), that the model decided and did not reject, and that lie
+        inside one label span in force: (end in µs, config id, whether the predicted core label is the person's).
+        """
+        query = (
+            "SELECT b.end_us, b.config_id, b.core_label = s.label FROM label_spans s JOIN buckets b "
+            "ON b.user_id = s.user_id AND b.start_us >= s.start_us AND b.start_us < s.end_us AND b.end_us <= s.end_us "
+            "WHERE s.user_id = ? AND s.taken_by IS NULL AND s.undone_us IS NULL AND s.provenance != 'auto' "
+            "AND s.end_us > ? AND s.start_us < ? AND b.start_us >= ? AND b.start_us < ? "
+            "AND s.created_us >= b.end_us AND b.decided_by = 'model' AND NOT b.is_rejected ORDER BY b.start_us"
+        )
+        found = self._connection.execute(query, (user_id, start_us, end_us, start_us, end_us))
+        return [(int(end), str(config_id), bool(is_right)) for end, config_id, is_right in found]
+
     def before(self, user_id: str, start_us: int, count: int) -> list[BucketRecord]:
         """List the last `count` buckets that start before `start_us`, in order of time."""
         query = f"{_SELECT} AND start_us < ? ORDER BY start_us DESC LIMIT ?"
