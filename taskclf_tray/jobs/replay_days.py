@@ -1,7 +1,9 @@
-"""The days of an export, lived through in order with the app's own recorder, questions and retraining.
+"""The days of an export, lived through in order with the app's own recorder, questions and learning.
 
-Each day is served by what was learnt on the days before it: the starter model at first, then what Retrain made of the
-labels known in the evening and put in use through its gates. The record is a real one, in a home of its own.
+Each day is served by what was learnt on the days before it: the starter model at first, with a personal head once there
+are labels, then what Retrain made of the labels known in the evening and put in use through its gates. The head is
+fitted again after each answer, and when the labels of a day are taken in. The record is a real one, in a home of its
+own.
 """
 
 from __future__ import annotations
@@ -19,26 +21,26 @@ import numpy as np
 
 from taskclf_tray.adapters.base import ActivitySource
 from taskclf_tray.core.config import Config
-from taskclf_tray.core.defaults import (
-    DEFAULT_BUCKET_SECONDS,
-    MIXED_UNKNOWN,
-    SETTLE_SECONDS,
-)
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN, SETTLE_SECONDS
 from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.progress import ProgressCallback
-from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, seconds_to_us, to_us
+from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
+from taskclf_tray.jobs import refit
 from taskclf_tray.jobs.replay_questions import ReplayedQuestions
 from taskclf_tray.labels.budget import AskSettings
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.bundle import copy_starter
+from taskclf_tray.models.head_files import HeadEntry
 from taskclf_tray.models.identity import load_or_create_identity
-from taskclf_tray.models.promotion import served_now
+from taskclf_tray.models.promotion import HeadBasis, served_now, switch_head
+from taskclf_tray.models.resolve import ResolvedInferenceConfig
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import Recorder
+from taskclf_tray.record.rewrite import HistoryRewriter
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
@@ -84,10 +86,11 @@ class Evening:
 
 @dataclass(slots=True)
 class _Known:
-    """What was known of a minute when it ended."""
+    """What was known of a minute when it ended; `final_label`: its label before it was re-inferred."""
 
     prediction: WindowPrediction | None = None
     live_label: str | None = None
+    final_label: str | None = None
 
 
 class ReplayedLife:
@@ -131,11 +134,12 @@ class ReplayedLife:
         self._recorder = Recorder(
             self._database,
             GuardedReader(source, self._database, lambda: None),
-            self._served(),
+            self._config_of(self._served()),
             user_id=self._user_id,
             device_id="replay",
             time_zone=lambda: time_zone,
         )
+        self._rewriter = HistoryRewriter(self._database, self._user_id)
         self._asker = None
         if answers_per_day is not None:
             settings = dataclasses.replace(AskSettings.from_config(config), asks_per_day=answers_per_day)
@@ -212,18 +216,42 @@ class ReplayedLife:
                 self._known.setdefault(to_us(prediction.bucket_start_ts), _Known()).prediction = prediction
             if step.is_caught_up:
                 break
-        if self._asker is not None:
-            self._asker.after_step(self._recorder, step.live, now)
+        if self._asker is not None and self._asker.after_step(self._recorder, step.live, now):
+            self._refit(now)
         return step.live
+
+    def _refit(self, now: datetime) -> None:
+        """Fit the head again, as the app does after each label, and re-infer today.
+
+        A label says nothing of how well earlier minutes were known, so those keep the label they had for the figures.
+        """
+        models = self._paths.models
+        request = {"home": str(self._paths.home), "models_dir": str(models), "now_us": to_us(now)}
+        fitted = refit.run(request | {"time_zone": self._zone}, lambda _event: None)
+        if fitted["outcome"] != "fitted":
+            return
+        head = None if fitted["head"] is None else HeadEntry.model_validate(fitted["head"])
+        switch_head(models, HeadBasis(**fitted["basis"]), head)
+        today = local_midnight(now, self._zone)
+        with self._database.reading():
+            for record in self._database.buckets.between(self._user_id, to_us(today), to_us(now)):
+                known = self._known[record.start_us]
+                known.final_label = known.final_label or record.ui_label
+        served = self._use_served()
+        self._rewriter.begin_at(served.bundle_id, today)
+        while not self._rewriter.is_done:
+            self._rewriter.advance(self._config_of(served), served.bundle_id, now)
 
     # -- an evening -------------------------------------------------------------------------------------------
 
     def _learn(self, day: int, tell: Callable[[int], None]) -> Evening:
-        """Take in the labels of the day, and retrain when there are enough new ones."""
+        """Take in the labels of the day, fit the head again, and retrain when there are enough new ones."""
         now = day_bounds(date.fromordinal(day), self._zone)[1]
         given = [label for label in self._waiting if label.end_ts <= now]
         self._waiting = self._waiting[len(given) :]
         self._store.import_spans([dataclasses.replace(label, user_id=None) for label in given], at=now)
+        if given:
+            self._refit(now)
         labelled_us = sum(span.end_us - span.start_us for span in self._store.everything())
         evening = Evening(day, labelled_us // _BUCKET_US, "not_due")
         if not labelled_us or labelled_us < TRAINING_GROWTH * self._trained_us:
@@ -233,7 +261,7 @@ class ReplayedLife:
         except LabelError as error:
             return dataclasses.replace(evening, outcome="too_few_labels", sentences=(error.title,))
         self._trained_us = labelled_us
-        self._recorder.use(self._served())
+        self._use_served()
         return dataclasses.replace(
             evening,
             outcome=facts["outcome"],
@@ -262,11 +290,19 @@ class ReplayedLife:
         finally:
             self._after_training()
 
-    def _served(self) -> PipelineConfig:
+    def _served(self) -> ResolvedInferenceConfig:
         resolved = served_now(self._paths.models)
         assert resolved is not None, "the starter model is there"
+        return resolved
+
+    def _use_served(self) -> ResolvedInferenceConfig:
+        served = self._served()
+        self._recorder.use(self._config_of(served))
+        return served
+
+    def _config_of(self, served: ResolvedInferenceConfig) -> PipelineConfig:
         return PipelineConfig.from_resolved(
-            resolved, taxonomy=None, smooth_window=self._config.smooth_window, smoother=self._config.smoother
+            served, taxonomy=None, smooth_window=self._config.smooth_window, smoother=self._config.smoother
         )
 
     # -- the answers ------------------------------------------------------------------------------------------
@@ -294,7 +330,7 @@ class ReplayedLife:
             raw_label=raw_label,
             raw_confidence=confidence,
             live_label=known.live_label or (MIXED_UNKNOWN if is_rejected else raw_label),
-            final_label=final_label,
+            final_label=known.final_label or final_label,
             is_rejected=is_rejected,
             target_accuracy=self._config.target_accuracy,
             truth=truth,

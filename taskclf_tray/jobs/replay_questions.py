@@ -58,15 +58,14 @@ class ReplayedQuestions:
     _resumed_at: datetime | None = None
     _polled_at: datetime | None = None
 
-    def after_step(self, recorder: Recorder, live: LiveLabel | None, now: datetime) -> None:
-        """Note the blocks that have closed, and ask about one when it is worth it."""
+    def after_step(self, recorder: Recorder, live: LiveLabel | None, now: datetime) -> bool:
+        """Note the blocks that have closed, and ask about one when it is worth it; whether that was answered."""
         if self._polled_at is None or now - self._polled_at > _SLEEP:
             self._resumed_at = now
         self._polled_at = now
         self._first_day = self._first_day or local_date(now, self.time_zone)
         self._note_closed(recorder, now)
-        if live is not None and self._breakpoint_at is not None:
-            self._ask_if_worth_it(live, now)
+        return live is not None and self._breakpoint_at is not None and self._is_answered(live, now)
 
     def _note_closed(self, recorder: Recorder, now: datetime) -> None:
         assert recorder.high_water_mark is not None
@@ -103,7 +102,8 @@ class ReplayedQuestions:
                 candidate
             ]
 
-    def _ask_if_worth_it(self, live: LiveLabel, now: datetime) -> None:
+    def _is_answered(self, live: LiveLabel, now: datetime) -> bool:
+        """Ask about a block if it is worth it; whether that was answered."""
         moment = Moment(
             now=now,
             time_zone=self.time_zone,
@@ -128,20 +128,20 @@ class ReplayedQuestions:
             label_counts=self._counts,
         )
         if silence(moment, memory, self.settings) is not None:
-            return
+            return False
         later = scores_later_in_day(self._queued, moment, self._counts)
         memory = dataclasses.replace(memory, later_scores=later)
         decision = decide(list(self._open.values()), moment, memory, self.settings, user_id=self.user_id)
-        if decision.ask is not None:
-            self._ask(decision.ask, now)
+        return decision.ask is not None and self._ask(decision.ask, now)
 
-    def _ask(self, block: Candidate, now: datetime) -> None:
+    def _ask(self, block: Candidate, now: datetime) -> bool:
         self._asks.append(now)
         del self._open[to_us(block.start)]
         label = self._answer(to_us(block.start), to_us(block.end))
         if label is not None:
             self._counts[label] += 1
             self.store.add(block.start, block.end, label, at=now, provenance="answer")
+        return label is not None
 
     def _answer(self, start_us: int, end_us: int) -> str | None:
         """The label of most of the block; None where that is less than half of it."""

@@ -8,7 +8,7 @@ labelled ones (`weak.py`). The defaults were chosen on held-out days (`docs/lear
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -160,6 +160,13 @@ def fit(
         provenance=training.provenance if prior is None else prior.mixed_with(training.provenance),
         date_range=training.date_range,
     )
+
+
+def untaught(model: TrainedModel, prior: Prior) -> TrainedModel:
+    """The model with the trees of the prior alone, at their full weight, in the same vocabularies."""
+    booster = lgb.Booster(model_str=prior.under(model.cat_encoders))
+    params = {**model.params, "num_boost_round": 0}
+    return replace(model, text=str(booster.model_to_string()), params=params, best_iteration=prior.rounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,8 +97,8 @@ def _how(facts: Mapping[str, Any]) -> str:
     given = "all labels of a day at its end" if asked is None else f"the answers to at most {asked} questions a day"
     judged = "" if facts["from_day"] == 1 else f" The days before day {facts['from_day']} were only learnt from."
     return (
-        f"Each day of {facts['export']} was answered by what was learnt on the days before it: the starter model at "
-        f"first, then what Retrain made of {given} and put in use.{judged}"
+        f"Each day of {facts['export']} was answered by what was learnt before: the starter model at first, with a "
+        f"personal head fitted again after each label, then what Retrain made of {given} and put in use.{judged}"
     )
 
 

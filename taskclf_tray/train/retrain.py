@@ -26,14 +26,15 @@ from taskclf_tray.infer.head import PersonalHead
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.head_files import as_written
 from taskclf_tray.models.metadata import ModelMetadata
+from taskclf_tray.train import metrics
 from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer_some, evaluate
-from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough
+from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough, untaught
 from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import MIN_MINUTES, UserDay, leaked_days
-from taskclf_tray.train.head import HeadMinutes, fit_powers_of, with_powers
+from taskclf_tray.train.head import HeadMinutes, Powers, fit_powers_of, with_powers
 from taskclf_tray.train.splits import folds_by_day, needs_cross_fit, split_by_time
 from taskclf_tray.train.train_model import LeftOut, answer_parts, fit_leaving_out, learn_transitions, served
 from taskclf_tray.train.tune import RejectThresholdResult, tune_reject
@@ -93,8 +94,9 @@ def make_challenger(
     check_enough(dataset)
     learnt, test = _learnt_and_test(dataset)
     early = dataset.take(learnt)
-    model, parts = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)
-    head, out = _with_heads(dataset, learnt, parts)
+    taught = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)
+    model, head, out = _with_heads(dataset, learnt, [taught, *_untaught(*taught, prior)])
+    parts = out.parts
     calibration = out.calibrated(np.ones(len(out.y), dtype=np.bool_), recipe.created_at)
     method = calibration.global_choice.method  # chosen by each fold for itself, thresholds would not be comparable
     stores = [out.calibrated(out.fold != k, recipe.created_at, method).store for k in range(len(parts))]
@@ -126,6 +128,16 @@ def make_challenger(
     )
 
 
+def _untaught(
+    model: TrainedModel, parts: Sequence[LeftOut], prior: Prior | None
+) -> list[tuple[TrainedModel, list[LeftOut]]]:
+    """The trees of the prior alone, which have seen no day: with few labels the head does better on them."""
+    if prior is None:
+        return []
+    bare = untaught(model, prior)
+    return [(bare, [replace(part, model=bare) for part in parts])]
+
+
 def _learnt_and_test(dataset: Dataset) -> tuple[IntArray, IntArray | None]:
     """The positions of training minutes and of judging ones; None to judge on days left out of the training."""
     if needs_cross_fit(dataset):
@@ -136,28 +148,51 @@ def _learnt_and_test(dataset: Dataset) -> tuple[IntArray, IntArray | None]:
     return np.union1d(split.training, split.tuning), split.test
 
 
-def _with_heads(dataset: Dataset, learnt: IntArray, parts: Sequence[LeftOut]) -> tuple[PersonalHead | None, _OutOfFold]:
-    """The head of the training minutes, and the parts left out with heads of the others: all with the same powers.
+def _with_heads(
+    dataset: Dataset, learnt: IntArray, forests: Sequence[tuple[TrainedModel, Sequence[LeftOut]]]
+) -> tuple[TrainedModel, PersonalHead | None, _OutOfFold]:
+    """The forest that is best together with a head, this head, and both out of fold.
 
-    The powers are fitted on all parts. Each is predicted by a forest and a head that have not seen its days.
+    `forests`: each with the parts left out of its training, which are the same for all.
     """
-    minutes = HeadMinutes.of(dataset)
+    minutes, parts = HeadMinutes.of(dataset), forests[0][1]
     is_learnt = np.isin(minutes.places, learnt)
     left_out = [np.isin(minutes.places, learnt[part.places]) for part in parts]
+    head = minutes.fit(is_learnt)
+    heads = [None if head is None else minutes.fit(is_learnt & ~out) for out in left_out]
+    found = [(model, _blended(minutes, learnt, own, left_out, heads)) for model, own in forests]
+    model, out = min(found, key=lambda one: one[1].loss)
+    return model, None if head is None else as_written(with_powers(head, out.powers)), out
+
+
+def _blended(
+    minutes: HeadMinutes,
+    learnt: IntArray,
+    parts: Sequence[LeftOut],
+    left_out: Sequence[BoolArray],
+    heads: Sequence[PersonalHead | None],
+) -> _OutOfFold:
+    """Each part predicted by a forest and a head that have not seen its days; the powers are fitted on all parts.
+
+    Args:
+        minutes: those with words.
+        learnt: (n,) the positions that the parts count in.
+        parts: with the forest of the others.
+        left_out: for each part, a mask of `minutes`.
+        heads: for each part, the head of the others.
+    """
     own = [part.held_out.take(part.held_out.is_models) for part in parts]
     probs = [part.model.predict(rows) for part, rows in zip(parts, own, strict=True)]
     with_words = [
         np.isin(learnt[part.places][part.held_out.is_models], minutes.places[out])
         for part, out in zip(parts, left_out, strict=True)
     ]
-    head = minutes.fit(is_learnt)
-    heads = [None if head is None else minutes.fit(is_learnt & ~out) for out in left_out]
     powers = fit_powers_of(minutes, left_out, heads, [p[w] for p, w in zip(probs, with_words, strict=True)])
     heads = [None if one is None else with_powers(one, powers) for one in heads]
     for one, out, forest, which in zip(heads, left_out, probs, with_words, strict=True):
         if one is not None:
             forest[which] = one.blend(forest[which], minutes.logits(one, out), which[which])
-    return None if head is None else as_written(with_powers(head, powers)), _OutOfFold.of(own, probs, heads)
+    return _OutOfFold.of(parts, own, probs, heads, powers)
 
 
 def compare_with_champion(
@@ -225,23 +260,37 @@ class _OutOfFold:
     blocks: IntArray
     users: tuple[str, ...]
     fold: IntArray
+    parts: Sequence[LeftOut]
     heads: Sequence[PersonalHead | None]
-    """That of each fold."""
+    """For each part, that of the other days."""
+    powers: Powers
 
     @classmethod
     def of(
-        cls, parts: Sequence[Dataset], probs: Sequence[FloatArray], heads: Sequence[PersonalHead | None]
+        cls,
+        parts: Sequence[LeftOut],
+        own: Sequence[Dataset],
+        probs: Sequence[FloatArray],
+        heads: Sequence[PersonalHead | None],
+        powers: Powers,
     ) -> _OutOfFold:
-        """Join the folds and their raw probabilities."""
+        """Join the minutes of all parts that the model decides, and their raw probabilities."""
         return cls(
             probs=np.concatenate(probs),
-            y=np.concatenate([rows.labels for rows in parts]),
-            days=np.concatenate([rows.days for rows in parts]),
-            blocks=np.concatenate([rows.block_ids for rows in parts]),
-            users=tuple(user for rows in parts for user in rows.user_ids.tolist()),
-            fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(parts)]),
+            y=np.concatenate([rows.labels for rows in own]),
+            days=np.concatenate([rows.days for rows in own]),
+            blocks=np.concatenate([rows.block_ids for rows in own]),
+            users=tuple(user for rows in own for user in rows.user_ids.tolist()),
+            fold=np.concatenate([np.full(len(rows), k) for k, rows in enumerate(own)]),
+            parts=parts,
             heads=heads,
+            powers=powers,
         )
+
+    @property
+    def loss(self) -> float:
+        """The mean negative log-likelihood of a label."""
+        return metrics.nll(self.probs, self.y)
 
     def calibrated(self, rows: BoolArray, created_at: str | None, method: str | None = None) -> Calibration:
         """Choose calibrators on these rows, or fit those of a method chosen before."""

@@ -30,6 +30,7 @@ from taskclf_tray.labels.learning import (
 )
 from taskclf_tray.models.bundle import read_metadata, starter_bundle
 from taskclf_tray.models.identity import load_or_create_identity
+from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.promotion import is_personal, promote, served_now
 from taskclf_tray.models.resolve import ResolvedInferenceConfig, resolve_inference_config
 from taskclf_tray.models.retention import TRAINING_FILE, clear_staging, keep_rejected, remove_replaced, staging_dir
@@ -91,7 +92,7 @@ class _Trial:
             leaked=self.challenger.leaked,
             idle_minutes=unlabelled_breaks(self.dataset, self.challenger.held_out),
             bundle=bundle_gate(staged),
-            is_news=self.champion is None or self.champion.metadata.sha256 != read_metadata(staged).sha256,
+            is_news=self.champion is None or _identity(self.champion.metadata) != _identity(read_metadata(staged)),
         )
 
     def facts(self) -> Facts:
@@ -110,6 +111,11 @@ class _Trial:
             "accuracy": self.comparison.accuracy.challenger,
             "previous_accuracy": self.comparison.accuracy.champion,
         }
+
+
+def _identity(metadata: ModelMetadata) -> tuple[str | None, str]:
+    """What makes it another model: its trees, or the labels that its head and calibrators were fitted on."""
+    return metadata.sha256, metadata.dataset_hash
 
 
 class Retraining:
@@ -158,7 +164,8 @@ class Retraining:
         is_own = is_personal(rival)
         known = known_days(challenger.held_out, rival.metadata, is_personal=is_own)
         config = PipelineConfig.from_resolved(rival, taxonomy=None, smooth_window=self._window, smoother=self._smoother)
-        comparison, is_fair = compare_with_champion(challenger, evaluation, config, known, is_personal=is_own)
+        has_learnt = is_own or config.head is not None  # the head of answers is personal, whatever the forest is
+        comparison, is_fair = compare_with_champion(challenger, evaluation, config, known, is_personal=has_learnt)
         return _Trial(dataset, challenger, evaluation, champion, comparison, is_fair)
 
     def _dataset(self) -> Dataset:

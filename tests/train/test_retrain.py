@@ -21,7 +21,8 @@ from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import evaluate
-from taskclf_tray.train.fit import FitOptions
+from taskclf_tray.train.fit import FitOptions, fit
+from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.gates import Gate, Verdict, judge
 from taskclf_tray.train.head import HeadMinutes, refit_head
 from taskclf_tray.train.retrain import (
@@ -228,3 +229,15 @@ def test_a_head_that_has_learnt_the_held_out_labels_has_no_advantage() -> None:
     ]
     assert results[0] == results[1]
     assert results[0].accuracy < 0.99
+
+
+def test_the_trees_of_the_prior_alone_are_offered_where_they_are_better() -> None:
+    """A prior that knows all days, which the training all but forgets and adds one round to; no words are recorded."""
+    wordless = from_rows([replace(row, word_seconds=()) for row in worked(3).rows()], spans_of(range(3)))
+    known = fit(wordless, options=FitOptions(rounds=60))
+    prior = Prior(known.text, known.cat_encoders, known.schema, "real", "known")
+    made = make_challenger(wordless, prior, TrainingConfig(FitOptions(rounds=1, prior_blocks=1e-9)))
+    assert made.model.params["num_boost_round"] == 0
+    assert made.model.best_iteration == prior.rounds
+    assert made.head is None
+    assert np.allclose(made.model.predict(wordless), known.predict(wordless))
