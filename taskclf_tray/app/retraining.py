@@ -221,7 +221,8 @@ class LearningWatch(Service):
             None if resolved is None else resolved.reject_threshold,
             load_last_training(database, self._user_id),
             new_blocks(database, self._user_id),
-            self._promise(),
+            promise=self._promise(),
+            head=None if resolved is None else resolved.stored_head,
         )
 
     def _promise(self) -> str:

@@ -157,12 +157,15 @@ def model_status(
     threshold: float | None,
     last: LastTraining | None,
     new_blocks: int,
+    *,
     promise: str = "",
+    head: StoredHead | None = None,
 ) -> Message:
     """Status: the model in use, what its threshold promises, the last training, and when the next one starts."""
     title = "No model is in use" if model is None else f"Model {model}, threshold {_number(threshold)}"
+    words = "" if head is None else f"It knows your words: {head_facts(head)}. "
     promised = f"{promise} " if promise else ""
-    return title, f"{_made_of(metadata)}{promised}{_last_training(last, model)}{_to_the_next(new_blocks)}"
+    return title, f"{_made_of(metadata)}{words}{promised}{_last_training(last, model)}{_to_the_next(new_blocks)}"
 
 
 def promise_line(kept: KeptPromise, tuning: Mapping[str, Any]) -> str:

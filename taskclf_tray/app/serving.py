@@ -142,6 +142,7 @@ class Serving:
             messages += self._changed(before, fresh) if fresh is not None else []
             if self._reloader.last_problem is not None:
                 messages.append(served_text.policy_refused(self._reloader.last_problem))
+            messages += _about_head(None, self._reloader.head_problem)
         self._use(self.resolved)
         return messages or [served_text.reloaded()]
 

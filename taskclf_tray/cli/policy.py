@@ -18,7 +18,7 @@ from taskclf_tray.models.policy import (
     remove_inference_policy,
     save_inference_policy,
 )
-from taskclf_tray.models.resolve import find_policy_problems
+from taskclf_tray.models.resolve import find_policy_problems, resolve_inference_config
 
 
 def add_parser(commands: Commands) -> None:
@@ -104,6 +104,10 @@ def handle_validate(options: argparse.Namespace) -> int:
         lines = [*(f"✗ {problem.title}" for problem in problems), next_step]
     else:
         lines = [f"✓ {paths.policy} is valid."]
+        head_problem = resolve_inference_config(paths.models).head_problem
+        if head_problem is not None:
+            facts["head_problem"] = head_problem
+            lines.append(f"! {head_problem}")
     tell(options, facts, lines)
     return 1 if problems else 0
 

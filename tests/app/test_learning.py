@@ -21,10 +21,12 @@ from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.time import to_us
 from taskclf_tray.labels.learning import LastTraining, Reinference, load_reinference, save_reinference
 from taskclf_tray.labels.spans import LabelStore
+from taskclf_tray.models.head_files import StoredHead
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.models.policy import policy_path
 from taskclf_tray.record import rewrite
 from taskclf_tray.store.database import Database
+from tests.support.heads import some_head
 from tests.support.promotion_home import FIRST
 from tests.support.training_jobs import SENTENCES
 from tests.support.worker_home import USER, recorded
@@ -294,6 +296,11 @@ def test_the_words_of_the_status() -> None:
     assert title == "Model starter, threshold 0.55"
     assert body.startswith("It was trained on simulated people. The last training, on 02 Mar, was refused: Macro")
     assert "1 block labelled since" in body
+    head = StoredHead(some_head(), Path("head.json"), "", 1)
+    assert (
+        "It knows your words: a personal head, fitted on 1 labelled minute. "
+        in served_text.model_status("starter", synthetic, 0.55, None, 0, head=head)[1]
+    )
     promoted = LastTraining(to_us(START), "promoted", "run")
     assert "put a model in use. " in served_text.model_status("run", synthetic, 0.5, promoted, 3)[1]
     assert "is not in use any more" in served_text.model_status("other", synthetic, 0.5, promoted, 3)[1]

@@ -225,6 +225,7 @@ def test_a_head_that_cannot_be_used_is_said_once_and_used_when_it_is_whole_again
     assert serving.config.head is None
     home.edit_policy(lambda data: data.update(reject_threshold=0.5))
     assert "cannot be used" not in told(serving.check())
+    assert told(serving.reload()).startswith("What was learnt from your words cannot be used")
     assert told(home.serving().load()).startswith("What was learnt from your words cannot be used")
     home.save(path, whole.decode())
     assert told(serving.check()) == "Inference policy applied: what it has learnt from your words"

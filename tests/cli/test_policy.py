@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.infer.resolve import resolve_inference_config
+from tests.support.heads import served_head
 from tests.support.homes import CommandLine, edit
 from tests.support.sample_rows import BUNDLE
 
@@ -124,6 +125,21 @@ def test_validate_names_every_problem(line: CommandLine, policy: Path) -> None:
     assert [problem["key"] for problem in facts["problems"]] == ["model_dir", "calibration_method", "reject_threshold"]
     policy.unlink()
     assert "taskclf-tray policy create" in line.call("policy", "validate")[1]
+
+
+def test_the_head_is_shown_and_one_that_cannot_be_used_named(line: CommandLine, policy: Path) -> None:
+    entry = served_head(line.models)
+    code, out, _ = line.call("policy", "show")
+    assert code == 0
+    assert "With your words: a personal head, fitted on 02 Mar 2026 at " in out
+    shown = line.json("policy", "show")["served"]["personal_head"]
+    assert (shown["file"], shown["sha256"], shown["labelled_minutes"]) == (entry.file, entry.sha256, 37)
+    (line.home / entry.file).unlink()
+    assert line.json("policy", "show")["served"]["personal_head"] is None
+    code, out, _ = line.call("policy", "validate")
+    assert code == 0
+    assert out.splitlines()[1].startswith("! The model predicts without it. The personal head ")
+    assert "is missing" in line.json("policy", "validate")["head_problem"]
 
 
 def test_validate_reads_the_model_too(line: CommandLine) -> None:
