@@ -63,6 +63,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         pytest.exit(f"The tests need {', '.join(missing)}: run `make setup-test`, which installs them.", returncode=3)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """All workers import the same."""
+    with short_tracing.measured_once(session.config):
+        return (yield)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long comes first."""
     run_order.sort(items)

@@ -2,7 +2,7 @@
 
 CLOCK is a file with a moment in ISO 8601, which is what ActivityWatch's clock shows; the moment up to which the app is
 caught up is written beside it. All else is the app as it is installed, but nothing in it waits for minutes to pass, or
-stands back behind other programs: a month goes by in one.
+stands back behind other programs, and its jobs need not import anything: a month goes by in one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from taskclf_tray.adapters import activitywatch
 from taskclf_tray.app import drift_watch, retraining, services, worker
 from taskclf_tray.app.session_loop import SessionLoop
 from taskclf_tray.cli.main import main
+from taskclf_tray.jobs import child
+from tests.support.forked_jobs import FORKING
 
 SEEN = ".seen"
 CLOCK_SECONDS = 0.2
@@ -62,10 +64,12 @@ def run(clock: Path, arguments: list[str]) -> int:
         patch.setattr(activitywatch, "ActivityWatchSource", MovedServer)
         patch.setattr(worker, "SessionLoop", MovedLoop)
         patch.setattr(services, "OUTPUT_SECONDS", 0.0)
-        for child in (drift_watch, retraining):
-            patch.setattr(child, "NICENESS", 0)
+        for watch in (drift_watch, retraining):
+            patch.setattr(watch, "NICENESS", 0)
+        patch.setattr(child, "subprocess", FORKING)
         return main(arguments)
 
 
 if __name__ == "__main__":
+    __spec__ = __file__ = None  # else each fork imports this module again
     sys.exit(run(Path(sys.argv[1]), sys.argv[2:]))
