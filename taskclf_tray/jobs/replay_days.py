@@ -9,10 +9,11 @@ own.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
@@ -26,6 +27,7 @@ from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.core.time import US_PER_SECOND, day_bounds, from_us, local_date, local_midnight, seconds_to_us, to_us
 from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.infer.forward_state import smoothed_labels
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.jobs import refit
@@ -39,9 +41,11 @@ from taskclf_tray.models.promotion import HeadBasis, served_now, switch_head
 from taskclf_tray.models.resolve import ResolvedInferenceConfig
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.live_label import LiveLabel
+from taskclf_tray.record.memory import ConfigMemory
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.record.rewrite import HistoryRewriter
 from taskclf_tray.store.blackouts import Blackout
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.dataset import NO_LABEL, IntArray
@@ -86,11 +90,11 @@ class Evening:
 
 @dataclass(slots=True)
 class _Known:
-    """What was known of a minute when it ended; `final_label`: its label before it was re-inferred."""
+    """What was known of a minute when it ended; `final`: its prediction before a later label re-inferred it."""
 
     prediction: WindowPrediction | None = None
     live_label: str | None = None
-    final_label: str | None = None
+    final: WindowPrediction | None = None
 
 
 class ReplayedLife:
@@ -236,7 +240,7 @@ class ReplayedLife:
         with self._database.reading():
             for record in self._database.buckets.between(self._user_id, to_us(today), to_us(now)):
                 known = self._known[record.start_us]
-                known.final_label = known.final_label or record.ui_label
+                known.final = known.final or _prediction(record)
         served = self._use_served()
         self._rewriter.begin_at(served.bundle_id, today)
         while not self._rewriter.is_done:
@@ -311,10 +315,20 @@ class ReplayedLife:
         with self._database.reading():
             records = self._database.buckets.between(self._user_id, 0, 1 << 62)
         truths = self._truths([record.start_us for record in records]).tolist()
+        finals = self._final_labels([self._known[record.start_us].final or _prediction(record) for record in records])
         return [
-            self._minute(record.start_us, record.ui_label, None if truth == NO_LABEL else LABEL_SET_V1[truth])
-            for record, truth in zip(records, truths, strict=True)
+            self._minute(record.start_us, final_label, None if truth == NO_LABEL else LABEL_SET_V1[truth])
+            for record, final_label, truth in zip(records, finals, truths, strict=True)
         ]
+
+    def _final_labels(self, predictions: Sequence[WindowPrediction]) -> list[str]:
+        """Smooth as the app does, as if nothing had been rejected: `is_rejected` says what the app would not show."""
+        return smoothed_labels(
+            [p if p.decided_by == "no_window" else p.model_copy(update={"is_rejected": False}) for p in predictions],
+            smooth_window=self._config.smooth_window,
+            step=timedelta(seconds=DEFAULT_BUCKET_SECONDS),
+            transitions_of=ConfigMemory(self._database).transitions,
+        )
 
     def _minute(self, start_us: int, final_label: str, truth: str | None) -> ReplayedMinute:
         known = self._known[start_us]
@@ -330,12 +344,16 @@ class ReplayedLife:
             raw_label=raw_label,
             raw_confidence=confidence,
             live_label=known.live_label or (MIXED_UNKNOWN if is_rejected else raw_label),
-            final_label=known.final_label or final_label,
+            final_label=final_label,
             is_rejected=is_rejected,
             target_accuracy=self._config.target_accuracy,
             truth=truth,
             is_models=prediction.decided_by == "model",
         )
+
+
+def _prediction(record: BucketRecord) -> WindowPrediction:
+    return WindowPrediction.unpack(json.loads(record.prediction))
 
 
 def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:

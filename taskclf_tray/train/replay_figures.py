@@ -43,7 +43,7 @@ class ReplayedMinute:
         day: the ordinal of its local date.
         raw_label, raw_confidence: the most probable label of stages 4 and 5, and its probability.
         live_label: what the tray showed when the minute ended.
-        final_label: the label after smoothing, with the idle rule.
+        final_label: the label after smoothing, with the idle rule; rejected or not.
         is_rejected: whether `raw_confidence` lies below the reject threshold, or no window was in front.
         target_accuracy: the accuracy that was promised for labels that are not rejected.
         truth: the person's label; None where nobody labelled the whole minute.
