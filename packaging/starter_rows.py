@@ -2,8 +2,9 @@
 
 What depends on the install's secret (title sketches, `window_title_bucket`) must not reach a model that is used under
 another secret: the same title falls into other bins there. Every simulated person has a secret of their own, and these
-columns are held at 0, so no tree can split on them. Hour and weekday are held at 0 as well: the hours at which
-simulated people eat and meet say nothing about the person at the desk.
+columns are held at 0, so no tree can split on them. So are the columns that say more about the simulator than about
+work: the hours at which simulated people eat and meet, how long their sessions last, and the length and form of the
+titles that their programs write. Measured on other people, trees that split on these are sure and wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from taskclf_tray.simulation.words import rng_of
 
 SCHEMA: Final = SCHEMAS[NEWEST_SCHEMA]
 UNKNOWN: Final = "__unknown__"
-MASKED: Final = ("window_title_bucket", "hour_of_day", "day_of_week", "backspace_ratio", "shortcut_rate")
+MASKED: Final = (
+    "window_title_bucket", "hour_of_day", "day_of_week", "backspace_ratio", "shortcut_rate", "session_length_so_far",
+    "title_char_count", "title_token_count", "title_unique_token_ratio", "title_digit_ratio", "title_separator_count",
+)  # fmt: skip
 FIRST_MONDAY: Final = date(2026, 1, 5)
 ZONES: Final = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo")
 WATCHED: Final[Mapping[str, frozenset[Stream]]] = {

@@ -60,7 +60,7 @@ def failed(found: dict[str, list[CheckResult]]) -> list[str]:
 def test_a_fresh_home_lacks_nothing_but_a_source(tmp_path: Path) -> None:
     found = checked(tmp_path / "new")
     assert failed(found) == ["Activity source"]
-    assert "the model's threshold 0.7 holds" in found["Policy"][0].detail
+    assert "the model's threshold 0.43 holds" in found["Policy"][0].detail
     assert "synthetic data" in found["Model"][0].detail
 
 

@@ -26,7 +26,7 @@ from tests.bench.asking_people import NOBODY, Day, Person
 STRATEGIES: Final = ("random", "lowest_confidence", "value")
 RANDOM_SHARE: Final = 0.1
 """Of the questions of the policy that are about a block taken at random."""
-REJECT_THRESHOLD: Final = 0.70
+REJECT_THRESHOLD: Final = 0.43
 """The shipped model's."""
 _MINUTE_US: Final = DEFAULT_BUCKET_SECONDS * 1_000_000
 

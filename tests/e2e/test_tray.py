@@ -67,7 +67,7 @@ def test_edit_inference_policy(
         tray.click("Advanced/Edit Inference Policy")
         notice = notify_daemon.wait_for("threshold")
         assert notice.title == "Inference policy applied"
-        assert "threshold 0.70 → 0.60" in notice.body
+        assert "threshold 0.43 → 0.60" in notice.body
         assert editor.opened == [str(policy)]
         written = json.loads(policy.read_text())
         assert (written["source"], written["model_dir"]) == ("tray-edit", f"models/{STARTER}")
@@ -131,7 +131,7 @@ def test_a_picked_model_writes_a_policy(env: dict[str, str], notify_daemon: Noti
         tray.click(f"Prediction Model/{STARTER}")
         notify_daemon.wait_for("Prediction model changed")
         written = json.loads((models_of(tmp_path / "home") / "inference_policy.json").read_text())
-        assert written["reject_threshold"] == 0.7
+        assert written["reject_threshold"] == 0.43
 
 
 def test_the_icon_comes_back_with_the_panel(env: dict[str, str], panel: Panel) -> None:

@@ -209,7 +209,7 @@ def test_the_same_labels_again_are_no_reason_for_another_model(promoted: Promote
 
 
 def test_a_worse_model_is_put_aside_with_the_reasons(paths: HomePaths) -> None:
-    relabel(paths, ["Build", "Meet", "Review", "Write"])
+    relabel(paths, ["Meet", "Write", "Build", "Review"])
     facts = trained(paths)
     assert facts["outcome"] == "refused"
     assert any(
@@ -364,7 +364,7 @@ def test_killed_half_way_it_has_changed_nothing_and_can_be_done_again(paths: Hom
 
 def test_where_nothing_is_served_the_starter_must_be_beaten(paths: HomePaths) -> None:
     shutil.rmtree(paths.models / STARTER.name)
-    relabel(paths, ["Build", "Meet", "Review", "Write"])
+    relabel(paths, ["Meet", "Write", "Build", "Review"])
     facts = trained(paths)
     assert (facts["outcome"], facts["previous_model"]) == ("refused", None)
     assert "the starter model in" in facts["sentences"][0]

@@ -12,15 +12,18 @@ from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 
 import starter_model
 from starter_model import (
+    BREAK_IDLE_SCORE,
     BUNDLE_NAME,
     CREATED_AT,
     REPORT_SEED,
     TARGET_ACCURACY,
+    TEMPERATURE,
     Answers,
     Size,
     ask,
@@ -43,12 +46,13 @@ from starter_rows import (
 )
 from taskclf_tray.adapters.base import Stream
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.types import LABEL_SET_V1, LabelSpan
+from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, LabelSpan
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import bundle_problem, load_model_bundle, read_metadata
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.train.fit_prior import Prior
 from taskclf_tray.train.metrics import macro_f1, weighted_f1
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
@@ -123,7 +127,33 @@ def test_no_tree_looks_at_what_depends_on_a_secret(shipped: Path) -> None:
     used = used_features(shipped)
     assert used <= {*NUMERIC, *SCHEMA.categorical_columns}
     assert not {name for name in used if "sketch" in name or name in MASKED}
-    assert {"app_category", "domain_category", "keys_per_min", "title_char_count"} <= used
+    assert {"app_category", "domain_category", "keys_per_min"} <= used
+
+
+def test_no_tree_looks_at_what_only_the_simulator_knows(shipped: Path) -> None:
+    used = used_features(shipped)
+    assert "session_length_so_far" not in used
+    assert not {name for name in used if name.startswith("title_") and name != "title_repeat_count_session"}
+
+
+def test_its_scores_are_divided_by_the_temperature_and_breakidle_has_one_constant(shipped: Path) -> None:
+    samples = [sample for name in sorted(PERSONAS) for sample in people_never_met(name)]
+    model, metadata, encoders = load_model_bundle(shipped)
+    assert metadata.params["temperature"] == TEMPERATURE
+    rows = matrix(samples, encoders)
+    scores = model.predict_raw(rows)
+    assert np.unique(scores[:, BREAK_IDLE_ID]) == pytest.approx(BREAK_IDLE_SCORE / TEMPERATURE)
+    grown = Forest.from_text(Prior.load(shipped).under(encoders, TEMPERATURE)).predict(rows)
+    truth = np.array([sample.label_id for sample in samples])
+    own = np.array([s.is_models and s.label_id != BREAK_IDLE_ID for s in samples])
+    confidence, is_right = grown[own].max(axis=1), grown[own].argmax(axis=1) == truth[own]
+    assert abs(confidence.mean() - is_right.mean()) < 0.08  # in its own world the trees are right as often as they say
+
+
+def test_tempered_text_is_read_by_lightgbm_as_by_us(shipped: Path) -> None:
+    rows = matrix(people_never_met("writer"), load_model_bundle(shipped)[2])
+    text = (shipped / "model.txt").read_text()
+    assert np.abs(lgb.Booster(model_str=text).predict(rows) - Forest.from_text(text).predict(rows)).max() <= 1e-12
 
 
 def test_what_a_secret_changes_changes_no_answer(shipped: Path) -> None:
@@ -144,7 +174,8 @@ def test_metrics_are_honest_and_nothing_is_perfect(shipped: Path) -> None:
     assert TARGET_ACCURACY <= accuracy < 0.99
     assert coverage >= 0.4
     assert all(part[0] < 1.0 for part in accepted.values())
-    assert 0.6 < metrics["macro_f1"] < 0.95
+    assert 0.55 < metrics["macro_f1"] < 0.95  # BreakIdle counts, as 0: breaks at the keyboard are never named
+    assert sum(row[BREAK_IDLE_ID] for row in metrics["confusion_matrix"]) == 0
     counts = metrics["confusion_matrix"]
     macro, weighted = macro_f1(np.array(counts)), weighted_f1(np.array(counts))
     assert (round(macro, 4), round(weighted, 4)) == (metrics["macro_f1"], metrics["weighted_f1"])
