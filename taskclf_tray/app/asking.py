@@ -33,6 +33,7 @@ from taskclf_tray.labels.budget import (
     decide,
 )
 from taskclf_tray.labels.finalised_blocks import close_blocks
+from taskclf_tray.labels.learning import unproven_below
 from taskclf_tray.labels.queue import ActiveLabelingQueue
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
@@ -117,12 +118,13 @@ class Asker(Service):
         if recorder is None or recorder.high_water_mark is None:
             return
         until_us, ahead = to_us(recorder.high_water_mark), recorder.ahead_buckets
+        unproven = unproven_below(self._database, self._user_id) if self._session.serving.is_starter else 0.0
         with self._database.transaction():
             closed = close_blocks(self._database, self._user_id, until_us=until_us, ahead_buckets=ahead)
             askable = [item.block for item in closed if is_long_enough(item.block) and item.block.is_askable]
             waiting = self._database.requests.pending(self._user_id)
             audits = {request.start_us for request in waiting if request.reason == "audit"}
-            low = [dataclasses.replace(block, is_low=True) for block in askable if self._is_low(block)]
+            low = [dataclasses.replace(block, is_low=True) for block in askable if self._is_low(block, unproven)]
             kept = {block.start_us for block in low} | (audits & {block.start_us for block in askable})
             if closed.open_us is not None:
                 kept.add(closed.open_us)
@@ -130,9 +132,9 @@ class Asker(Service):
             self._queue.enqueue_blocks(self._user_id, low, at=now, zone=self._session.time_zone())
         self._remember(askable, now)
 
-    def _is_low(self, block: Block) -> bool:
+    def _is_low(self, block: Block, unproven_below: float) -> bool:
         below = self._session.overrides.ask_below
-        return block.is_low if below is None else block.confidence < below
+        return block.is_low or block.confidence < unproven_below if below is None else block.confidence < below
 
     def _remember(self, blocks: list[Block], now: datetime) -> None:
         """Keep the blocks of the last two hours. The end of a block is a breakpoint."""

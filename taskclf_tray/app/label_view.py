@@ -1,4 +1,7 @@
-"""What the views show of the person's labels: read from the database, laid over the worker's snapshot."""
+"""What the views show of the person's labels: read from the database, laid over the worker's snapshot.
+
+An unproven prediction of the starter model shows as "Perhaps ..." there, not as a plain label.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.infer.taxonomy_resolver import OTHER_BUCKET
 from taskclf_tray.labels.asking_state import load_asking
+from taskclf_tray.labels.learning import unproven_below
 from taskclf_tray.labels.spans import LabelStore, is_ongoing
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
@@ -35,18 +39,22 @@ def read_label_view(database: Database, user_id: str, now: datetime, taxonomy: T
         order=store.order(),
         asking=asking,
         is_silent=asking.is_silent(now),
+        unproven_below=unproven_below(database, user_id),
     )
 
 
 def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
-    """Overlay the snapshot with the person's own label, which counts more than the model's."""
+    """Overlay the snapshot with the person's own label, which counts more than the model's.
+
+    Without one, an unproven prediction of the starter model becomes "Perhaps ...".
+    """
     snapshot = dataclasses.replace(snapshot, labels=view)
     moment = snapshot.moment
     if snapshot.state not in _COVERED_BY_LABELS or moment is None:
         return snapshot
     own = next((label for label in reversed(view.own) if label.covers(moment)), None)
     if own is None:
-        return snapshot
+        return _with_doubt(snapshot)
     return dataclasses.replace(
         snapshot,
         state=IconState.LIVE,
@@ -58,6 +66,17 @@ def with_labels(snapshot: Snapshot, view: LabelView) -> Snapshot:
         color=own.color,
         is_own_label=True,
     )
+
+
+def _with_doubt(snapshot: Snapshot) -> Snapshot:
+    """Show an unproven prediction of the starter model as "Perhaps ..."."""
+    ui_label, core_label, probability = snapshot.ui_label, snapshot.core_label, snapshot.probability
+    if not snapshot.is_starter or snapshot.state is not IconState.LIVE:
+        return snapshot
+    if ui_label is None or core_label is None or probability is None or probability >= snapshot.labels.unproven_below:
+        return snapshot
+    line = text.perhaps_line(ui_label, core_label, probability, snapshot.since)
+    return dataclasses.replace(snapshot, state=IconState.UNSURE, line=line)
 
 
 def _own(span: SpanRecord, taxonomy: TaxonomyConfig | None, now: datetime) -> OwnLabel:

@@ -86,6 +86,11 @@ class Serving:
         """The categories in force, whether or not a model can be served."""
         return self._taxonomy
 
+    @property
+    def is_starter(self) -> bool:
+        """Whether the model in use was trained on simulated people only."""
+        return self.resolved is not None and self.resolved.metadata.data_provenance == "synthetic"
+
     def load(self) -> list[Message]:
         """Resolve the model at the start, or again while none could be served; returns messages for the person.
 

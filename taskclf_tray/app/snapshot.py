@@ -76,7 +76,8 @@ class LabelView:
     """What the views show of labels and queue.
 
     `own`: the labels that touch the last minutes. `review`: the first few of `review_count` waiting blocks. `undo`: the
-    step that Undo would take back. `order`: the eight labels, most used first.
+    step that Undo would take back. `order`: the eight labels, most used first. `unproven_below`: the
+    probability below which a prediction of the starter model shows as "Perhaps ...".
     """
 
     own: tuple[OwnLabel, ...] = ()
@@ -86,6 +87,7 @@ class LabelView:
     order: tuple[str, ...] = LABEL_SET_V1
     asking: AskingState = field(default_factory=AskingState)
     is_silent: bool = False
+    unproven_below: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class Snapshot:
     """The start of the current block; None while there is nothing to label."""
     is_own_label: bool = False
     """The person said so."""
+    is_starter: bool = False
+    """The prediction comes from a model that was trained on simulated people only."""
     labels: LabelView = field(default_factory=LabelView)
     today: TodayView = field(default_factory=TodayView)
     learning: LearningView = field(default_factory=LearningView)

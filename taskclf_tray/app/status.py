@@ -52,6 +52,7 @@ def snapshot_of(
         source=session.source.name,
         moment=None if prediction is None else prediction.bucket_end_ts,
         block_start=block_start,
+        is_starter=session.serving.is_starter,
     )
 
 

@@ -35,6 +35,11 @@ def live_line(ui_label: str, core_label: str, probability: float, since: datetim
     return f"{line} since {clock(since)}" if since else line
 
 
+def perhaps_line(ui_label: str, core_label: str, probability: float, since: datetime | None) -> str:
+    """`Perhaps Build 55 % since 14:05`: an unproven prediction of the starter model."""
+    return f"Perhaps {live_line(ui_label, core_label, probability, since)}"
+
+
 def own_line(ui_label: str, core_label: str, since: datetime) -> str:
     """The person's own label; without a percentage."""
     name = core_label if ui_label == core_label else f"{name_of(ui_label)} — {core_label}"
@@ -183,7 +188,8 @@ def welcome(asks_per_day: int) -> Message:
     return (
         "taskclf is watching what kind of work you do",
         "It records, on this computer only, one label a minute and numbers about the app in front. Window titles and "
-        f"web addresses are never stored. {asks} Pause, Private mode and Ask me are in the menu.",
+        "web addresses are never stored. At first it does not know your work and is often wrong; each label of yours "
+        f"(Label this as) helps. {asks} Pause, Private mode and Ask me are in the menu.",
     )
 
 
