@@ -25,6 +25,8 @@ from taskclf_tray.store.database import Database
 from tests.support.worker_home import MORNING, USER, recorded
 from tests.support.worker_rig import BUNDLE, START, Rig, until
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 STARTER = Path(__file__).parents[2] / "taskclf_tray/data/starter/2026-01-01_000000_run-0001"
 JOBS = "tests.support.refit_jobs"
 

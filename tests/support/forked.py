@@ -12,12 +12,14 @@ from typing import Any
 LOADED = (
     "taskclf_tray.jobs.batch",
     "taskclf_tray.jobs.drift",
+    "taskclf_tray.jobs.refit",
     "taskclf_tray.jobs.replay",
     "taskclf_tray.jobs.retrain",
     "taskclf_tray.jobs.train",
     "tests.support.label_child",
     "tests.support.private_child",
     "tests.support.recorder_child",
+    "tests.support.refit_jobs",
     "tests.support.training_jobs",
     "tests.support.writers",
 )
