@@ -105,7 +105,7 @@ def test_an_answer_changes_today_and_its_undo_takes_that_back(rig: Rig) -> None:
         changed = [
             new.bucket_start_ts
             for old, new in zip(before, learnt, strict=True)
-            if new.ui_label != old.ui_label and new.bucket_start_ts >= own_until
+            if new.ui_label != old.ui_label and not MORNING <= new.bucket_start_ts < own_until
         ]
         line = served_text.learnt_line(len(changed), is_undone=False)
         assert runtime.snapshot.learning.learnt == line
