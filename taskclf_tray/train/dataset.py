@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from taskclf_tray.core.time import from_us, local_date
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
 from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.store.buckets import unpack_known_row
+
+if TYPE_CHECKING:
+    from taskclf_tray.train.encoded_rows import EncodedRows
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -69,6 +73,8 @@ class Dataset:
     is_weak: BoolArray
     is_models: BoolArray
     provenance: Provenance = "real"
+    encoded: EncodedRows | None = None
+    """The rows once more, for `matrix`; as `encoded_once` makes them."""
 
     @classmethod
     def of(cls, buckets: Iterable[LabelledBucket], provenance: Provenance = "real") -> Dataset:
@@ -106,7 +112,7 @@ class Dataset:
 
     def take(self, which: IntArray | BoolArray) -> Dataset:
         """Some of the lines (a mask, or rising positions); blocks keep their ids."""
-        places = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        places = np.flatnonzero(which) if which.dtype == np.bool_ else np.asarray(which, dtype=np.int64)
         return Dataset(
             packed=tuple(self.packed[place] for place in places.tolist()),
             user_ids=self.user_ids[places],
@@ -119,6 +125,7 @@ class Dataset:
             is_weak=self.is_weak[places],
             is_models=self.is_models[places],
             provenance=self.provenance,
+            encoded=None if self.encoded is None else self.encoded.take(places),
         )
 
     def labelled_by_person(self) -> Dataset:
@@ -151,10 +158,22 @@ class Dataset:
 
     def matrix(self, encoder: Encoder) -> FloatArray:
         """(N, F): the rows in the columns of this encoder's model."""
+        if self.encoded is not None and self.encoded.fits(encoder):
+            return self.encoded.matrix(encoder)
         matrix = np.empty((len(self), len(encoder.columns)))
         for start, rows in self.chunks():
             matrix[start : start + len(rows)] = encoder.encode_rows(rows)
         return matrix
+
+    def value_counts(self, columns: Sequence[str]) -> dict[str, Counter[str]]:
+        """How many rows have each value of these text columns."""
+        counts: dict[str, Counter[str]] = {column: Counter() for column in columns}
+        if self.encoded is not None:
+            return {column: Counter(self.encoded.counts(column)) for column in columns}
+        for _, rows in self.chunks():
+            for column, counter in counts.items():
+                counter.update(getattr(row, column) for row in rows)
+        return counts
 
     @cached_property
     def runs(self) -> IntArray:

@@ -34,6 +34,8 @@ MIN_LABELS: Final = 2
 """With fewer labelled blocks, or fewer different labels, nothing is trained."""
 
 REPORT_ROUNDS: Final = 5
+PREDICTED_ROWS: Final = 8_000
+"""At a time: fewer take longer, more take memory (2.6 KB each)."""
 _TIME_BASIS: Final = "local"
 USUAL: Final = FitOptions()
 
@@ -64,9 +66,18 @@ class TrainedModel:
     params: Mapping[str, Any]
     best_iteration: int
     options: FitOptions
-    dataset_hash: str
+    training: Dataset
     provenance: Provenance
-    date_range: tuple[str, str]
+
+    @property
+    def dataset_hash(self) -> str:
+        """Of the minutes it was trained on; it takes a second, so only models that are kept have it made."""
+        return self.training.dataset_hash
+
+    @property
+    def date_range(self) -> tuple[str, str]:
+        """Their first and last local date."""
+        return self.training.date_range
 
     @cached_property
     def forest(self) -> Forest:
@@ -80,7 +91,7 @@ class TrainedModel:
 
     def predict(self, dataset: Dataset) -> FloatArray:
         """(N, 8) raw probabilities of the dataset's rows."""
-        return self.forest.predict(dataset.matrix(self.encoder))
+        return _predicted(self.forest, self.encoder, dataset)
 
     def metadata(self, *, reject_threshold: float | None = None, git_commit: str = "") -> ModelMetadata:
         """As recorded in the bundle; `save_model_bundle` adds the SHA-256 and the time."""
@@ -145,7 +156,7 @@ def fit(
     if options.pseudo_label_weight > 0 and has_unlabelled(training):
         watch.before = min(options.rounds, max(1, round(options.pseudo_label_rounds_per_block * training.block_count)))
         first = task.grown(learnt, watch.before)
-        probs = Forest.from_text(first.text).predict(unlabelled_only(training).matrix(first.encoder))
+        probs = _predicted(Forest.from_text(first.text), first.encoder, unlabelled_only(training))
         learnt = with_pseudo_labels(training, probs, options.pseudo_label_weight)
         watch.done_before = watch.before
     grown = task.grown(learnt, options.rounds)
@@ -156,9 +167,8 @@ def fit(
         params=_recorded_params(task.params, options, prior),
         best_iteration=grown.best_iteration,
         options=options,
-        dataset_hash=training.dataset_hash,
+        training=training,
         provenance=training.provenance if prior is None else prior.mixed_with(training.provenance),
-        date_range=training.date_range,
     )
 
 
@@ -167,6 +177,13 @@ def untaught(model: TrainedModel, prior: Prior) -> TrainedModel:
     booster = lgb.Booster(model_str=prior.under(model.cat_encoders))
     params = {**model.params, "num_boost_round": 0}
     return replace(model, text=str(booster.model_to_string()), params=params, best_iteration=prior.rounds)
+
+
+def _predicted(forest: Forest, encoder: Encoder, dataset: Dataset) -> FloatArray:
+    """(N, 8) raw probabilities, of some rows at a time."""
+    starts = range(0, max(1, len(dataset)), PREDICTED_ROWS)
+    parts = (dataset.take(np.arange(start, min(start + PREDICTED_ROWS, len(dataset)))) for start in starts)
+    return np.concatenate([forest.predict(part.matrix(encoder)) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)

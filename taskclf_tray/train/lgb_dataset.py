@@ -5,7 +5,6 @@ The defaults were chosen on days unseen (`docs/learning.md`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -80,10 +79,7 @@ class FitOptions:
 
 def vocabularies(dataset: Dataset, schema: FeatureSchema, least_rows: int) -> CatEncoders:
     """For each categorical column the values that at least `least_rows` rows have, and `__unknown__`, sorted."""
-    counts: dict[str, Counter[str]] = {column: Counter() for column in schema.categorical_columns}
-    for _, rows in dataset.chunks():
-        for column, counter in counts.items():
-            counter.update(getattr(row, column) for row in rows)
+    counts = dataset.value_counts(schema.categorical_columns)
     return {
         column: sorted({UNKNOWN_VALUE, *(value for value, count in counter.items() if count >= least_rows)})
         for column, counter in counts.items()

@@ -30,6 +30,7 @@ from taskclf_tray.train import metrics
 from taskclf_tray.train.calibrate import Calibration, calibrate
 from taskclf_tray.train.comparison import ModelComparison
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray
+from taskclf_tray.train.encoded_rows import encoded_once
 from taskclf_tray.train.evaluate import Answers, Evaluation, answer_some, evaluate
 from taskclf_tray.train.fit import FitOptions, Progress, TrainedModel, check_enough, untaught
 from taskclf_tray.train.fit_prior import Prior
@@ -92,6 +93,7 @@ def make_challenger(
         LabelError: labels on a single day.
     """
     check_enough(dataset)
+    dataset = encoded_once(dataset)
     learnt, test = _learnt_and_test(dataset)
     early = dataset.take(learnt)
     taught = fit_leaving_out(early, folds_by_day(early), prior, recipe.options, progress)

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.train import lgb_dataset
 from taskclf_tray.train.dataset import NO_LABEL, Dataset, Provenance
 from taskclf_tray.train.dataset_sources import from_rows
+from taskclf_tray.train.encoded_rows import encoded_once, words_of
 from taskclf_tray.train.weak import WEAK_WEIGHT
 from tests.support.labelled import BUILD, DEBUG, MEET, USER, line, row, span
 from tests.support.sample_rows import vocabularies
@@ -181,3 +184,15 @@ def test_the_matrix_is_that_of_the_rows_whatever_the_portions() -> None:
 def test_minutes_of_different_zones_stay_in_order() -> None:
     made = from_rows([row(k, time_zone="Asia/Tokyo" if k % 2 else "UTC") for k in range(4)], [span(0, 4)])
     assert np.all(np.diff(made.start_us) == timedelta(minutes=1) // timedelta(microseconds=1))
+
+
+def test_rows_encoded_once_give_the_same_bits() -> None:
+    made = from_rows(rows(50), [span(0, 50)])
+    once, odd = encoded_once(made), np.arange(1, 50, 2)
+    encoder = Encoder("v3", vocabularies(), "local")
+    assert once.take(odd).matrix(encoder).tobytes() == made.take(odd).matrix(encoder).tobytes()
+    assert once.matrix(Encoder("v1", vocabularies())).tobytes() == made.matrix(Encoder("v1", vocabularies())).tobytes()
+    schema = SCHEMAS["v3"]
+    assert lgb_dataset.vocabularies(once.take(odd), schema, 3) == lgb_dataset.vocabularies(made.take(odd), schema, 3)
+    assert (words_of(once.take(odd)) != words_of(made.take(odd))).nnz == 0
+    assert len(encoded_once(from_rows([], [])).matrix(encoder)) == 0
