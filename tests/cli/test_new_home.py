@@ -25,6 +25,8 @@ from tests.support.worked_days import spans_of
 
 __all__ = ["in_berlin"]
 
+pytestmark = pytest.mark.usefixtures("forked_jobs")
+
 EXPORT = DATA / "real_watchers" / "aw-buckets-export_default-settings_290s.json"
 LABELS = "start_ts,end_ts,label\n2026-03-02T13:05Z,2026-03-02T13:25Z,Build\n"
 NO_SERVER = ["--aw-host", "http://127.0.0.1:9"]

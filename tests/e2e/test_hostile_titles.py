@@ -29,11 +29,12 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from taskclf_tray.store.requests import LabelRequest
 from taskclf_tray.system.paths import HomePaths, prepare_home
-from tests.support.app_process import AppProcess, run_app
+from tests.support.app_process import AppProcess
 from tests.support.aw_feed import feed_aw_server
 from tests.support.aw_server import AWServer, run_aw_server
 from tests.support.dbus import Panel
 from tests.support.dbus_bus import PrivateBus
+from tests.support.homes import Home
 from tests.support.hostile_texts import ADDRESS, APP, TITLE, HostilePerson, hostile, is_plain, leaks
 from tests.support.processes import wait_until
 from tests.support.server_days import configure
@@ -126,6 +127,7 @@ def test_hostile_titles_reach_nothing(
     panel: Panel,
     notify_daemon: NotifyDaemon,
     tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     paths, trace = prepared(tmp_path, server, is_private=is_private), tmp_path / "programs"
     tracer = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-e", "trace=execve", "-s", "100000", "-o", str(trace)]
@@ -135,7 +137,7 @@ def test_hostile_titles_reach_nothing(
         with TrayClient(session_bus.env, 20) as tray:
             seen = Seen(paths, tray, notify_daemon)
             answer_skip_and_undo(seen, tray, notify_daemon)
-            printed = exported(paths.home, tmp_path)
+            printed = exported(Home(paths.home, capsys), tmp_path)
             assert leaks(paths.home) == []  # with the write-ahead log as it is while the app runs
             code, _ = app.end(signal.SIGTERM)
         assert (code, app.lines, app.errors) == (0, [], "")
@@ -169,19 +171,19 @@ def answer_skip_and_undo(seen: Seen, tray: TrayClient, notify_daemon: NotifyDaem
     seen.entry("")
 
 
-def exported(home: Path, folder: Path) -> str:
+def exported(line: Home, folder: Path) -> str:
     """What the commands print and write."""
     printed = ""
     for arguments in (
         ("labels", "export"), ("queue", "export"), ("labels", "list", "--from", "2026-03-02"), ("queue", "list"),
         ("queue", "asking"), ("doctor",), ("model", "list"),
     ):  # fmt: skip
-        _, out, errors = run_app(*arguments, "--home", home)
+        _, out, errors = line.call(*arguments)
         printed += out + errors
     assert ",Write," in printed
     assert '"predicted_label"' in printed
     for group, name in (("labels", "labels.csv"), ("queue", "queue.json")):
-        assert run_app(group, "export", "--home", home, "--out", folder / name)[0] == 0
+        assert line.call(group, "export", "--out", str(folder / name))[0] == 0
         printed += (folder / name).read_text()
     return printed
 
