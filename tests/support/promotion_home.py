@@ -8,8 +8,6 @@ import json
 import shutil
 from pathlib import Path
 
-import lightgbm as lgb
-
 from taskclf_tray.infer.calibration import CalibratorStore, TemperatureCalibrator
 from taskclf_tray.models.promotion import promote, served_now
 from taskclf_tray.models.retention import staging_dir
@@ -22,6 +20,8 @@ STORE = CalibratorStore(TemperatureCalibrator(1.7), method="temperature", create
 @functools.cache
 def small_model() -> str:
     """The first trees of the golden model: quick to read, and kills want many readings."""
+    import lightgbm as lgb  # two seconds that the processes which only promote need not wait
+
     return str(lgb.Booster(model_file=str(BUNDLE / "model.txt")).model_to_string(num_iteration=1))
 
 
