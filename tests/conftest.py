@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
 AW_SERVER_PYTHON = ROOT / ".venv-aw" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GARBAGE_THRESHOLDS = (100_000, 20, 50)
+READ_AGAIN_AND_AGAIN = (("taskclf_tray.infer.forest", "read_table"), ("taskclf_tray.infer.taxonomy_file", "_compose"))
+"""What parses a model and a taxonomy. Each content is parsed once in a process: that of the golden home hundreds of
+times would be most of the time of the tests that open a home. What comes of it is not changed by anybody."""
 DESKTOP_VARIABLES = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
 
 settings.register_profile(
@@ -84,6 +89,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    for module, name in READ_AGAIN_AND_AGAIN:
+        if module in sys.modules:
+            setattr(sys.modules[module], name, lru_cache(maxsize=8)(getattr(sys.modules[module], name)))
     coverage = session.config.pluginmanager.get_plugin("_cov")
     if coverage is not None and coverage.cov_controller is not None:
         session.config.pluginmanager.register(short_tracing.ShortTracing(coverage.cov_controller))
