@@ -24,19 +24,18 @@ from taskclf_tray.infer.forest import Forest
 from taskclf_tray.labels.learning import PLAIN_FROM
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.simulation.personas import PERSONAS
+from taskclf_tray.simulation.words import rng_of
 from taskclf_tray.train.metrics import FloatArray, IntArray, calibration_error, reliability_bins
-from tests.support import second_world
-from tests.support.second_world import (
+from tests.support.second_kinds import (
+    AWAY_MINUTES,
     KINDS,
     PRESENT_MINUTES,
     PROGRAM_CHANGES,
     STAY_SECONDS,
     WORK_MINUTES,
-    Day,
-    SecondPerson,
     Spread,
-    second_samples,
 )
+from tests.support.second_world import Day, SecondPerson, second_samples
 
 pytestmark = pytest.mark.no_cover  # many repetitions, at half the time
 
@@ -73,9 +72,9 @@ def probabilities(raw: FloatArray) -> FloatArray:
 # -- the world -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spread", [STAY_SECONDS, WORK_MINUTES, PRESENT_MINUTES, second_world.AWAY_MINUTES])
+@pytest.mark.parametrize("spread", [STAY_SECONDS, WORK_MINUTES, PRESENT_MINUTES, AWAY_MINUTES])
 def test_draws_have_the_measured_quantiles(spread: Spread) -> None:
-    rng = second_world.rng_of("quantiles")
+    rng = rng_of("quantiles")
     drawn = np.array([spread.draw(rng) for _ in range(20_000)])
     assert drawn.min() >= spread.points[0][1]
     assert drawn.max() <= spread.points[-1][1]
