@@ -211,10 +211,13 @@ class DriftWatch(Service):
         return Told(now, day, story.key, *served_text.drift_notice(sentence, queued))
 
     def _queued(self, database: Database, blocks: Sequence[Block], now: datetime) -> int:
-        """Queue the blocks that a label would help with; returns how many entries are new."""
+        """Queue the blocks that a label would help with; returns how many of them wait, with those that did before."""
         zone_name = self._session.time_zone()
         queue = ActiveLabelingQueue.over(database, time_zone=self._session.time_zone)
-        return len(queue.enqueue_blocks(self._user_id, blocks, at=now, zone=zone_name, reason="drift"))
+        queue.enqueue_blocks(self._user_id, blocks, at=now, zone=zone_name, reason="drift")
+        with database.reading():
+            waiting = {request.start_us for request in database.requests.pending(self._user_id)}
+        return sum(block.start_us in waiting for block in blocks)
 
 
 def _log_warning(event: dict[str, Any]) -> None:

@@ -264,6 +264,6 @@ def settings_applied(changed: Sequence[str], without_effect: Sequence[str]) -> M
 
 
 def drift_notice(words: str, blocks: int) -> Message:
-    """The notification about a drift; `blocks` wait for a label because of it."""
+    """The notification about a drift; `blocks` that a label would help with wait for one."""
     wait = f" {blocks} block{' waits' if blocks == 1 else 's wait'} under {MENU_REVIEW}: your answers teach the model."
     return "Your work looks different", words + (wait if blocks else "")
