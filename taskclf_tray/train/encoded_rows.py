@@ -15,9 +15,10 @@ import numpy as np
 from scipy import sparse
 
 from taskclf_tray.core.schema import NEWEST_SCHEMA
-from taskclf_tray.core.types import PROGRAM_BUCKETS, WORD_BUCKETS, FeatureRow, WordSeconds
+from taskclf_tray.core.types import PROGRAM_BUCKETS, WORD_BUCKETS, FeatureRow
 from taskclf_tray.infer.categorical import Categorical
 from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.store.buckets import unpack_words
 from taskclf_tray.train.dataset import Dataset, FloatArray, IntArray
 
 TIME_BASIS: Final = "local"
@@ -89,10 +90,10 @@ def words_of(dataset: Dataset) -> sparse.csr_array:
     """(N, 4608): the seconds of each bucket of words in the rows of a dataset."""
     if dataset.encoded is not None:
         return dataset.encoded.words[dataset.encoded.lines]
-    return words_matrix([row.word_seconds for row in dataset.rows()])
+    return words_matrix([unpack_words(blob) for blob in dataset.packed])
 
 
-def words_matrix(seconds: Sequence[WordSeconds]) -> sparse.csr_array:
+def words_matrix(seconds: Sequence[Sequence[Sequence[int]]]) -> sparse.csr_array:
     """(N, 4608): the seconds of each bucket of words in N rows."""
     pairs = np.array([pair for own in seconds for pair in own], dtype=np.float64).reshape(-1, 2)
     ends = np.cumsum([0, *map(len, seconds)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
+import zlib
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.encode import Encoder
+from taskclf_tray.store.buckets import pack_row, unpack_words
 from taskclf_tray.train import lgb_dataset
 from taskclf_tray.train.dataset import NO_LABEL, Dataset, Provenance
 from taskclf_tray.train.dataset_sources import from_rows
@@ -196,3 +199,9 @@ def test_rows_encoded_once_give_the_same_bits() -> None:
     assert lgb_dataset.vocabularies(once.take(odd), schema, 3) == lgb_dataset.vocabularies(made.take(odd), schema, 3)
     assert (words_of(once.take(odd)) != words_of(made.take(odd))).nnz == 0
     assert len(encoded_once(from_rows([], [])).matrix(encoder)) == 0
+
+
+def test_rows_of_earlier_versions_have_no_words() -> None:
+    values = json.loads(zlib.decompress(pack_row(row(0, word_seconds=((3, 60),)))))
+    assert unpack_words(zlib.compress(json.dumps(values).encode())) == [[3, 60]]
+    assert not unpack_words(zlib.compress(json.dumps(values[:-1]).encode()))
