@@ -168,7 +168,7 @@ class AnswerLearning(Service):
         session = self._session
         if fitted["outcome"] == "fitted":
             head = None if fitted["head"] is None else HeadEntry.model_validate(fitted["head"])
-            if not switch_head(session.models_dir, HeadBasis(**fitted["basis"]), head):
+            if not switch_head(session.models_dir, HeadBasis(**fitted["basis"]), head, fitted["threshold"]):
                 log.info("The policy was changed while an answer was learnt: it is learnt again.")
                 self._wanted = self._wanted or labels
                 return

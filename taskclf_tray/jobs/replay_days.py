@@ -33,6 +33,7 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.jobs import refit
 from taskclf_tray.jobs.replay_questions import ReplayedQuestions
 from taskclf_tray.labels.budget import AskSettings
+from taskclf_tray.labels.learning import unproven_below
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.models.bundle import copy_starter
 from taskclf_tray.models.head_files import HeadEntry
@@ -90,11 +91,15 @@ class Evening:
 
 @dataclass(slots=True)
 class _Known:
-    """What was known of a minute when it ended; `final`: its prediction before a later label re-inferred it."""
+    """What was known of a minute when it ended.
+
+    `final`: its prediction before a later label re-inferred it. `plain_from`: below this the app says "Perhaps".
+    """
 
     prediction: WindowPrediction | None = None
     live_label: str | None = None
     final: WindowPrediction | None = None
+    plain_from: float = 0.0
 
 
 class ReplayedLife:
@@ -217,12 +222,17 @@ class ReplayedLife:
         while True:
             step = self._recorder.step(now)
             for prediction in step.finalised:
-                self._known.setdefault(to_us(prediction.bucket_start_ts), _Known()).prediction = prediction
+                known = self._known.setdefault(to_us(prediction.bucket_start_ts), _Known())
+                known.prediction, known.plain_from = prediction, self._plain_from()
             if step.is_caught_up:
                 break
         if self._asker is not None and self._asker.after_step(self._recorder, step.live, now):
             self._refit(now)
         return step.live
+
+    def _plain_from(self) -> float:
+        """The probability from which on a label is shown as such."""
+        return unproven_below(self._database, self._user_id) if self._is_starter else 0.0
 
     def _refit(self, now: datetime) -> None:
         """Fit the head again, as the app does after each label, and re-infer today.
@@ -235,7 +245,7 @@ class ReplayedLife:
         if fitted["outcome"] != "fitted":
             return
         head = None if fitted["head"] is None else HeadEntry.model_validate(fitted["head"])
-        switch_head(models, HeadBasis(**fitted["basis"]), head)
+        switch_head(models, HeadBasis(**fitted["basis"]), head, fitted["threshold"])
         today = local_midnight(now, self._zone)
         with self._database.reading():
             for record in self._database.buckets.between(self._user_id, to_us(today), to_us(now)):
@@ -297,6 +307,7 @@ class ReplayedLife:
     def _served(self) -> ResolvedInferenceConfig:
         resolved = served_now(self._paths.models)
         assert resolved is not None, "the starter model is there"
+        self._is_starter = resolved.metadata.data_provenance == "synthetic"
         return resolved
 
     def _use_served(self) -> ResolvedInferenceConfig:
@@ -336,7 +347,8 @@ class ReplayedLife:
         assert prediction is not None
         confidence = max(prediction.model_probs)
         threshold = prediction.reject_threshold
-        is_rejected = prediction.decided_by == "no_window" or (threshold is not None and confidence < threshold)
+        least = max(known.plain_from, threshold or 0.0)
+        is_rejected = prediction.decided_by == "no_window" or confidence < least
         raw_label = LABEL_SET_V1[prediction.model_probs.index(confidence)]
         return ReplayedMinute(
             bucket_start_ts=prediction.bucket_start_ts,

@@ -36,6 +36,7 @@ from taskclf_tray.models.history import (
 )
 from taskclf_tray.models.policy import (
     CALIBRATION_METHODS,
+    TUNING_KEY,
     InferencePolicy,
     build_inference_policy,
     parse_policy_text,
@@ -66,6 +67,7 @@ ANSWER: Final = "answer"
 """The source of a policy that got its first head from answers; without a head, a person has removed that."""
 TAKEN_BACK: Final = "answer-undone"
 """The source of a policy whose head was removed because too few labels are left."""
+_OF_ANSWERS: Final = (PINNED, ANSWER, TAKEN_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,9 @@ def is_personal(served: ResolvedInferenceConfig) -> bool:
     return served.metadata.data_provenance != "synthetic" or (served.bundle_dir / TRAINING_FILE).exists()
 
 
-def switch_head(models_dir: Path, basis: HeadBasis, head: HeadEntry | None) -> bool:
+def switch_head(
+    models_dir: Path, basis: HeadBasis, head: HeadEntry | None, threshold: Mapping[str, Any] | None = None
+) -> bool:
     """Put a head fitted after an answer in force, or None in place of the one there is.
 
     The policy is read again under the lock, so an edit made meanwhile stays. The history gets no entry: a roll back
@@ -223,6 +227,8 @@ def switch_head(models_dir: Path, basis: HeadBasis, head: HeadEntry | None) -> b
         models_dir: the folder of the bundles.
         basis: what the head was fitted beside.
         head: the policy's key for it; its file is written.
+        threshold: the policy's keys of the reject threshold that follows from it; a threshold of a training or of the
+            person stays.
 
     Returns:
         False, with nothing written, when the basis has changed.
@@ -238,6 +244,9 @@ def switch_head(models_dir: Path, basis: HeadBasis, head: HeadEntry | None) -> b
             return False
         source = policy.source if policy.source == SOURCE else ANSWER if head is not None else TAKEN_BACK
         changes = {"personal_head": head, "source": source, "created_at": datetime.now(UTC).isoformat()}
+        is_edited = bool((policy.model_extra or {}).get(TUNING_KEY)) and policy.tuning is None
+        if policy.source in _OF_ANSWERS and not is_edited:
+            changes |= threshold or {}
         save_inference_policy(policy.model_copy(update=changes), models_dir)
         remove_old_heads(models_dir)
     return True

@@ -361,6 +361,11 @@ def _threshold(metadata: ModelMetadata, policy: InferencePolicy | None, explicit
         return float(explicit.reject_threshold)
     if policy is not None:
         return float(policy.reject_threshold)
+    return advisory_threshold(metadata)
+
+
+def advisory_threshold(metadata: ModelMetadata) -> float:
+    """Return the threshold of a bundle without a policy."""
     return DEFAULT_REJECT_THRESHOLD if metadata.reject_threshold is None else float(metadata.reject_threshold)
 
 

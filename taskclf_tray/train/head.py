@@ -126,7 +126,22 @@ class HeadMinutes:
         return sparse.csr_array(sparse.diags_array(1 / np.where(norms > 0, norms, 1.0)) @ values)
 
 
-def fit_head(dataset: Dataset, forest: Callable[[Dataset], FloatArray]) -> PersonalHead | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedHead:
+    """A head, and what its like say of minutes that they were not fitted on.
+
+    Attributes:
+        head: of all labelled minutes.
+        labelled: n labelled minutes.
+        probs: (n, 8) the blend for each, by a head that was not fitted on its day.
+    """
+
+    head: PersonalHead
+    labelled: Dataset
+    probs: FloatArray
+
+
+def fit_head(dataset: Dataset, forest: Callable[[Dataset], FloatArray]) -> FittedHead | None:
     """Fit a head, and how much it counts beside a forest that was not trained on these minutes.
 
     The powers are fitted on folds of days; of blocks, where all labels are of one day.
@@ -136,7 +151,7 @@ def fit_head(dataset: Dataset, forest: Callable[[Dataset], FloatArray]) -> Perso
         forest: gives the (n, 8) raw probabilities of the lines of a dataset.
 
     Returns:
-        The head; None with fewer than two different labels on minutes with words.
+        The head and its judgement; None with fewer than two different labels on minutes with words.
     """
     minutes = HeadMinutes.of(dataset)
     head = minutes.fit(minutes.everything)
@@ -146,7 +161,10 @@ def fit_head(dataset: Dataset, forest: Callable[[Dataset], FloatArray]) -> Perso
     left_out = [folds == fold for fold in np.unique(folds).tolist()]
     heads = [minutes.fit(~which) for which in left_out]
     probs = forest(minutes.labelled)
-    return with_powers(head, fit_powers_of(minutes, left_out, heads, [probs[which] for which in left_out]))
+    logits, own, is_judged = _left_out(minutes, left_out, heads, [probs[which] for which in left_out])
+    labelled = minutes.labelled.take(is_judged)
+    head = with_powers(head, fit_powers(logits, own, labelled))
+    return FittedHead(head, labelled, head.blend(own, logits, np.ones(len(own), dtype=np.bool_)))
 
 
 def fit_powers_of(
@@ -156,18 +174,30 @@ def fit_powers_of(
     probs: Sequence[FloatArray],
 ) -> Powers:
     """Fit the powers on minutes left out in turn: masks (N,), the head of the others, and their forest's (n, 8)."""
+    logits, forest, is_judged = _left_out(minutes, left_out, heads, probs)
+    return fit_powers(logits, forest, minutes.labelled.take(is_judged))
+
+
+def _left_out(
+    minutes: HeadMinutes,
+    left_out: Sequence[BoolArray],
+    heads: Sequence[PersonalHead | None],
+    probs: Sequence[FloatArray],
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """(n, 8) logits and forest probabilities of the minutes that a head of others judges, and a mask (N,) of these."""
     logits, forest = np.zeros((2, len(minutes.places), _CLASSES))
     is_judged = np.zeros(len(minutes.places), dtype=np.bool_)
     for which, head, own in zip(left_out, heads, probs, strict=True):
         if head is not None:
             logits[which], forest[which], is_judged[which] = minutes.logits(head, which), own, True
-    return fit_powers(logits[is_judged], forest[is_judged], minutes.labelled.take(is_judged))
+    return logits[is_judged], forest[is_judged], is_judged
 
 
 def refit_head(dataset: Dataset, powers: Powers | None) -> PersonalHead | None:
     """Fit a head whose powers are known; None for the usual ones of so many labelled blocks.
 
-    For a forest that was trained on these minutes: it is too sure of them to fit powers. Returns as `fit_head` does.
+    For a forest that was trained on these minutes: it is too sure of them to fit powers. None where `fit_head`
+    returns None.
     """
     minutes = HeadMinutes.of(dataset)
     head = minutes.fit(minutes.everything)

@@ -44,7 +44,8 @@ class ReplayedMinute:
         raw_label, raw_confidence: the most probable label of stages 4 and 5, and its probability.
         live_label: what the tray showed when the minute ended.
         final_label: the label after smoothing, with the idle rule; rejected or not.
-        is_rejected: whether `raw_confidence` lies below the reject threshold, or no window was in front.
+        is_rejected: whether the app showed no plain label: `raw_confidence` lies below the reject threshold or that of
+            a "Perhaps", or no window was in front.
         target_accuracy: the accuracy that was promised for labels that are not rejected.
         truth: the person's label; None where nobody labelled the whole minute.
         is_models: whether the model decided the minute, not the idle rule, as known when it ended; not in the file.

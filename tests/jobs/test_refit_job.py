@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def head_of(paths: HomePaths, answer: dict[str, Any]) -> PersonalHead:
 def serve(paths: HomePaths, answer: dict[str, Any]) -> None:
     """Put what was fitted in force, as the app does."""
     head = None if answer["head"] is None else HeadEntry.model_validate(answer["head"])
-    assert switch_head(paths.models, HeadBasis(**answer["basis"]), head)
+    assert switch_head(paths.models, HeadBasis(**answer["basis"]), head, answer["threshold"])
 
 
 def with_labels(paths: HomePaths, use: Callable[[LabelStore], object]) -> None:
@@ -128,6 +129,31 @@ def test_too_few_labels_take_the_head_of_answers_away_and_others_bring_one_again
     assert fitted(paths) == OFF
     with_labels(paths, lambda store: store.undo(at=NOW))
     assert fitted(paths)["head"] is not None
+
+
+def test_the_threshold_follows_the_head_until_a_person_sets_it(paths: HomePaths) -> None:
+    advisory = resolve_inference_config(paths.models).reject_threshold
+    answer = fitted(paths)
+    serve(paths, answer)
+    policy = read_inference_policy(paths.models)
+    assert policy.reject_threshold == answer["threshold"]["reject_threshold"] != advisory
+    assert policy.promised_accuracy == 0.9
+    add = partial(LabelStore.add, start=block_start(2, 0), end=block_start(2, 2), label="Meet", at=NOW)
+    save_inference_policy(policy.model_copy(update={"reject_threshold": 0.61}), paths.models)
+    with_labels(paths, lambda store: add(store))
+    serve(paths, fitted(paths))
+    edited = read_inference_policy(paths.models)
+    assert (edited.reject_threshold, edited.promised_accuracy) == (0.61, None)
+    assert edited.personal_head != policy.personal_head
+
+
+def test_without_a_head_the_bundle_gives_the_threshold_again(paths: HomePaths) -> None:
+    advisory = resolve_inference_config(paths.models).reject_threshold
+    serve(paths, fitted(paths))
+    with_labels(paths, lambda store: store.add(block_start(0, 0), block_start(2, 0), "Write", at=NOW))
+    serve(paths, fitted(paths))
+    policy = read_inference_policy(paths.models)
+    assert (policy.personal_head, policy.reject_threshold, policy.promised_accuracy) == (None, advisory, None)
 
 
 def test_without_words_nothing_is_learnt(paths: HomePaths) -> None:

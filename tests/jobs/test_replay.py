@@ -122,10 +122,10 @@ def test_questions_are_answered_from_the_labels(
     assert {evening["outcome"] for evening in facts["evenings"]} <= {"not_due", "too_few_labels"}
 
 
-def test_an_answer_counts_from_the_next_minute_on(
-    folder: Path, usual: tuple[dict[str, Any], list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_counts_from_the_next_minute_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What earlier minutes are counted with knows nothing of it, though the record is re-inferred."""
+    write_export(tmp_path / "export.json", range(2), share=0.97)
+    write_label_csv(tmp_path / "labels.csv", spans_of(range(2)))
     learnt: list[datetime] = []
     fitted = ReplayedLife._refit
 
@@ -134,9 +134,9 @@ def test_an_answer_counts_from_the_next_minute_on(
         fitted(life, now)
 
     monkeypatch.setattr(ReplayedLife, "_refit", refit)
-    taught = replayed(folder, folder / "labels.csv", answers_per_day=2)[1]
+    taught = replayed(tmp_path, tmp_path / "labels.csv", answers_per_day=6)[1]
     monkeypatch.setattr(ReplayedLife, "_refit", lambda _life, _now: None)
-    untaught = replayed(folder, folder / "labels.csv", answers_per_day=2)[1]
+    untaught = replayed(tmp_path, tmp_path / "labels.csv", answers_per_day=6)[1]
     assert learnt
     differ = [
         datetime.fromisoformat(one["bucket_start_ts"])

@@ -44,7 +44,8 @@ def main(arguments: list[str]) -> int:
         return 1
     policy = policy_to_learn_on(models)
     entry = save_head(some_head(seed=count), home, fitted_at=datetime.now(UTC), labelled_minutes=10)
-    say_fitted = {"outcome": "fitted", "head": entry.model_dump(), "basis": asdict(HeadBasis.of(policy))}
+    basis = asdict(HeadBasis.of(policy))
+    say_fitted = {"outcome": "fitted", "head": entry.model_dump(), "basis": basis, "threshold": {}}
     if way == "edits":
         changes = {"personal_head": entry} if count == 1 else {}
         edit(policy, models, reject_threshold=0.42 + count / 100, _mine="kept", **changes)

@@ -158,8 +158,9 @@ def test_there_is_no_head_of_fewer_than_two_labels_with_words(dataset: Dataset) 
 
 @pytest.mark.parametrize("dataset", [two_days(), minutes(*((30 * k, list(WORDS)[k % 3]) for k in range(12)))])
 def test_a_head_that_is_right_about_other_days_counts_more_than_usual(dataset: Dataset) -> None:
-    head = fit_head(dataset, uniform)
-    assert head is not None
+    fitted = fit_head(dataset, uniform)
+    assert fitted is not None
+    head = fitted.head
     assert head.head_power > usual_powers(dataset.block_count)[0]
     assert head.forest_power > 0
 
@@ -197,8 +198,9 @@ def test_the_same_minutes_give_the_same_head() -> None:
     first, second = fit_head(dataset, uniform), fit_head(Dataset.of(list(dataset.lines())[::-1]), uniform)
     assert first is not None
     assert second is not None
-    assert first.own.tobytes() == second.own.tobytes()
-    assert (first.head_power, first.forest_power) == (second.head_power, second.forest_power)
+    assert first.head.own.tobytes() == second.head.own.tobytes()
+    assert first.probs.tobytes() == second.probs.tobytes()
+    assert (first.head.head_power, first.head.forest_power) == (second.head.head_power, second.head.forest_power)
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
