@@ -18,9 +18,10 @@ from typing import Final
 import numpy as np
 from scipy import optimize, sparse
 
-from taskclf_tray.core.types import LABEL_SET_V1, PROGRAM_BUCKETS, WORD_BUCKETS
+from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.head import CONTEXT_BUCKETS, FOREST_FLOOR, PersonalHead
 from taskclf_tray.train.dataset import BoolArray, Dataset, FloatArray, IntArray, class_weights
+from taskclf_tray.train.encoded_rows import words_of
 
 LEAST_MINUTES: Final = 2
 """A bucket of words in fewer training minutes is not known to the head."""
@@ -70,20 +71,16 @@ class HeadMinutes:
         is_labelled = ~dataset.is_weak & dataset.is_models
         here, there = dataset.neighbours(np.flatnonzero(is_labelled), CONTEXT_BUCKETS)
         near = np.union1d(np.flatnonzero(is_labelled), there)
-        seconds = [row.word_seconds for row in dataset.take(near).rows()]
-        has_words = np.array([bool(own) for own in seconds], dtype=np.bool_)
+        words = words_of(dataset.take(near)).sqrt()
+        has_words = np.diff(words.indptr) > 0
         learnt = np.flatnonzero(is_labelled[near] & has_words)
         here, there = np.searchsorted(near, here), np.searchsorted(near, there)
         is_told = has_words[here] & has_words[there]
-        pairs = np.array([pair for own in seconds for pair in own], dtype=np.int64).reshape(-1, 2)
-        ends = np.cumsum([0, *map(len, seconds)])
         shape = len(learnt), len(near)
         return cls(
             labelled=dataset.take(near[learnt]),
             places=near[learnt],
-            words=sparse.csr_array(
-                (np.sqrt(pairs[:, 1]), pairs[:, 0], ends), (len(near), WORD_BUCKETS + PROGRAM_BUCKETS)
-            ),
+            words=words,
             own=_rows_of(np.arange(len(learnt)), learnt, shape),
             around=_rows_of(np.searchsorted(learnt, here[is_told]), there[is_told], shape),
         )
