@@ -92,9 +92,9 @@ def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
 def test_while_nothing_is_proven_the_lowest_threshold_that_kept_the_target_is_served(
     levels: dict[float, float], threshold: float | None
 ) -> None:
-    parts = [right(4, confidence=level) for level in levels]
-    probs, block = np.vstack([part[0] for part in parts]), np.repeat(np.arange(4 * len(parts)), 15)
-    y = np.concatenate([(np.arange(60) >= round(60 * share)).astype(np.int64) for share in levels.values()])
+    parts = [right(9, confidence=level) for level in levels]
+    probs, block = np.vstack([part[0] for part in parts]), np.repeat(np.arange(9 * len(parts)), 15)
+    y = np.concatenate([(np.arange(135) >= round(135 * share)).astype(np.int64) for share in levels.values()])
     tuned = tune_reject(probs, y, block)
     assert tuned.threshold is None
     assert (None if tuned.estimate is None else tuned.estimate.threshold) == threshold
@@ -105,13 +105,14 @@ def test_while_nothing_is_proven_the_lowest_threshold_that_kept_the_target_is_se
         assert tuned.estimate.accuracy >= TARGET
 
 
-def test_one_block_is_no_estimate_and_long_blocks_count_as_fifteen_minutes() -> None:
+def test_few_blocks_are_no_estimate_and_long_blocks_count_as_fifteen_minutes() -> None:
     assert tune_reject(*right(1, minutes=200)).estimate is None
-    probs, _, block = right(4)
-    y = np.repeat([0, 0, 0, 1], 15)
-    long = np.repeat(np.arange(4), [100, 15, 15, 15])
-    assert tune_reject(probs, y, block).estimate is None  # 75 %
-    assert tune_reject(probs_of(np.full(145, 0.95)), np.repeat([0, 0, 0, 1], [100, 15, 15, 15]), long).estimate is None
+    assert tune_reject(*right(8)).estimate is None
+    assert tune_reject(*right(9)).estimate is not None
+    lengths = [300, *[15] * 9]
+    block = np.repeat(np.arange(10), lengths)
+    one_wrong = (block == 9).astype(np.int64)  # 97 % of the minutes are right, and nine blocks of ten
+    assert tune_reject(probs_of(np.full(len(block), 0.95)), one_wrong, block).estimate is None
 
 
 def test_an_easier_target_is_offered_where_little_is_left() -> None:
