@@ -313,6 +313,8 @@ class ReplayedLife:
     def _use_served(self) -> ResolvedInferenceConfig:
         served = self._served()
         self._recorder.use(self._config_of(served))
+        if self._asker is not None:
+            self._asker.is_starter = served.metadata.data_provenance == "synthetic"
         return served
 
     def _config_of(self, served: ResolvedInferenceConfig) -> PipelineConfig:

@@ -26,6 +26,7 @@ from taskclf_tray.labels.budget import (
     silence,
 )
 from taskclf_tray.labels.finalised_blocks import close_blocks
+from taskclf_tray.labels.learning import unproven_below
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import Recorder
@@ -48,6 +49,8 @@ class ReplayedQuestions:
     settings: AskSettings
     labels: Sequence[LabelSpan]
     time_zone: str
+    is_starter: bool = True
+    """Whether the model in use was trained on simulated people only."""
     _open: dict[int, Candidate] = field(default_factory=dict)
     _seen: set[int] = field(default_factory=set)
     _queued: list[Candidate] = field(default_factory=list)
@@ -69,6 +72,7 @@ class ReplayedQuestions:
 
     def _note_closed(self, recorder: Recorder, now: datetime) -> None:
         assert recorder.high_water_mark is not None
+        unproven = unproven_below(self.database, self.user_id) if self.is_starter else 0.0
         with self.database.transaction():
             closed = close_blocks(
                 self.database,
@@ -78,7 +82,7 @@ class ReplayedQuestions:
             )
         for block in (item.block for item in closed):
             if is_long_enough(block) and block.is_askable:
-                self._note(block, now)
+                self._note(dataclasses.replace(block, is_low=block.is_low or block.confidence < unproven), now)
         self._open = {start: found for start, found in self._open.items() if now - found.end <= LONGEST_MEMORY}
 
     def _note(self, block: Block, now: datetime) -> None:
