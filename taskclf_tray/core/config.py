@@ -22,7 +22,7 @@ from taskclf_tray.core import defaults
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.person_files import Flag, Number, Whole, about, line_of, remedy_of, salvaged, where
-from taskclf_tray.core.smoothing import DEFAULT_SMOOTHER, SmootherChoice
+from taskclf_tray.core.smoothing import APP_SMOOTHER, SmootherChoice
 from taskclf_tray.core.strict_json import BadJsonError, read_bounded
 
 MAX_CONFIG_BYTES: Final = 1_000_000
@@ -142,9 +142,9 @@ class Config(BaseModel):
         "an odd number",
     )
     smoother: SmootherChoice = about(
-        'How labels follow their neighbours: "majority", "hmm" (waits 5 minutes), or "learnt" (hmm once there is one).',
+        'How labels follow their neighbours: "majority", "hmm" (waits 5 minutes), or "learnt" (hmm after training).',
         expected="learnt, majority or hmm",
-        default=DEFAULT_SMOOTHER,
+        default=APP_SMOOTHER,
     )
     asks_per_day: Whole = _whole("Questions a day at most; 0 is never.", defaults.DEFAULT_ASKS_PER_DAY, 0, 6)
     ask_spacing_minutes: Whole = _whole("Minutes between two questions at least.", 60, 5, 1440)

@@ -23,9 +23,10 @@ from taskclf_tray.core.atomic import json_text, sync_directory, write_new_file
 from taskclf_tray.core.defaults import METADATA_FILE
 from taskclf_tray.core.errors import ModelError, ModelFormatError, ModelIncompatibleError
 from taskclf_tray.core.filelocks import home_lock
-from taskclf_tray.core.model_text import WINDOWS_LINE_ENDS, look_at
+from taskclf_tray.core.model_text import MAX_MODEL_BYTES, WINDOWS_LINE_ENDS, look_at
 from taskclf_tray.core.person_files import checked
 from taskclf_tray.core.private_files import PRIVATE_FOLDER, make_private_folder
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.core.schema import SCHEMAS
 from taskclf_tray.core.strict_json import BadJsonError, describe, is_number, read_json_object, shorten
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -298,7 +299,7 @@ def copy_starter(models_dir: Path) -> Path:
     beside.mkdir(mode=PRIVATE_FOLDER)
     try:
         for file in sorted(bundle.iterdir()):
-            write_new_file(beside / file.name, file.read_bytes())
+            write_new_file(beside / file.name, read_regular(file, MAX_MODEL_BYTES))
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

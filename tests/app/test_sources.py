@@ -153,7 +153,7 @@ def test_wrong_settings_are_told_with_their_line_and_cost_only_themselves(
     assert title == "A setting cannot be used"
     assert "line 2" in body
     assert "asks_per_day" in body
-    save(paths, 'source = "activitywatch"\nsmooth_window = 5\nnonsense = 1\nmore = 2\n')
+    save(paths, 'source = "activitywatch"\nsmooth_window = 5\nsmoother = "majority"\nnonsense = 1\nmore = 2\n')
     assert switch.should_switch()
     session = open_one(switch, opened)
     assert [title for title, _ in session.messages] == ["A setting cannot be used", "Settings applied"]

@@ -49,6 +49,7 @@ MINUTE = timedelta(minutes=1)
 def paths(tmp_path_factory: pytest.TempPathFactory) -> HomePaths:
     """A home with the record of two simulated hours."""
     home = HomePaths(copy_home(tmp_path_factory.mktemp("infer") / "home"))
+    home.config.write_text('smoother = "majority"\n')  # as the functions that it is compared with
     database = Database(home.database)
     clock = ManualClock(MORNING + timedelta(hours=2))
     recorder = recorder_of(database, simulated_source(clock), config_of(home))

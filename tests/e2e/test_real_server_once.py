@@ -110,6 +110,7 @@ def caught_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CaughtUp]:
     today = local_day_bounds(now, zone)[0]
     midnight = local_day_bounds(today - timedelta(hours=1), zone)[0]
     paths = HomePaths(copy_home(folder / "home"))
+    paths.config.write_text('smoother = "majority"\n')  # as the library's functions
     place_high_water_mark(paths, midnight + timedelta(seconds=5), zone)
     with run_aw_server(folder / "aw") as server:
         feed_aw_server(server.url, ShiftedPerson("developer", 1, midnight), midnight, today + HALF_PAST_ELEVEN)

@@ -66,6 +66,7 @@ def library_answers(home: Path, export: Path, zone: str, out: Path) -> Lines:
 def test_worker_command_line_and_library_agree(tmp_path: Path) -> None:
     zone = noon_zone()
     home = copy_home(tmp_path / "home")
+    (home / "config.toml").write_text('smoother = "majority"\n')  # as library functions do
     midnight, _ = local_day_bounds(datetime.now(UTC), zone)
     morning = midnight + timedelta(hours=11, minutes=30)
     export = tmp_path / "export.json"
