@@ -7,6 +7,7 @@ depend on the model, so texts are kept apart and coded on the way out.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +23,8 @@ from taskclf_tray.store.buckets import unpack_words
 from taskclf_tray.train.dataset import Dataset, FloatArray, IntArray
 
 TIME_BASIS: Final = "local"
+ENCODED_ROWS: Final = 500
+"""At a time; an unpacked row takes 20 KB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,18 +47,17 @@ class EncodedRows:
     def of(cls, chunks: Iterable[Sequence[FeatureRow]]) -> EncodedRows:
         """Encode rows, some at a time."""
         encoder = Encoder(NEWEST_SCHEMA, None, TIME_BASIS)
-        values, texts, words = [], {name: [Categorical.of(())] for name in encoder.vocabularies}, [words_matrix(())]
+        texts = {name: [Categorical.of(())] for name in encoder.vocabularies}
+        values, words = _Stack(len(encoder.columns)), _Stack(WORD_BUCKETS + PROGRAM_BUCKETS)
         for rows in chunks:
             matrix = encoder.encode_rows(rows)
             matrix[:, [encoder.place[name] for name in texts]] = 0.0
-            values.append(sparse.csr_array(matrix))
-            words.append(words_matrix([row.word_seconds for row in rows]))
+            values.add(sparse.csr_array(matrix))
+            words.add(words_matrix([row.word_seconds for row in rows]))
             for name, parts in texts.items():
                 parts.append(Categorical.of([getattr(row, name) for row in rows]))
-        empty = sparse.csr_array((0, len(encoder.columns)))
-        stacked = sparse.csr_array(sparse.vstack([empty, *values], format="csr"))
         joined = {name: Categorical.joined(parts) for name, parts in texts.items()}
-        return cls(np.arange(stacked.shape[0]), stacked, joined, sparse.csr_array(sparse.vstack(words, format="csr")))
+        return cls(np.arange(len(values)), values.matrix(), joined, words.matrix())
 
     def take(self, places: IntArray) -> EncodedRows:
         """Some of the rows; nothing is copied."""
@@ -81,9 +83,29 @@ class EncodedRows:
         return dict(zip(texts.values, found.tolist(), strict=True))
 
 
+class _Stack:
+    """Sparse matrices, one below the other, in buffers that grow in place: parts would take the memory twice."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._data, self._indices, self._ends = array("d"), array("i"), array("i", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, part: sparse.csr_array) -> None:
+        self._ends.frombytes((part.indptr[1:] + self._ends[-1]).astype(np.intc).tobytes())
+        self._data.frombytes(part.data.astype(np.float64).tobytes())
+        self._indices.frombytes(part.indices.astype(np.intc).tobytes())
+
+    def matrix(self) -> sparse.csr_array:
+        buffers = np.frombuffer(self._data), np.frombuffer(self._indices, np.intc), np.frombuffer(self._ends, np.intc)
+        return sparse.csr_array(buffers, shape=(len(self), self._columns))
+
+
 def encoded_once(dataset: Dataset) -> Dataset:
     """The dataset with its rows encoded, for itself and for what is taken of it."""
-    return replace(dataset, encoded=EncodedRows.of(rows for _, rows in dataset.chunks()))
+    return replace(dataset, encoded=EncodedRows.of(rows for _, rows in dataset.chunks(ENCODED_ROWS)))
 
 
 def words_of(dataset: Dataset) -> sparse.csr_array:

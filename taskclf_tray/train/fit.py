@@ -34,7 +34,7 @@ MIN_LABELS: Final = 2
 """With fewer labelled blocks, or fewer different labels, nothing is trained."""
 
 REPORT_ROUNDS: Final = 5
-PREDICTED_ROWS: Final = 8_000
+PREDICTED_ROWS: Final = 4_000
 """At a time: fewer take longer, more take memory (2.6 KB each)."""
 _TIME_BASIS: Final = "local"
 USUAL: Final = FitOptions()
