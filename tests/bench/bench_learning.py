@@ -173,7 +173,7 @@ def run_variants(size: Size, first_seed: int = CHOOSING_SEED) -> dict[str, dict[
         person = make_person(persona, number, seed, size.taught_days, size.judged_days)
         exam, lessons = judged_minutes(person), _lessons(person, size)
         for name, options in VARIANTS.items():
-            taught = (learnt(person, model, spans, exam, options, folds=0) for model, spans in lessons.items())
+            taught = (learnt(person, model, spans, exam, options, is_whole=False) for model, spans in lessons.items())
             cells[name] += [cell for cell in taught if cell is not None]
     return {name: means_of(found, lambda cell: cell.model) for name, found in cells.items()}
 

@@ -1,7 +1,6 @@
 """One person taught step by step: what is served on later days after so many labels, and what does without any.
 
-A model is trained as the app trains one: the starter's trees, the labelled minutes, guesses about the rest of the same
-days, and calibrators chosen on answers for days left out.
+A model is made by what Retrain calls, `make_challenger`: so what is measured is what the app serves.
 """
 
 from __future__ import annotations
@@ -14,24 +13,21 @@ from typing import Any, Final
 
 import numpy as np
 
+from taskclf_tray.core.errors import LabelError
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS, Transitions
 from taskclf_tray.core.types import BREAK_IDLE_ID, LABEL_SET_V1, FeatureRow, LabelSpan
-from taskclf_tray.infer.calibration import CalibratorStore
 from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.train import metrics
-from taskclf_tray.train.calibrate import calibrate
 from taskclf_tray.train.dataset import Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.evaluate import Answers, answer, figures_of, runs_of
-from taskclf_tray.train.fit import FitOptions, TooFewLabelsError, TrainedModel, fit
+from taskclf_tray.train.fit import FitOptions
 from taskclf_tray.train.fit_prior import Prior
-from taskclf_tray.train.splits import folds_by_day
-from taskclf_tray.train.train_model import learn_transitions
+from taskclf_tray.train.retrain import TrainingConfig, make_challenger
+from taskclf_tray.train.train_model import learn_transitions, served
 from taskclf_tray.train.weak import UNLABELLED, weak_or_unlabelled
 from tests.bench.learning_people import Person, starter
 
-FOLDS: Final = 3
-"""For out-of-fold answers; the app takes five."""
 USUAL: Final = FitOptions()
 TARGET: Final = "200 min / 3 d"
 TARGET_MINUTES: Final = 200
@@ -100,56 +96,24 @@ def learnt(
     exam: Dataset,
     options: FitOptions = USUAL,
     *,
-    folds: int = FOLDS,
+    is_whole: bool = True,
 ) -> Cell | None:
-    """What a model of these labels serves; None where they are too few to learn from. `folds`: 0 for no calibrators."""
+    """What the app would serve after a retraining with these labels; None where they are too few for one.
+
+    `is_whole`: with calibrators and head.
+    """
     taught = taught_minutes(person, spans)
     try:
-        trained = fit(taught, prior=prior(), options=options, least_blocks=1)
-    except TooFewLabelsError:
+        made = make_challenger(taught, prior(), TrainingConfig(options=options))
+    except LabelError:  # too few for the app: it trains nothing
         return None
-    config = _config(trained, _calibrators(taught, options, folds) if folds else None)
+    config = replace(served(made.model), **({"calibrator_store": made.store, "head": made.head} if is_whole else {}))
     return _cell(person, model, taught, config, exam, learn_transitions(taught.take(taught.labels != UNLABELLED)))
 
 
 def as_shipped(person: Person, exam: Dataset) -> Cell:
     """The starter model, before any label."""
     return _cell(person, "starter", None, replace(starter(), reject_threshold=None), exam, None)
-
-
-def _config(model: TrainedModel, store: CalibratorStore | None) -> PipelineConfig:
-    return PipelineConfig(
-        model=model.forest,
-        schema_version=model.schema.version,
-        time_basis="local",
-        cat_encoders=model.cat_encoders,
-        calibrator_store=store,
-    )
-
-
-def _calibrators(taught: Dataset, options: FitOptions, folds: int) -> CalibratorStore | None:
-    """Chosen on answers for days left out; None with a single day."""
-    if taught.day_count < 2:
-        return None
-    parts = []
-    for fold in folds_by_day(taught, folds):
-        try:
-            model = fit(taught.take(fold.training), prior=prior(), options=options, least_blocks=1)
-        except TooFewLabelsError:  # one label alone
-            continue
-        left_out = taught.take(fold.held_out)
-        left_out = left_out.take(left_out.is_models)
-        parts.append((left_out, model.predict(left_out)))
-    if not parts:
-        return None
-    probs, own = np.vstack([probs for _, probs in parts]), [dataset for dataset, _ in parts]
-    return calibrate(
-        probs,
-        np.concatenate([dataset.labels for dataset in own]),
-        days=np.concatenate([dataset.days for dataset in own]),
-        block_ids=np.concatenate([dataset.block_ids for dataset in own]),
-        user_ids=[user for dataset in own for user in dataset.user_ids.tolist()],
-    ).store
 
 
 def _cell(
