@@ -53,6 +53,8 @@ from tests.support.worker_home import USER
 ROOT = Path(__file__).parents[2]
 NOW = FIRST + timedelta(days=6)
 STARTER = ROOT / "taskclf_tray" / "data" / "starter" / "2026-01-01_000000_run-0001"
+DAYS_UNLIKE = ["Meet", "Write", "Build"], ["Review", "Meet", "Write"], ["Build", "Review", "Meet"]
+"""What is learnt from labels like these is of little use on a day that it has not seen."""
 Events = list[dict[str, Any]]
 
 
@@ -142,14 +144,15 @@ def served(paths: HomePaths) -> str:
     return resolve_inference_config(paths.models).bundle_id
 
 
-def relabel(paths: HomePaths, labels: list[str]) -> None:
-    """Other labels for every block, in turn."""
+def relabel(paths: HomePaths, *labels: list[str]) -> None:
+    """Other labels for every block, in turn; more than one list: each for a day."""
 
     def change(database: Database) -> None:
         store = LabelStore(database, USER)
         for k in range(3 * 15):
             start = block_start(k // 15, k % 15)
-            store.add(start, start + timedelta(minutes=10), labels[k * 7 % 11 % len(labels)], at=LATER)
+            of_day = labels[k // 15 % len(labels)]
+            store.add(start, start + timedelta(minutes=10), of_day[k * 7 % 11 % len(of_day)], at=LATER)
 
     with_database(paths, change)
 
@@ -209,7 +212,7 @@ def test_the_same_labels_again_are_no_reason_for_another_model(promoted: Promote
 
 
 def test_a_worse_model_is_put_aside_with_the_reasons(paths: HomePaths) -> None:
-    relabel(paths, ["Meet", "Write", "Build", "Review"])
+    relabel(paths, *DAYS_UNLIKE)
     facts = trained(paths)
     assert facts["outcome"] == "refused"
     assert any(
@@ -364,7 +367,7 @@ def test_killed_half_way_it_has_changed_nothing_and_can_be_done_again(paths: Hom
 
 def test_where_nothing_is_served_the_starter_must_be_beaten(paths: HomePaths) -> None:
     shutil.rmtree(paths.models / STARTER.name)
-    relabel(paths, ["Meet", "Write", "Build", "Review"])
+    relabel(paths, *DAYS_UNLIKE)
     facts = trained(paths)
     assert (facts["outcome"], facts["previous_model"]) == ("refused", None)
     assert "the starter model in" in facts["sentences"][0]
