@@ -11,7 +11,7 @@ Classification for Deep Neural Networks, NeurIPS 2017). The search over threshol
 (Angelopoulos, Bates, Candès, Jordan & Lei, Learn then Test, 2021, fixed-sequence testing): the thresholds are tried in
 an order fixed beforehand, each at the full level, until the first that fails; so the chance that any threshold passed
 is a wrong one is at most 5 %. The order begins at the target itself, for calibrated probabilities of at least 0.9 are
-right nine times of ten, and goes down.
+right nine times of ten, or at the surest fifth of the minutes where few are so sure, and goes down.
 
 One test: a minute is not an independent sample: in a block of work all minutes tend to be right or wrong together.
 So the unit is the labelled block. Of block b let A be the minutes accepted, W those of them that are wrong, and
@@ -36,8 +36,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from taskclf_tray.core.defaults import DEFAULT_REJECT_THRESHOLD
-
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
@@ -57,6 +55,9 @@ NOTHING_SHOWN: Final = 1.0
 EASIER_TARGET: Final = 0.80
 LITTLE_COVERAGE: Final = 0.20
 """Below this share of labelled minutes the easier target is offered."""
+SUREST_SHARE: Final = 0.2
+"""The share of the minutes with which the proof begins at the latest. A model that is less sure than it is right never
+reaches the target itself."""
 _LOWEST: Final = 13
 """In hundredths: the highest of eight probabilities is never below 1/8, so a lower threshold accepts everything."""
 _MOST_LOG: Final = 700.0
@@ -141,12 +142,12 @@ def tune_reject(
     sure = probs.max(axis=1, initial=0.0)
     is_wrong = probs.argmax(axis=1) != y if len(probs) else np.zeros(0, dtype=np.bool_)
     chosen = None
-    for threshold in thresholds(target_accuracy):
+    for threshold in thresholds(target_accuracy, sure):
         evidence = Evidence.of(sure >= threshold, is_wrong, block_ids)
         if evidence.p_value(target_accuracy) > 1 - confidence:
             break
         chosen = threshold
-    shown = target_accuracy if chosen is None else chosen
+    shown = thresholds(target_accuracy, sure)[0] if chosen is None else chosen
     accepted = sure >= shown
     evidence = Evidence.of(accepted, is_wrong, block_ids)
     tuned = RejectThresholdResult(
@@ -172,7 +173,7 @@ def tune_reject(
 def estimated(
     sure: FloatArray, is_wrong: npt.NDArray[np.bool_], block_ids: IntArray, target_accuracy: float
 ) -> Estimate | None:
-    """The lowest threshold, from the default one on, that more likely than not keeps the target; None without one.
+    """The lowest threshold that more likely than not keeps the target; None without one.
 
     Args:
         sure: (N,) confidences.
@@ -180,7 +181,7 @@ def estimated(
         block_ids: (N,) the labelled block of each minute.
         target_accuracy: the wanted accuracy among accepted minutes, each block weighed as in the proof.
     """
-    for hundredths in range(round(100 * DEFAULT_REJECT_THRESHOLD), 100):
+    for hundredths in range(_LOWEST, 100):
         accepted = sure >= hundredths / 100
         evidence = Evidence.of(accepted, is_wrong, block_ids)
         if evidence.p_value(target_accuracy) <= 1 - ESTIMATE_CONFIDENCE:
@@ -189,10 +190,15 @@ def estimated(
     return None
 
 
-def thresholds(target_accuracy: float) -> list[float]:
-    """The thresholds to try, in order: the target, the hundredths below it, and 0, which rejects nothing."""
-    hundredths = range(int(np.ceil(100 * target_accuracy - 1e-9)) - 1, _LOWEST - 1, -1)
-    return [target_accuracy, *(h / 100 for h in hundredths), 0.0]
+def thresholds(target_accuracy: float, sure: FloatArray) -> list[float]:
+    """The thresholds to try, in order: the target, the hundredths below it, and 0, which rejects nothing.
+
+    Where fewer than `SUREST_SHARE` of the confidences (N,) reach the target, the order begins where so many do. Labels
+    have no part in it, so the order is still fixed beforehand.
+    """
+    first = min(target_accuracy, float(np.quantile(sure, 1 - SUREST_SHARE)) if len(sure) else 1.0)
+    hundredths = range(int(np.ceil(100 * first - 1e-9)) - 1, _LOWEST - 1, -1)
+    return [first, *(h / 100 for h in hundredths), 0.0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

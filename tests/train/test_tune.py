@@ -74,7 +74,7 @@ def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
     tuned = tune_reject(*blocks(rng, 300, {0.95: 0.7}))
     assert tuned.threshold is None
     assert "are right, and 90% are wanted" in tuned.reason
-    assert "No minute reaches" in tune_reject(*right(60, confidence=0.7)).reason
+    assert tune_reject(*right(60, confidence=0.7)).threshold == 0.0  # less sure than right
     nearly = tune_reject(*blocks(rng, 60, {0.95: 0.93}))
     assert nearly.threshold is None
     assert "not yet 95% sure" in nearly.reason
@@ -83,7 +83,7 @@ def test_bad_answers_prove_nothing_and_the_reason_says_so() -> None:
 @pytest.mark.parametrize(
     ("levels", "threshold"),
     [
-        ({0.75: 1.0}, 0.55),  # not below the default
+        ({0.75: 1.0}, 0.13),
         ({0.75: 0.0, 0.85: 1.0}, 0.76),
         ({0.56: 0.0, 0.95: 1.0}, 0.57),  # however much is rejected
         ({0.75: 0.5, 0.97: 0.85}, None),
@@ -141,11 +141,22 @@ def test_targets_that_cannot_be(arguments: dict[str, float]) -> None:
         tune_reject(probs_of(np.ones(3)), np.zeros(2, dtype=np.int64), np.zeros(3, dtype=np.int64))
 
 
-def test_the_order_is_fixed_by_the_target_alone() -> None:
-    assert thresholds(0.9)[:3] == [0.9, 0.89, 0.88]
-    assert thresholds(0.925)[:2] == [0.925, 0.92]
-    assert thresholds(0.9)[-2:] == [0.13, 0.0]
-    assert all(a > b for a, b in pairwise(thresholds(0.9)))
+def test_the_order_is_fixed_by_the_target_and_by_how_sure_the_model_is() -> None:
+    sure = np.ones(10)
+    assert thresholds(0.9, sure)[:3] == [0.9, 0.89, 0.88]
+    assert thresholds(0.925, sure)[:2] == [0.925, 0.92]
+    assert thresholds(0.9, sure)[-2:] == [0.13, 0.0]
+    assert all(a > b for a, b in pairwise(thresholds(0.9, sure)))
+    unsure = np.repeat([0.3, 0.52], [70, 30])
+    assert thresholds(0.9, unsure)[:3] == [0.52, 0.51, 0.5]
+    assert thresholds(0.9, np.zeros(0))[0] == 0.9
+
+
+def test_a_model_that_is_less_sure_than_it_is_right_gets_its_proof() -> None:
+    tuned = tune_reject(*right(60, confidence=0.48))
+    assert tuned.threshold is not None
+    assert tuned.threshold < 0.48
+    assert tuned.coverage == 1.0
 
 
 def test_the_p_value_rises_with_the_target() -> None:
