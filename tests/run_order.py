@@ -44,6 +44,11 @@ LONG_FILES = (
     "cli/test_train.py",
     "cli/test_infer.py",
     "train/test_fit.py",
+    "jobs/test_replay.py",
+    "app/test_answer_learning.py",
+    "train/test_fit_prior.py",
+    "cli/test_retrain.py",
+    "e2e/test_tray.py",
 )
 """Files of ten seconds and more, the longest first."""
 

@@ -114,10 +114,10 @@ def test_a_quarter_of_a_minute_at_a_real_server(server: AWServer, tmp_path: Path
         app.wait_for_label(30.0)
         seen = len(app.lines)
         typist.switch_to("zoom", "Zoom Meeting")
-        app.wait_for_label(15.0, after=seen)
+        app.wait_for(lambda line: line.get("core_label") == "Meet", "the meeting", 15.0, after=seen)
         seen = len(app.lines)
         typist.switch_to("libreoffice-writer", "report.odt")
-        app.wait_for_label(15.0, after=seen)
+        app.wait_for(lambda line: line.get("core_label") not in (None, "Meet"), "other work", 15.0, after=seen)
         assert app.end()[0] == 0
     assert contacted(trace) == {("127.0.0.1", server.port)}
 
