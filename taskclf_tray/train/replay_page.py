@@ -17,9 +17,9 @@ _OUTCOMES: Final = {
     "not_due": "too little was new to learn from",
 }
 _ROWS: Final = (
-    ("right, as recorded in the end", "accuracy"),
+    ("right, after smoothing", "accuracy"),
     ("right, as the tray showed it", "accuracy_live"),
-    ("macro-F1, as recorded in the end", "macro_f1"),
+    ("macro-F1, after smoothing", "macro_f1"),
     ("macro-F1, as the tray showed it", "macro_f1_live"),
     ("right, the model alone", "accuracy_raw"),
     ("macro-F1, the model alone", "macro_f1_raw"),
@@ -30,7 +30,7 @@ _ROWS: Final = (
     ("promised for a label that is not rejected", "promised"),
     ("kept", "kept"),
     ("coverage: minutes that are not rejected", "coverage"),
-    ("changes of label a minute, as recorded in the end", "flaps"),
+    ("changes of label a minute, after smoothing", "flaps"),
     ("changes of label a minute, as the tray showed it", "flaps_live"),
     ("changes of label a minute, the model alone", "flaps_raw"),
     ("changes of label a minute, in truth", "flaps_truth"),
@@ -42,9 +42,9 @@ def summary(facts: Mapping[str, Any]) -> list[str]:
     judged = [day for day in facts["days"][facts["from_day"] - 1 :] if day["labelled_minutes"]]
     first, last = judged[0], judged[-1]
     lines = [
-        f"It would have been right about {_percent(facts['accuracy'])} of {facts['judged_minutes']:,} labelled minutes "
-        f"on {_count(len(judged), 'day')}{_between(facts['intervals_95']['accuracy'])}.",
-        f"The tray itself would have shown the right label in {_percent(facts['accuracy_live'])} of them.",
+        f"Its best guess would have been right about {_percent(facts['accuracy'])} of {facts['judged_minutes']:,} "
+        f"labelled minutes on {_count(len(judged), 'day')}{_between(facts['intervals_95']['accuracy'])}.",
+        f"The tray would have been sure enough to show the right label in {_percent(facts['accuracy_live'])} of them.",
     ]
     if len(judged) > 1:
         lines.append(
@@ -79,6 +79,7 @@ def page(facts: Mapping[str, Any], picture: str) -> str:
             "|---|---|---|",
             *(f"| {name} | {_number(facts[key])} | {_interval(facts['intervals_95'][key])} |" for name, key in _ROWS),
             "",
+            "A label after smoothing counts whether or not the app was sure enough to show it; as the tray showed it, "
             "`Mixed/Unknown` counts as wrong. Minutes that you did not label are not counted. What is said of the "
             "model alone, down to its coverage, leaves out the minutes that the idle rule decides.",
             "",
@@ -128,7 +129,7 @@ def learning_curve(facts: Mapping[str, Any]) -> bytes:
     days: Sequence[Mapping[str, Any]] = [day for day in facts["days"] if day["labelled_minutes"]]
     numbers = [day["day"] for day in days]
     for key, name, colour, width in (
-        ("accuracy", "as recorded in the end", plots.BLUE, 2.0),
+        ("accuracy", "after smoothing", plots.BLUE, 2.0),
         ("accuracy_live", "as the tray showed it", plots.ORANGE, 1.2),
         ("surest_60", "the surest 60 %, model alone", plots.FAINT, 1.2),
     ):

@@ -36,9 +36,9 @@ MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "four answers a day": ("--answers-per-day", "4"),
 }
 COLUMNS: Final[Mapping[str, str]] = {
-    "accuracy, model alone": "accuracy_raw", "as shown": "accuracy_live", "as recorded": "accuracy",
+    "accuracy, model alone": "accuracy_raw", "as shown": "accuracy_live", "after smoothing": "accuracy",
     "macro-F1, model alone": "macro_f1_raw", "ECE": "ece", "surest 20 %": "surest_20", "surest 60 %": "surest_60",
-    "surest 80 %": "surest_80", "kept, of 0.90": "kept", "coverage": "coverage", "flaps, as recorded": "flaps",
+    "surest 80 %": "surest_80", "kept, of 0.90": "kept", "coverage": "coverage", "flaps, after smoothing": "flaps",
 }  # fmt: skip
 _NAMES: Final = {
     Stream.WINDOW: "aw-watcher-window", Stream.AWAY: "aw-watcher-afk", Stream.INPUT: "aw-watcher-input",

@@ -163,8 +163,8 @@ def facts(*, is_rejected: bool, days: int = 2, **more: Any) -> dict[str, Any]:
 
 def test_the_sentences() -> None:
     assert summary(facts(is_rejected=False)) == [
-        "It would have been right about 50 % of 4 labelled minutes on 2 days (95 % interval 50 % to 50 %).",
-        "The tray itself would have shown the right label in 50 % of them.",
+        "Its best guess would have been right about 50 % of 4 labelled minutes on 2 days (95 % interval 50 % to 50 %).",
+        "The tray would have been sure enough to show the right label in 50 % of them.",
         "On the first of these days (2026-03-02) 50 % were right, on the last one (2026-03-03) 50 %.",
         "It promised to be right about 90 % of the minutes that it was sure of (100 % of all), and was right about "
         "50 %.",
