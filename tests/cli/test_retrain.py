@@ -27,7 +27,7 @@ def test_retrain_says_how_it_goes_and_rollback_goes_back(tmp_path: Path, capsys:
     code, out, err = line.call("train", "retrain")
     (bundle,) = paths.models.glob("2*")
     assert code == 0
-    assert re.match(rf"{bundle.name} is in use now\.\nReadResearch is now recognised: recall 0\.\d\d → ", out)
+    assert re.match(rf"{bundle.name} is in use now\.\n\w+ is now recognised: recall 0\.\d\d → ", out)
     assert "`taskclf-tray model rollback`" in out
     assert "Training on 450 labelled minutes in 33 blocks on 3 days." in err
     assert "no model that was active before" in line.refused("model", "rollback")

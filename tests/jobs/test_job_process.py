@@ -29,7 +29,7 @@ def test_processes_of_this_machine_may_talk() -> None:
 
 def test_every_job_is_served_in_the_way_that_keeps_it_off_the_network() -> None:
     jobs = [path for path in JOBS.glob("*.py") if "start" in _called(path)]
-    assert {path.stem for path in jobs} == {"batch", "drift", "labels", "replay", "retrain", "train"}
+    assert {path.stem for path in jobs} == {"batch", "drift", "labels", "refit", "replay", "retrain", "train"}
     assert [path.name for path in jobs if "serve" not in _called(path)] == []
     assert [path.name for path in JOBS.glob("*.py") if "__main__" in path.read_text() and path not in jobs] == []
 

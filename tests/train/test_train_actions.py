@@ -266,12 +266,13 @@ def test_the_threshold_of_what_is_not_served_is_not_written(do: Trained) -> None
 
 
 def test_the_personal_calibrator_is_what_is_tuned(do: Trained) -> None:
-    """A store whose calibrator for this person makes everything equally likely: no minute reaches the target."""
+    """A store whose calibrator for this person makes everything all but certain: every minute reaches the target."""
     store = Path(do("calibrate", end_us=moment(11))["store"])
+    assert do("tune-reject")["coverage"] < 0.5
     (store / "users").mkdir()
-    (store / "users" / f"{USER}.json").write_text(json.dumps(TemperatureCalibrator(100.0).to_dict()))
+    (store / "users" / f"{USER}.json").write_text(json.dumps(TemperatureCalibrator(0.02).to_dict()))
     edit(store / "store.json", user_ids=[USER], user_count=1)
-    assert "No minute reaches a probability of 80%" in do("tune-reject")["reason"]
+    assert do("tune-reject")["coverage"] > 0.9
 
 
 # -- evaluate -------------------------------------------------------------------------------------------------
