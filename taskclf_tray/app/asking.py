@@ -117,7 +117,7 @@ class Asker(Service):
         recorder = self._session.recorder
         if recorder is None or recorder.high_water_mark is None:
             return
-        until_us, ahead = to_us(recorder.high_water_mark), recorder.ahead_buckets
+        until_us, ahead = to_us(recorder.high_water_mark), recorder.smoothing_buckets
         unproven = unproven_below(self._database, self._user_id) if self._session.serving.is_starter else 0.0
         with self._database.transaction():
             closed = close_blocks(self._database, self._user_id, until_us=until_us, ahead_buckets=ahead)

@@ -188,7 +188,7 @@ class _QueueFeeder:
         zone = local_zone_name()
         with self._database.transaction():
             closed = close_blocks(
-                self._database, self._user_id, until_us=to_us(until), ahead_buckets=config.ahead_buckets
+                self._database, self._user_id, until_us=to_us(until), ahead_buckets=config.smoothing_buckets
             )
             low = [block for block in (self._judged(item.block) for item in closed) if block.is_low]
             for request in self._queue.enqueue_blocks(self._user_id, low, at=now, zone=zone):

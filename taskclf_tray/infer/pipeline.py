@@ -153,6 +153,11 @@ class PipelineConfig:
         """How many later buckets a label waits for."""
         return ahead_buckets(self.smooth_window, self.transitions, has_head=self.head is not None)
 
+    @property
+    def smoothing_buckets(self) -> int:
+        """How many later buckets a label waits for before it is worth a question; a head may still revise it."""
+        return ahead_buckets(self.smooth_window, self.transitions)
+
 
 def make_config_id(
     config_digest: str, taxonomy: TaxonomyConfig | None, smooth_window: int, transitions: Transitions | None = None

@@ -78,7 +78,7 @@ class ReplayedQuestions:
                 self.database,
                 self.user_id,
                 until_us=to_us(recorder.high_water_mark),
-                ahead_buckets=recorder.ahead_buckets,
+                ahead_buckets=recorder.smoothing_buckets,
             )
         for block in (item.block for item in closed):
             if is_long_enough(block) and block.is_askable:

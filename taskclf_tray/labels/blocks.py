@@ -33,6 +33,8 @@ class Minute:
     ask_threshold: float = DEFAULT_ASK_THRESHOLD
     is_askable: bool = True
     """False where a rule decided, which makes a question pointless."""
+    guess: str = ""
+    """In a rejected minute the label it would have: work of two kinds makes two blocks, sure or not."""
 
     @property
     def is_low(self) -> bool:
@@ -93,18 +95,22 @@ def to_minute(prediction: WindowPrediction) -> Minute | None:
 def split_blocks(minutes: Iterable[Minute], *, bucket_seconds: int = DEFAULT_BUCKET_SECONDS) -> list[Block]:
     """Split one user's minutes, in order of time, into blocks.
 
-    A block ends where the label changes, before a gap, and after 30 min. The last block may still be open.
+    A block ends where the label or the guess changes, before a gap, and after 30 min. The last block may still be open.
     """
     limit = max(1, MAX_BLOCK_SECONDS // bucket_seconds)
     parts: list[list[Minute]] = []
     for minute in minutes:
         part = parts[-1] if parts else []
-        is_ongoing = part and part[-1].end_us == minute.start_us and part[-1].label == minute.label
+        is_ongoing = part and part[-1].end_us == minute.start_us and _kind(part[-1]) == _kind(minute)
         if is_ongoing and len(part) < limit:
             part.append(minute)
         else:
             parts.append([minute])
     return [_block(part) for part in parts]
+
+
+def _kind(minute: Minute) -> tuple[str, str]:
+    return minute.label, minute.guess
 
 
 def _block(minutes: Sequence[Minute]) -> Block:

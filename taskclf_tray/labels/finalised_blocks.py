@@ -7,15 +7,19 @@ that is not final, so a call reads only the unsettled minutes and the open block
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW
+from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, DEFAULT_SMOOTH_WINDOW, MIXED_UNKNOWN
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.time import US_PER_SECOND
+from taskclf_tray.infer.forward_state import smoothed_labels
 from taskclf_tray.infer.prediction import WindowPrediction
-from taskclf_tray.labels.blocks import Block, is_full, split_blocks, to_minute
+from taskclf_tray.labels.blocks import Block, Minute, is_full, split_blocks, to_minute
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
@@ -112,9 +116,27 @@ def _known_until(records: list[BucketRecord], until_us: int, ahead_us: int) -> i
 
 
 def _blocks(records: list[BucketRecord], bucket_seconds: int) -> list[Block]:
-    predictions = (WindowPrediction.unpack(json.loads(record.prediction)) for record in records)
-    minutes = (to_minute(prediction) for prediction in predictions)
+    predictions = [WindowPrediction.unpack(json.loads(record.prediction)) for record in records]
+    minutes = map(_minute, predictions, _guesses(predictions, bucket_seconds))
     return split_blocks((minute for minute in minutes if minute is not None), bucket_seconds=bucket_seconds)
+
+
+def _guesses(predictions: Sequence[WindowPrediction], bucket_seconds: int) -> list[str]:
+    """The labels after smoothing as if nothing had been rejected; empty where no minute is `Mixed/Unknown`."""
+    if all(prediction.smoothed_label_name != MIXED_UNKNOWN for prediction in predictions):
+        return [""] * len(predictions)
+    return smoothed_labels(
+        [prediction.model_copy(update={"is_rejected": False}) for prediction in predictions],
+        smooth_window=DEFAULT_SMOOTH_WINDOW,
+        step=timedelta(seconds=bucket_seconds),
+        transitions_of=lambda _config_id: BUILT_IN_TRANSITIONS,
+    )
+
+
+def _minute(prediction: WindowPrediction, guess: str) -> Minute | None:
+    minute = to_minute(prediction)
+    is_rejected = minute is not None and minute.label == MIXED_UNKNOWN
+    return dataclasses.replace(minute, guess=guess) if minute is not None and is_rejected else minute
 
 
 def _name(user_id: str) -> str:

@@ -113,9 +113,9 @@ class Recorder:
         return self._state.until
 
     @property
-    def ahead_buckets(self) -> int:
-        """How many later buckets the label of a bucket waits for."""
-        return self._config.ahead_buckets
+    def smoothing_buckets(self) -> int:
+        """How many later buckets a label waits for before it is worth a question; a head may still revise it."""
+        return self._config.smoothing_buckets
 
     def use(self, config: PipelineConfig) -> None:
         """Use another configuration from the next bucket on. The states of smoothing and features stay."""

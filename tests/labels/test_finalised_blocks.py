@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from taskclf_tray.core.defaults import MIXED_UNKNOWN
+from taskclf_tray.core.defaults import DEFAULT_GRACE_SECONDS, MIXED_UNKNOWN
+from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import DecidedBy
 from taskclf_tray.infer.smooth import rolling_majority
 from taskclf_tray.labels.blocks import Block
+from taskclf_tray.labels.budget import LATEST_QUEUED
 from taskclf_tray.labels.finalised_blocks import ClosedBlocks, close_blocks
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
+from tests.support.parity_settings import HEADS
 from tests.support.report_records import MINUTE, bucket
+from tests.support.worker_home import pipeline_config
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 START_US, MINUTE_US = to_us(START), 60_000_000
@@ -198,3 +202,27 @@ def test_any_cut_of_time_into_calls_gives_the_blocks_of_the_whole_record_each_on
         marks = [mark for mark in range(1, end) if rng.random() < share]
         again = Day(day.letters, day.window, day.idle_at)
         assert _finals(again, [0, *marks, end], tmp_path / f"{name}.db", rng) == expected
+
+
+def test_rejected_minutes_of_two_kinds_are_two_blocks(database: Database) -> None:
+    """While no label is sure enough to be shown, what the person is asked about is still one kind of work."""
+    kinds = ["Build"] * 12 + ["Write"] * 14 + ["Build"] * 1 + ["Write"] * 5
+    with database.transaction():
+        database.buckets.put(
+            bucket(START + n * MINUTE, MIXED_UNKNOWN, raw=MIXED_UNKNOWN, guess=kind, confidence=0.4)
+            for n, kind in enumerate(kinds)
+        )
+        closed = close_blocks(database, "u", until_us=START_US + 33 * MINUTE_US, ahead_buckets=0)
+    assert [(c.block.minutes, c.block.label, c.block.predicted_label) for c in closed] == [
+        (12, MIXED_UNKNOWN, "Build"),
+        (20, MIXED_UNKNOWN, "Write"),
+    ]
+
+
+def test_a_question_comes_soon_enough_with_every_smoother_and_with_a_head() -> None:
+    """Blocks that close later than this after their end count as back-filled, and nobody is asked about them."""
+    for transitions in (None, BUILT_IN_TRANSITIONS):
+        config = pipeline_config(transitions=transitions, head=HEADS[0])
+        assert config.smoothing_buckets < config.ahead_buckets
+        waits = (config.smoothing_buckets + 1) * MINUTE + timedelta(seconds=DEFAULT_GRACE_SECONDS)
+        assert waits < LATEST_QUEUED

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import DecidedBy
+from taskclf_tray.core.types import LABEL_SET_V1, DecidedBy
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.store.buckets import BucketRecord, pack_row
 from tests.support.sample_rows import golden_rows
@@ -31,8 +31,14 @@ def bucket(
     is_settled: bool = True,
     keys_per_min: float | None = 10.0,
     user: str = "u",
+    guess: str | None = None,
 ) -> BucketRecord:
-    """A minute whose smoothed label is `label`; `raw` is the one before smoothing, as `label` by default."""
+    """A minute whose smoothed label is `label`; `raw` is the one before smoothing, as `label` by default.
+
+    `guess`: the most probable label; without one all are as probable.
+    """
+    even = 0.125 if guess is None else (1 - confidence) / 7
+    probs = tuple(confidence if each == guess else even for each in LABEL_SET_V1)
     raw = label if raw is None else raw
     ui = label if ui is None else ui
     core = "Build" if raw == MIXED_UNKNOWN else raw
@@ -41,7 +47,7 @@ def bucket(
         bucket_start_ts=start,
         core_label_id=0,
         core_label_name=core,
-        core_probs=(0.125,) * 8,
+        core_probs=probs,
         confidence=confidence,
         is_rejected=raw == MIXED_UNKNOWN,
         mapped_label_name=ui,
@@ -53,7 +59,7 @@ def bucket(
         decided_by=decided_by,
         config_id="c",
         bucket_end_ts=start + MINUTE,
-        model_probs=(0.125,) * 8,
+        model_probs=probs,
     )
     return BucketRecord(
         user_id=user,
