@@ -165,13 +165,14 @@ def test_what_cannot_be_shown_waits_in_the_queue_and_did_not_interrupt(
         stored = Stored(rig)
         assert stored.asks == []
         assert [request.status for request in stored.requests if request.reason != "gap"] != []
-        failures = caplog.text.count("A question could not be shown")
-        for _ in range(3):
-            rig.clock.advance(20)
-            polls = len(rig.source.asked)
-            until(lambda seen=polls: len(rig.source.asked) > seen + 1, "a poll")
-        # six polls and more: not tried at every one, though another block may have closed
-        assert caplog.text.count("A question could not be shown") <= failures + 1
+
+        def is_quiet_for_some_polls() -> bool:
+            failures, polls = caplog.text.count("A question could not be shown"), len(rig.source.asked)
+            rig.clock.advance(5)
+            until(lambda: len(rig.source.asked) > polls + 4, "some polls")
+            return caplog.text.count("A question could not be shown") == failures
+
+        assert any(is_quiet_for_some_polls() for _ in range(12))  # each block is tried once, not at every poll
 
 
 def test_a_question_is_taken_back_at_the_end_and_not_put_again_after_a_restart(rig: Rig) -> None:
