@@ -191,7 +191,7 @@ def _left_out(
 
 
 def refit_head(dataset: Dataset, powers: Powers | None) -> PersonalHead | None:
-    """Fit a head whose powers are known; None for the usual ones of so many labelled blocks.
+    """Fit a head whose powers are known; None for the usual ones of as many labelled blocks.
 
     For a forest that was trained on these minutes: it is too sure of them to fit powers. None where `fit_head`
     returns None.

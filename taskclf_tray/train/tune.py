@@ -193,8 +193,8 @@ def estimated(
 def thresholds(target_accuracy: float, sure: FloatArray) -> list[float]:
     """The thresholds to try, in order: the target, the hundredths below it, and 0, which rejects nothing.
 
-    Where fewer than `SUREST_SHARE` of the confidences (N,) reach the target, the order begins where so many do. Labels
-    have no part in it, so the order is still fixed beforehand.
+    Where fewer than `SUREST_SHARE` of the confidences (N,) reach the target, the order begins where that share does.
+    Labels have no part in it, so the order is still fixed beforehand.
     """
     first = min(target_accuracy, float(np.quantile(sure, 1 - SUREST_SHARE)) if len(sure) else 1.0)
     hundredths = range(int(np.ceil(100 * first - 1e-9)) - 1, _LOWEST - 1, -1)
