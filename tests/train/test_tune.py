@@ -107,8 +107,8 @@ def test_while_nothing_is_proven_the_lowest_threshold_that_kept_the_target_is_se
 
 def test_few_blocks_are_no_estimate_and_long_blocks_count_as_fifteen_minutes() -> None:
     assert tune_reject(*right(1, minutes=200)).estimate is None
-    assert tune_reject(*right(8)).estimate is None
-    assert tune_reject(*right(9)).estimate is not None
+    assert tune_reject(*right(3)).estimate is None
+    assert tune_reject(*right(4)).estimate is not None
     lengths = [300, *[15] * 9]
     block = np.repeat(np.arange(10), lengths)
     one_wrong = (block == 9).astype(np.int64)  # 97 % of the minutes are right, and nine blocks of ten
