@@ -127,7 +127,7 @@ def learnt_line(minutes: int, *, is_undone: bool) -> str:
 
 def first_learnt(line: str) -> Message:
     """The first time that an answer was learnt in this home."""
-    return line, f"It is so after each of your answers. {MENU_UNDO} in the menu takes a label and its effect back."
+    return line, f"This happens after each of your answers. {MENU_UNDO} in the menu takes a label and its effect back."
 
 
 def answer_not_learnt(title: str, next_step: str) -> Message:

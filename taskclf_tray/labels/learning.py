@@ -18,7 +18,7 @@ from taskclf_tray.store.database import Database
 Outcome = Literal["promoted", "refused"]
 BEFORE_ALL_US: Final = -(1 << 62)
 PLAIN_AFTER_BLOCKS: Final = 10
-"""With so many labelled blocks every prediction of the starter model that is not rejected shows as a plain label."""
+"""From this many labelled blocks on, every prediction of the starter model that is not rejected is a plain label."""
 PLAIN_FROM: Final = 0.75
 """Before that, a prediction of the starter model shows as a plain label from this probability on.
 
