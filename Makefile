@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-learning faults starter icons pictures reference house lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-learning explore faults starter icons pictures reference house lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -45,6 +45,9 @@ bench: setup-test  ## measure time and memory; figures in .artefacts/bench.json
 
 bench-learning: setup-test  ## how fast the app learns a person's work (20 minutes); writes docs/learning.md
 	$(BIN)/python -m tests.bench.bench_learning --out docs/learning.json --plot docs/learning.png --document docs/learning.md
+
+explore: setup-test  ## the property tests with new random examples, where `make test` repeats its own; ARGS="--hypothesis-seed=N"
+	TASKCLF_EXPLORE=1 $(BIN)/python -m pytest -n 2 $$(grep -rl "from hypothesis import" tests --include="test_*.py") $(ARGS)
 
 faults: setup-test  ## the destructive tests in their long form (an hour and more)
 	TASKCLF_FAULTS=long $(BIN)/python -m pytest -m faults --timeout 14400

@@ -27,10 +27,10 @@ READ_AGAIN_AND_AGAIN = (("taskclf_tray.infer.forest", "read_table"), ("taskclf_t
 times would be most of the time of the tests that open a home. What comes of it is not changed by anybody."""
 DESKTOP_VARIABLES = ("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY")
 
-settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # a law is about values, not about time
-settings.load_profile("busy machine")
+BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # laws are not about time
+settings.register_profile("same every time", BUSY_MACHINE, derandomize=True)
+settings.register_profile("explore", BUSY_MACHINE, print_blob=True)
+settings.load_profile("explore" if "TASKCLF_EXPLORE" in os.environ else "same every time")
 
 _home = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

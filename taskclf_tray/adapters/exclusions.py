@@ -105,11 +105,16 @@ def _never(_name: str) -> bool:
 
 @functools.lru_cache(8192)  # more than the tables hold
 def _words_of(name: str) -> tuple[str, ...]:
-    """Split a name into words: `org.keepassxc.KeePassXC` has org, keepassxc, keepassxc."""
+    """Split a name into words: `org.keepassxc.KeePassXC` has org, keepassxc, keepassxc.
+
+    A usual ending is left out, unless nothing else is in the name: `.BIN` is the word bin.
+    """
+    words = _WORDS.findall(clean_name(name))
     cleaned = clean_name(name).removeprefix(_UNKNOWN_PREFIX)
     for ending in _NOT_PART_OF_A_NAME:
         cleaned = cleaned.removesuffix(ending)
-    return tuple(_WORDS.findall(cleaned))
+        words = _WORDS.findall(cleaned) or words
+    return tuple(words)
 
 
 def _holds(words: tuple[str, ...], entry: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters import exclusions
@@ -54,6 +54,10 @@ def test_an_entry_is_explained_by_the_names_it_covers() -> None:
 
 
 @given(st.text(max_size=60))
+@example(".BIN")
+@example("-bin")
+@example("unknown.")
+@example(".exe.exe")
 def test_every_entry_covers_itself_as_a_name(name: str) -> None:
     excluded = Exclusions(REGISTRY, [name])
     if any(character.isalnum() for character in exclusions.clean_name(name).removesuffix(".exe")):
