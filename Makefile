@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-learning explore faults starter icons pictures reference house lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-compare bench-learning explore faults starter icons pictures reference house lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -42,6 +42,9 @@ format:  ## write the code in its one format
 
 bench: setup-test  ## measure time and memory; figures in .artefacts/bench.json
 	$(BIN)/python -m tests.bench --out $(ARTEFACTS)/bench.json
+
+bench-compare: setup-test  ## two builds side by side: OLD=COMMIT NEW=COMMIT; ratios in .artefacts/compare.json
+	$(BIN)/python -m tests.bench.compare $(OLD) $(or $(NEW),HEAD) $(ARGS) --out $(ARTEFACTS)/compare.json
 
 bench-learning: setup-test  ## how fast the app learns a person's work (20 minutes); writes docs/learning.md
 	$(BIN)/python -m tests.bench.bench_learning --out docs/learning.json --plot docs/learning.png --document docs/learning.md

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures[name] = _read(answer.stdout)
         _print(name, figures[name])
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": _machine(), "figures": figures, "failed": failed}, indent=2) + "\n")
+    options.out.write_text(json.dumps({"machine": machine(), "figures": figures, "failed": failed}, indent=2) + "\n")
     print(f"written to {options.out}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
@@ -68,7 +68,8 @@ def _print(name: str, figures: object) -> None:
             print(f"    {key:<32} {value}")
 
 
-def _machine() -> dict[str, object]:
+def machine() -> dict[str, object]:
+    """What the figures were measured on, with its load of the last minute and the libraries' versions."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
