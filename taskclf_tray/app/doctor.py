@@ -34,7 +34,7 @@ from taskclf_tray.models.registry import list_bundles
 from taskclf_tray.models.resolve import MISSING_POLICY, ModelResolutionError, resolve_inference_config
 from taskclf_tray.notify.base import NotifyCapability
 from taskclf_tray.notify.factory import choose_notifier
-from taskclf_tray.system.attention import SENSES, Sense, attention_backend
+from taskclf_tray.system.attention import Sense, attention_backend, senses_now
 from taskclf_tray.system.paths import HomeNotWritableError, HomePaths, home_dir, prepare_home
 
 _NAMES_SHOWN = 12
@@ -208,7 +208,8 @@ def _notifications(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
 
 def _attention(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     backend = attention_backend(os.environ, sys.platform)
-    unseen = [sense.value for sense in Sense if sense not in SENSES[backend]]
+    seen = senses_now(os.environ, sys.platform)
+    unseen = [sense.value for sense in Sense if sense not in seen]
     if not unseen:
         yield CheckResult(
             "Attention", "ok", "no question comes while a program fills the screen or you asked for quiet"

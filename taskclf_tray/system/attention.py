@@ -45,10 +45,11 @@ SENSES: Final = MappingProxyType(
         "none": frozenset[Sense](),
     }
 )
+_SERVICES: Final = "KDE, GNOME, Xfce, MATE, Cinnamon, LXQt, dunst, mako and SwayNotificationCenter"
 _NOTICES: Final = MappingProxyType(
     {
-        "x11": "Linux on X11: the window manager; KDE, Xfce, dunst and GNOME",
-        "wayland": "Linux on Wayland: KDE, Xfce, dunst and GNOME; of full screen only X11 programs",
+        "x11": f"Linux on X11: the window manager; {_SERVICES}",
+        "wayland": f"Linux on Wayland: {_SERVICES}; of full screen only X11 programs",
         "win32": "Windows: the state the shell tells; of do not disturb only the first hour after a setup",
         "darwin": "macOS: offers no way to ask",
         "none": "no desktop",
@@ -56,7 +57,7 @@ _NOTICES: Final = MappingProxyType(
 )
 _CHECKED: Final = MappingProxyType(
     {
-        "x11": "tests: openbox, xfconfd, dunst; KDE and GNOME by stand-ins",
+        "x11": "tests: openbox, xfconfd, dunst, mako, LXQt; the others by stand-ins",
         "wayland": "tests, as on X11",
         "win32": "not run here",
         "darwin": "nothing to run",
@@ -85,11 +86,26 @@ def attention_now(environ: Mapping[str, str], platform: str) -> Attention:
         return Attention()
 
 
+def senses_now(environ: Mapping[str, str], platform: str) -> frozenset[Sense]:
+    """What can be noticed here and now: on Linux, do not disturb only where the notification service tells it.
+
+    Takes at most about half a second.
+    """
+    backend = attention_backend(environ, platform)
+    known = SENSES[backend]
+    if backend not in ("x11", "wayland"):
+        return known
+    # Linux only, and loads D-Bus and Xlib, as below
+    from taskclf_tray.system.attention_linux import do_not_disturb
+
+    return known if do_not_disturb(environ) is not None else known - {Sense.DO_NOT_DISTURB}
+
+
 def _linux(environ: Mapping[str, str]) -> Attention:
     # Linux only, and loads D-Bus and Xlib: 60 ms that a question takes and the start does not
-    from taskclf_tray.system.attention_linux import is_do_not_disturb, is_full_screen
+    from taskclf_tray.system.attention_linux import do_not_disturb, is_full_screen
 
-    return Attention(is_full_screen(environ), is_do_not_disturb(environ))
+    return Attention(is_full_screen(environ), bool(do_not_disturb(environ)))
 
 
 def _windows(_environ: Mapping[str, str]) -> Attention:

@@ -6,8 +6,9 @@ import re
 import socket
 from collections.abc import Callable
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+_T = TypeVar("_T")
 _LOCAL_DISPLAY: Final = re.compile(r"(?:unix)?:(\d+)(?:\.\d+)?")
 
 
@@ -39,10 +40,10 @@ def _accepts(socket_path: str, timeout_seconds: float) -> bool:
     return True
 
 
-def within(seconds: float, question: Callable[[], bool], *, thread_name: str = "probe") -> bool:
-    """The answer, or False when it does not come in time (an X server that hangs)."""
-    answers: list[bool] = []
+def within(seconds: float, question: Callable[[], _T], *, thread_name: str = "probe") -> _T | None:
+    """The answer, or None when it does not come in time (an X server that hangs)."""
+    answers: list[_T] = []
     thread = Thread(target=lambda: answers.append(question()), name=thread_name, daemon=True)
     thread.start()
     thread.join(seconds)
-    return answers == [True]
+    return answers[0] if answers else None

@@ -26,6 +26,7 @@ from taskclf_tray.system.attention import (
     attention_now,
     attention_of,
     attention_table,
+    senses_now,
 )
 from tests.support.dbus_bus import private_bus
 from tests.support.desktop import desktop
@@ -156,6 +157,67 @@ def test_gnome_is_asked_by_its_own_tool(tmp_path: Path, answer: str, expected: A
     tool.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/bin", "XDG_CURRENT_DESKTOP": "ubuntu:GNOME", "WAYLAND_DISPLAY": "wayland-0"}
     assert attention_now(env, "linux") == expected
+
+
+QUIET_SETTINGS = {
+    "org.gnome.desktop.notifications show-banners": "false",
+    "org.cinnamon.desktop.notifications display-notifications": "false",
+    "org.mate.NotificationDaemon do-not-disturb": "true",
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    """A home on whose PATH GSettings answers from the file `settings`."""
+    tool = tmp_path / "gsettings"
+    tool.write_text('#!/bin/sh\nsed -n "s/^$2 $3 //p" "$HOME/settings"\n')
+    tool.chmod(0o755)
+    return tmp_path / "settings"
+
+
+@pytest.mark.bus
+def test_each_service_is_asked_where_it_keeps_the_switch(settings: Path) -> None:
+    """By the service's name, whatever the desktop calls itself; by the desktop's, where no service runs."""
+    lines = [f"{key} {quiet}" for key, quiet in QUIET_SETTINGS.items()]
+    lxqt = settings.parent / "config" / "lxqt" / "notifications.conf"
+    lxqt.parent.mkdir(parents=True)
+    by_service = [("gnome-shell", "GNOME"), ("cinnamon", "GNOME"), ("Notification Daemon", "MATE")]
+    with private_bus() as bus:
+        env = {
+            "PATH": f"{settings.parent}:/bin:/usr/bin",
+            "HOME": str(settings.parent),
+            "XDG_CONFIG_HOME": str(settings.parent / "config"),
+            "DBUS_SESSION_BUS_ADDRESS": bus.address,
+            "WAYLAND_DISPLAY": "wayland-0",
+        }
+
+        def answers(server: tuple[str, str]) -> tuple[bool, bool]:
+            """Whether it is quiet, and whether that can be known."""
+            service = NotificationService(bus.address, server=server)
+            try:
+                known = Sense.DO_NOT_DISTURB in senses_now(env, "linux")
+                return attention_now(env, "linux").is_do_not_disturb, known
+            finally:
+                service.stop()
+
+        for number, server in enumerate(by_service):
+            settings.write_text(lines[number])
+            assert answers(server) == (True, True)
+            settings.write_text(lines[number].replace("true", "TRUE").replace("false", "true").replace("TRUE", "false"))
+            assert answers(server) == (False, True)
+            settings.write_text("")
+            assert answers(server) == (False, False), "no such key"
+        assert answers(("lxqt-notificationd", "lxqt.org")) == (False, True)
+        lxqt.write_text("[General]\nserver_decides=10\ndoNotDisturb=true\n")
+        assert answers(("lxqt-notificationd", "lxqt.org")) == (True, True)
+        lxqt.write_text("no settings at all")
+        assert answers(("lxqt-notificationd", "lxqt.org")) == (False, True)
+        assert answers(("Budgie Notification Server", "Solus")) == (False, False)
+        assert answers(("Plasma", "KDE")) == (False, False), "too old to say"
+        settings.write_text("\n".join(lines))
+        for desktop_name in ("ubuntu:GNOME", "X-Cinnamon", "MATE"):
+            assert attention_now({**env, "XDG_CURRENT_DESKTOP": desktop_name}, "linux") == QUIET
+        assert attention_now({**env, "XDG_CURRENT_DESKTOP": "Budgie:GNOME"}, "linux") == NOTHING
 
 
 def test_a_tool_that_hangs_or_is_missing(tmp_path: Path) -> None:
