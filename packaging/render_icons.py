@@ -1,5 +1,7 @@
 """Renders `assets/icons/*.svg` to `assets/masks.png`: what the program tints and puts over one another.
 
+`app.svg` also becomes `assets/app.png`, in its own colours.
+
 Every icon is a row of the sheet, every `Layer` a column, a tile 256 by 256 pixels of grey: how much of a pixel the
 layer covers. A drawing is 24 by 24 units; the `class` of an element says its layer:
 
@@ -26,6 +28,9 @@ from taskclf_tray.ui.icon_drawing import ICONS, TILE, Layer
 ROOT: Final = Path(__file__).resolve().parents[1]
 ICON_FOLDER: Final = ROOT / "assets" / "icons"
 SHEET: Final = ROOT / "assets" / "masks.png"
+APP_PICTURE: Final = ROOT / "assets" / "app.png"
+"""The program's own picture, beside its notifications."""
+_APP_PIXELS: Final = 96
 _UNIT: Final = TILE / 24
 _RIM: Final = 0.9 * _UNIT
 _OUTLINE: Final = 1.0 * _UNIT
@@ -66,6 +71,12 @@ def _mask(svg: str, style: str) -> Image.Image:
     return Image.open(io.BytesIO(png)).convert("L")
 
 
+def app_picture() -> bytes:
+    """`app.svg` in its own colours, as PNG."""
+    svg = (ICON_FOLDER / "app.svg").read_text(encoding="utf-8")
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=_APP_PIXELS, skip_system_fonts=True))
+
+
 def grown(mask: Image.Image, radius: float) -> Image.Image:
     """The mask, wider by `radius` pixels all around."""
     wide = mask
@@ -83,6 +94,7 @@ def main() -> int:
     if sys.argv[1:] == ["--check"]:
         return int(sheet.tobytes() != Image.open(SHEET).tobytes())
     sheet.save(SHEET, optimize=True)
+    APP_PICTURE.write_bytes(app_picture())
     return 0
 
 

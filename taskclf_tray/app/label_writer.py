@@ -28,7 +28,7 @@ from taskclf_tray.app.commands import (
 )
 from taskclf_tray.app.failures import as_problem
 from taskclf_tray.app.label_view import read_label_view
-from taskclf_tray.app.questions import ASK_TAG, NEVER_KEY, OTHER_KEY, SKIP_KEY, label_of_key
+from taskclf_tray.app.questions import ASK_TAG, OTHER_KEY, label_of_key
 from taskclf_tray.app.services import Service
 from taskclf_tray.app.snapshot import LabelView
 from taskclf_tray.app.text import Message
@@ -37,7 +37,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.labels.asking_state import switch_mode, update_asking
 from taskclf_tray.labels.spans import LabelStore
-from taskclf_tray.notify.base import CLICKED, DISMISSED
+from taskclf_tray.notify.base import CLICKED, CLOSED_EARLY, DISMISSED
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import AskOutcome
 
@@ -167,18 +167,14 @@ class LabelWriter(Service):
         if label is not None:
             return self._answer(database, store, request_id, label, press.at)
         match press.key:
-            case key if key == SKIP_KEY:
-                store.skip(request_id, at=press.at)
-                self._settle(database, request_id, "skipped", press.at)
-            case key if key == NEVER_KEY:
-                self._settle(database, request_id, "never", press.at)
-                self._set_asking(database, SetAsking("off", press.at))
-                return [text.asking_off()]
             case key if key in (OTHER_KEY, CLICKED):
                 self._settle(database, request_id, "other", press.at)
                 return self._where(database, request_id)
             case key if key == DISMISSED:
                 self._settle(database, request_id, "dismissed", press.at)
+            case key if key == CLOSED_EARLY:
+                with database.transaction():
+                    database.asks.mark_unseen(request_id, to_us(press.at))
         return []
 
     @staticmethod

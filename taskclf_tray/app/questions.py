@@ -39,8 +39,8 @@ _REVISED: Final = timedelta(minutes=30)
 ASK_TAG: Final = "ask:"
 LABEL_KEY: Final = "label_"
 OTHER_KEY: Final = "other"
-SKIP_KEY: Final = "skip"
-NEVER_KEY: Final = "never"
+STAYS_SECONDS: Final = 60
+"""How long a question stays on the screen. Desktops left to themselves take it away after 5 to 10 seconds."""
 _GAP_GUESSES: Final = (CoreLabel.MEET.value, CoreLabel.BREAK_IDLE.value)
 
 
@@ -191,8 +191,9 @@ def question_notice(request: LabelRequest, *, has_buttons: bool, is_first: bool,
     return Notice(
         text.question_title(request.bucket_start_ts, request.bucket_end_ts, request.predicted_label, is_gap=is_gap),
         text.question_body(is_gap=is_gap, has_buttons=has_buttons, is_first=is_first, app=app),
-        _buttons(request, is_first=is_first) if has_buttons else (),
+        _buttons(request) if has_buttons else (),
         tag=ASK_TAG + request.request_id,
+        stays_seconds=STAYS_SECONDS,
     )
 
 
@@ -202,7 +203,8 @@ def label_of_key(key: str) -> str | None:
     return LABEL_SET_V1[int(number)] if number != key and number in map(str, range(len(LABEL_SET_V1))) else None
 
 
-def _buttons(request: LabelRequest, *, is_first: bool) -> tuple[Button, ...]:
+def _buttons(request: LabelRequest) -> tuple[Button, ...]:
+    """The two most likely labels and Other…: no desktop cuts off three. Skip and Ask me are in the menu."""
     is_gap = request.reason == "gap"
     guesses = _GAP_GUESSES if is_gap else (request.predicted_label, request.second_label)
     labels = [
@@ -210,5 +212,4 @@ def _buttons(request: LabelRequest, *, is_first: bool) -> tuple[Button, ...]:
         for label in guesses
         if label in LABEL_SET_V1
     ]
-    never = [Button(text.ANSWER_NEVER, NEVER_KEY)] if is_first else []  # among the first three: GNOME shows no more
-    return (*labels, *never, Button(text.ANSWER_OTHER, OTHER_KEY), Button(text.ANSWER_SKIP, SKIP_KEY))
+    return (*labels, Button(text.ANSWER_OTHER, OTHER_KEY))

@@ -196,8 +196,6 @@ def welcome(asks_per_day: int) -> Message:
 # -- questions ------------------------------------------------------------------------------------------------
 
 ANSWER_OTHER = "Other…"
-ANSWER_SKIP = "Skip"
-ANSWER_NEVER = "Never ask"
 _GAP_NAMES = {"Meet": "Meeting", "BreakIdle": "Break"}
 
 
@@ -237,7 +235,7 @@ def where_to_answer(start_us: int, end_us: int) -> Message:
     """Other… was pressed."""
     return (
         f"{stretch(from_us(start_us), from_us(end_us))} waits in the menu",
-        "Open the tray menu, then Review: all eight labels are there.",
+        "Open the tray menu, then Review: all eight labels and Skip are there.",
     )
 
 
@@ -257,11 +255,6 @@ def nothing_to_undo() -> Message:
 def not_written(title: str, next_step: str) -> Message:
     """A label, an answer or a switch that could not be stored. The click can be repeated in the menu."""
     return title, f"What you just clicked was not written down. {next_step}".rstrip()
-
-
-def asking_off() -> Message:
-    """Never ask was pressed."""
-    return "No more questions", "Ask me → On in the menu brings them back."
 
 
 def asking_halved(cap: int) -> Message:

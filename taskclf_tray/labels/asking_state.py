@@ -30,7 +30,8 @@ OPEN_FOR: Final = timedelta(hours=2)
 """A younger ask may still be answered and does not count as missed."""
 
 _REACTED: Final = frozenset({"answered", "skipped"})
-"""Skip counts as an answer, because the person was reached; a closed notification or no reaction does not."""
+"""Skip counts as an answer, because the person was reached; a closed notification or no reaction does not. A
+notification that the desktop itself took away at once is not counted at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ def review_backoff(
 
 def _answered_share(asks: Sequence[AskRecord], now: datetime, since: datetime) -> float | None:
     since_us, open_us = to_us(since), to_us(now - OPEN_FOR)
-    settled = [ask for ask in asks if ask.at_us >= since_us and (ask.outcome is not None or ask.at_us < open_us)]
+    recent = [ask for ask in asks if ask.at_us >= since_us and not ask.is_unseen]
+    settled = [ask for ask in recent if ask.outcome is not None or ask.at_us < open_us]
     if len(settled) < FEWEST_ASKS:
         return None
     return sum(ask.outcome in _REACTED for ask in settled) / len(settled)

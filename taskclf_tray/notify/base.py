@@ -29,12 +29,14 @@ CLICKED: Final = "default"
 """The key of a click on the notice itself, beside its buttons."""
 DISMISSED: Final = "dismissed"
 """The key of a notice the person closed; one that expired or was taken back reports nothing."""
+CLOSED_EARLY: Final = "closed_early"
+"""The key of a notice that the desktop closed by itself in less than half of the time it was to stay."""
 
 _log = logging.getLogger(__name__)
 
 PressHandler = Callable[[str, str], None]
-"""Called with the notice's tag and the button's key, `CLICKED` or `DISMISSED`, at most once for each notice, in the
-backend's own thread: hand over to a queue and return; showing another notice from within is refused."""
+"""Called with the notice's tag and the button's key, `CLICKED`, `DISMISSED` or `CLOSED_EARLY`, at most once for each
+notice, in the backend's own thread: hand over to a queue and return; showing another notice from within is refused."""
 
 
 class Urgency(StrEnum):
@@ -64,8 +66,8 @@ class Button:
     key: str
 
     def __post_init__(self) -> None:
-        if not self.key.isidentifier() or self.key in (CLICKED, DISMISSED):
-            raise ValueError(f"a button's key is an identifier, and {CLICKED!r} and {DISMISSED!r} mean something else")
+        if not self.key.isidentifier() or self.key in (CLICKED, DISMISSED, CLOSED_EARLY):
+            raise ValueError(f"a button's key is an identifier, and {self.key!r} is none or means something else")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class Notice:
     """One message for the person.
 
     `tag` names notices that replace each other and comes back with a press; without one nothing is reported, so a
-    notice with buttons has one.
+    notice with buttons has one. `stays_seconds` is how long it is to stay on the screen, where the desktop lets a
+    program say so; None leaves it to the desktop.
     """
 
     title: str
@@ -81,6 +84,7 @@ class Notice:
     buttons: tuple[Button, ...] = ()
     urgency: Urgency = Urgency.NORMAL
     tag: str | None = None
+    stays_seconds: int | None = None
 
     def __post_init__(self) -> None:
         keys = [button.key for button in self.buttons]

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,6 +26,7 @@ from taskclf_tray.core.errors import SystemToolError
 from taskclf_tray.notify.base import (
     APP_NAME,
     CLICKED,
+    CLOSED_EARLY,
     DISMISSED,
     Notice,
     Notifier,
@@ -31,7 +37,7 @@ from taskclf_tray.notify.base import (
 )
 
 if TYPE_CHECKING:
-    from desktop_notifier import Capability, DesktopNotifier, Notification
+    from desktop_notifier import Capability, DesktopNotifier, Icon, Notification
 
 TIMEOUT_SECONDS: Final = 3.0
 _SERVICE: Final = "org.freedesktop.Notifications"
@@ -179,7 +185,7 @@ class DesktopNotifierBackend(Notifier):
             return lambda: self._report(connection, notice, key)
 
         shown_buttons = notice.buttons if NotifyCapability.BUTTONS in connection.capabilities else ()
-        message: Notification = library.Notification(
+        message: Notification = _notification_class(self._ended_early(connection, notice))(
             title=notice.title,
             message=escape_markup(notice.body) if connection.has_markup else notice.body,
             urgency=levels[notice.urgency],
@@ -190,8 +196,19 @@ class DesktopNotifierBackend(Notifier):
             on_clicked=reporter(CLICKED),
             on_dismissed=reporter(DISMISSED),
             on_dispatched=on_dispatched,
+            timeout=-1 if notice.stays_seconds is None else notice.stays_seconds,
         )
         return message
+
+    def _ended_early(self, connection: _Connection, notice: Notice) -> Callable[[], None]:
+        """The callback for the end of a notice that nobody touched; it reports an end that came too early."""
+        earliest = time.monotonic() + (notice.stays_seconds or 0) / 2
+
+        def ended() -> None:
+            if time.monotonic() < earliest:
+                self._report(connection, notice, CLOSED_EARLY)
+
+        return ended
 
     def _report(self, connection: _Connection, notice: Notice, key: str) -> None:
         """Report a press, unless the connection was lost: a press on a later service's notice may arrive there."""
@@ -206,14 +223,40 @@ def _library() -> ModuleType:
     return desktop_notifier
 
 
+def _service() -> DesktopNotifier:
+    """The library's notifier, on Linux with a backend of ours behind it."""
+    icon = _icon()
+    service: DesktopNotifier = _library().DesktopNotifier(app_name=APP_NAME, app_icon=icon)
+    if sys.platform.startswith("linux"):
+        # with the library, for the same reason
+        from taskclf_tray.notify.linux_service import LinuxService
+
+        service._backend = LinuxService(APP_NAME, icon)
+    return service
+
+
+def _icon() -> Icon | None:
+    """The program's picture, from the package or the checkout; None where it was left out."""
+    places = (Path(str(files("taskclf_tray.notify"))) / "app.png", Path(__file__).parents[2] / "assets" / "app.png")
+    return next((_library().Icon(path=path) for path in places if path.is_file()), None)
+
+
+def _notification_class(on_expired: Callable[[], None]) -> Callable[..., Notification]:
+    """The library's class, on Linux one that also reports the end of a notice."""
+    if not sys.platform.startswith("linux"):
+        return _library().Notification
+    from taskclf_tray.notify.linux_service import LinuxNotification  # with the library, for the same reason
+
+    return partial(LinuxNotification, on_expired=on_expired)
+
+
 async def _connect(on_service_changed: Callable[[object], None]) -> _Connection:
     # The library logs whole notifications, bodies included; what goes wrong is said here instead.
     logging.getLogger("desktop_notifier").setLevel(logging.CRITICAL)
-    service = _library().DesktopNotifier(app_name=APP_NAME, app_icon=None)
-    connection = _Connection(service, frozenset(), has_markup=False)
+    connection = _Connection(_service(), frozenset(), has_markup=False)
     try:
         connection.capabilities = _known_capabilities(await connection.service.get_capabilities())
-        connection.has_markup = await _reads_markup(connection.service)
+        connection.has_markup = getattr(connection.service._backend, "has_markup", False)
     except BaseException:
         connection.disconnect()
         raise
@@ -235,17 +278,12 @@ def _watch_owner(bus: Any, on_service_changed: Callable[[object], None]) -> None
 
 def _known_capabilities(offered: frozenset[Capability]) -> frozenset[NotifyCapability]:
     of_library = _library().Capability
-    names = {of_library.MESSAGE: NotifyCapability.BODY, of_library.BUTTONS: NotifyCapability.BUTTONS}
-    known = {names[one] for one in offered if one in names} | {NotifyCapability.REPLACE}
-    if {of_library.ON_CLICKED, of_library.BUTTONS} <= offered:  # the click is an action, like a button
-        known.add(NotifyCapability.CLICK)
-    return frozenset(known)
-
-
-async def _reads_markup(service: DesktopNotifier) -> bool:
-    """Whether the service takes the body as markup: a question the library does not pass on, hence its private part."""
-    interface = getattr(service._backend, "interface", None)
-    return interface is not None and "body-markup" in await interface.call_get_capabilities()
+    names = {
+        of_library.MESSAGE: NotifyCapability.BODY,
+        of_library.BUTTONS: NotifyCapability.BUTTONS,
+        of_library.ON_CLICKED: NotifyCapability.CLICK,
+    }
+    return frozenset({names[one] for one in offered if one in names} | {NotifyCapability.REPLACE})
 
 
 class LoopThread:

@@ -60,7 +60,10 @@ class LabelRequest:
 
 @dataclass(frozen=True, slots=True)
 class AskRecord:
-    """A notification that asked for a label. `outcome` None: no reaction yet."""
+    """A notification that asked for a label.
+
+    `outcome` None: no reaction yet; with `outcome_us`, the desktop took the notification away at that time.
+    """
 
     id: int
     request_id: str
@@ -69,6 +72,11 @@ class AskRecord:
     is_random: bool
     outcome: AskOutcome | None
     outcome_us: int | None
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the desktop took the notification away early, and nobody has answered since."""
+        return self.outcome is None and self.outcome_us is not None
 
 
 class RequestRepository:
@@ -204,6 +212,12 @@ class AskRepository:
             "UPDATE asks SET outcome = ?, outcome_us = ? "
             "WHERE request_id = ? AND (outcome IS NULL OR outcome IN ('dismissed', 'other'))",
             (outcome, at_us, request_id),
+        )
+
+    def mark_unseen(self, request_id: str, at_us: int) -> None:
+        """Store that the desktop took the notification away before anybody can have read it. An outcome stands."""
+        self._connection.execute(
+            "UPDATE asks SET outcome_us = ? WHERE request_id = ? AND outcome IS NULL", (at_us, request_id)
         )
 
     def since(self, user_id: str, start_us: int) -> list[AskRecord]:

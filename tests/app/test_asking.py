@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import session_loop
-from taskclf_tray.app.commands import AnswerRequest, SkipRequest, UndoLabel
-from taskclf_tray.app.questions import LONGEST_AWAY, NEVER_KEY, OTHER_KEY, SKIP_KEY
+from taskclf_tray.app.commands import AnswerRequest, SetAsking, SkipRequest, UndoLabel
+from taskclf_tray.app.questions import LONGEST_AWAY, OTHER_KEY, STAYS_SECONDS
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.labels.asking_state import update_asking
-from taskclf_tray.notify.base import CLICKED, DISMISSED, NotifyCapability
+from taskclf_tray.notify.base import CLICKED, CLOSED_EARLY, DISMISSED, NotifyCapability
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import LabelRequest
@@ -46,7 +46,8 @@ def test_an_answer_by_button_is_a_label_and_can_be_undone(rig: Rig) -> None:
         assert rig.clock.now() - START >= timedelta(minutes=10)  # none right after the start
         assert notice.title.endswith(f"{request.predicted_label}?")
         titles = [button.title for button in notice.buttons]
-        assert titles == [request.predicted_label, request.second_label, "Never ask", "Other…", "Skip"]
+        assert titles == [request.predicted_label, request.second_label, "Other…"]
+        assert notice.stays_seconds == STAYS_SECONDS >= 60
         assert runtime.snapshot.labels.review_count >= 1
 
         rig.notifier.press(notice, label_key(notice))
@@ -78,14 +79,13 @@ def test_a_second_press_and_a_press_after_another_answer_change_nothing(rig: Rig
 def test_skip_stays_skipped(rig: Rig) -> None:
     with rig.running() as runtime:
         notice = question(rig, runtime)
-        rig.notifier.press(notice, SKIP_KEY)
+        runtime.send(SkipRequest(Stored(rig).request(notice).request_id, rig.clock.now()))
         until(lambda: Stored(rig).request(notice).status == "skipped", "the skip")
         live_on(rig, runtime, lambda: len(rig.notifier.questions()) > 1)
         assert Stored(rig).request(notice).status == "skipped"
         assert rig.notifier.questions()[1].tag != notice.tag
     asked = Stored(rig).asks
     assert asked[1].at_us - asked[0].at_us >= 3600 * 1_000_000
-    assert "Never ask" not in [button.title for button in rig.notifier.questions()[1].buttons]
 
 
 @pytest.mark.parametrize("key", [OTHER_KEY, CLICKED])
@@ -123,12 +123,23 @@ def test_the_tools_list_is_kept_in_step_when_asked_for(rig: Rig) -> None:
         live_on(rig, runtime, lambda: {r.status for r in Stored(rig).requests if r.request_id == closed} == {"labeled"})
 
 
-def test_never_ask(rig: Rig) -> None:
+def test_what_the_desktop_took_away_is_unseen_until_it_is_answered(rig: Rig) -> None:
     with rig.running() as runtime:
         notice = question(rig, runtime)
-        rig.notifier.press(notice, NEVER_KEY)
-        until(lambda: rig.notifier.told("No more questions"), "the promise")
-        assert not Stored(rig).asking.is_on
+        rig.notifier.press(notice, CLOSED_EARLY)
+        until(lambda: Stored(rig).asks[0].is_unseen, "the note")
+        request = Stored(rig).request(notice)
+        assert (request.status, Stored(rig).asks[0].outcome) == ("pending", None)
+        runtime.send(AnswerRequest(request.request_id, "Meet", rig.clock.now()))
+        until(lambda: Stored(rig).asks[0].outcome == "answered", "the answer")
+        assert not Stored(rig).asks[0].is_unseen
+
+
+def test_never_ask(rig: Rig) -> None:
+    with rig.running() as runtime:
+        question(rig, runtime)
+        runtime.send(SetAsking("off", rig.clock.now()))
+        until(lambda: not Stored(rig).asking.is_on, "the switch")
         until(lambda: runtime.snapshot.labels.is_silent, "the menu shows it")
         rig.clock.advance(3600)
         for _ in range(40):

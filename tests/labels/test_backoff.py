@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -53,6 +55,15 @@ def test_in_between_nothing_changes_for_a_week() -> None:
 def test_a_skip_is_an_answer_and_a_closed_notice_is_none() -> None:
     assert reviewed(*["skipped"] * 6, halvings=1).cap_halvings == 0
     assert reviewed(*["dismissed", "other"] * 3).cap_halvings == 1
+
+
+def test_what_the_desktop_took_away_does_not_count() -> None:
+    taken = [replace(ask, outcome_us=ask.at_us + 5_000_000) for ask in asks(*[None] * 6)]
+    assert all(ask.is_unseen for ask in taken)
+    review = partial(review_backoff, now=NOW, cap_halvings=0, reviewed_at=WEEK_AGO, asks_per_day=4)
+    assert review(taken) == Backoff(0, WEEK_AGO, is_changed=False)
+    assert review([*taken, *asks(*["answered"] * 3, *["dismissed"] * 3)]).cap_halvings == 0
+    assert review([*taken, *asks("answered", *["dismissed"] * 5)]).cap_halvings == 1
 
 
 def test_a_cap_of_one_is_not_halved() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,30 @@ def test_the_notice_fits_what_the_service_offers(
         (shown,) = service.shown
         assert shown.body == body
         assert ("yes" in shown.actions) is has_buttons
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize(
+    ("server_name", "actions", "capabilities"),
+    [
+        ("lxqt-notificationd", ["yes"], {NotifyCapability.BUTTONS}),  # `default` would be a button of its own
+        ("mako", ["default"], {NotifyCapability.CLICK}),  # offers buttons and draws none
+        ("Plasma", ["yes", "default"], {NotifyCapability.BUTTONS, NotifyCapability.CLICK}),
+    ],
+)
+def test_only_what_the_service_really_does_is_used(
+    bus_address: str, notifier: Notifier, server_name: str, actions: list[str], capabilities: set[NotifyCapability]
+) -> None:
+    service = NotificationService(bus_address, server=(server_name, ""))
+    try:
+        assert notifier.capabilities == capabilities | {NotifyCapability.BODY, NotifyCapability.REPLACE}
+        assert notifier.notify(Notice("Title", "", (Button("Yes", "yes"),), tag="one"))
+        (shown,) = service.shown
+        assert list(shown.actions) == actions
+        assert shown.desktop_entry == "taskclf-tray"
+        assert shown.icon.startswith("file:///")
+        assert Path(shown.icon.removeprefix("file://")).read_bytes().startswith(b"\x89PNG")
     finally:
         service.stop()
 

@@ -102,7 +102,7 @@ def test_a_mac_bundle_gets_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None
     choice.notifier.close()
 
 
-@pytest.mark.parametrize("key", ["", "default", "dismissed", "two words", "inline-reply"])
+@pytest.mark.parametrize("key", ["", "default", "dismissed", "closed_early", "two words", "inline-reply"])
 def test_a_button_needs_a_usable_key(key: str) -> None:
     with pytest.raises(ValueError, match="key"):
         Button("Yes", key)

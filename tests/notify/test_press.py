@@ -7,11 +7,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from taskclf_tray.notify.base import CLICKED, DISMISSED, Button, Notice, Notifier, NotifyCapability
+from taskclf_tray.notify.base import CLICKED, CLOSED_EARLY, DISMISSED, Button, Notice, Notifier, NotifyCapability
 from taskclf_tray.notify.desktop import DesktopNotifierBackend
 from tests.support.notify_rig import Presses, bus_address, nothing_more, notifier, on_the_private_bus, presses, service
 from tests.support.notify_service import NotificationService
@@ -31,7 +32,7 @@ def ask(tag: str) -> Notice:
 def test_a_press_reports_tag_and_key_once(notifier: Notifier, service: NotificationService, presses: Presses) -> None:
     assert notifier.notify(ask("block-7"))
     (shown,) = service.shown
-    assert shown.actions == {"default": "", "build": "Build", "skip": "Skip"}
+    assert list(shown.actions.items()) == [("build", "Build"), ("skip", "Skip"), ("default", "Open")]
     service.press(shown.id, "Skip")
     assert presses.get(timeout=120) == ("block-7", "skip")
     for key in ("skip", "build", "default"):
@@ -67,6 +68,22 @@ def test_what_nobody_did_is_not_told(notifier: Notifier, service: NotificationSe
     service.reply(2, "Build")
     service.signal(3, "a_key_of_nobody")
     service.signal(77, "build")
+    assert nothing_more(presses)
+
+
+def test_what_the_desktop_itself_takes_away_too_early_is_told(
+    notifier: Notifier, service: NotificationService, presses: Presses
+) -> None:
+    notifier.notify(replace(ask("stays"), stays_seconds=60))
+    notifier.notify(replace(ask("is over"), stays_seconds=0))
+    assert [shown.expire_ms for shown in service.shown] == [60_000, 0]
+    service.expire(2)
+    service.expire(1)
+    assert presses.get(timeout=120) == ("stays", CLOSED_EARLY)
+    service.ends_at_once(True)  # before its own answer is read, as a service does that hides it
+    assert notifier.notify(replace(ask("hidden"), stays_seconds=60))
+    assert presses.get(timeout=120) == ("hidden", CLOSED_EARLY)
+    assert notifier.notify(ask("as long as it likes"))
     assert nothing_more(presses)
 
 

@@ -1,4 +1,4 @@
-"""A question on a real desktop: xfce4-notifyd draws it, a real click on a button answers it."""
+"""A question on real desktops: Xfce and LXQt draw it, and a real click on a button answers it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 from taskclf_tray.notify.base import DISMISSED, Button, Notice, Notifier, NotifyCapability
 from taskclf_tray.notify.desktop import DesktopNotifierBackend
+from taskclf_tray.system.attention import Attention, attention_now
 from tests.support.desktop import Desktop, desktop
 from tests.support.notify_rig import Presses, nothing_more
-from tests.support.notifyd_desktop import NotifydHand, xfce_notifyd
+from tests.support.notifyd_desktop import NotifydHand, lxqt_notifyd, xfce_notifyd
 from tests.support.processes import ROOT
 
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
@@ -74,3 +75,25 @@ def test_a_question_is_answered_with_the_mouse(
     notifier.withdraw("fourth")
     hand.wait_until_gone()
     assert nothing_more(presses)
+
+
+def test_lxqt_reports_the_button_that_was_clicked(
+    tmp_path: Path, presses: Presses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one action more this service draws a list, and with a click on the notice reports the entry before."""
+    buttons, titles = BUTTONS[:3], TITLES[:3]
+    with desktop(tmp_path / "home", panel=False) as desk, lxqt_notifyd(desk) as hand:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", desk.bus.address)
+        notifier = DesktopNotifierBackend(lambda tag, key: presses.put((tag, key)))
+        try:
+            for button in buttons[:2]:
+                assert notifier.notify(Notice("14:05–14:25: Build?", f"Click {button.title}.", buttons, tag=button.key))
+                hand.click(button.title, titles)
+                assert presses.get(timeout=120) == (button.key, button.key)
+                desk.point(10, 10)  # the notice leaves with the mouse
+                hand.wait_until_gone()
+            assert attention_now(desk.env, "linux") == Attention()
+            (tmp_path / "home/.config/lxqt/notifications.conf").write_text("[General]\ndoNotDisturb=true\n")
+            assert attention_now(desk.env, "linux") == Attention(is_do_not_disturb=True)
+        finally:
+            notifier.close()

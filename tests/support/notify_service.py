@@ -12,15 +12,24 @@ from tests.support.stub_notifyd import DEFAULT_CAPABILITIES, DISMISSED, EXPIRED,
 
 
 class NotificationService:
-    """Serves until `stop`; a second one on the same bus counts its notices from 1 again."""
+    """Serves until `stop`; a second one on the same bus counts its notices from 1 again.
 
-    def __init__(self, address: str, capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES) -> None:
+    `server`: the name and the vendor it tells.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES,
+        *,
+        server: tuple[str, str] = ("stub", "tests"),
+    ) -> None:
         self.shown: list[ShownNotice] = []
         self.closed: list[int] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="notification-service")
         self._thread.start()
-        self._bus, self._service = self._run(self._serve(address, list(capabilities)))
+        self._bus, self._service = self._run(self._serve(address, list(capabilities), server))
 
     def press(self, number: int, what: str) -> str:
         """Press a button by key or text; answers the key."""
@@ -50,6 +59,10 @@ class NotificationService:
         """Let a notice's time pass."""
         self._tell(self._service.end, number, EXPIRED)
 
+    def ends_at_once(self, value: bool) -> None:
+        """Whether each notice ends by itself as soon as it is shown."""
+        self._service.ends_at_once = value
+
     def hang(self) -> None:
         """Answer no program any more."""
         self._tell(self._service.answers.clear)
@@ -66,8 +79,11 @@ class NotificationService:
             self._thread.join(120)
             self._loop.close()
 
-    async def _serve(self, address: str, capabilities: list[str]) -> tuple[MessageBus, StubNotifications]:
+    async def _serve(
+        self, address: str, capabilities: list[str], server: tuple[str, str]
+    ) -> tuple[MessageBus, StubNotifications]:
         service = StubNotifications(capabilities, on_shown=self.shown.append, on_closed=self.closed.append)
+        service.server = server
         return await export(address, service), service
 
     async def _leave(self) -> None:

@@ -1,4 +1,4 @@
-"""A real notification service, xfce4-notifyd, on the virtual desktop, and a hand that clicks what it shows.
+"""A real notification service on the virtual desktop, xfce4-notifyd or LXQt's, and a hand that clicks what it shows.
 
 A button is found in the picture of the notice's window: one of as many boxes side by side as the notice has buttons,
 in the order they were asked for.
@@ -10,7 +10,7 @@ import contextlib
 import io
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -37,7 +37,8 @@ class _Window:
 
     def buttons(self) -> list[tuple[int, int]]:
         """The middles of the boxes, from left to right: on one row, long runs that differ from the background."""
-        background = self.pixels[3, 3]
+        colours, counts = np.unique(self.pixels.reshape(-1, 3), axis=0, return_counts=True)
+        background = colours[counts.argmax()]
         rows = [_runs((row != background).any(axis=1)) for row in self.pixels]
         most = max(map(len, rows), default=0)
         heights = [height for height, runs in enumerate(rows) if most and len(runs) == most]
@@ -59,8 +60,9 @@ def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
 class NotifydHand:
     """Sees the notices of the desktop and clicks on them with a real mouse."""
 
-    def __init__(self, desk: Desktop) -> None:
+    def __init__(self, desk: Desktop, window_class: str = "xfce4-notifyd") -> None:
         self._desk = desk
+        self._window_class = window_class
 
     def wait_for_buttons(self, titles: Sequence[str], timeout_seconds: float = 10.0) -> dict[str, tuple[int, int]]:
         """Where the buttons are, once a notice with as many as there are titles is on the screen."""
@@ -89,7 +91,7 @@ class NotifydHand:
         wait_until(lambda: not self._windows(), "the notices to go", timeout_seconds)
 
     def _windows(self) -> list[_Window]:
-        numbers = self._answer(["xdotool", "search", "--onlyvisible", "--class", "xfce4-notifyd"]).split()
+        numbers = self._answer(["xdotool", "search", "--onlyvisible", "--class", self._window_class]).split()
         seen = [self._seen(number) for number in numbers]
         return [window for window in seen if window is not None and window.pixels.shape[0] > 20]
 
@@ -112,21 +114,29 @@ class NotifydHand:
 
 @contextlib.contextmanager
 def xfce_notifyd(desk: Desktop) -> Iterator[NotifydHand]:
-    """The service on a desktop with a panel, until the block ends; it owns its name when the block begins."""
+    """Xfce's service on a desktop with a panel, until the block ends; it owns its name when the block begins."""
     exec_line = next(line for line in _SERVICE_FILE.read_text().splitlines() if line.startswith("Exec="))
-    daemon = subprocess.Popen(
-        shlex.split(exec_line.removeprefix("Exec=")),
-        env=desk.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        with SyncClient(desk.env) as client:
-            bus = "org.freedesktop.DBus"
-            wait_until(
-                lambda: client.run(call(client.bus, bus, "/", bus, "NameHasOwner", "s", _NAME))[0], "xfce4-notifyd", 10
-            )
+    with notification_service(shlex.split(exec_line.removeprefix("Exec=")), desk.env):
         yield NotifydHand(desk)
+
+
+@contextlib.contextmanager
+def lxqt_notifyd(desk: Desktop) -> Iterator[NotifydHand]:
+    """LXQt's service, as above; it needs no panel."""
+    with notification_service(["lxqt-notificationd"], desk.env):
+        yield NotifydHand(desk, "lxqt-notificationd")
+
+
+@contextlib.contextmanager
+def notification_service(command: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
+    """A program that owns the name of the notification service, until the block ends."""
+    daemon = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    bus = "org.freedesktop.DBus"
+    try:
+        with SyncClient(env) as client:
+            wait_until(
+                lambda: client.run(call(client.bus, bus, "/", bus, "NameHasOwner", "s", _NAME))[0], command[0], 10
+            )
+        yield
     finally:
         stop(daemon)

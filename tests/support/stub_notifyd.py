@@ -45,6 +45,12 @@ class ShownNotice:
     actions: dict[str, str]
     urgency: int
     expire_ms: int
+    icon: str = ""
+    desktop_entry: str = ""
+
+
+def _text_hint(hints: Mapping[str, Any], name: str) -> str:
+    return str(hints[name].value) if name in hints else ""
 
 
 class StubNotifications(ServiceInterface):
@@ -62,6 +68,8 @@ class StubNotifications(ServiceInterface):
         self._on_shown, self._on_closed = on_shown, on_closed
         self._count = 0
         self._notices: dict[int, ShownNotice] = {}
+        self.server = ("stub", "tests")
+        self.ends_at_once = False
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -82,8 +90,12 @@ class StubNotifications(ServiceInterface):
         number = replaces_id or self._count
         urgency = int(hints["urgency"].value) if "urgency" in hints else 1
         pairs = dict(zip(actions[::2], actions[1::2], strict=True))
-        self._notices[number] = ShownNotice(number, summary, body, pairs, urgency, expire_timeout)
+        self._notices[number] = ShownNotice(
+            number, summary, body, pairs, urgency, expire_timeout, app_icon, _text_hint(hints, "desktop-entry")
+        )
         self._on_shown(self._notices[number])
+        if self.ends_at_once:
+            self.end(number, EXPIRED)
         return number
 
     @dbus_method()
@@ -100,7 +112,7 @@ class StubNotifications(ServiceInterface):
 
     @dbus_method()
     def GetServerInformation(self) -> Annotated[list[str], DBusSignature("ssss")]:
-        return ["stub", "tests", "1", "1.2"]
+        return [*self.server, "1", "1.2"]
 
     @dbus_signal()
     def NotificationClosed(self, number: int, reason: int) -> Annotated[list[int], DBusSignature("uu")]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 import sys
@@ -173,6 +174,9 @@ def test_the_masks_are_those_of_the_drawings() -> None:
     kept = np.asarray(Image.open(ROOT / "assets" / "masks.png"), dtype=np.int16)
     assert drawn.shape == kept.shape == (len(ICONS) * TILE, len(Layer) * TILE)
     assert np.abs(drawn - kept).max() <= 1
+    picture = Image.open(io.BytesIO(load("render_icons.py").app_picture()))
+    kept_picture = Image.open(ROOT / "assets" / "app.png")
+    assert np.abs(np.asarray(picture, dtype=np.int16) - np.asarray(kept_picture, dtype=np.int16)).max() <= 1
     assert {path.stem for path in (ROOT / "assets" / "icons").iterdir()} == set(ICONS)
 
 
