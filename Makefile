@@ -76,5 +76,5 @@ lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer
 	@$(PYTHON) packaging/setup/lock.py $(ARGS)
 
 clean:  ## remove environments, caches and everything built
-	rm -rf $(VENV) .venv-aw .venv-docs build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-aw .venv-docs .venv-bundle build dist $(ARTEFACTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

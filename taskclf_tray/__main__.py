@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 
 
@@ -16,8 +17,15 @@ def main_windowed() -> int:
 
 
 def _command_line() -> ModuleType:
-    """Handle stop signals, then import the rest: importing takes a second on a busy machine, and Ctrl-C may come."""
+    """Handle stop signals, then import the rest: importing takes a second on a busy machine, and Ctrl-C may come.
+
+    In a bundle `--job MODULE REQUEST` runs a job: there is no Python beside it for `-m MODULE`.
+    """
     try:
+        if getattr(sys, "frozen", False) and sys.argv[1:2] == ["--job"]:
+            from taskclf_tray.system.job_entry import start_bundled
+
+            start_bundled()
         from taskclf_tray.system.stop_signals import end_at_once
 
         end_at_once()

@@ -1,6 +1,6 @@
 """Makes virtual environments from pinned, hashed requirement files; does nothing where one is up to date.
 
-usage: environment.py {python,run,dev,aw-server,docs} ...
+usage: environment.py {python,run,dev,aw-server,docs,bundle} ...
 
 Several are made at the same time. `python` only looks whether this Python will do. `dev` holds everything `run` does,
 in the same folder: whoever has run the tests need not wait for `make run`.
@@ -89,6 +89,7 @@ PLANS = {
     "dev": Plan(".venv", "dev.txt", project=ROOT, apart=("pip-oldest.txt", "pip-newest.txt")),
     "aw-server": Plan(".venv-aw", "aw-server-build.txt", "aw-server.txt", sources=("strict-rfc3339",)),
     "docs": Plan(".venv-docs", "docs.txt"),
+    "bundle": Plan(".venv-bundle", "bundle.txt", project=ROOT),
 }
 
 

@@ -26,8 +26,9 @@ COMPILE = [
     "--fork-strategy", "fewest", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-header",
 ]  # fmt: skip
 INPUTS = {
-    "run.txt": ["pyproject.toml", "--extra", "train", "--group", "build"],
-    "dev.txt": ["pyproject.toml", "--extra", "train", "--group", "dev"],
+    "run.txt": ["pyproject.toml", "--extra", "train", "--extra", "parquet", "--group", "build"],
+    "dev.txt": ["pyproject.toml", "--extra", "train", "--extra", "parquet", "--group", "dev"],
+    "bundle.txt": ["pyproject.toml", "--extra", "train", "--group", "build", "--group", "bundle"],
     "aw-server.txt": ["packaging/requirements/aw-server.in"],
     "aw-server-build.txt": ["packaging/requirements/aw-server-build.in"],
     "pip-oldest.txt": ["packaging/requirements/pip-oldest.in"],

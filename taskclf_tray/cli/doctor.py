@@ -32,9 +32,9 @@ def handle(options: argparse.Namespace) -> int:
     """Check everything and print it; returns 0 when nothing failed."""
     findings = checks.check_everything(home=options.home, aw_host=options.aw_host, screen={"Tray": _check_tray})
     if options.json:
-        print_json([_facts(finding) for finding in findings])
+        print_json([facts_of(finding) for finding in findings])
     else:
-        print_answer("".join(f"{line}\n" for finding in findings for line in _lines(finding)))
+        print_answer("".join(f"{line}\n" for finding in findings for line in lines_of(finding)))
     return 1 if any(finding.verdict == "failed" for finding in findings) else 0
 
 
@@ -46,12 +46,12 @@ def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
         yield CheckResult("Tray", "ok", backend.name)
 
 
-def _lines(finding: CheckResult) -> Iterator[str]:
+def lines_of(finding: CheckResult) -> Iterator[str]:
     yield f"{_MARK[finding.verdict]} {finding.subject}: {finding.detail}"
     if finding.next_step:
         yield f"    → {finding.next_step}"
 
 
-def _facts(finding: CheckResult) -> dict[str, object]:
+def facts_of(finding: CheckResult) -> dict[str, object]:
     """A result as JSON; without `facts` where there are none."""
     return {name: value for name, value in asdict(finding).items() if name != "facts" or value}

@@ -30,7 +30,7 @@ from taskclf_tray.system.stop_signals import Unwinding, exit_code
 _GROUPS: Final = {
     "run": "run", "demo": "run", "doctor": "doctor", "labels": "labels", "queue": "queue", "report": "report",
     "monitor": "monitor", "infer": "infer", "train": "train", "model": "model", "policy": "policy",
-    "taxonomy": "config", "config": "config",
+    "taxonomy": "config", "config": "config", "selftest": "selftest",
 }  # fmt: skip
 """Each command, and the module of `taskclf_tray.cli` that adds it.
 
@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     prepare_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["--selftest"]:  # what people try on a program that was just installed
+        words[0] = "selftest"
     try:
         options = _parsed(words)
     except UsageError as error:

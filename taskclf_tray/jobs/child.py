@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from taskclf_tray.core.errors import TaskclfError
-from taskclf_tray.system.job_entry import ENDS_WITH_STDIN, GRACE_SECONDS
+from taskclf_tray.system.job_entry import ENDS_WITH_STDIN, GRACE_SECONDS, job_command
 from taskclf_tray.system.stop_signals import STOPPED_CODES, Held
 
 _CREATION_FLAGS: Final = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -39,7 +39,7 @@ class JobStoppedError(JobError):
 
 
 class ChildJob:
-    """`python -m MODULE REQUEST` in a process of its own: `run` in one thread, once; `cancel` from any.
+    """A job and its request in a process of its own: `run` in one thread, once; `cancel` from any.
 
     The process works in the home that `request` names. Paths in a request are absolute.
     """
@@ -53,8 +53,7 @@ class ChildJob:
         timeout_seconds: float | None = None,
     ) -> None:
         """`timeout_seconds`: after so long it is stopped; None for as long as it takes."""
-        # -P: never import from the folder the person happens to be in
-        self._command = [sys.executable, "-P", "-m", module, json.dumps(dict(request)), ENDS_WITH_STDIN]
+        self._command = [*job_command(module), json.dumps(dict(request)), ENDS_WITH_STDIN]
         self._folder = _safe_folder(request.get("home"))
         self._errors = None if is_debug else subprocess.DEVNULL
         self._timeout_seconds = timeout_seconds

@@ -19,7 +19,7 @@ from typing import Any, Final
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.core.progress import ProgressCallback
 from taskclf_tray.jobs.process import serve
-from taskclf_tray.system.job_entry import INSTALL_STEP, OPTIONAL_LIBRARIES
+from taskclf_tray.system.job_entry import OPTIONAL_LIBRARIES, install_step
 from taskclf_tray.system.stop_signals import install, is_importing
 from taskclf_tray.train.train_actions import ACTIONS
 from taskclf_tray.train.train_request import TrainRequest
@@ -34,7 +34,9 @@ def run(request: TrainRequest, say: ProgressCallback) -> dict[str, Any]:
     except ImportError as error:
         if error.name not in OPTIONAL_LIBRARIES:
             raise
-        raise TaskclfError(f"Training needs {error.name}, which is not installed.", INSTALL_STEP) from error
+        raise TaskclfError(
+            f"Training needs {error.name}, which is not installed.", install_step(str(error.name))
+        ) from error
     except OSError as error:
         what = error.filename2 or error.filename or "A file"
         raise TaskclfError(

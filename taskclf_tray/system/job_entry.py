@@ -20,10 +20,42 @@ ENDS_WITH_STDIN: Final = "--ends-with-stdin"
 ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """A library's threads wait for each other, so on a busy machine two of them take twice as long as one."""
 OPTIONAL_LIBRARIES: Final = ("lightgbm", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn")
-"""What only jobs load, and only an installation with the extra `train` has."""
-INSTALL_STEP: Final = "Install it with: pip install 'taskclf-tray[train]'"
+"""What only jobs load, and only an installation with the extra `train` or, for Parquet, `parquet` has."""
+JOB_OPTION: Final = "--job"
+"""The first argument of a bundled program that is to run a job: there is no Python beside it for `-m MODULE`."""
+_JOBS: Final = "taskclf_tray.jobs."
+_PARQUET: Final = frozenset({"pandas", "pyarrow"})
 GRACE_SECONDS: Final = 5.0
 """How long a job that was asked to end may take to remove what is half written."""
+
+
+def is_bundled() -> bool:
+    """Whether the program runs from a bundle that PyInstaller made, with no Python beside it."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def job_command(module: str) -> list[str]:
+    """The words that start the job `module`; its request follows them."""
+    if is_bundled():
+        return [sys.executable, JOB_OPTION, module]
+    return [sys.executable, "-P", "-m", module]  # -P: never import from the folder the person happens to be in
+
+
+def install_step(library: str) -> str:
+    """What to do where one of OPTIONAL_LIBRARIES is missing."""
+    wanted = f"taskclf-tray[{'parquet' if library in _PARQUET else 'train'}]"
+    if is_bundled():
+        return f"This package leaves it out; the one for Python has it: pipx install '{wanted}'"
+    return f"Install it with: pip install '{wanted}'"
+
+
+def start_bundled() -> NoReturn:
+    """Run the job of the arguments `--job MODULE REQUEST`. Jobs of this package only."""
+    module = sys.argv.pop(2) if len(sys.argv) > 2 else ""
+    del sys.argv[1]
+    if not module.startswith(_JOBS):
+        raise SystemExit(2)
+    start(module)
 
 
 def start(module: str) -> NoReturn:
@@ -55,7 +87,8 @@ def _imported(module: str) -> ModuleType:
         library = (error.name or "").partition(".")[0]
         if library not in OPTIONAL_LIBRARIES:
             raise
-        event = {"event": "error", "title": f"This needs {library}, which is not installed.", "next_step": INSTALL_STEP}
+        title = f"This needs {library}, which is not installed."
+        event = {"event": "error", "title": title, "next_step": install_step(library)}
         print(json.dumps(event), flush=True)  # noqa: T201 - the line that the parent reads
         raise SystemExit(1) from error
 

@@ -24,6 +24,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.store.buckets import unpack_known_row
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.job_entry import install_step
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.system.stop_signals import AtOnce
@@ -169,8 +170,7 @@ def parquet_frame(path: Path, schema_version: str) -> Any:
         import pyarrow.parquet
     except ImportError as error:
         raise TaskclfError(
-            "Reading Parquet needs pandas and pyarrow, which are not installed.",
-            "Install them with: pip install 'taskclf-tray[train]'",
+            f"Reading Parquet needs {error.name}, which is not installed.", install_step("pyarrow")
         ) from error
     if not path.is_file():
         raise SourceError(f"There is no file {path.name}.", "Check the path of --input.")

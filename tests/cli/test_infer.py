@@ -215,7 +215,7 @@ def test_tables_that_cannot_be_used(paths: HomePaths, tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(TaskclfError) as caught:
         parquet_frame(ROWS, "v3")
-    assert "pip install 'taskclf-tray[train]'" in str(caught.value)
+    assert "pip install 'taskclf-tray[parquet]'" in str(caught.value)
 
 
 def test_a_broken_taxonomy_of_the_home_is_told_and_passed_over(tmp_path: Path) -> None:

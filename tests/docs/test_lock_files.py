@@ -77,7 +77,8 @@ def project_needs(file: str) -> list[Requirement]:
     groups, project = tables["dependency-groups"], tables["project"]
     group = groups["build"] + (groups["dev"] if file == "dev.txt" else [])
     lines = [line for line in group if isinstance(line, str)]
-    return [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["train"] + lines]
+    extras = project["optional-dependencies"]["train"] + project["optional-dependencies"]["parquet"]
+    return [Requirement(line) for line in project["dependencies"] + extras + lines]
 
 
 def missing(
