@@ -23,7 +23,6 @@ from taskclf_tray.labels.budget import BAR_DAYS, LONGEST_MEMORY, AskMemory, Cand
 from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.notify.base import Button, Notice
 from taskclf_tray.record.live_label import LiveLabel
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import LabelRequest
 
@@ -110,7 +109,7 @@ class AskFacts:
         with self._database.reading():
             records = self._database.buckets.between(self._user_id, start_us, end_us)
         for record in records:
-            row = unpack_row(record.feature_row)
+            row = record.row()
             seconds[row.app_id] += round(row.app_foreground_time_ratio * row.bucket_seconds)
         return shown_app(seconds.most_common(1)[0][0]) if seconds else None
 

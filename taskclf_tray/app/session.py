@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -253,7 +252,7 @@ class Session:
             found = self.database.buckets.before(self.identity.user_id, 1 << 62, 1)
         if not found:
             return None
-        answer = WindowPrediction.unpack(json.loads(found[0].prediction))
+        answer = WindowPrediction.of(found[0])
         resolver = None if self.serving.config is None else self.serving.config.resolver
         name, probs = map_label(resolver, answer.smoothed_label_name, answer.raw_label, answer.core_probs)
         return answer.model_copy(update={"mapped_label_name": name, "mapped_probs": probs})

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskclf_tray.core.defaults import DEFAULT_BUCKET_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.time import as_utc, from_us, to_us
 from taskclf_tray.core.types import LABEL_VERSION, DecidedBy
+
+if TYPE_CHECKING:
+    from taskclf_tray.store.buckets import BucketRecord
 
 OUTPUT_DECIMALS: Final = 6
 _BUCKET: Final = timedelta(seconds=DEFAULT_BUCKET_SECONDS)
@@ -110,6 +114,11 @@ class WindowPrediction(BaseModel):
         if fields["mapped_label_name"] is None:  # as earlier versions recorded it where there was no taxonomy
             fields["mapped_label_name"] = fields["smoothed_label_name"]
         return cls(**fields)
+
+    @classmethod
+    def of(cls, record: BucketRecord) -> WindowPrediction:
+        """Unpack the prediction of a stored bucket."""
+        return cls.unpack(json.loads(record.prediction))
 
 
 PREDICTION_FIELDS: Final[tuple[str, ...]] = tuple(WindowPrediction.model_fields)

@@ -12,7 +12,6 @@ if __name__ == "__main__":  # handlers of stop signals before any import
 
     start("taskclf_tray.jobs.drift")
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -40,7 +39,7 @@ from taskclf_tray.jobs.process import serve
 from taskclf_tray.labels.blocks import Block, is_long_enough, split_blocks, to_minute
 from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.models.resolve import ModelResolutionError, resolve_inference_config
-from taskclf_tray.store.buckets import BucketRecord, unpack_known_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 
@@ -143,7 +142,7 @@ def least_sure(records: Iterable[BucketRecord], report: DriftReport, most: int) 
     """The least confident blocks since the drift began: at least 5 min each, at most `most`."""
     since = report.headline.since if report.headline is not None else None
     lately = (record for record in records if since is None or local_date(record) >= since)
-    minutes = (to_minute(WindowPrediction.unpack(json.loads(record.prediction))) for record in lately)
+    minutes = (to_minute(WindowPrediction.of(record)) for record in lately)
     blocks = split_blocks(minute for minute in minutes if minute is not None)
     askable = [block for block in blocks if block.is_askable and is_long_enough(block)]
     return sorted(askable, key=lambda block: (block.confidence, block.start_us))[:most]
@@ -179,7 +178,7 @@ def _config(paths: HomePaths, request: DriftRequest, say: ProgressCallback) -> P
 
 
 def _days(records: Sequence[BucketRecord], config: PipelineConfig | None) -> Days:
-    rows = [unpack_known_row(record.feature_row) for record in records]
+    rows = [record.known_row() for record in records]
     return Days(records, rows, None if config is None else run_batch(config, rows))
 
 

@@ -9,7 +9,6 @@ own.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,7 +45,6 @@ from taskclf_tray.record.memory import ConfigMemory
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.record.rewrite import HistoryRewriter
 from taskclf_tray.store.blackouts import Blackout
-from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.dataset import NO_LABEL, IntArray
@@ -250,7 +248,7 @@ class ReplayedLife:
         with self._database.reading():
             for record in self._database.buckets.between(self._user_id, to_us(today), to_us(now)):
                 known = self._known[record.start_us]
-                known.final = known.final or _prediction(record)
+                known.final = known.final or WindowPrediction.of(record)
         served = self._use_served()
         self._rewriter.begin_at(served.bundle_id, today)
         while not self._rewriter.is_done:
@@ -328,7 +326,9 @@ class ReplayedLife:
         with self._database.reading():
             records = self._database.buckets.between(self._user_id, 0, 1 << 62)
         truths = self._truths([record.start_us for record in records]).tolist()
-        finals = self._final_labels([self._known[record.start_us].final or _prediction(record) for record in records])
+        finals = self._final_labels(
+            [self._known[record.start_us].final or WindowPrediction.of(record) for record in records]
+        )
         return [
             self._minute(record.start_us, final_label, None if truth == NO_LABEL else LABEL_SET_V1[truth])
             for record, final_label, truth in zip(records, finals, truths, strict=True)
@@ -364,10 +364,6 @@ class ReplayedLife:
             truth=truth,
             is_models=prediction.decided_by == "model",
         )
-
-
-def _prediction(record: BucketRecord) -> WindowPrediction:
-    return WindowPrediction.unpack(json.loads(record.prediction))
 
 
 def _minutes_of(source: ActivitySource, start: datetime, end: datetime) -> list[int]:

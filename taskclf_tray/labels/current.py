@@ -21,7 +21,7 @@ from taskclf_tray.core.time import from_us, to_us
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import Front, changed_us
 from taskclf_tray.store.blackouts import Blackout
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
 FRESH_FOR: Final = timedelta(minutes=10)
@@ -131,9 +131,7 @@ def recorded_block(
     with database.reading():
         records = database.buckets.between(user_id, run[0].start_us, run[-1].end_us)
     fronts = [
-        Front(unpack_row(record.feature_row).app_id, record.start_us, record.end_us)
-        for record in records
-        if record.end_us > to_us(start)
+        Front(record.row().app_id, record.start_us, record.end_us) for record in records if record.end_us > to_us(start)
     ]
     changed = changed_us(fronts, to_us(start))
     return (start if changed is None else from_us(changed)), now

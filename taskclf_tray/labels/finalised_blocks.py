@@ -8,7 +8,6 @@ that is not final, so a call reads only the unsettled minutes and the open block
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -116,7 +115,7 @@ def _known_until(records: list[BucketRecord], until_us: int, ahead_us: int) -> i
 
 
 def _blocks(records: list[BucketRecord], bucket_seconds: int) -> list[Block]:
-    predictions = [WindowPrediction.unpack(json.loads(record.prediction)) for record in records]
+    predictions = [WindowPrediction.of(record) for record in records]
     minutes = map(_minute, predictions, _guesses(predictions, bucket_seconds))
     return split_blocks((minute for minute in minutes if minute is not None), bucket_seconds=bucket_seconds)
 

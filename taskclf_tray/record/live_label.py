@@ -25,7 +25,6 @@ from taskclf_tray.infer.taxonomy_resolver import TaxonomyResolver
 from taskclf_tray.labels.categories import Categories
 from taskclf_tray.labels.current import block_start, run_before
 from taskclf_tray.labels.presence import Presence
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 
 LOOK_BACK: Final = timedelta(seconds=AWAY_RUN_SECONDS + 10)
@@ -188,7 +187,7 @@ class LiveAnswers:
             minutes = [record for record in near if record.end_us <= end_us]
             is_long = end_us - begin_us >= seconds_to_us(AWAY_RUN_SECONDS)
             listened = bool(minutes) and all(
-                minute.decided_by != "idle_rule" and (is_long or unpack_row(minute.feature_row).attended_seconds > 0)
+                minute.decided_by != "idle_rule" and (is_long or minute.row().attended_seconds > 0)
                 for minute in minutes
             )
             self._returns = {end_us: not listened}

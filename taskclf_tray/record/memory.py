@@ -104,7 +104,7 @@ class PastMemory:
                 return self._kept[0]
             begin_us = self._database.buckets.run_start_us(self._user_id, start_us)
             run = self._database.buckets.between(self._user_id, begin_us, start_us)
-        past = self._after([WindowPrediction.unpack(json.loads(record.prediction)) for record in run], None)
+        past = self._after([WindowPrediction.of(record) for record in run], None)
         self._kept = None if past is None else (past, change)
         return past
 

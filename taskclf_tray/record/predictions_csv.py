@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,7 +120,7 @@ class _Encoded:
 
 
 def _line(record: BucketRecord) -> list[str]:
-    answer = WindowPrediction.unpack(json.loads(record.prediction))
+    answer = WindowPrediction.of(record)
     return prediction_line(
         answer.bucket_start_ts,
         answer.smoothed_label_name,

@@ -38,7 +38,7 @@ from taskclf_tray.record.ahead_events import AheadEvents
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.live_label import LOOK_BACK, LiveAnswers, LiveLabel
 from taskclf_tray.record.memory import ConfigMemory, PastMemory
-from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, pack_row
 from taskclf_tray.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class Recorder:
         new_state, rows = advance(state, events, until, skip=skip)
         reports = AwayReports.of(events.away)
         stored, tail = self._stored_tail(until)
-        context = [_answer(record) for record in stored]
+        context = [WindowPrediction.of(record) for record in stored]
         past = self._past.before([*context, *(bucket.prediction for bucket in tail)])
         seen = [*(b.row for b in tail if b.row.bucket_start_ts >= known_from), *rows]
         listening = listening_times(idle, seen, reports, blackouts=dark)
@@ -231,7 +231,7 @@ class Recorder:
         bucket = _Bucket(row, decide_rows(self._config, [row], before=around[0], after=around[1])[0], True)
         with self._database.reading():
             before = self._database.buckets.before(self._user_id, to_us(start), self._config.smooth_window)
-        bucket = self._finished([_answer(record) for record in before], [bucket], None)[0]
+        bucket = self._finished([WindowPrediction.of(record) for record in before], [bucket], None)[0]
         with self._database.transaction():
             self._database.buckets.put([record_of(row, bucket.prediction, is_settled=True)])
             self._memory.remember(self._config, now)
@@ -333,7 +333,7 @@ class Recorder:
             oldest = min(last[0].start_us if last else to_us(until), to_us(until) if unsettled is None else unsettled)
             stored = self._database.buckets.between(self._user_id, oldest, to_us(until))
             context = self._database.buckets.before(self._user_id, oldest, self._reach)
-        tail = [_Bucket(unpack_row(r.feature_row), _answer(r), r.is_settled) for r in stored]
+        tail = [_Bucket(r.row(), WindowPrediction.of(r), r.is_settled) for r in stored]
         return context, tail
 
     def _decided(
@@ -350,7 +350,7 @@ class Recorder:
         while kept < len(tail) and any(bucket.prediction.config_id != own for bucket in tail[kept:]):
             kept += 1
         again = [bucket.row for bucket in tail[kept:]]
-        before = [*(unpack_row(record.feature_row) for record in stored), *(bucket.row for bucket in tail[:kept])]
+        before = [*(record.row() for record in stored), *(bucket.row for bucket in tail[:kept])]
         decided = decide_rows(self._config, [*again, *fresh], before=before[-CONTEXT_BUCKETS:])
         redone = zip(tail[kept:], decided, strict=False)
         tail = [*tail[:kept], *(dataclasses.replace(bucket, prediction=prediction) for bucket, prediction in redone)]
@@ -462,10 +462,6 @@ def _run_start(predictions: Sequence[WindowPrediction], until: datetime) -> date
             break
         until = prediction.bucket_start_ts
     return until
-
-
-def _answer(record: BucketRecord) -> WindowPrediction:
-    return WindowPrediction.unpack(json.loads(record.prediction))
 
 
 def record_of(row: FeatureRow, prediction: WindowPrediction, *, is_settled: bool) -> BucketRecord:

@@ -8,7 +8,6 @@ nothing. Feature rows and labels are only read.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +24,7 @@ from taskclf_tray.labels.learning import Reinference, load_reinference, save_rei
 from taskclf_tray.record.memory import ConfigMemory, PastMemory
 from taskclf_tray.record.promise import bank
 from taskclf_tray.record.recorder import record_of
-from taskclf_tray.store.buckets import BucketRecord, unpack_known_row, unpack_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -102,7 +101,7 @@ class HistoryRewriter:
         self._work = rest
         if rest is None:
             log.info("The record is answered by %s.", bundle_id)
-        return [_prediction(record) for record in changed]
+        return [WindowPrediction.of(record) for record in changed]
 
     def _use(self, config: PipelineConfig) -> None:
         if self._config is None or self._config.config_id != config.config_id:
@@ -120,10 +119,10 @@ class HistoryRewriter:
                 itertools.islice(self._database.buckets.iterate(self._user_id, records[-1].end_us, _FAR_US), ahead)
             )
         known = [*before, *records]
-        predictions = [*map(_prediction, before), *_decided(config, records, before, after)]
+        predictions = [*map(WindowPrediction.of, before), *_decided(config, records, before, after)]
         past = self._past.before(predictions)
         finished = finish(
-            [*predictions, *map(_prediction, after)],
+            [*predictions, *map(WindowPrediction.of, after)],
             smooth_window=config.smooth_window,
             bucket_seconds=config.bucket_seconds,
             resolver_of=self._resolver_of,
@@ -132,12 +131,15 @@ class HistoryRewriter:
         )
         self._past.move(past, finished[: max(0, len(known) - reach)])
         kept = max(0, len(before) - ahead)
-        pairs = ((record, _prediction(record), new) for record, new in zip(known[kept:], finished[kept:], strict=False))
+        pairs = (
+            (record, WindowPrediction.of(record), new)
+            for record, new in zip(known[kept:], finished[kept:], strict=False)
+        )
         changed = []
         for record, old, new in pairs:
             if old != new:
                 self._note(old, new)
-                changed.append(record_of(unpack_row(record.feature_row), new, is_settled=record.is_settled))
+                changed.append(record_of(record.row(), new, is_settled=record.is_settled))
         return changed
 
     def _note(self, old: WindowPrediction, new: WindowPrediction) -> None:
@@ -163,18 +165,14 @@ def _decided(
 ) -> list[WindowPrediction]:
     """Predict the records with this configuration; where it has predicted one before, keep that."""
     if all(record.config_id == config.config_id for record in records):
-        return [_prediction(record) for record in records]
+        return [WindowPrediction.of(record) for record in records]
     near = (before[-CONTEXT_BUCKETS:], after[:CONTEXT_BUCKETS]) if config.head is not None else ((), ())
     fresh = decide_rows(config, _rows(records), before=_rows(near[0]), after=_rows(near[1]))
     return [
-        _prediction(record) if record.config_id == config.config_id else new
+        WindowPrediction.of(record) if record.config_id == config.config_id else new
         for record, new in zip(records, fresh, strict=True)
     ]
 
 
 def _rows(records: Sequence[BucketRecord]) -> list[FeatureRow]:
-    return [unpack_known_row(record.feature_row) for record in records]
-
-
-def _prediction(record: BucketRecord) -> WindowPrediction:
-    return WindowPrediction.unpack(json.loads(record.prediction))
+    return [record.known_row() for record in records]

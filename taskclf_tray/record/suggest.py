@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,7 +75,7 @@ class _LabelSuggester:
         return [
             (
                 label,
-                WindowPrediction.unpack(json.loads(r.prediction)),
+                WindowPrediction.of(r),
                 (min(r.end_us, end_us) - max(r.start_us, begin_us)) / 1e6,
             )
             for label, r in named

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from taskclf_tray.core.telemetry import safe_id
 from taskclf_tray.core.types import LABEL_SET_V1
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.store.requests import AskRecord
 
@@ -57,7 +57,7 @@ def day_telemetry(day: date, records: Sequence[BucketRecord], asks: Sequence[Ask
         raise ValueError("a day without buckets has no telemetry")
     labels = Counter(record.core_label for record in records)
     by_model = [record for record in records if record.decided_by == "model"]
-    rows = [unpack_row(record.feature_row) for record in records]
+    rows = [record.row() for record in records]
     outcomes = Counter(ask.outcome or "none" for ask in asks)
     return DayTelemetry(
         date=day,

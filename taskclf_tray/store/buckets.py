@@ -52,7 +52,17 @@ class BucketRecord:
     entropy_bits: float
     is_settled: bool
     feature_row: bytes
+    """The packed row; `row` unpacks it."""
     prediction: str
+    """The packed prediction; `WindowPrediction.of` unpacks it."""
+
+    def row(self) -> FeatureRow:
+        """Unpack the feature row, exactly."""
+        return unpack_row(self.feature_row)
+
+    def known_row(self) -> FeatureRow:
+        """Unpack the row to predict or compare; a time zone that this computer does not know becomes UTC."""
+        return unpack_known_row(self.feature_row)
 
 
 def pack_row(row: FeatureRow) -> bytes:

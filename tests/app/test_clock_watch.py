@@ -123,9 +123,8 @@ def test_two_minutes_are_not_worth_a_word(tmp_path: Path) -> None:
         home.work(10, "a")
         home.settle()
         assert len(home.record()) == 38
-        from taskclf_tray.store.buckets import unpack_row
 
-        rows = [unpack_row(record.feature_row) for record in home.record()]
+        rows = [record.row() for record in home.record()]
         assert [row.session_length_so_far for row in rows] == [float(n) for n in range(38)]
 
 

@@ -111,7 +111,7 @@ class Worker:
 
 
 def _moved(record: BucketRecord, start: datetime) -> BucketRecord:
-    answer = WindowPrediction.unpack(json.loads(record.prediction))
+    answer = WindowPrediction.of(record)
     answer = answer.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": start + _MINUTE})
     return dataclasses.replace(
         record,

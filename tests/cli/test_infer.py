@@ -29,7 +29,6 @@ from taskclf_tray.infer.taxonomy_file import load_taxonomy
 from taskclf_tray.jobs.batch import BatchRequest, quick_model, run
 from taskclf_tray.labels.categories import KeptCategories
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import parquet_frame
@@ -152,7 +151,7 @@ def test_rows_in_parquet(paths: HomePaths, tmp_path: Path) -> None:
 def test_the_record_by_date(paths: HomePaths, tmp_path: Path) -> None:
     database = Database(paths.database, read_only=True)
     records = database.buckets.between(USER, 0, 1 << 62)
-    rows = [unpack_row(record.feature_row) for record in records]
+    rows = [record.row() for record in records]
     expected = run_batch(config_of(paths), rows)
     assert expected.ui_labels == [record.ui_label for record in records]
     batch(paths, tmp_path)

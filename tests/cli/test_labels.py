@@ -17,7 +17,6 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.labels.csv_files import MAX_FILE_BYTES
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import unpack_row
 from tests.support.cli_records import NOW, RecordHome, clock_of, in_berlin, line, put
 from tests.support.homes import CommandLine
 from tests.support.sample_rows import HOME
@@ -147,7 +146,7 @@ def test_now_labels_the_block_of_a_recorded_person(line: RecordHome) -> None:
         while not recorder.step(clock.now()).is_caught_up:
             pass
         minutes = recorded(database)
-        apps = [unpack_row(record.feature_row).app_id for record in database.buckets.between(USER, 0, 1 << 62)]
+        apps = [record.row().app_id for record in database.buckets.between(USER, 0, 1 << 62)]
     line.now = clock.now()
     expected = run_start(minutes, apps, line.now)
     facts = line.json("labels", "now", "Write")

@@ -114,7 +114,7 @@ class Scene:
 
     def predictions(self) -> list[WindowPrediction]:
         """The record's answers."""
-        return [WindowPrediction.unpack(json.loads(record.prediction)) for record in self.home.records()]
+        return [WindowPrediction.of(record) for record in self.home.records()]
 
     def share_right(self, days: Sequence[date]) -> float:
         """How much of the minutes of work of these days is labelled as what the person did."""

@@ -23,7 +23,6 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.resolve import ResolvedInferenceConfig
 from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.recorder import Recorder
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from tests.support.app_process import noon_zone, run_app
@@ -140,7 +139,7 @@ def test_the_record_is_what_batch_says(caught_up: CaughtUp) -> None:
     database = Database(caught_up.paths.database, read_only=True)
     stored = database.buckets.between(USER, 0, 1 << 62)
     database.close()
-    assert [unpack_row(item.feature_row) for item in stored] == caught_up.rows
+    assert [item.row() for item in stored] == caught_up.rows
     assert all(item.is_settled for item in stored)
 
 

@@ -16,7 +16,6 @@ from taskclf_tray.adapters.export import ExportSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.core.time import iso_z
 from taskclf_tray.features.build import build_features_from_aw_events
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.support.aw_server import RustServer
 from tests.support.worker_home import SECRET, USER, pipeline_config, recorder_of
@@ -139,7 +138,7 @@ def test_any_polls_give_the_rows_of_the_whole(tmp_path: Path, seed: int, monkeyp
         now = min(end, now + timedelta(seconds=made.rng.choice((5, 20, 61, 300, 1000))))
         while not recorder.step(now).is_caught_up:
             pass
-    recorded = [unpack_row(record.feature_row) for record in database.buckets.between(USER, 0, 1 << 62)]
+    recorded = [record.row() for record in database.buckets.between(USER, 0, 1 << 62)]
     database.close()
     assert [row.bucket_start_ts for row in recorded] == [row.bucket_start_ts for row in expected]
     assert recorded == expected

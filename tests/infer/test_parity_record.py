@@ -28,7 +28,6 @@ from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.smooth import merge_short_segments, rolling_majority, segmentize
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.record.suggest import _LabelSuggester
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.support.event_strategies import clipped, inputs, lengths, moments, tab_events, windows
 from tests.support.events import at, away, win
@@ -191,7 +190,7 @@ def told(p: WindowPrediction) -> tuple[Any, ...]:
 
 
 def rows_of(database: Database) -> list[FeatureRow]:
-    return [unpack_row(record.feature_row) for record in database.buckets.between(USER, 0, 1 << 62)]
+    return [record.row() for record in database.buckets.between(USER, 0, 1 << 62)]
 
 
 @settings(max_examples=160)

@@ -28,7 +28,7 @@ from taskclf_tray.models.policy import policy_path, read_inference_policy, save_
 from taskclf_tray.models.promotion import HeadBasis, policy_to_learn_on, switch_head
 from taskclf_tray.models.resolve import resolve_inference_config
 from taskclf_tray.models.retention import TRAINING_FILE
-from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, pack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.dataset_sources import from_record, minutes_near_labels
@@ -164,7 +164,7 @@ def test_without_words_nothing_is_learnt(paths: HomePaths) -> None:
 
 
 def _without_words(record: BucketRecord) -> BucketRecord:
-    return replace(record, feature_row=pack_row(replace(unpack_row(record.feature_row), word_seconds=())))
+    return replace(record, feature_row=pack_row(replace(record.row(), word_seconds=())))
 
 
 def test_beside_a_model_of_this_person_the_powers_stay(paths: HomePaths) -> None:

@@ -20,7 +20,6 @@ from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record import rewrite
 from taskclf_tray.record.rewrite import HistoryRewriter
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.support.worker_home import MORNING, USER, pipeline_config, recorded, recorder_of, simulated_source
 
@@ -64,7 +63,7 @@ def rewritten(database: Database, config: PipelineConfig, *, restart_every: int 
 def as_batch(database: Database, config: PipelineConfig) -> list[WindowPrediction]:
     """What this configuration answers for the recorded rows, all at once."""
     records = database.buckets.between(USER, 0, 1 << 62)
-    rows = [unpack_row(record.feature_row) for record in records]
+    rows = [record.row() for record in records]
     return finish(
         decide_rows(config, rows),
         smooth_window=config.smooth_window,

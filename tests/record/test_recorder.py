@@ -15,7 +15,6 @@ from taskclf_tray.core.types import SourceEvents
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from tests.support.recording import Spy, catch_up
 from tests.support.worker_home import (
@@ -87,7 +86,7 @@ def test_rows_are_those_of_batch(database: Database) -> None:
     stored = database.buckets.between(USER, 0, 1 << 62)
     settled = [record for record in stored if record.is_settled]
     assert len(settled) > 150
-    assert [unpack_row(record.feature_row) for record in settled] == rows[: len(settled)]
+    assert [record.row() for record in settled] == rows[: len(settled)]
 
 
 def test_a_clock_that_jumps_finalises_nothing_twice(database: Database) -> None:

@@ -28,7 +28,7 @@ from taskclf_tray.record.guard import BlackoutOpenError
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import Recorder, StepResult
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import prepare_home
 from tests.support.events import at, win
@@ -107,7 +107,7 @@ def test_any_polls_and_restarts_decide_as_batch(database: Database, seed: int) -
     assert len(settled) > 200
     for start, record in settled.items():
         assert record.decided_by == expected[start].decided_by, start
-        assert unpack_row(record.feature_row) == expected[start], start
+        assert record.row() == expected[start], start
 
 
 def _pause(database: Database, recorder: Recorder, clock: ManualClock, seconds: float) -> tuple[datetime, datetime]:
@@ -222,7 +222,7 @@ def test_a_record_of_the_version_before_goes_on(database: Database) -> None:
     with database.transaction():
         database.state.set(f"idle:{USER}", "")
         for record in stored(database):
-            values = unpack_row(record.feature_row).pack()[: ROW_FIELDS.index("decided_by") + 1]
+            values = record.row().pack()[: ROW_FIELDS.index("decided_by") + 1]
             packed = zlib.compress(json.dumps(values).encode())
             database.buckets.put([dataclasses.replace(record, feature_row=packed)])
     recorder = recorder_of(database, source, CONFIG)

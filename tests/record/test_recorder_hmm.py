@@ -27,7 +27,6 @@ from taskclf_tray.record.guard import GuardedReader
 from taskclf_tray.record.memory import PastMemory
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import unpack_row
 from taskclf_tray.store.database import Database
 from taskclf_tray.system.paths import HomePaths
 from taskclf_tray.train.batch_inputs import recorded_rows
@@ -80,7 +79,7 @@ def catch_up(recorder: Recorder, now: datetime, *, settle_all: bool = False) -> 
 
 def of_batch(database: Database, config: PipelineConfig = HMM) -> list[str]:
     """What batch says of the rows in the record."""
-    rows = [unpack_row(record.feature_row) for record in database.buckets.between(USER, 0, 1 << 62)]
+    rows = [record.row() for record in database.buckets.between(USER, 0, 1 << 62)]
     return run_batch(config, rows).smoothed_labels
 
 
@@ -261,7 +260,7 @@ def test_a_change_of_the_smoother_in_the_middle_rewrites_nothing(database: Datab
             parts.append([k])
     assert len(parts) == 4
     for part, config in zip(parts, (HMM, MAJORITY, OTHER), strict=False):
-        rows = [unpack_row(records[k].feature_row) for k in part]
+        rows = [records[k].row() for k in part]
         assert [records[k].smoothed_label for k in part] == run_batch(config, rows).smoothed_labels
 
 
@@ -276,7 +275,7 @@ def test_a_past_that_was_rewritten_is_read_again(database: Database) -> None:
     assert memory.before(tail) is past
     turned = []
     for record in database.buckets.between(USER, 0, to_us(tail[0].bucket_start_ts))[-6:-3]:
-        old = WindowPrediction.unpack(json.loads(record.prediction))
+        old = WindowPrediction.of(record)
         assert old.decided_by == "model"
         new = old.model_copy(update={"core_probs": old.core_probs[::-1], "is_rejected": False})
         turned.append(dataclasses.replace(record, prediction=json.dumps(new.pack(), separators=(",", ":"))))

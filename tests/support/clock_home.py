@@ -16,7 +16,7 @@ from taskclf_tray.core.time import from_us
 from taskclf_tray.core.types import AWEvent, SourceEvents
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import BucketRecord, unpack_row
+from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.system.paths import prepare_home
 from tests.support.worker_home import MORNING, USER, copy_home
 
@@ -120,7 +120,7 @@ class ClockHome:
 
     def apps(self) -> dict[datetime, str]:
         """By start of its minute: what was in front by the record."""
-        return {from_us(record.start_us): unpack_row(record.feature_row).app_id for record in self.record()}
+        return {from_us(record.start_us): record.row().app_id for record in self.record()}
 
     def apart(self) -> int:
         """How many minutes are kept apart."""

@@ -15,7 +15,7 @@ from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import FeatureRow
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.simulation.person import ManualClock
-from taskclf_tray.store.buckets import BucketRecord, pack_row, unpack_row
+from taskclf_tray.store.buckets import BucketRecord, pack_row
 from taskclf_tray.store.database import Database
 from tests.support.worker_home import MORNING, USER, pipeline_config, recorder_of, simulated_source
 
@@ -69,7 +69,7 @@ def records_of(day: date, change: Change = as_it_was) -> tuple[BucketRecord, ...
 
 
 def _moved(record: BucketRecord, shift: timedelta, change: Change) -> BucketRecord:
-    row, said = unpack_row(record.feature_row), WindowPrediction.unpack(json.loads(record.prediction))
+    row, said = record.row(), WindowPrediction.of(record)
     start, end = row.bucket_start_ts + shift, row.bucket_end_ts + shift
     row = change(dataclasses.replace(row, bucket_start_ts=start, bucket_end_ts=end, day_of_week=start.weekday()))
     said = said.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": end})

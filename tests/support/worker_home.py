@@ -95,9 +95,7 @@ def recorder_of(
 
 def recorded(database: Database) -> list[WindowPrediction]:
     """The whole record."""
-    return [
-        WindowPrediction.unpack(json.loads(record.prediction)) for record in database.buckets.between(USER, 0, 1 << 62)
-    ]
+    return [WindowPrediction.of(record) for record in database.buckets.between(USER, 0, 1 << 62)]
 
 
 def batch_rows(source: ActivitySource, start: datetime, end: datetime) -> list[FeatureRow]:
