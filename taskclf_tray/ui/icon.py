@@ -71,6 +71,13 @@ def swatch_png(color: str) -> bytes:
     return png
 
 
+@lru_cache(maxsize=1)
+def ring_png() -> bytes:
+    """Draw a hollow ring of the same size, for an entry that has no colour now."""
+    png: bytes = _drawing().draw_swatch(None)
+    return png
+
+
 @lru_cache(maxsize=64)  # a panel wants five sizes; a day shows few different arts at a time
 def _drawn(state: IconState, letter: str | None, color: str | None, size: int, dark: bool | None) -> Image:
     picture: Image = _drawing().draw_state(state, letter, color, size, dark)

@@ -91,12 +91,15 @@ def draw_app(size: int) -> Image.Image:
     return _scaled(_composed(APP, _Paint(_APP, _WHITE, _INK, _WHITE, Layer.RIM_OUTLINE), None), size)
 
 
-def draw_swatch(color: str) -> bytes:
-    """A dot with an outline, 16 by 16 pixels, drawn at four times the size, as a PNG file."""
+def draw_swatch(color: str | None) -> bytes:
+    """A dot with an outline, 16 by 16 pixels, drawn at four times the size, as a PNG file; None: a hollow ring."""
     side, scale = 16, 4
     dot = Image.new("RGBA", (side * scale, side * scale))
-    fill = (*(parse_color(color) or _NEUTRAL), 255)
-    ImageDraw.Draw(dot).ellipse((8, 8, 55, 55), fill=fill, outline=(*_INK, 160), width=3)
+    if color is None:
+        ImageDraw.Draw(dot).ellipse((10, 10, 53, 53), outline=(*_NEUTRAL, 255), width=6)
+    else:
+        fill = (*(parse_color(color) or _NEUTRAL), 255)
+        ImageDraw.Draw(dot).ellipse((8, 8, 55, 55), fill=fill, outline=(*_INK, 160), width=3)
     file = io.BytesIO()
     dot.resize((side, side), Image.Resampling.LANCZOS).save(file, "PNG")
     return file.getvalue()

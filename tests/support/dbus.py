@@ -21,10 +21,9 @@ class Panel:
         self._bus = bus
         self._running = contextlib.ExitStack()
 
-    def start(self, *, has_host: bool = True) -> None:
-        """Start it; returns when it owns its name."""
-        arguments = ["watch"] if has_host else ["watch", "--no-host"]
-        self._running.enter_context(ready_child(_DRIVER, arguments, self._bus.env))
+    def start(self, *roles: str) -> None:
+        """Start it; returns when it owns its name. `roles`: of `sni_driver.ROLES`."""
+        self._running.enter_context(ready_child(_DRIVER, ["watch", *roles], self._bus.env))
 
     def stop(self) -> None:
         """Stop it."""

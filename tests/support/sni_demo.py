@@ -61,9 +61,10 @@ class Demo:
 
         return chosen
 
-    def toggle(self) -> None:
+    def toggle(self, icon: Any) -> None:
         """The check mark."""
         self.paused = not self.paused
+        icon.panel_label = "Paused" if self.paused else ""
         self.log("toggle", paused=self.paused)
 
     def boom(self) -> None:

@@ -1,6 +1,6 @@
 """Drives a tray icon over D-Bus as a panel does, and a stub of the panel itself.
 
-`python -m tests.support.sni_driver watch | list | props | activate | click "Advanced/Edit Inference Policy"`
+`python -m tests.support.sni_driver watch [ROLE …] | list | props | activate | click "Advanced/Edit Inference Policy"`
 """
 # no `from __future__ import annotations`: dbus-fast reads the annotations as D-Bus signatures
 
@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusBool, DBusInt32, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
+from taskclf_tray.ui.sni.watcher import PIXMAP_IGNORERS
 from tests.support.dbus_calls import DBusCallError, SyncClient, call, prop
 from tests.support.processes import PATIENCE, wait_until
 
@@ -25,17 +26,24 @@ WATCHER_PATH = "/StatusNotifierWatcher"
 ITEM = "org.kde.StatusNotifierItem"
 MENU = "com.canonical.dbusmenu"
 _BUS = "org.freedesktop.DBus"
+NO_HOST, DROPS_NAMES, IGNORES_PIXMAPS = ROLES = ("no-host", "drops-names", "ignores-pixmaps")
+"""What the stub panel may lack: a panel that draws; a memory for items registered by name; an eye for pixels."""
 Signals = list[tuple[str, list[Any]]]
 """(member, values) of each."""
 
 
 class StubWatcher(ServiceInterface):
-    """A panel that draws nothing and knows who registered."""
+    """A panel that draws nothing and knows who registered.
 
-    def __init__(self, *, has_host: bool = True) -> None:
+    `drops_names`: it accepts items registered by bus name and forgets them without a word, as GNOME's extension does
+    with some of them.
+    """
+
+    def __init__(self, *, has_host: bool = True, drops_names: bool = False) -> None:
         super().__init__(WATCHER)
         self.items: list[str] = []
         self.has_host = has_host
+        self.drops_names = drops_names
         self.sender = ""
 
     def note_sender(self, message: Message) -> None:
@@ -57,10 +65,18 @@ class StubWatcher(ServiceInterface):
 
     @dbus_method()
     def RegisterStatusNotifierItem(self, service: DBusStr) -> None:
-        name = f"{self.sender}{service}" if service.startswith("/") else service
-        if name not in self.items:
+        is_path = service.startswith("/")
+        name = f"{self.sender}{service}" if is_path else service
+        if name not in self.items and (is_path or not self.drops_names):
             self.items.append(name)
         self.StatusNotifierItemRegistered(name)
+
+    @dbus_method()
+    def DropAll(self) -> None:
+        """Not in the specification: forget all items, and say so."""
+        dropped, self.items[:] = list(self.items), []
+        for name in dropped:
+            self.StatusNotifierItemUnregistered(name)
 
     @dbus_method()
     def RegisterStatusNotifierHost(self, service: DBusStr) -> None:
@@ -72,15 +88,21 @@ class StubWatcher(ServiceInterface):
         return service
 
     @dbus_signal()
+    def StatusNotifierItemUnregistered(self, service: str) -> DBusStr:
+        return service
+
+    @dbus_signal()
     def StatusNotifierHostRegistered(self) -> None: ...
 
 
-async def watch(address: str, *, has_host: bool = True) -> None:
-    """Be the panel until the bus goes away; prints a line once it is."""
+async def watch(address: str, roles: Container[str] = ()) -> None:
+    """Be the panel until the bus goes away; prints a line once it is. `roles`: of `ROLES`."""
     bus = await MessageBus(bus_address=address).connect()
-    watcher = StubWatcher(has_host=has_host)
+    watcher = StubWatcher(has_host=NO_HOST not in roles, drops_names=DROPS_NAMES in roles)
     bus.add_message_handler(watcher.note_sender)
     bus.export(WATCHER_PATH, watcher)
+    if IGNORES_PIXMAPS in roles:
+        await bus.request_name(PIXMAP_IGNORERS[0])
     await bus.request_name(WATCHER)
     print("ready", flush=True)
     await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
@@ -190,6 +212,11 @@ class TrayDriver:
         body = (ident, "clicked", Variant("i", 0), int(time.time()) & 0xFFFFFFFF)
         await call(self.bus, self.service, self.menu_path, MENU, "Event", "isvu", *body)
 
+    async def items(self) -> list[str]:
+        """What the panel knows of icons."""
+        known = await prop(self.bus, WATCHER, WATCHER_PATH, WATCHER, "RegisteredStatusNotifierItems")
+        return [str(item) for item in known]
+
     async def activate(self) -> None:
         """Left click on the icon."""
         await call(self.bus, self.service, self.path, ITEM, "Activate", "ii", 0, 0)
@@ -238,6 +265,14 @@ class TrayClient(SyncClient):
         """Every property of the icon."""
         return self.run(self.driver.props())
 
+    def items(self) -> "list[str]":
+        """What the panel knows of icons."""
+        return self.run(self.driver.items())
+
+    def drop_all(self) -> None:
+        """The stub panel forgets all icons, and says so."""
+        self.run(call(self.bus, WATCHER, WATCHER_PATH, WATCHER, "DropAll"))
+
     def activate(self) -> None:
         """Left click on the icon."""
         self.run(self.driver.activate())
@@ -270,7 +305,7 @@ def main(arguments: list[str]) -> None:
     """The command line of this file."""
     command = arguments[0]
     if command == "watch":
-        asyncio.run(watch(os.environ["DBUS_SESSION_BUS_ADDRESS"], has_host="--no-host" not in arguments))
+        asyncio.run(watch(os.environ["DBUS_SESSION_BUS_ADDRESS"], arguments))
         return
     with TrayClient(os.environ) as tray:
         if command == "list":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbus_fast import Variant
+from PIL import Image
 
 from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.icon import SniIcon
+from taskclf_tray.ui.sni.item import MENU_PATH
 from tests.support.dbus import Panel, panel, session_bus
 from tests.support.dbus_bus import PrivateBus
 from tests.support.dbus_calls import DBusCallError, call
 from tests.support.processes import allowed, python_child, wait_until
-from tests.support.sni_driver import MENU, TrayClient
+from tests.support.sni_driver import DROPS_NAMES, IGNORES_PIXMAPS, ITEM, MENU, NO_HOST, Entry, TrayClient
 
 __all__ = ["panel", "session_bus"]  # fixtures
 
@@ -125,6 +129,43 @@ def test_the_icon_has_title_tooltip_and_sharp_pictures(tray: TrayClient) -> None
         assert pixels[middle : middle + 4][0] == 255, "alpha comes first"
 
 
+def test_the_label_stands_in_the_panel_and_is_read_aloud(app: App, tray: TrayClient) -> None:
+    assert [tray.props()[name] for name in ("XAyatanaLabel", "IconAccessibleDesc")] == ["", "Build 87 %"]
+    tray.signals()
+    tray.click("Paused")
+    tray.click("Label/Meet")
+    wait_until(lambda: tray.props()["XAyatanaLabel"] == "Paused", "the label")
+    assert ("XAyatanaNewLabel", ["Paused", "Paused"]) in tray.signals()
+    wait_until(lambda: tray.props()["IconAccessibleDesc"] == "Meet 87 %", "the words of the new label")
+    driver = tray.driver
+    tray.run(call(tray.bus, driver.service, driver.path, ITEM, "XAyatanaSecondaryActivate", "u", 0))
+    tray.run(call(tray.bus, driver.service, driver.path, ITEM, "ProvideXdgActivationToken", "s", "token"))
+    assert app.events("default") == []
+
+
+def test_nothing_moves_in_an_open_menu(app: App, tray: TrayClient) -> None:
+    def send(kind: str) -> None:
+        tray.run(call(tray.bus, tray.driver.service, MENU_PATH, MENU, "Event", "isvu", 0, kind, Variant("i", 0), 0))
+
+    def layout() -> str:
+        """As the panel holds it: asked for without a word that it is about to be shown."""
+        asked = call(tray.bus, tray.driver.service, MENU_PATH, MENU, "GetLayout", "iias", 0, -1, [])
+        return "\n".join(entry.line() for _, entry in Entry.parse(tray.run(asked)[1]).walk())
+
+    ids = tray.ids()
+    send("opened")
+    tray.signals()
+    tray.click_id(ids["Hide"])
+    tray.click_id(ids["Meet"])
+    wait_until(lambda: "Now: Meet" in layout(), "the text, which changes at once")
+    assert "Hideable" in layout()
+    assert "first" in layout()
+    assert "LayoutUpdated" not in {member for member, _ in tray.signals()}
+    send("closed")
+    assert "Hideable" not in layout()
+    assert "LayoutUpdated" in {member for member, _ in tray.signals()}
+
+
 def test_clicks_reach_their_callbacks_and_only_those(app: App, tray: TrayClient) -> None:
     tray.click("Advanced/Edit Inference Policy")
     tray.click("Label/Meet")
@@ -216,11 +257,52 @@ def test_a_panel_that_restarts_gets_the_icon_again(app: App, panel: Panel, sessi
         assert "Now: Build" in tray.list()
 
 
+def test_a_panel_that_drops_the_icon_gets_it_again(session_bus: PrivateBus) -> None:
+    forgetful = Panel(session_bus)
+    forgetful.start(DROPS_NAMES)
+    with running(session_bus), TrayClient(session_bus.env) as tray:
+        (item,) = tray.items()
+        assert item == f"{tray.driver.service}/StatusNotifierItem"
+        assert item.startswith(":"), "by the connection, not by a name"
+        tray.drop_all()
+        assert tray.items() == []
+        wait_until(lambda: tray.items() == [item], "the icon to register again")
+        tray.click("Quit")
+    forgetful.stop()
+
+
+def test_a_panel_that_ignores_pixels_gets_a_file(session_bus: PrivateBus) -> None:
+    blind = Panel(session_bus)
+    blind.start(IGNORES_PIXMAPS)
+    with running(session_bus) as app, TrayClient(session_bus.env) as tray:
+        first = Path(tray.props()["IconName"])
+        assert stat.S_IMODE(first.parent.stat().st_mode) == 0o700
+        with Image.open(first) as picture:
+            assert (picture.format, picture.size) == ("PNG", (48, 48))
+        tray.click("Label/Meet")
+        app.wait_for("label")
+        wait_until(lambda: tray.props()["IconName"] != str(first), "another file")
+        assert Path(tray.props()["IconName"]).is_file()
+        blind.stop()
+        blind.start()
+        wait_until(lambda: not first.parent.exists(), "the folder to go with the panel that wanted it")
+        with TrayClient(session_bus.env) as again:
+            assert again.props()["IconName"] == ""
+            blind.stop()
+            blind.start(IGNORES_PIXMAPS)
+        with TrayClient(session_bus.env) as again:
+            last = Path(again.props()["IconName"])
+            again.click("Quit")
+        assert app.ended() == (0, "")
+        assert not last.parent.exists()
+    blind.stop()
+
+
 def test_a_panel_that_comes_late_gets_the_icon(session_bus: PrivateBus) -> None:
     late = Panel(session_bus)
     with running(session_bus) as app:
         assert app.wait_for("ready")["registered"] is False
-        late.start(has_host=False)
+        late.start(NO_HOST)
         with TrayClient(session_bus.env) as tray:
             tray.click("Quit")
         late.stop()

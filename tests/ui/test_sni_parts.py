@@ -18,7 +18,7 @@ from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.base import KeyedItem, Menu, MenuItem
 from taskclf_tray.ui.sni.dbusmenu import LABEL_LIMIT, DBusMenu, MenuTree, differences, entry_properties
 from taskclf_tray.ui.sni.icon import SniIcon
-from taskclf_tray.ui.sni.item import PIXMAP_SIZES, argb, pixmaps
+from taskclf_tray.ui.sni.item import PIXMAP_SIZES, StatusNotifierItem, argb, pixmaps
 from tests.support.processes import ROOT
 
 
@@ -79,6 +79,14 @@ def test_a_child_never_shares_an_id_with_a_twin_of_its_parent() -> None:
     twins = [KeyedItem("x", "outer", Menu(KeyedItem("again", f"inner {n}", None))) for n in range(3)]
     idents = [node.id for node in MenuTree().build(Menu(*twins)).walk()]
     assert len(idents) == len(set(idents)) == 7
+
+
+def test_the_whole_tooltip_stands_in_its_title_for_lxqt() -> None:
+    said = "Build 87 %\nSimulated person"
+    for is_wide, title in ((False, "Build 87 %"), (True, said)):
+        item = StatusNotifierItem("taskclf", lambda: None, has_wide_tip=is_wide)
+        item.tell(said)
+        assert item.tool_tip == ["", [], title, "Simulated person"]
 
 
 def test_labels_are_made_harmless() -> None:
@@ -168,5 +176,8 @@ def test_a_swatch_is_a_small_png_in_the_layout() -> None:
     assert node.properties["label"].value == "Build"
     color[0] = None
     (node,) = tree.build(menu).children
-    assert "icon-data" not in node.properties
-    assert node.properties["label"].value == "● Build"
+    ring = node.properties["icon-data"].value
+    assert ring.startswith(b"\x89PNG")
+    assert ring != png
+    assert node.properties["label"].value == "Build"
+    assert "icon-data" not in entry_properties(KeyedItem("plain", "plain", None))

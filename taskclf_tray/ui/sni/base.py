@@ -1,4 +1,4 @@
-"""pystray's names, imported in a way that needs no display, and a menu entry with an identity.
+"""pystray's names, imported in a way that needs no display, a menu entry with an identity, and the desktop's names.
 
 pystray chooses its backend while it is imported, and the one for plain X opens DISPLAY there and raises an Xlib
 error without it. On Linux the inert backend is chosen for the import, and the environment is left as it was.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 _CHOICE: Final = "PYSTRAY_BACKEND"
@@ -36,6 +36,11 @@ Menu: Any = _pystray.Menu
 MenuItem: Any = _pystray.MenuItem
 
 
+def current_desktops(environ: Mapping[str, str]) -> list[str]:
+    """The names in XDG_CURRENT_DESKTOP in capitals, the most special first: `BUDGIE`, `GNOME`."""
+    return environ.get("XDG_CURRENT_DESKTOP", "").upper().split(":")
+
+
 class KeyedItem(MenuItem):  # type: ignore[misc]  # pystray has no types
     """A `MenuItem` that is recognised by `key` among its siblings, whatever stands before it.
 
@@ -49,10 +54,13 @@ class KeyedItem(MenuItem):  # type: ignore[misc]  # pystray has no types
         text: str | Callable[[Any], str],
         action: Any,
         *,
-        swatch: Callable[[], str | None] = lambda: None,
+        swatch: Callable[[], str | None] | None = None,
         **options: Any,
     ) -> None:
-        """`swatch`: the colour (`#rrggbb`) of a dot before the entry, where the backend can show one."""
+        """`swatch`: the colour (`#rrggbb`) of a dot before the entry, where the backend can show one.
+
+        It may return None at times: then the dot is a hollow ring.
+        """
         super().__init__(text, action, **options)
         self.key = key
         self.swatch = swatch

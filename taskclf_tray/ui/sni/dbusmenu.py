@@ -1,6 +1,7 @@
 """A pystray menu served as com.canonical.dbusmenu (version 3, as libdbusmenu documents it in dbus-menu.xml)."""
 # no `from __future__ import annotations`: dbus-fast reads the annotations as D-Bus signatures
 
+import asyncio
 import logging
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from dbus_fast.annotations import (
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
 from taskclf_tray.core.plain_text import plain_text
-from taskclf_tray.ui.icon import swatch_png
+from taskclf_tray.ui.icon import ring_png, swatch_png
 from taskclf_tray.ui.sni.base import KeyedItem, Menu
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 _DRAWN_DOT: Final = "● "
 LABEL_LIMIT: Final = 100
 _ROOT_ID: Final = 0
+_SHOWN_SECONDS: Final = 30.0
+_OPENED_SECONDS: Final = 600.0
+"""How long a menu counts as open: after `AboutToShow`, and after `opened`, whose `closed` may never come."""
 
 Properties = dict[str, Variant]
 _Path = tuple[Hashable, ...]
@@ -53,6 +57,11 @@ class Node:
         yield self
         for child in self.children:
             yield from child.walk()
+
+    def overlaid(self, newer: "dict[int, Node]") -> "Node":
+        """The same entries in the same places, each as it is in `newer` where it is there."""
+        now = newer.get(self.id, self)
+        return Node(self.id, now.item, now.properties, [child.overlaid(newer) for child in self.children])
 
     def shape(self) -> list[Any]:
         """Ids and nesting only: what `LayoutUpdated` is about."""
@@ -117,15 +126,20 @@ def entry_properties(item: Any) -> Properties:
         properties["toggle-state"] = Variant("i", int(bool(checked)))
     if item.submenu is not None:
         properties["children-display"] = Variant("s", "submenu")
-    color = item.swatch() if isinstance(item, KeyedItem) else None
-    if color is not None:
-        properties["icon-data"] = Variant("ay", swatch_png(color))
-        properties["label"] = Variant("s", label.removeprefix(_DRAWN_DOT))  # the picture stands in its place
+    if isinstance(item, KeyedItem) and item.swatch is not None:
+        color = item.swatch()
+        # always a picture, for GNOME's extension goes on drawing one that is taken away
+        properties["icon-data"] = Variant("ay", ring_png() if color is None else swatch_png(color))
+        properties["label"] = Variant("s", label.removeprefix(_DRAWN_DOT))
     return properties
 
 
 class DBusMenu(ServiceInterface):
-    """The exported menu. `clicked` is called with the pystray item, from the bus's thread."""
+    """The exported menu. `clicked` is called with the pystray item, from the bus's thread.
+
+    While the menu is open its entries change their texts and marks only. Entries come and go once it is closed, so that
+    nothing moves under the pointer.
+    """
 
     def __init__(self, clicked: Callable[[Any], None]) -> None:
         super().__init__("com.canonical.dbusmenu")
@@ -135,9 +149,12 @@ class DBusMenu(ServiceInterface):
         self._nodes = {_ROOT_ID: self._root}
         self._revision = 0
         self._is_broken = False
+        self._menu: Any = None
+        self._end_of_open: asyncio.TimerHandle | None = None
 
     def load(self, menu: Any) -> None:
         """Evaluate the menu and tell the panel what differs; a menu that raises leaves the last good one."""
+        self._menu = menu
         try:
             root = self._tree.build(menu)
         except Exception:  # whatever the callables of the menu raise
@@ -147,6 +164,8 @@ class DBusMenu(ServiceInterface):
             return
         self._is_broken = False
         before, old = self._root.shape(), self._nodes
+        if self._end_of_open is not None:
+            root = self._root.overlaid({node.id: node for node in root.walk()})
         self._root, self._nodes = root, {node.id: node for node in root.walk()}
         changed, removed = differences(old, self._nodes)
         if changed or removed:
@@ -155,11 +174,28 @@ class DBusMenu(ServiceInterface):
             self._revision += 1
             self.layout_updated(self._revision, _ROOT_ID)
 
+    def _opened(self, seconds: float) -> None:
+        """Let the menu count as open from now on."""
+        if self._end_of_open is not None:
+            self._end_of_open.cancel()
+        self._end_of_open = asyncio.get_running_loop().call_later(seconds, self._closed)
+
+    def _closed(self) -> None:
+        """Show the entries that came or went meanwhile."""
+        if self._end_of_open is not None:
+            self._end_of_open.cancel()
+            self._end_of_open = None
+            self.load(self._menu)
+
     def _event(self, ident: int, kind: str) -> bool:
         """Whether the entry exists. A click on a disabled entry or one that only opens a submenu does nothing."""
         node = self._nodes.get(ident)
         if node is None:
             return False
+        if ident == _ROOT_ID and kind == "opened":
+            self._opened(_OPENED_SECONDS)
+        elif ident == _ROOT_ID and kind == "closed":
+            self._closed()
         enabled = node.properties.get("enabled")
         if kind == "clicked" and not node.children and enabled is not None and enabled.value:
             self._clicked(node.item)
@@ -221,9 +257,14 @@ class DBusMenu(ServiceInterface):
         return [event[0] for event in events if not self._event(event[0], event[1])]
 
     @dbus_method(name="AboutToShow")
-    def about_to_show(self, ident: DBusInt32) -> DBusBool:  # noqa: ARG002
-        """Whether the panel must ask again before it shows the entry: never, changes are told when they happen."""
-        return False
+    def about_to_show(self, ident: DBusInt32) -> DBusBool:
+        """Whether the panel must ask for the entries again: when some came or went since the menu was last opened."""
+        if ident != _ROOT_ID:
+            return False
+        revision = self._revision
+        self._closed()
+        self._opened(_SHOWN_SECONDS)
+        return self._revision != revision
 
     @dbus_method(name="AboutToShowGroup")
     def about_to_show_group(self, idents: _Int32s) -> _TwoInt32s:

@@ -21,8 +21,8 @@ from dbus_fast.aio import MessageBus
 from taskclf_tray.system.session_bus import close, connect, session_bus_address
 from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.dbusmenu import DBusMenu
-from taskclf_tray.ui.sni.item import ITEM_PATH, MENU_PATH, StatusNotifierItem
-from taskclf_tray.ui.sni.watcher import PanelLink
+from taskclf_tray.ui.sni.item import ITEM_PATH, MENU_PATH, PictureFiles, StatusNotifierItem
+from taskclf_tray.ui.sni.watcher import NAME_PREFIX, PanelLink
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +47,26 @@ class SniIcon(base.Icon):  # type: ignore[misc]  # pystray has no types
         self._guard = threading.RLock()  # a signal handler may interrupt a change in its own thread
         self._loop: asyncio.AbstractEventLoop | None = None
         self._link: PanelLink | None = None
+        self._files: PictureFiles | None = None
         self._is_shown = False
+        self._panel_label = ""
         self._is_picture_due = self._is_menu_due = self._is_flush_due = False
         self._stop_asked = False
         self._is_ready = threading.Event()
         self._thread: threading.Thread | None = None
 
     # -- for any thread -------------------------------------------------------------------------------------------
+
+    @property
+    def panel_label(self) -> str:
+        """Text beside the icon, in panels that draw one; empty: none."""
+        return self._panel_label
+
+    @panel_label.setter
+    def panel_label(self, label: str) -> None:
+        if label != self._panel_label:
+            self._panel_label = label
+            self._request()
 
     def host_available(self) -> bool:
         """Whether a panel that draws icons knows this one now."""
@@ -119,7 +132,7 @@ class SniIcon(base.Icon):  # type: ignore[misc]  # pystray has no types
         try:
             if picture_due:
                 self._item.draw(self._icon)
-            self._item.tell(self._title)
+            self._item.tell(self._title, self._panel_label)
             self._item.show(self._is_shown)
         except Exception:  # a picture that cannot be drawn must not end the tray
             log.exception("the icon cannot be drawn; the last one stays")
@@ -190,14 +203,15 @@ class SniIcon(base.Icon):  # type: ignore[misc]  # pystray has no types
     async def _serve(self) -> None:
         bus = await connect(session_bus_address(os.environ))
         try:
-            await self._serve_on(bus, await self._export(bus))
+            await self._export(bus)
+            await self._serve_on(bus)
         finally:
             self._loop = None
             await close(bus)
 
-    async def _serve_on(self, bus: MessageBus, name: str) -> None:
+    async def _serve_on(self, bus: MessageBus) -> None:
         self._mark_ready()
-        link = self._link = PanelLink(bus, name, self.registered)
+        link = self._link = PanelLink(bus, ITEM_PATH, self.registered, self._met_panel)
         # a panel that hangs must not keep us from stopping, so registering is one of the things waited for
         waits = [asyncio.ensure_future(w) for w in (link.start(), self._stopping.wait(), _gone(bus))]
         _, stopping, gone = waits
@@ -209,23 +223,34 @@ class SniIcon(base.Icon):  # type: ignore[misc]  # pystray has no types
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
             await link.stop()
+            self._met_panel(takes_pixmaps=True)
         if not self._stopping.is_set():
             raise ConnectionError(_LOST)
 
-    async def _export(self, bus: MessageBus) -> str:
+    def _met_panel(self, *, takes_pixmaps: bool) -> None:
+        """Serve the picture as a file too where the panel wants one; the folder lasts as long as that panel."""
+        before = self._files
+        try:
+            self._files = None if takes_pixmaps else before or PictureFiles(os.environ.get("XDG_RUNTIME_DIR"))
+            self._item.use_files(self._files)
+        except OSError as error:
+            log.warning("The icon cannot be written for this panel, which takes files only: %s", error.strerror)
+        if before is not None and self._files is None:
+            before.remove()
+
+    async def _export(self, bus: MessageBus) -> None:
         self._stopping = asyncio.Event()
-        self._item = StatusNotifierItem(self._name, self._activated)
+        is_lxqt = "LXQT" in base.current_desktops(os.environ)
+        self._item = StatusNotifierItem(self._name, self._activated, has_wide_tip=is_lxqt)
         self._dbusmenu = DBusMenu(self._clicked)
         bus.export(ITEM_PATH, self._item)
         bus.export(MENU_PATH, self._dbusmenu)
-        name = f"org.kde.StatusNotifierItem-{os.getpid()}-{next(_numbers)}"
-        await bus.request_name(name, NameFlag.DO_NOT_QUEUE)
+        await bus.request_name(f"{NAME_PREFIX}{os.getpid()}-{next(_numbers)}", NameFlag.DO_NOT_QUEUE)
         self._loop = asyncio.get_running_loop()
         if self._stop_asked:  # `stop` came while nobody could be woken
             self._stopping.set()
         self._is_picture_due = self._is_menu_due = True
         self._flush()
-        return name
 
 
 async def _gone(bus: MessageBus) -> None:

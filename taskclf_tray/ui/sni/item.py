@@ -1,11 +1,14 @@
 """The icon itself, served as org.kde.StatusNotifierItem (freedesktop.org's StatusNotifierItem specification)."""
 # no `from __future__ import annotations`: dbus-fast reads the annotations as D-Bus signatures
 
+import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from dbus_fast import PropertyAccess
-from dbus_fast.annotations import DBusBool, DBusInt32, DBusObjectPath, DBusSignature, DBusStr
+from dbus_fast.annotations import DBusBool, DBusInt32, DBusObjectPath, DBusSignature, DBusStr, DBusUInt32
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 from PIL.Image import Image, merge
 
@@ -16,10 +19,13 @@ PIXMAP_SIZES: Final = (16, 22, 24, 32, 48)
 """Sizes of common panels: each is drawn for itself, so no panel has to scale."""
 TITLE_LIMIT: Final = 120
 TEXT_LIMIT: Final = 300
+LABEL_LIMIT: Final = 24
+FILE_SIZE: Final = 48
 MENU_PATH: Final = "/MenuBar"
 ITEM_PATH: Final = "/StatusNotifierItem"
 
 _READ: Final = PropertyAccess.READ
+_Label = Annotated[list[str], DBusSignature("ss")]
 _Pixmaps = Annotated[list[Any], DBusSignature("a(iiay)")]
 _ToolTip = Annotated[list[Any], DBusSignature("(sa(iiay)ss)")]
 
@@ -51,33 +57,82 @@ def argb(image: Image) -> bytes:
     return merge("RGBA", (alpha, red, green, blue)).tobytes()
 
 
-class StatusNotifierItem(ServiceInterface):
-    """The exported icon; each setter tells the panel only what is new."""
+class PictureFiles:
+    """Writes pictures as PNG files into a private folder, for a host that takes an icon by its file alone.
 
-    def __init__(self, ident: str, activate: Callable[[], None]) -> None:
+    Each picture has a name of its own, since hosts keep what they have read under a name; the one before it stays for
+    a host that is just reading it.
+    """
+
+    def __init__(self, parent: str | None) -> None:
+        """`parent`: the folder for the private one; None: the system's temporary folder."""
+        self._folder = Path(tempfile.mkdtemp(prefix="taskclf-tray-", dir=parent))
+        self._count = 0
+
+    def write(self, picture: Any) -> str:
+        """Write a picture and return the absolute path. Raises OSError."""
+        self._count += 1
+        path = self._folder / f"{self._count}.png"
+        image = picture.at(FILE_SIZE) if isinstance(picture, SizedPicture) else _scaled(picture, FILE_SIZE)
+        image.save(path)
+        (self._folder / f"{self._count - 2}.png").unlink(missing_ok=True)
+        return str(path)
+
+    def remove(self) -> None:
+        """Remove the folder with all pictures."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class StatusNotifierItem(ServiceInterface):
+    """The exported icon; each setter tells the panel only what is new.
+
+    `has_wide_tip`: the text of the tooltip stands in its title too, for LXQt, which shows nothing else of it.
+    """
+
+    def __init__(self, ident: str, activate: Callable[[], None], *, has_wide_tip: bool = False) -> None:
         super().__init__("org.kde.StatusNotifierItem")
         self._ident = plain_text(ident, TITLE_LIMIT)
         self._activate = activate
+        self._has_wide_tip = has_wide_tip
         self._title = ""
         self._text = ""
+        self._label = ""
         self._is_shown = False
+        self._picture: Any = None
         self._pixmaps: list[Any] = []
+        self._files: PictureFiles | None = None
+        self._file = ""
 
     def draw(self, picture: Any) -> None:
         """Show another picture: a PIL image, or a `SizedPicture`; None shows nothing."""
+        self._picture = picture
         drawn = [] if picture is None else pixmaps(picture)
         if drawn != self._pixmaps:
             self._pixmaps = drawn
+            self._write_file()
             self.new_icon()
 
-    def tell(self, title: str) -> None:
-        """Show another title; lines after the first are the tooltip's text."""
+    def use_files(self, files: PictureFiles | None) -> None:
+        """Name a file of the picture as well, or no longer."""
+        if files is not self._files:
+            self._files = files
+            self._write_file()
+
+    def _write_file(self) -> None:
+        self._file = "" if self._files is None or self._picture is None else self._files.write(self._picture)
+
+    def tell(self, title: str, label: str = "") -> None:
+        """Show another title, and `label` as text in the panel; lines after the first are the tooltip's text."""
         head, _, rest = title.partition("\n")
         said = plain_text(head, TITLE_LIMIT), plain_text(rest, TEXT_LIMIT, multiline=True)
         if said != (self._title, self._text):
             self._title, self._text = said
             self.new_title()
             self.new_tool_tip()
+        shown = plain_text(label, LABEL_LIMIT)
+        if shown != self._label:
+            self._label = shown
+            self.new_label(shown, shown)
 
     def show(self, is_shown: bool) -> None:
         """Ask the panel to show or to hide the icon."""
@@ -115,8 +170,23 @@ class StatusNotifierItem(ServiceInterface):
 
     @dbus_property(access=_READ, name="IconName")
     def icon_name(self) -> DBusStr:
-        """Empty: the picture travels as pixels."""
-        return ""
+        """The file of the picture for a host that ignores `IconPixmap`; else empty."""
+        return self._file
+
+    @dbus_property(access=_READ, name="IconAccessibleDesc")
+    def icon_accessible_desc(self) -> DBusStr:
+        """What a screen reader says: the title."""
+        return self._title
+
+    @dbus_property(access=_READ, name="XAyatanaLabel")
+    def label(self) -> DBusStr:
+        """Text beside the icon, an extension of libayatana-appindicator; empty: none."""
+        return self._label
+
+    @dbus_property(access=_READ, name="XAyatanaLabelGuide")
+    def label_guide(self) -> DBusStr:
+        """The text for whose width the panel keeps room."""
+        return self._label
 
     @dbus_property(access=_READ, name="IconPixmap")
     def icon_pixmap(self) -> _Pixmaps:
@@ -136,7 +206,8 @@ class StatusNotifierItem(ServiceInterface):
     @dbus_property(access=_READ, name="ToolTip")
     def tool_tip(self) -> _ToolTip:
         """Title and text; the specification reads markup in the text, so it is escaped."""
-        return ["", [], self._title, escape_markup(self._text)]
+        text = escape_markup(self._text)
+        return ["", [], f"{self._title}\n{self._text}" if self._has_wide_tip and text else self._title, text]
 
     @dbus_property(access=_READ, name="ItemIsMenu")
     def item_is_menu(self) -> DBusBool:
@@ -157,6 +228,14 @@ class StatusNotifierItem(ServiceInterface):
     def secondary_activate(self, x: DBusInt32, y: DBusInt32) -> None:
         """Middle click: nothing, it is too easily done by accident."""
 
+    @dbus_method(name="XAyatanaSecondaryActivate")
+    def ayatana_secondary_activate(self, timestamp: DBusUInt32) -> None:
+        """Middle click in panels that follow libayatana-appindicator: nothing either."""
+
+    @dbus_method(name="ProvideXdgActivationToken")
+    def provide_xdg_activation_token(self, token: DBusStr) -> None:
+        """The right to raise a window on Wayland, which Plasma and GNOME give with a click: no window to raise."""
+
     @dbus_method(name="ContextMenu")
     def context_menu(self, x: DBusInt32, y: DBusInt32) -> None:
         """Right click on a panel that draws no menus itself: nothing to show."""
@@ -176,6 +255,11 @@ class StatusNotifierItem(ServiceInterface):
     @dbus_signal(name="NewToolTip")
     def new_tool_tip(self) -> None:
         """The tooltip changed."""
+
+    @dbus_signal(name="XAyatanaNewLabel")
+    def new_label(self, label: str, guide: str) -> _Label:
+        """The text beside the icon changed."""
+        return [label, guide]
 
     @dbus_signal(name="NewStatus")
     def new_status(self, status: str) -> DBusStr:

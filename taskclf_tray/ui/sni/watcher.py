@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
 
 from taskclf_tray.system.session_bus import ask, close, connect, session_bus_address
 
+log = logging.getLogger(__name__)
+
 WATCHER: Final = "org.kde.StatusNotifierWatcher"
 WATCHER_PATH: Final = "/StatusNotifierWatcher"
+NAME_PREFIX: Final = "org.kde.StatusNotifierItem-"
+"""Of the names of items on the bus; by them `doctor` finds the icons that programs serve."""
+PIXMAP_IGNORERS: Final = ("org.ayatana.indicator.application", "com.canonical.indicator.application")
+"""Names of the watchers that know no pictures, only names and files: indicator-application of Ayatana and Ubuntu."""
 _DBUS: Final = "org.freedesktop.DBus"
 _MATCHES: Final = (
     f"type='signal',sender='{_DBUS}',member='NameOwnerChanged',arg0='{WATCHER}'",
     f"type='signal',sender='{WATCHER}',interface='{WATCHER}',path='{WATCHER_PATH}'",
 )
 _HOST_SIGNALS: Final = ("StatusNotifierHostRegistered", "StatusNotifierHostUnregistered")
+_LOST_SIGNAL: Final = "StatusNotifierItemUnregistered"
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,12 @@ async def has_host(bus: MessageBus) -> bool:
     return body is not None and bool(body[0].value)
 
 
+async def ignores_pixmaps(bus: MessageBus) -> bool:
+    """Whether the watcher is one of those that draw an icon by name or file only."""
+    owners = [await ask(bus, _to_bus("GetNameOwner", name)) for name in (WATCHER, *PIXMAP_IGNORERS)]
+    return owners[0] is not None and owners[0] in owners[1:]
+
+
 async def _probe(address: str | None) -> PanelState:
     try:
         bus = await connect(address)
@@ -83,17 +99,29 @@ def probe(environ: Mapping[str, str], timeout_seconds: float = 1.5) -> PanelStat
     return asyncio.run(within_time())
 
 
+class MetPanel(Protocol):
+    """Called before the icon is registered with a watcher: whether that takes pictures as pixels."""
+
+    def __call__(self, *, takes_pixmaps: bool) -> None:
+        """See the class."""
+
+
 class PanelLink:
     """Keeps one icon registered with whichever panel runs; lives in the bus's thread.
 
     `registered` is set while a watcher knows the icon; `has_host` says whether that watcher has a panel that draws.
+
+    The icon is registered by its object path. GNOME's extension loses one in four that register by bus name on a busy
+    machine: for those it also watches the name, and the answer of that watch may come in the middle of its set-up.
     """
 
-    def __init__(self, bus: MessageBus, name: str, registered: threading.Event) -> None:
+    def __init__(self, bus: MessageBus, path: str, registered: threading.Event, met_panel: MetPanel) -> None:
         self._bus = bus
-        self._name = name
+        self._path = path
         self._registered = registered
+        self._met_panel = met_panel
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pause = _FIRST_PAUSE_SECONDS
         self.has_host = False
 
     async def start(self) -> None:
@@ -119,9 +147,16 @@ class PanelLink:
             self._registered.clear()
             self.has_host = False
             if message.body[2]:
+                self._pause = _FIRST_PAUSE_SECONDS
                 self._start(self._register())
         elif message.interface == WATCHER and message.member in _HOST_SIGNALS:
             self._start(self._ask_for_host())
+        elif message.interface == WATCHER and message.member == _LOST_SIGNAL and self._is_ours(message):
+            self._registered.clear()
+            self._start(self._register_again())
+
+    def _is_ours(self, message: Message) -> bool:
+        return bool(message.body) and connection_of(str(message.body[0])) == self._bus.unique_name
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -136,11 +171,24 @@ class PanelLink:
             "RegisterStatusNotifierItem",
             flags=MessageFlag.NO_AUTOSTART,
             signature="s",
-            body=[self._name],
+            body=[self._path],
         )
+        self._met_panel(takes_pixmaps=not await ignores_pixmaps(self._bus))
         if await ask(self._bus, request) is not None:
             await self._ask_for_host()
             self._registered.set()
 
+    async def _register_again(self) -> None:
+        """Register an icon that the watcher dropped, after a pause that doubles each time."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        log.warning("The panel dropped the tray icon; it is registered again in %.0f s.", pause)
+        await asyncio.sleep(pause)
+        await self._register()
+
     async def _ask_for_host(self) -> None:
         self.has_host = await has_host(self._bus)
+
+
+def connection_of(item: str) -> str:
+    """The bus name in a watcher's entry for an item: `:1.7` of `:1.7/StatusNotifierItem` or `:1.7@/MenuBar`."""
+    return item.partition("/")[0].removesuffix("@")
