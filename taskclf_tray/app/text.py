@@ -93,9 +93,11 @@ def as_line(title: str, body: str) -> str:
 
 MENU_LABEL = "Label this as"
 MENU_REVIEW = "Review"
+MENU_NOTHING_WAITS = "No block waits for a label"
 MENU_SKIP = "Skip"
 MENU_UNDO = "Undo"
 MENU_TODAY = "Today"
+MENU_TODAY_NOTHING = "No minute is recorded yet"
 MENU_TODAY_UNSURE = "Not sure"
 MENU_TODAY_TOTAL = "Total"
 MENU_ASK = "Ask me"
@@ -130,8 +132,8 @@ def menu_label(start: datetime | None) -> str:
 
 
 def menu_review(count: int) -> str:
-    """The entry of the waiting blocks."""
-    return f"{MENU_REVIEW} ({count})"
+    """The entry of the waiting blocks: `Review (3)`."""
+    return f"{MENU_REVIEW} ({count})" if count else MENU_REVIEW
 
 
 def review_entry(start: datetime, end: datetime, guess: str | None, probability: float | None, *, is_gap: bool) -> str:
@@ -171,8 +173,12 @@ def menu_model(training_percent: int | None) -> str:
 
 
 def model_entry(name: str, problem: str | None) -> str:
-    """A bundle in the Prediction Model menu."""
-    return name if problem is None else f"{name} — {problem}"
+    """A bundle in the Prediction Model menu.
+
+    `_` marks an access key in menus. Doubled it stands for itself, but GNOME's extension undoes only the first of them.
+    """
+    shown = name.replace("_", " ")
+    return shown if problem is None else f"{shown} — {problem}"
 
 
 # -- notices ------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ See = Callable[[], Snapshot]
 class MenuBuilder:
     """Builds the menu once. Its texts follow `see`; clicks go to `send`.
 
+    What cannot be done now is disabled and stays in its place, so that nobody clicks the entry that moved there.
+
     `api` has pystray's `Menu` and `MenuItem`, and a `KeyedItem` whose key names an entry of a list that changes.
     """
 
@@ -62,14 +64,14 @@ class MenuBuilder:
             self._item(
                 lambda _: text.menu_label(self._see().block_start),
                 self._api.Menu(self._labels),
-                visible=lambda _: self._has_block(),
+                enabled=lambda _: self._has_block(),
             ),
             self._item(
                 lambda _: text.menu_review(self._see().labels.review_count),
                 self._api.Menu(self._review),
-                visible=lambda _: bool(self._see().labels.review),
+                enabled=lambda _: bool(self._see().labels.review),
             ),
-            self._item(lambda _: self._undo_text(), self._undo, visible=lambda _: self._see().labels.undo is not None),
+            self._item(lambda _: self._undo_text(), self._undo, enabled=lambda _: self._see().labels.undo is not None),
             self._item(
                 lambda _: self._see().learning.learnt or "",
                 None,
@@ -77,7 +79,7 @@ class MenuBuilder:
                 visible=lambda _: self._see().learning.learnt is not None,
             ),
             separator,
-            self._item(text.MENU_TODAY, self._api.Menu(self._today), visible=lambda _: self._has_today()),
+            self._item(text.MENU_TODAY, self._api.Menu(self._today), enabled=lambda _: self._has_today()),
             separator,
             self._item(text.MENU_PAUSE, self._pause_menu()),
             self._item(text.MENU_PRIVATE, self._toggle_private, checked=lambda _: self._see().is_private),
@@ -114,6 +116,8 @@ class MenuBuilder:
 
     def _review(self) -> Iterator[Any]:
         """The first waiting blocks, each with its prediction, the other labels and Skip."""
+        if not self._see().labels.review:
+            yield self._item(text.MENU_NOTHING_WAITS, None, enabled=False)
         for item in self._see().labels.review:
             entry = text.review_entry(item.start, item.end, item.guess, item.probability, is_gap=item.is_gap)
             yield self._api.KeyedItem(item.request_id, entry, self._api.Menu(*self._answers(item)))
@@ -136,6 +140,9 @@ class MenuBuilder:
         today = self._see().today
         for entry in today.entries:
             yield self._told(entry.name, text.today_entry(entry.name, entry.minutes), entry.color)
+        if not today.total_minutes:
+            yield self._item(text.MENU_TODAY_NOTHING, None, enabled=False)
+            return
         if today.unsure_minutes:
             yield self._told((None, "unsure"), text.today_entry(text.MENU_TODAY_UNSURE, today.unsure_minutes))
         yield self._told((None, "total"), text.today_entry(text.MENU_TODAY_TOTAL, today.total_minutes))
@@ -197,13 +204,14 @@ class MenuBuilder:
             )
         yield self._api.Menu.SEPARATOR
         learning = self._see().learning
-        if learning.can_retrain:
-            yield self._api.KeyedItem("retrain", text.MENU_RETRAIN, self._sending(RetrainNow()))
-        if learning.training_percent is not None:
-            yield self._api.KeyedItem("stop", text.MENU_STOP_RETRAINING, self._sending(StopRetraining()))
-        if learning.can_roll_back:
-            yield self._api.KeyedItem("back", text.MENU_ROLL_BACK, self._sending(RollBack()))
-        yield self._api.KeyedItem("status", text.MENU_MODEL_STATUS, self._sending(TellModel()))
+        actions: tuple[tuple[str, Command, bool], ...] = (
+            (text.MENU_RETRAIN, RetrainNow(), learning.can_retrain),
+            (text.MENU_STOP_RETRAINING, StopRetraining(), learning.training_percent is not None),
+            (text.MENU_ROLL_BACK, RollBack(), learning.can_roll_back),
+            (text.MENU_MODEL_STATUS, TellModel(), True),
+        )
+        for entry, command, is_possible in actions:
+            yield self._api.KeyedItem((entry, "action"), entry, self._sending(command), enabled=is_possible)
 
     @staticmethod
     def _is_active(choice: ModelChoice) -> Callable[[Any], bool]:
@@ -236,7 +244,7 @@ class MenuBuilder:
     def _undo_text(self) -> str:
         change = self._see().labels.undo
         if change is None:
-            return ""
+            return text.MENU_UNDO
         return text.menu_undo(change.kind, change.label, from_us(change.start_us), from_us(change.end_us))
 
     def _has_block(self) -> bool:

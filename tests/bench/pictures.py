@@ -60,7 +60,7 @@ def take(folder: Path) -> Path:
         home = DemoHome(folder / "home")
         env = desk.env | {"TASKCLF_HOME": str(folder / "home")}
         with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
-            wait_until(lambda: entry_with(tray, "Label this as"), "a block", 60)
+            wait_until(lambda: entry_with(tray, "Label this as (since "), "a block", 60)
             wait_until(lambda: is_worth_a_picture(home, tray, hand), "a question and a label it is sure of", 600)
             desk.click(*ICON, button=3)
             desk.point(*ASIDE)

@@ -38,7 +38,7 @@ def hand(desk: Desktop) -> Iterator[NotifydHand]:
 
 
 def first_question(home: DemoHome, tray: TrayClient) -> LabelRequest:
-    wait_until(lambda: entry_with(tray, "Label this as"), "a block", 30)
+    wait_until(lambda: entry_with(tray, "Label this as (since "), "a block", 30)
     asked = wait_until(home.asks, "a question", 90)
     return next(request for request in home.requests() if request.request_id == asked[0].request_id)
 
@@ -98,7 +98,7 @@ def test_a_question_is_answered_with_the_mouse_and_taken_back(desk: Desktop, han
 
         desk.keys("Return")
         wait_until(lambda: not home.spans(), "the label is taken back")
-        wait_until(lambda: not entry_with(tray, "Undo"), "no Undo")
+        wait_until(lambda: not entry_with(tray, "Undo “"), "no Undo")
         assert any(r.request_id == request.request_id and r.status == "pending" for r in home.requests())
         tray.click("Quit")
         assert app.wait(120) == 0

@@ -63,7 +63,7 @@ def test_label_this_shows_at_once_and_undo_takes_it_back(env: dict[str, str], ho
         tray.click(wait_until(lambda: entry_with(tray, "Undo “"), "Undo"))
         wait_until(lambda: "as you said" not in str(tray.props()["Title"]), "the model's label")
         assert home.spans() == []
-        wait_until(lambda: not entry_with(tray, "Undo"), "no Undo")
+        wait_until(lambda: not entry_with(tray, "Undo “"), "no Undo")
         app.send_signal(signal.SIGTERM)
         assert app.wait(120) == 0
 

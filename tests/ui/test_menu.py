@@ -33,9 +33,9 @@ from taskclf_tray.app.commands import (
     TellStatus,
     UndoLabel,
 )
-from taskclf_tray.app.snapshot import IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot
+from taskclf_tray.app.snapshot import IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot, TodayView
 from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
+from taskclf_tray.core.types import LABEL_LOOKS, LABEL_SET_V1, CoreLabel
 from taskclf_tray.labels.asking_state import AskingState
 from taskclf_tray.store.labels import LabelChange
 from taskclf_tray.ui import backend
@@ -91,6 +91,13 @@ def front() -> Front:
 def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
     assert [name for name, _ in front.entries()] == [
         "● Deep Work — Build 87 % since 14:05",
+        "Label this as",
+        *(f"Label this as/{label}" for label in LABEL_SET_V1),
+        "Review",
+        "Review/No block waits for a label",
+        "Undo",
+        "Today",
+        "Today/No minute is recorded yet",
         "Pause",
         "Pause/15 minutes",
         "Pause/1 hour",
@@ -105,6 +112,9 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         "Prediction Model/good",
         "Prediction Model/other",
         "Prediction Model/bad — is damaged",
+        "Prediction Model/Retrain now",
+        "Prediction Model/Stop retraining",
+        "Prediction Model/Roll back",
         "Prediction Model/Status",
         "Advanced",
         "Advanced/Edit Inference Policy",
@@ -159,12 +169,26 @@ WAITING = LabelView(
 )
 
 
-def test_labels_review_and_undo_appear_when_they_do_something(front: Front) -> None:
-    top = [name for name, _ in front.entries() if "/" not in name]
-    assert not any(name.startswith(("Label", "Review", "Undo")) for name in top)
-    front.show(block_start=START, labels=WAITING)
-    top = [name for name, _ in front.entries() if "/" not in name]
-    assert top[1:4] == ["Label this as (since 08:40)", "Review (7)", f"Undo “Build {FROM_TO}”"]
+def test_labels_review_and_undo_stay_in_their_places_and_are_enabled_when_they_do_something(front: Front) -> None:
+    def top() -> list[tuple[str, bool]]:
+        return [(name, item.enabled) for name, item in front.entries() if "/" not in name]
+
+    before = top()
+    assert before[1:5] == [("Label this as", False), ("Review", False), ("Undo", False), ("Today", False)]
+    today = TodayView(total_minutes=5)
+    front.show(block_start=START, labels=WAITING, today=today)
+    assert top()[1:5] == [
+        ("Label this as (since 08:40)", True),
+        ("Review (7)", True),
+        (f"Undo “Build {FROM_TO}”", True),
+        ("Today", True),
+    ]
+    assert len(top()) == len(before)
+
+
+def test_a_click_on_a_label_without_a_block_says_nothing(front: Front) -> None:
+    front.click("Label this as/Build")
+    assert front.sent == []
 
 
 def test_label_this_as_shows_the_most_used_first_and_labels_the_block_the_menu_showed(front: Front) -> None:
@@ -193,7 +217,7 @@ def test_review_offers_the_guess_the_other_labels_and_skip(front: Front) -> None
 
 def test_learning_shows_what_can_be_done_and_how_far_a_training_is(front: Front) -> None:
     def offered() -> list[str]:
-        return [name for name, _ in front.entries() if name.startswith("Prediction Model")][4:]
+        return [name for name, item in front.entries() if name.startswith("Prediction Model") and item.enabled][3:]
 
     front.show(learning=LearningView(can_retrain=True, can_roll_back=True))
     assert offered() == ["Prediction Model/Retrain now", "Prediction Model/Roll back", "Prediction Model/Status"]
