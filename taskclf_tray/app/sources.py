@@ -88,6 +88,11 @@ class SourceSwitch:
     def _source(self) -> str:
         return self._named_source or self._config.source
 
+    @property
+    def config(self) -> Config:
+        """The settings in use."""
+        return self._config
+
     def banner(self) -> str | None:
         """The sentence shown above everything while the activity is simulated."""
         return text.SIMULATION_BANNER if self.is_simulated else None

@@ -19,6 +19,7 @@ from taskclf_tray.app.publisher import Listener, Publisher
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.session_loop import SessionLoop, Settings, WorkerContext
 from taskclf_tray.app.snapshot import IconState, Snapshot
+from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import TaskclfError
 from taskclf_tray.notify.base import Notifier
 from taskclf_tray.record.suggest import _LabelSuggester
@@ -82,6 +83,10 @@ class TrayRuntime:
     def send(self, command: Command) -> None:
         """Hand a command to the worker, or to the label writer."""
         self._context.commands.put(command)
+
+    def tell(self, message: Message) -> None:
+        """Show a message to the person: as a notification, in the log and in the terminal."""
+        self._publisher.tell([message])
 
     def pressed(self, tag: str | None, key: str) -> None:
         """Take a press on a button of a notification; called in the notification service's thread."""

@@ -34,6 +34,7 @@ _HEAD: Final = """\
 # Settings of taskclf-tray. They apply when it is saved. A removed line has its default.
 """
 
+PanelLabel = Literal["auto", "always", "never"]
 Source = Literal["auto", "activitywatch", "simulated", "builtin"]
 
 
@@ -158,6 +159,11 @@ class Config(BaseModel):
     )
     ui_port: Whole = _whole("The dashboard's port; 0 takes a free one.", 0, 0, 65535)
     retention_days: Whole = _whole("Days the record of minutes is kept; labels are kept for ever.", 400, 1, 36500)
+    panel_label: PanelLabel = about(
+        'The label as text beside the icon: "auto" (on GNOME, which shows no tooltip), "always" or "never".',
+        expected="auto, always or never",
+        default="auto",
+    )
     autostart: Flag = about("true: start when you log in.", expected=_TRUTH, default=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -138,8 +139,11 @@ def _run_app(
             from taskclf_tray.ui.tray import run_tray, tray_backend
 
             backend = tray_backend()
+            if backend.reason:
+                log.warning("%s", backend.reason)
             if backend.icon_class is not None:
-                return run_tray(runtime, backend, stop)
+                _show_in_terminal(backend.reason, runtime)
+                return run_tray(runtime, backend, stop, lambda: switch.config.panel_label)
             _say(backend.reason)
         return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
     finally:
@@ -150,6 +154,13 @@ def _run_app(
 def _say(sentence: str) -> None:
     """Print to the person who started the app in a terminal; standard output belongs to the status line or JSON."""
     complain(sentence)
+
+
+def _show_in_terminal(reason: str, runtime: TrayRuntime) -> None:
+    """Show the label in the terminal as long as no panel shows it; nothing where nobody reads, as after a login."""
+    if reason and sys.stdout.isatty():
+        _say(reason)
+        runtime.add_listener(StatusLine())
 
 
 def _run_headless(runtime: TrayRuntime, listener: JsonLines | StatusLine, stop: StopRequest) -> int:

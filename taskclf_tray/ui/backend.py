@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from taskclf_tray.app.text import Message, as_line
 from taskclf_tray.system.x11 import open_local_display, within
-from taskclf_tray.ui.sni.base import Icon, KeyedItem, Menu, MenuItem
+from taskclf_tray.ui.sni.base import Icon, KeyedItem, Menu, MenuItem, current_desktops
 
 if sys.platform.startswith("linux"):
     from taskclf_tray.ui.sni.icon import SniIcon
-    from taskclf_tray.ui.sni.watcher import PanelState, probe
+    from taskclf_tray.ui.sni.watcher import probe
 
 if TYPE_CHECKING:
     from taskclf_tray.ui.icon import IconArt
@@ -30,7 +30,6 @@ __all__ = ["Capability", "KeyedItem", "Menu", "MenuItem", "TrayBackend", "capabi
 _PICTURE_SIZE: Final = 64
 _PROBE_SECONDS: Final = 1.5
 _DISPLAY_SECONDS: Final = 2.0
-_PAUSE_SECONDS: Final = 0.25
 
 
 class Capability(StrEnum):
@@ -81,11 +80,20 @@ _TERMINAL: Final = "The app runs in this terminal and loses no function."
 
 @dataclass(frozen=True, slots=True)
 class TrayBackend:
-    """The tray backend. `icon_class` is None when there is none; then `reason` is a sentence for the person."""
+    """The tray backend. `icon_class` is None when there is none.
+
+    `missing`: why no icon is drawn now, and the next step; None when one is. A backend with an icon class and something
+    missing waits for its panel.
+    """
 
     name: str
     icon_class: Any
-    reason: str = ""
+    missing: Message | None = None
+
+    @property
+    def reason(self) -> str:
+        """What is missing, as a line for a terminal; empty when nothing is."""
+        return "" if self.missing is None else f"{as_line(*self.missing)} {_TERMINAL}"
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -97,30 +105,24 @@ class TrayBackend:
         return art if self.name == "sni" else art.at(_PICTURE_SIZE)
 
 
-def choose_backend(environ: Mapping[str, str], platform: str, *, panel_wait_seconds: float = 0.0) -> TrayBackend:
-    """Choose the backend for this machine, within about 4 s plus `panel_wait_seconds`.
+def choose_backend(environ: Mapping[str, str], platform: str) -> TrayBackend:
+    """Choose the backend for this machine, within about 4 s.
 
-    At login the app may start before the panel: `panel_wait_seconds` is how long to wait for one on a session bus that
-    answers.
+    On Linux any session bus that answers will do: at login the app may start before the panel, and the icon comes when
+    the panel does.
     """
     if platform in ("win32", "darwin"):
         return TrayBackend(platform, Icon)
     if not platform.startswith("linux"):
-        return TrayBackend("none", None, f"There is no tray icon on this platform ({platform}). {_TERMINAL}")
-    state = _panel_state(environ, panel_wait_seconds)
+        return TrayBackend("none", None, (f"There is no tray icon on this platform ({platform}).", ""))
+    state = probe(environ, _PROBE_SECONDS)
     if state.watcher:
         return TrayBackend("sni", SniIcon)
     found = _pystray_backend(environ) if environ.get("DISPLAY") else None
-    return found or TrayBackend("none", None, missing_sentence(environ, has_bus=state.bus))
-
-
-def _panel_state(environ: Mapping[str, str], wait_seconds: float) -> PanelState:
-    end = time.monotonic() + wait_seconds
-    while True:
-        state = probe(environ, _PROBE_SECONDS)
-        if state.watcher or not state.bus or time.monotonic() >= end:
-            return state
-        time.sleep(_PAUSE_SECONDS)
+    if found is not None:
+        return found
+    missing = missing_panel(environ, has_bus=state.bus)
+    return TrayBackend("sni", SniIcon, missing) if state.bus else TrayBackend("none", None, missing)
 
 
 def _pystray_backend(environ: Mapping[str, str]) -> TrayBackend | None:
@@ -155,24 +157,31 @@ def has_x11_tray(display_name: str) -> bool:
         connection.close()
 
 
-def missing_sentence(environ: Mapping[str, str], *, has_bus: bool) -> str:
+def missing_panel(environ: Mapping[str, str], *, has_bus: bool) -> Message:
     """What is missing for a tray icon, and how to get it."""
     if not environ.get("DISPLAY") and not environ.get("WAYLAND_DISPLAY"):
-        return f"There is no desktop here, so there is no tray icon. {_TERMINAL}"
+        return "There is no desktop here, so there is no tray icon.", ""
     if not has_bus:
         return (
-            "There is no tray icon because no D-Bus session bus answers: start the app from inside the desktop "
-            f"session. {_TERMINAL}"
+            "There is no tray icon because no D-Bus session bus answers.",
+            "Start the app from inside the desktop session.",
         )
-    if "GNOME" in environ.get("XDG_CURRENT_DESKTOP", "").upper().split(":"):
+    desktops = current_desktops(environ)
+    if "BUDGIE" in desktops:  # which is `Budgie:GNOME`
         return (
-            "GNOME shows no tray icons without an extension: install and switch on the extension “AppIndicator and "
-            "KStatusNotifierItem Support” (package gnome-shell-extension-appindicator), log in again and restart "
-            f"the app. {_TERMINAL}"
+            "The panel has no place for this tray icon.",
+            "Add “AppIndicator Applet” to the panel (package budgie-indicator-applet); the icon then comes by itself.",
+        )
+    if "GNOME" in desktops:
+        return (
+            "GNOME shows no tray icons without an extension.",
+            "Install and switch on “AppIndicator and KStatusNotifierItem Support” (package "
+            "gnome-shell-extension-appindicator) and log in again.",
         )
     return (
-        "No panel here takes tray icons: add the “Status Tray” or “System Tray” item to the panel (on a bare window "
-        f"manager, start a panel such as xfce4-panel or waybar) and restart the app. {_TERMINAL}"
+        "No panel here takes tray icons.",
+        "Add the “Status Tray” or “System Tray” item to the panel (on a bare window manager, start a panel such as "
+        "xfce4-panel or waybar); the icon then comes by itself.",
     )
 
 

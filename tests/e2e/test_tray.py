@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from taskclf_tray.app import text
 from tests.support.dbus import Panel
 from tests.support.dbus_bus import PrivateBus
-from tests.support.processes import python_child, wait_until
+from tests.support.processes import ROOT, python_child, stop, wait_until
 from tests.support.sni_driver import TrayClient
 from tests.support.stub_notifyd import NotifyDaemon
 from tests.support.xdg_editor import FakeEditor
@@ -106,7 +110,7 @@ def test_the_menu_is_the_products_and_nothing_in_it_is_dead(
             wait_until(lambda seen=before: len(editor.opened) > seen, entry)
         home = tmp_path / "home"
         assert editor.opened[:2] == [str(home / "config.toml"), str(home / "tray" / "tray.log")]
-        assert f"(o) {STARTER}" in tray.list()
+        assert f"(o) {text.model_entry(STARTER, None)}" in tray.list()
         app.send_signal(signal.SIGTERM)
         assert app.wait(120) == 0
 
@@ -128,7 +132,7 @@ def test_pause_and_private_mode(env: dict[str, str]) -> None:
 def test_a_picked_model_writes_a_policy(env: dict[str, str], notify_daemon: NotifyDaemon, tmp_path: Path) -> None:
     with running_app(env, *DEMO), TrayClient(env) as tray:
         has_label(tray)
-        tray.click(f"Prediction Model/{STARTER}")
+        tray.click(f"Prediction Model/{text.model_entry(STARTER, None)}")
         notify_daemon.wait_for("Prediction model changed")
         written = json.loads((models_of(tmp_path / "home") / "inference_policy.json").read_text())
         assert written["reject_threshold"] == 0.43
@@ -155,16 +159,62 @@ def test_a_session_that_ends_ends_the_app_with_a_sentence(env: dict[str, str], s
         assert "Traceback" not in said
 
 
-def test_without_a_panel_the_app_runs_in_the_terminal_and_says_why(session_bus: PrivateBus, tmp_path: Path) -> None:
-    with running_app({**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}, *DEMO) as app:
-        assert app.stdout is not None
-        assert app.stderr is not None
-        assert "Simulated person" in app.stdout.readline()
-        first = app.stdout.readline()
-        assert first.strip()
+@contextmanager
+def in_a_terminal(env: dict[str, str], *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
+    """The app in a terminal of its own, and what it has written there so far."""
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    command = [sys.executable, "-m", *arguments]
+    app = subprocess.Popen(command, env=env, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, text=True)
+    os.close(theirs)
+    seen: list[str] = []
+
+    def written() -> str:
+        with contextlib.suppress(OSError):
+            seen.append(os.read(ours, 1 << 20).decode())
+        return "".join(seen)
+
+    try:
+        yield app, written
+    finally:
+        stop(app)
+        os.close(ours)
+
+
+def test_without_a_panel_the_app_runs_in_the_terminal_and_the_icon_comes_with_the_panel(
+    session_bus: PrivateBus, notify_daemon: NotifyDaemon, tmp_path: Path
+) -> None:
+    env = {**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home"), "DISPLAY": ":77", "XDG_CURRENT_DESKTOP": "GNOME"}
+    with in_a_terminal(env, "tests.support.impatient_app", *DEMO) as (app, written):
+        wait_until(lambda: "Simulated person" in written(), "the banner", 15)
+        assert "runs in this terminal" in written()
+        wait_until(lambda: "●" in written(), "the status line")
+        told = notify_daemon.wait_for("GNOME shows no tray icons")
+        assert told.body.startswith("Install and switch on")
+        assert [notice.title for notice in notify_daemon.notices()].count(told.title) == 1
+        assert "GNOME shows no tray icons" in (tmp_path / "home/tray/tray.log").read_text()
+        late = Panel(session_bus)
+        late.start()
+        with TrayClient(env) as tray:
+            title = has_label(tray)
+            label = tray.props()["XAyatanaLabel"].removesuffix("?")
+            assert label
+            assert label in title
         app.send_signal(signal.SIGINT)
         assert app.wait(120) == 0
-        assert "runs in this terminal" in app.stderr.read()
+        late.stop()
+
+
+def test_without_a_panel_and_a_terminal_nothing_is_printed(session_bus: PrivateBus, tmp_path: Path) -> None:
+    with running_app({**session_bus.env, "TASKCLF_HOME": str(tmp_path / "home")}, *DEMO) as app:
+        late = Panel(session_bus)
+        late.start()
+        with TrayClient(session_bus.env) as tray:
+            has_label(tray)
+            tray.click("Quit")
+        assert app.communicate(timeout=120) == ("", "")
+        assert app.returncode == 0
+        late.stop()
 
 
 def test_a_second_start_makes_the_first_show_itself(env: dict[str, str], notify_daemon: NotifyDaemon) -> None:
