@@ -20,7 +20,14 @@ from taskclf_tray.app import served_text, text
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.text import Message
-from taskclf_tray.core.config import Config, ConfigProblem, load_config, require_exclusions, settings_without_effect
+from taskclf_tray.core.config import (
+    Config,
+    ConfigProblem,
+    PanelLabel,
+    load_config,
+    require_exclusions,
+    settings_without_effect,
+)
 from taskclf_tray.core.errors import ConfigError, StoreError
 from taskclf_tray.core.file_watch import SETTLE_SECONDS, file_stamp, written_within
 from taskclf_tray.core.time import local_date
@@ -88,10 +95,9 @@ class SourceSwitch:
     def _source(self) -> str:
         return self._named_source or self._config.source
 
-    @property
-    def config(self) -> Config:
-        """The settings in use."""
-        return self._config
+    def panel_label(self) -> PanelLabel:
+        """Whether the label stands beside the icon, by the settings in use."""
+        return self._config.panel_label
 
     def banner(self) -> str | None:
         """The sentence shown above everything while the activity is simulated."""

@@ -143,7 +143,7 @@ def _run_app(
                 log.warning("%s", backend.reason)
             if backend.icon_class is not None:
                 _show_in_terminal(backend.reason, runtime)
-                return run_tray(runtime, backend, stop, lambda: switch.config.panel_label)
+                return run_tray(runtime, backend, stop, switch.panel_label)
             _say(backend.reason)
         return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
     finally:
