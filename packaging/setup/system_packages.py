@@ -30,6 +30,7 @@ NEEDED = {
     "shared-mime-info": "update-mime-database",
     "strace": "strace",
     "sway": "sway",
+    "tmux": "tmux",
     "x11-utils": "xwininfo",
     "xdg-utils": "xdg-open",
     "xdotool": "xdotool",

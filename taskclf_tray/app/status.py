@@ -1,20 +1,40 @@
-"""Turns what the worker knows into a snapshot: the status sentence, the icon state and the facts of the menu."""
+"""Turns what the worker knows into a snapshot: the status sentence, the icon state and the facts of the menu.
+
+The same for other programs: `StatusFile` writes each snapshot into the home, for `taskclf-tray status`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Final
 
 from taskclf_tray.app import text
+from taskclf_tray.app.live_status import STARTS, LiveStatus
 from taskclf_tray.app.session import Session, paused_until
-from taskclf_tray.app.snapshot import IconState, ModelChoice, Snapshot
+from taskclf_tray.app.snapshot import LABELLED_STATES, IconState, ModelChoice, Snapshot
+from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.defaults import HIGH_WATER_LEAD_SECONDS, MIXED_UNKNOWN
 from taskclf_tray.core.errors import SourceError, TaskclfError
+from taskclf_tray.core.regular_files import Links
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.taxonomy_config import TaxonomyConfig
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.blackouts import Blackout
+from taskclf_tray.system.paths import HomePaths
+
+log = logging.getLogger(__name__)
+
+_STATES: Final = {
+    IconState.LIVE: "?", IconState.UNSURE: "Not sure", IconState.NO_SOURCE: "No source",
+    IconState.NO_MODEL: "No model", IconState.ATTENTION: "Look at the log",
+}  # fmt: skip
+"""What a panel shows where there is no label."""
 
 
 def snapshot_of(
@@ -130,3 +150,71 @@ def model_choices(session: Session) -> tuple[ModelChoice, ...]:
     resolved = session.serving.resolved
     active = None if resolved is None else resolved.bundle_dir.name
     return tuple(ModelChoice(b.name, b.name == active, b.problem) for b in session.bundles())
+
+
+# -- for panels and other programs ----------------------------------------------------------------------------
+
+
+def panel_label_of(snapshot: Snapshot) -> str:
+    """`Build`, `Build?` while unsure, `Away` or `Paused`; empty where the icon alone says it."""
+    if snapshot.state in LABELLED_STATES and snapshot.line != text.NO_WINDOW:
+        label = snapshot.ui_label if snapshot.state is IconState.LIVE else snapshot.core_label
+        return f"{text.name_of(label)}{'' if snapshot.state is IconState.LIVE else '?'}" if label else ""
+    return {IconState.AWAY: "Away", IconState.PAUSED: "Paused"}.get(snapshot.state, "")
+
+
+def status_of(snapshot: Snapshot) -> LiveStatus:
+    """Convert a snapshot for other programs."""
+    return LiveStatus(
+        state=snapshot.state.value,
+        line=snapshot.line,
+        text=panel_label_of(snapshot) or _STATES[snapshot.state],
+        ui_label=snapshot.ui_label,
+        core_label=snapshot.core_label,
+        confidence=None if snapshot.probability is None else round(snapshot.probability, 6),
+        since=None if snapshot.since is None else snapshot.since.isoformat(),
+        color=snapshot.color,
+        is_own_label=snapshot.is_own_label,
+        is_private=snapshot.is_private,
+        review_count=snapshot.labels.review_count,
+        simulated=snapshot.banner is not None,
+    )
+
+
+class StatusFile:
+    """Writes the status file; a listener of the publisher."""
+
+    shows_messages = False
+
+    def __init__(self, paths: HomePaths) -> None:
+        self._path = paths.status
+        self._written: LiveStatus | None = None
+        self._write(STARTS)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Write what has changed."""
+        status = status_of(snapshot)
+        if status != self._written:
+            self._write(status)
+
+    def on_step(self, step: StepResult) -> None:
+        """Ignore it: the file holds the live label only."""
+
+    def on_message(self, message: tuple[str, str]) -> None:
+        """Ignore it: messages are notifications."""
+
+    def close(self) -> None:
+        """Remove the file."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _write(self, status: LiveStatus) -> None:
+        try:
+            write_text_atomic(self._path, json.dumps(asdict(status)) + "\n", links=Links.NONE, is_durable=False)
+        except OSError as error:
+            if self._written is not None or status is STARTS:
+                log.warning("The status file cannot be written (%s).", error.strerror)
+            self.close()  # an old status would be wrong
+            self._written = None
+        else:
+            self._written = status

@@ -24,7 +24,7 @@ ALONE: Final = frozenset({"-h", "--help", "--version"})
 """Options of the program as a whole."""
 _MOST_SUGGESTIONS: Final = 3
 _MEANT: Final[Mapping[str, str]] = {
-    "check": "doctor", "start": "run", "status": "doctor", "today": "report daily", "week": "report weekly",
+    "check": "doctor", "start": "run", "today": "report daily", "week": "report weekly",
     "yesterday": "report daily --day yesterday",
 }  # fmt: skip
 """Words people try that are no command, and what they look for."""

@@ -1,6 +1,6 @@
 """The command `taskclf-tray`: finds the command, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 ok, 1 failed, 2 usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not running (`status`), 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from taskclf_tray.system.stop_signals import Unwinding, exit_code
 _GROUPS: Final = {
     "run": "run", "demo": "run", "doctor": "doctor", "labels": "labels", "queue": "queue", "report": "report",
     "monitor": "monitor", "infer": "infer", "train": "train", "model": "model", "policy": "policy",
-    "taxonomy": "config", "config": "config", "selftest": "selftest",
+    "taxonomy": "config", "config": "config", "status": "status", "selftest": "selftest",
 }  # fmt: skip
 """Each command, and the module of `taskclf_tray.cli` that adds it.
 

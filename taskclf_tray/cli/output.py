@@ -53,10 +53,13 @@ def tell(options: argparse.Namespace, facts: Mapping[str, Any], lines: Iterable[
 
 def print_json(value: Mapping[str, Any] | Sequence[Any], *, indent: int | None = 2, is_done: bool = False) -> None:
     """Print the value as JSON, in escapes where the output lacks a character. Raises OutputError."""
+    print_answer(f"{json_line(value, indent=indent)}\n", is_done=is_done)
+
+
+def json_line(value: Mapping[str, Any] | Sequence[Any], *, indent: int | None = None) -> str:
+    """The value as JSON, in escapes where standard output lacks a character."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    if not can_show(text, sys.stdout):
-        text = json.dumps(value, indent=indent)
-    print_answer(f"{text}\n", is_done=is_done)
+    return text if can_show(text, sys.stdout) else json.dumps(value, indent=indent)
 
 
 def print_answer(text: str, *, is_done: bool = False) -> None:

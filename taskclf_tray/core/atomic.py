@@ -25,7 +25,9 @@ _REPLACE_TRIES: Final = 20
 _REPLACE_PAUSE_SECONDS: Final = 0.05
 
 
-def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
+def write_bytes_atomic(
+    path: Path, data: bytes, mode: int | None = None, links: Links = Links.TRUSTED, *, is_durable: bool = True
+) -> None:
     """Replace `path` by `data` atomically.
 
     A symbolic link that the person made stays a link: its target is replaced.
@@ -35,6 +37,8 @@ def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: 
         data: the new content.
         mode: permission bits of the new file; None keeps those of the replaced file, else 0600.
         links: which symbolic links are followed.
+        is_durable: flush to the disk. Without it a power cut may cost the content, which saves a disk wake-up where
+            the file is worth nothing after it.
 
     Raises:
         OSError: full disk, no permission, a link that is not followed, or a FIFO or device in the place. The old file
@@ -45,18 +49,21 @@ def write_bytes_atomic(path: Path, data: bytes, mode: int | None = None, links: 
     _remove_stale(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        _write_new(temporary, data, _mode_for(target) if mode is None else mode)
+        _write_new(temporary, data, _mode_for(target) if mode is None else mode, is_durable=is_durable)
         replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_directory(target.parent)
+    if is_durable:
+        sync_directory(target.parent)
 
 
-def write_text_atomic(path: Path, text: str, mode: int | None = None, links: Links = Links.TRUSTED) -> None:
+def write_text_atomic(
+    path: Path, text: str, mode: int | None = None, links: Links = Links.TRUSTED, *, is_durable: bool = True
+) -> None:
     """Write the text in UTF-8 with `write_bytes_atomic`; line ends stay as they are."""
-    write_bytes_atomic(path, text.encode(), mode, links)
+    write_bytes_atomic(path, text.encode(), mode, links, is_durable=is_durable)
 
 
 def write_json_atomic(path: Path, value: Mapping[str, Any] | Sequence[Any], mode: int | None = None) -> None:
@@ -124,14 +131,15 @@ def _last_byte(handle: int, size: int) -> bytes:
     return os.read(handle, 1)
 
 
-def _write_new(path: Path, data: bytes, mode: int | None) -> None:
+def _write_new(path: Path, data: bytes, mode: int | None, *, is_durable: bool = True) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode or PRIVATE_FILE)
     with os.fdopen(handle, "wb") as file:
         if mode is not None and os.name != "nt":
             os.fchmod(file.fileno(), mode)  # the umask has reduced the mode of os.open
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if is_durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _mode_for(target: Path) -> int | None:

@@ -8,9 +8,11 @@ for it on each tick of its worker, which costs one failed `unlink`.
 from __future__ import annotations
 
 import contextlib
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +20,13 @@ from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import AlreadyRunningError, file_error
 from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
 from taskclf_tray.system.paths import HomeError, HomePaths
+
+if sys.platform != "win32":
+    import fcntl
+
+_ACQUIRE_SECONDS: Final = 0.5
+"""`is_running` may hold the lock for a moment."""
+_ACQUIRE_PAUSE_SECONDS: Final = 0.02
 
 
 class SingleInstance:
@@ -33,7 +42,7 @@ class SingleInstance:
         """Take the lock. Raises AlreadyRunningError after asking the holder to show itself; HomeError."""
         try:
             make_private_folder(self._request.parent)
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=_ACQUIRE_SECONDS, poll_interval=_ACQUIRE_PAUSE_SECONDS)
         except Timeout as error:
             self._ask_to_show()
             raise AlreadyRunningError(
@@ -73,3 +82,27 @@ class SingleInstance:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def is_running(home: Path) -> bool:
+    """Whether an instance holds the lock of the home. Creates nothing, and asks the instance for nothing."""
+    place = HomePaths(Path(home)).lock
+    try:
+        if sys.platform == "win32":
+            return place.exists() and not _is_free(place)
+        with place.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: several may ask at once
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_free(place: Path) -> bool:
+    """Whether the lock could be taken; it is held for a moment."""
+    try:
+        with FileLock(place, timeout=_ACQUIRE_SECONDS):
+            return True
+    except Timeout:
+        return False

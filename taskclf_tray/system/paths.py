@@ -127,6 +127,11 @@ class HomePaths:
         return self.tray / "tray.lock"
 
     @property
+    def status(self) -> Path:
+        """What the running app shows, for `taskclf-tray status`."""
+        return self.tray / "status.json"
+
+    @property
     def outputs(self) -> Path:
         """predictions.csv, segments and reports, where no other directory is chosen."""
         return self.tray / "out"

@@ -13,6 +13,7 @@ from pathlib import Path
 from taskclf_tray.app import served_text
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
+from taskclf_tray.app.status import StatusFile
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import Config, load_config
 from taskclf_tray.core.errors import ConfigError
@@ -68,7 +69,7 @@ def run(options: Options) -> int:
         if options.is_once:
             return run_once(switch, is_json=options.is_json)
         with StopRequest() as stop:
-            return _run_app(switch, config, options, instance.take_raise_request, stop)
+            return _run_app(switch, config, options, instance.take_raise_request, stop, StatusFile(paths))
 
 
 def _close_home(paths: HomePaths) -> None:
@@ -123,6 +124,7 @@ def _run_app(
     options: Options,
     take_raise_request: Callable[[], bool],
     stop: StopRequest,
+    status_file: StatusFile,
 ) -> int:
     choice = choose_notifier(lambda tag, key: runtime.pressed(tag, key), enabled=config.notifications_enabled)
     log.info("%s", choice.reason)
@@ -133,6 +135,7 @@ def _run_app(
         take_raise_request=take_raise_request,
         banner=switch.banner,
     )
+    runtime.add_listener(status_file)
     try:
         if not options.is_headless:
             # Pillow, pystray and D-Bus: 20 MiB that the terminal never needs
@@ -148,6 +151,7 @@ def _run_app(
         return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
     finally:
         runtime.stop()
+        status_file.close()
         choice.notifier.close()
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from taskclf_tray.app import text
-from taskclf_tray.app.snapshot import LABELLED_STATES, IconState, Snapshot
+from taskclf_tray.app.snapshot import IconState, Snapshot
+from taskclf_tray.app.status import panel_label_of
 from taskclf_tray.app.worker import TrayRuntime
 from taskclf_tray.core.config import PanelLabel
 from taskclf_tray.core.errors import SystemToolError
@@ -91,14 +92,6 @@ def is_label_in_panel(setting: PanelLabel, environ: Mapping[str, str]) -> bool:
     """Whether the label stands beside the icon: by itself only on GNOME, where the icon has no tooltip."""
     desktops = current_desktops(environ)
     return setting == "always" or (setting == "auto" and "GNOME" in desktops and "BUDGIE" not in desktops)
-
-
-def panel_label_of(snapshot: Snapshot) -> str:
-    """`Build`, `Build?` while unsure, `Away` or `Paused`; empty where the icon alone says it."""
-    if snapshot.state in LABELLED_STATES and snapshot.line != text.NO_WINDOW:
-        label = snapshot.ui_label if snapshot.state is IconState.LIVE else snapshot.core_label
-        return f"{text.name_of(label)}{'' if snapshot.state is IconState.LIVE else '?'}" if label else ""
-    return {IconState.AWAY: "Away", IconState.PAUSED: "Paused"}.get(snapshot.state, "")
 
 
 def run_tray(

@@ -6,8 +6,9 @@ import pytest
 
 from taskclf_tray.app import text
 from taskclf_tray.app.snapshot import IconState, Snapshot
+from taskclf_tray.app.status import panel_label_of
 from taskclf_tray.core.config import PanelLabel
-from taskclf_tray.ui.tray import is_label_in_panel, panel_label_of
+from taskclf_tray.ui.tray import is_label_in_panel
 
 
 @pytest.mark.parametrize(
