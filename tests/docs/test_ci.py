@@ -90,3 +90,8 @@ def test_coverage_traces_the_first_moments_of_a_test_only() -> None:
     while time.process_time() < ends:
         pass
     assert sys.gettrace() is None
+
+
+@pytest.mark.parametrize("case", [1, 2])
+def test_coverage_traces_the_first_case_of_a_test_only(case: int) -> None:
+    assert case == 1 or sys.gettrace() is None

@@ -33,7 +33,7 @@ _HOST = re.compile(r'inet_(?:addr\("([^"]+)"\)|pton\(AF_INET6, "([^"]+)")')
 def tracer(trace: Path) -> tuple[str, ...]:
     """strace as a grandchild (-D), so that the process a test signals is the app itself."""
     calls = "trace=execve,connect,sendto,sendmsg,sendmmsg"
-    return ("strace", "-D", "-f", "-qq", "-s", "1000", "-e", calls, "-o", str(trace))
+    return ("strace", "-D", "-f", "--seccomp-bpf", "-qq", "-s", "1000", "-e", calls, "-o", str(trace))
 
 
 def contacted(trace: Path) -> set[tuple[str, int]]:
