@@ -19,7 +19,10 @@ from tests import run_order, short_tracing
 from tests.support.forked_jobs import FORKING
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("Xvfb", "dbus-daemon", "openbox", "strace", "xdg-open", "xdotool", "xfce4-panel")
+PROGRAMS = (
+    *("Xvfb", "dbus-daemon", "gnome-shell", "openbox", "strace", "sway", "waybar", "xdg-open", "xdotool"),
+    "xfce4-panel",
+)
 AW_SERVER_PYTHON = ROOT / ".venv-aw" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GARBAGE_THRESHOLDS = (100_000, 20, 50)
 READ_AGAIN_AND_AGAIN = (("taskclf_tray.infer.forest", "read_table"), ("taskclf_tray.infer.taxonomy_file", "_compose"))

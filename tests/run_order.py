@@ -11,6 +11,7 @@ TESTS = Path(__file__).parent
 LONG_FILES = (
     "e2e/test_month.py",
     "e2e/test_fortnight.py",
+    "e2e/test_real_desktops.py",
     "cli/test_special_files.py",
     "train/test_starter.py",
     "jobs/test_retrain_job.py",

@@ -57,7 +57,7 @@ CAPABILITIES: Final = MappingProxyType(
 )
 _CHECKED: Final = MappingProxyType(
     {
-        "sni": "tests, on a private bus and under xfce4-panel",
+        "sni": "tests, on a private bus, Xfce, GNOME and sway with waybar",
         "appindicator": "not run here",
         "gtk": "not run here",
         "win32": "not run here",

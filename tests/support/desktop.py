@@ -1,12 +1,12 @@
-"""A whole small desktop: Xvfb, a private bus, openbox and xfce4-panel with a tray and a clock, in a home of its own."""
+"""A whole small desktop: Xvfb, a private bus, and Xfce's panel or that of another recipe, in a home of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from taskclf_tray.ui.sni.watcher import probe
@@ -70,40 +70,72 @@ class Desktop:
         subprocess.run(command, env=self.env, check=True, timeout=240, capture_output=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a desktop is started: its programs in their order, with these variables, and files below its home.
+
+    `display` starts what the programs are drawn on where that is not X, and answers variables for it.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    programs: tuple[tuple[str, ...], ...]
+    settings: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
+    width: int = WIDTH
+    display: Callable[[Desktop, contextlib.ExitStack], Mapping[str, str]] | None = None
+
+
+XFCE = Recipe(
+    "Xfce",
+    ("xfce4-panel", "openbox"),
+    (("openbox",), ("xfce4-panel", "--disable-wm-check")),
+    {"XDG_CURRENT_DESKTOP": "XFCE", "GTK_THEME": "Adwaita"},
+    {".config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml": _PANEL.format(height=PANEL_HEIGHT)},
+    ("org.xfce.Xfconf",),
+)
+
+
 @contextlib.contextmanager
 def desktop(folder: Path, *, panel: bool = True) -> Iterator[Desktop]:
-    """A desktop that ends with the block; its home is `folder`. Without a panel there is a display and a bus only."""
-    settings = {
-        "HOME": str(folder),
-        "XDG_CURRENT_DESKTOP": "XFCE",
-        "GTK_THEME": "Adwaita",
-        "NO_AT_BRIDGE": "1",
-        "GDK_GL": "disable",
-    }
-    with contextlib.ExitStack() as running:
-        settings["DISPLAY"] = running.enter_context(_xvfb())
-        bus = running.enter_context(private_bus(settings, services=["org.xfce.Xfconf"] if panel else []))
-        env = bus.env | settings
-        desk = Desktop(env, bus)
-        if panel:
-            _write_panel_settings(folder)
-            running.enter_context(_program(["openbox"], env))
-            running.enter_context(_program(["xfce4-panel", "--disable-wm-check"], env))
-            wait_until(lambda: probe(env).host, "the panel's tray", 15)
+    """An Xfce desktop that ends with the block; its home is `folder`. Without a panel: a display and a bus only."""
+    recipe = XFCE if panel else replace(XFCE, programs=(), services=())
+    with bare_desktop(folder, recipe) as desk, panel_of(desk, recipe) if panel else contextlib.nullcontext():
         yield desk
 
 
-def _write_panel_settings(home: Path) -> None:
-    settings = home / ".config/xfce4/xfconf/xfce-perchannel-xml/xfce4-panel.xml"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(_PANEL.format(height=PANEL_HEIGHT))
+@contextlib.contextmanager
+def bare_desktop(folder: Path, recipe: Recipe) -> Iterator[Desktop]:
+    """A display and a session bus, before the programs of the desktop are there."""
+    settings = {"HOME": str(folder), "NO_AT_BRIDGE": "1", "GDK_GL": "disable", **recipe.settings}
+    for name, content in recipe.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    with contextlib.ExitStack() as running:
+        settings["DISPLAY"] = running.enter_context(_xvfb(recipe.width))
+        bus = running.enter_context(private_bus(settings, services=recipe.services))
+        desk = Desktop(bus.env | settings, bus)
+        if recipe.display is not None:
+            desk.env.update(recipe.display(desk, running))
+        yield desk
 
 
 @contextlib.contextmanager
-def _xvfb() -> Iterator[str]:
+def panel_of(desk: Desktop, recipe: Recipe) -> Iterator[None]:
+    """The programs of the desktop, until the block ends; its panel takes icons when the block begins."""
+    with contextlib.ExitStack() as running:
+        for command in recipe.programs:
+            running.enter_context(program(command, desk.env))
+        wait_until(lambda: probe(desk.env).host, f"the panel of {recipe.name}", 15)
+        yield
+
+
+@contextlib.contextmanager
+def _xvfb(width: int) -> Iterator[str]:
     """A display of its own; answers its name."""
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{HEIGHT}x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL, text=True)
     os.close(writing)
     try:
@@ -116,7 +148,8 @@ def _xvfb() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _program(command: Sequence[str], env: dict[str, str]) -> Iterator[None]:
+def program(command: Sequence[str], env: Mapping[str, str]) -> Iterator[None]:
+    """A program in silence, until the block ends."""
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
     try:
         yield

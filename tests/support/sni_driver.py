@@ -17,7 +17,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusBool, DBusInt32, DBusSignature, DBusStr
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
-from taskclf_tray.ui.sni.watcher import PIXMAP_IGNORERS
+from taskclf_tray.ui.sni.watcher import PIXMAP_IGNORERS, connection_of
 from tests.support.dbus_calls import DBusCallError, SyncClient, call, prop
 from tests.support.processes import PATIENCE, wait_until
 
@@ -170,7 +170,7 @@ class TrayDriver:
             except DBusCallError:
                 items = []
             if items:
-                service, _, tail = items[0].partition("/")
+                service, tail = connection_of(items[0]), items[0].partition("/")[2]
                 path = f"/{tail}" if tail else "/StatusNotifierItem"
                 driver = cls(bus, service, path, await prop(bus, service, path, ITEM, "Menu"))
                 await driver._listen()

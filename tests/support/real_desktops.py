@@ -1,0 +1,76 @@
+"""Other real desktops than Xfce: how each is started on a virtual screen, with one panel and nothing else.
+
+GNOME and sway run with every `make test`, the others with `make desktops`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.dbus_bus import private_bus
+from tests.support.desktop import HEIGHT, PANEL_HEIGHT, WIDTH, Desktop, Recipe, program
+from tests.support.processes import wait_until
+
+NOBODY = 65534
+_KEYFILE = ".config/glib-2.0/settings/keyfile"
+_IN_A_FILE = {"GSETTINGS_BACKEND": "keyfile"}
+_NEVER_WELCOMED = "99.0"
+
+
+def _system_bus(_desk: Desktop, running: contextlib.ExitStack) -> Mapping[str, str]:
+    """A system bus without services: some programs do not start without one."""
+    return {"DBUS_SYSTEM_BUS_ADDRESS": running.enter_context(private_bus()).address}
+
+
+GNOME = Recipe(
+    "GNOME",
+    ("gnome-shell", "gnome-shell-extension-appindicator"),
+    (("gnome-shell", "--x11"),),
+    {"XDG_CURRENT_DESKTOP": "GNOME", "XDG_SESSION_TYPE": "x11", "LIBGL_ALWAYS_SOFTWARE": "1", **_IN_A_FILE},
+    {
+        _KEYFILE: (
+            "[org/gnome/shell]\n"
+            "enabled-extensions=['ubuntu-appindicators@ubuntu.com']\n"
+            f"welcome-dialog-last-shown-version='{_NEVER_WELCOMED}'\n"
+            "[org/gnome/desktop/interface]\nenable-animations=false\n"
+        )
+    },
+    width=2 * WIDTH,  # for twenty icons, since the clock stands in the middle
+    display=_system_bus,
+)
+
+
+def _sway(desk: Desktop, running: contextlib.ExitStack) -> Mapping[str, str]:
+    """sway in a window of the X server; it refuses to be root's, so root gives it to nobody."""
+    folder = Path(tempfile.mkdtemp(prefix="sway-"))
+    running.callback(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "config").write_text(f"xwayland disable\noutput X11-1 mode {WIDTH}x{HEIGHT}\n")
+    prefix: tuple[str, ...] = ()
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+        prefix = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+    own = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "WLR_BACKENDS": "x11", "WLR_RENDERER": "pixman"}
+    command = (*prefix, "sway", "--config", str(folder / "config"))
+    running.enter_context(program(command, desk.env | own))
+    (socket,) = wait_until(lambda: list(folder.glob("wayland-?")), "sway's socket", 15)
+    return {"WAYLAND_DISPLAY": str(socket)}
+
+
+SWAY = Recipe(
+    "sway and waybar",
+    ("sway", "waybar"),
+    (("waybar",),),
+    {"XDG_CURRENT_DESKTOP": "sway", "XDG_SESSION_TYPE": "wayland"},
+    {
+        ".config/waybar/config": (
+            f'{{"height": {PANEL_HEIGHT}, "modules-right": ["tray"], "tray": {{"icon-size": 24, "spacing": 4}}}}'
+        ),
+        ".config/waybar/style.css": "window#waybar { background: #202020; }",
+    },
+    display=_sway,
+)
