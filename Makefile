@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-compare bench-learning explore faults starter icons pictures reference house lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-compare bench-learning explore faults starter icons pictures reference house bundle installers lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -71,6 +71,13 @@ reference: setup-test  ## write the tables of docs/ and the JSON Schemas of conf
 
 house: setup-test  ## how clear the house is, in numbers beside their targets
 	@$(BIN)/python packaging/house.py
+
+bundle:  ## the application with its own Python in dist/, tested; ARGS="--edition core" for one that does not train
+	@$(ENVIRONMENT) bundle
+	.venv-bundle/bin/python packaging/build.py $(ARGS)
+
+installers: bundle  ## the bundle as .deb and .rpm in dist/ (on Windows a setup program, on macOS a disk image)
+	.venv-bundle/bin/python packaging/installers.py $(ARGS)
 
 lock:  ## resolve the pinned requirement files again; ARGS="--upgrade" for newer ones
 	@$(PYTHON) packaging/setup/lock.py $(ARGS)

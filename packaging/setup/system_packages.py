@@ -14,6 +14,7 @@ import sys
 
 # package: a program or file that proves it on systems without dpkg ("" where nothing on PATH does)
 NEEDED = {
+    "appstream": "appstreamcli",
     "adwaita-icon-theme": "",
     "dbus": "dbus-daemon",
     "desktop-file-utils": "desktop-file-validate",
