@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from packaging.requirements import Requirement
 from taskclf_tray.ui.icon import draw_app_icon
@@ -76,6 +77,14 @@ def main() -> None:
         build(options.edition, again)
         different = sorted(differences(folder, again))
         print("The same, byte for byte." if not different else "Different: " + ", ".join(different))
+
+
+def own_version() -> Version:
+    """The version in taskclf_tray/__init__.py."""
+    text = (ROOT / "taskclf_tray" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
+    assert found is not None
+    return Version(found[1])
 
 
 # -- which files -------------------------------------------------------------------------------------------------
@@ -254,8 +263,7 @@ def bill_of_materials(
         held: the packages in it.
         system_libraries: of each library of the system its place in the bundle, and its SHA-256.
     """
-    own = importlib.metadata.distribution(NAME)
-    root = {"type": "application", "bom-ref": NAME, "name": NAME, "version": own.version, "description": edition}
+    root = {"type": "application", "bom-ref": NAME, "name": NAME, "version": str(own_version()), "description": edition}
     components: list[dict[str, Any]] = [_python()]
     components += [_component(each, pinned_hashes()) for each in held]
     components += [

@@ -22,7 +22,7 @@ from typing import Any, Final
 import yaml
 from packaging.version import Version
 
-from build import EXTRAS, NAME, ROOT, beside, files, libraries, sha256, source_date
+from build import EXTRAS, NAME, ROOT, beside, files, libraries, own_version, sha256, source_date
 from taskclf_tray.ui.icon import draw_app_icon
 
 PARTS: Final = ROOT / "packaging" / "bundle"
@@ -44,14 +44,6 @@ def main() -> None:
     for made in make(bundle, out):
         beside(made, ".sha256").write_text(f"{sha256(made)}  {made.name}\n", encoding="utf-8")
         print(f"{made}: {made.stat().st_size / 1e6:.0f} MB", flush=True)
-
-
-def own_version() -> Version:
-    """The version in taskclf_tray/__init__.py."""
-    text = (ROOT / "taskclf_tray" / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "(.+)"', text, re.MULTILINE)
-    assert found is not None
-    return Version(found[1])
 
 
 # -- Linux -------------------------------------------------------------------------------------------------------
