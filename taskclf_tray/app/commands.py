@@ -69,6 +69,13 @@ class OpenLog:
 
 
 @dataclass(frozen=True, slots=True)
+class StartAtLogin:
+    """Switch whether the app starts at login."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReloadNow:
     """Check policy, model and taxonomy files, and read the source, at once."""
 
@@ -161,6 +168,7 @@ Command = (
     | EditTaxonomy
     | OpenDataFolder
     | OpenLog
+    | StartAtLogin
     | ReloadNow
     | TellStatus
 )

@@ -24,6 +24,7 @@ from taskclf_tray.models.identity import load_or_create_identity
 from taskclf_tray.record.clock_marks import EARLIEST, TOLERANCE, newest_mark
 from taskclf_tray.store.connection import advice_for_damage
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.autostart import login_start
 from taskclf_tray.system.local_zone import local_zone
 from taskclf_tray.system.paths import HomePaths
 
@@ -174,6 +175,18 @@ def check_time_zone(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]
         yield CheckResult(
             "Time zone", "failed", f"{here.problem} Days are counted in {here.name}.", record_text.ZONE_STEP
         )
+
+
+def check_login(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
+    """Check that the program of the login entry exists. Raises SystemToolError."""
+    state = login_start(paths.home).state()
+    if state.missing is not None:
+        detail = f"the login entry {state.place} starts {state.missing}, which does not exist"
+        yield CheckResult("Start at login", "failed", detail, "Run: taskclf-tray autostart on")
+    elif state.is_on:
+        yield CheckResult("Start at login", "ok", f"on ({state.place})")
+    else:
+        yield CheckResult("Start at login", "ok", "off")
 
 
 def check_tool_files(paths: HomePaths, _config: Config) -> Iterator[CheckResult]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -10,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from taskclf_tray.app import text
-from taskclf_tray.app.commands import Command
+from taskclf_tray.app.commands import Command, StartAtLogin
 from taskclf_tray.app.failures import Tell, as_problem
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.app.text import Message
-from taskclf_tray.core.errors import RecordMovedError
+from taskclf_tray.core.errors import RecordMovedError, SystemToolError
 from taskclf_tray.core.time import from_us, local_day_bounds
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import EXCURSION
@@ -24,11 +25,14 @@ from taskclf_tray.labels.spans import LabelStore
 from taskclf_tray.record.live_label import LiveLabel
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.record.rewrite import HistoryRewriter
+from taskclf_tray.system.autostart import login_start
 
 log = logging.getLogger(__name__)
 
 OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
+LOGIN_SECONDS: Final = 5.0
+"""How often the entry for the start at login is looked at."""
 REWRITE_RETRY_SECONDS: Final = 600.0
 """Wait between two attempts to re-infer the record."""
 TODAY_SECONDS: Final = 1.0
@@ -209,6 +213,34 @@ class SourceStreams(Service):
         """Look at the buckets of the source."""
         self._watch.look(self._session.source.buckets(), self._session.now())
         return []
+
+
+class LoginEntry(Service):
+    """Whether the app starts at login, which other programs may change as well."""
+
+    def __init__(self, session: Session) -> None:
+        self._entry = login_start(session.config_path.parent)
+        self._due = 0.0
+        self.is_on = False
+        self._look()
+
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Look at the entry now and then."""
+        if time.monotonic() >= self._due:
+            self._look()
+        return []
+
+    def on_command(self, command: Command) -> list[Message] | None:
+        """Switch it. Raises SystemToolError."""
+        if not isinstance(command, StartAtLogin):
+            return None
+        self.is_on = self._entry.switch(command.is_on).is_on
+        return []
+
+    def _look(self) -> None:
+        self._due = time.monotonic() + LOGIN_SECONDS
+        with contextlib.suppress(SystemToolError):  # `doctor` and a click say what is wrong with it
+            self.is_on = self._entry.state().is_on
 
 
 class OutputFiles(Service):

@@ -30,6 +30,7 @@ from taskclf_tray.app.retraining import LearningWatch
 from taskclf_tray.app.services import (
     DamagedMinutes,
     GrowingLabel,
+    LoginEntry,
     OutputFiles,
     PutBackClock,
     RecordRewriting,
@@ -107,6 +108,7 @@ class SessionLoop:
         rewriting = RecordRewriting(session, publisher.stepped)
         self._learning = LearningWatch(session, rewriting.begin)
         self._answers = AnswerLearning(session, rewriting)
+        self._login = LoginEntry(session)
         self._outputs = OutputFiles(session, publisher.tell, lambda: self._is_caught_up)
         writer = _label_writer(session, context)
         self._services: list[Service] = [
@@ -121,6 +123,7 @@ class SessionLoop:
             self._learning,
             rewriting,
             self._answers,
+            self._login,
             MenuCommands(session, lambda: publisher.snapshot),
             writer,
             self._outputs,
@@ -241,6 +244,7 @@ class SessionLoop:
         self._publisher.tell(messages)
         has_moved = self._context.zones.look()
         is_changed = tick.has_new_labels or has_moved or was_open != is_open
+        is_changed = is_changed or self._login.is_on != shown.starts_at_login
         if messages or is_changed or self._learning_view() != shown.learning:
             self._refresh()
         return bool(messages) or tick.has_resumed  # an edit shows at once, not at the next poll
@@ -341,7 +345,11 @@ class SessionLoop:
         )
         with contextlib.suppress(TaskclfError):  # a command then looks at the record alone
             session.note_block(snapshot.block_start, None if self._step is None else self._step.live)
-        self._publisher.publish(dataclasses.replace(snapshot, today=self._today, learning=self._learning_view()))
+        self._publisher.publish(
+            dataclasses.replace(
+                snapshot, today=self._today, learning=self._learning_view(), starts_at_login=self._login.is_on
+            )
+        )
         with contextlib.suppress(TaskclfError):
             self._publisher.show_labels(session.label_view)
 

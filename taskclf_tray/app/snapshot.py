@@ -145,6 +145,7 @@ class Snapshot:
     """The person said so."""
     is_starter: bool = False
     """The prediction comes from a model that was trained on simulated people only."""
+    starts_at_login: bool = False
     labels: LabelView = field(default_factory=LabelView)
     today: TodayView = field(default_factory=TodayView)
     learning: LearningView = field(default_factory=LearningView)

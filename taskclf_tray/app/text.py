@@ -123,6 +123,7 @@ MENU_EDIT_TAXONOMY = "Edit Taxonomy"
 MENU_RELOAD = "Reload now"
 MENU_OPEN_DATA = "Open Data Folder"
 MENU_OPEN_LOG = "Open Log"
+MENU_LOGIN = "Start at login"
 MENU_QUIT = "Quit"
 
 

@@ -25,6 +25,7 @@ from taskclf_tray.app.commands import (
     RollBack,
     SetAsking,
     SkipRequest,
+    StartAtLogin,
     StopRetraining,
     TellModel,
     TellStatus,
@@ -186,7 +187,8 @@ class MenuBuilder:
             (text.MENU_OPEN_DATA, OpenDataFolder()),
             (text.MENU_OPEN_LOG, OpenLog()),
         )
-        return self._api.Menu(*(self._item(label, self._sending(command)) for label, command in entries))
+        login = self._item(text.MENU_LOGIN, self._toggle_login, checked=lambda _: self._see().starts_at_login)
+        return self._api.Menu(*(self._item(label, self._sending(command)) for label, command in entries), login)
 
     def _models(self) -> Iterator[Any]:
         """One radio entry per bundle. One that cannot be served shows the reason and cannot be chosen."""
@@ -264,6 +266,9 @@ class MenuBuilder:
 
     def _resume(self) -> None:
         self._send(Resume(self._clicked_at()))
+
+    def _toggle_login(self, *_: Any) -> None:
+        self._send(StartAtLogin(not self._see().starts_at_login))
 
     def _toggle_private(self, *_: Any) -> None:
         self._send(PrivateMode(self._clicked_at(), not self._see().is_private))

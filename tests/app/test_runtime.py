@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import actions, services, session_loop
-from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, TellStatus
+from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, StartAtLogin, TellStatus
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.errors import IdentityError, StoreError
 from taskclf_tray.notify.base import Notice
 from taskclf_tray.record.recorder import StepResult
 from taskclf_tray.store.database import Database
+from taskclf_tray.system.autostart import login_start
 from tests.support.worker_home import USER, recorded
 from tests.support.worker_rig import Rig, unreachable, until
 
@@ -68,6 +69,27 @@ def test_snapshots_are_frozen_and_published_only_when_something_changed(rig: Rig
     snapshots = rig.watcher.snapshots
     assert all(left != right for left, right in itertools.pairwise(snapshots))
     assert len(snapshots) < 6
+
+
+def test_start_at_login_writes_the_entry_and_follows_what_others_do(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(services, "LOGIN_SECONDS", 0.05)
+    with rig.running() as runtime:
+        until(lambda: is_live(rig), "a label")
+        assert not runtime.snapshot.starts_at_login
+        runtime.send(StartAtLogin(True))
+        until(lambda: runtime.snapshot.starts_at_login, "the check mark")
+        entry = login_start(rig.paths.home)
+        assert entry.state().command[-3:] == ("run", "--home", str(rig.paths.home))
+        entry.switch(False)
+        until(lambda: not runtime.snapshot.starts_at_login, "the check mark to go")
+        place = tmp_path / "config" / "autostart"
+        (place / "taskclf-tray.desktop").unlink()
+        (place / "taskclf-tray.desktop").mkdir()
+        runtime.send(StartAtLogin(True))
+        until(lambda: rig.notifier.notices and "login" in rig.notifier.notices[-1].title, "what is wrong")
 
 
 def test_a_step_is_told_after_its_commit(rig: Rig) -> None:

@@ -50,7 +50,7 @@ MAKES_A_HOME = frozenset({"run", "demo", "infer online", "labels import", "taxon
 ANSWERS = frozenset(
     {
         "run", "demo", "infer online", "labels import", "taxonomy init", "taxonomy show", "policy show",
-        "policy remove", "model list", "train list",
+        "policy remove", "model list", "train list", "autostart on", "autostart off", "autostart status",
     }
 )  # fmt: skip
 """Commands that have something to do or to say in a new home; the others fail with a sentence."""

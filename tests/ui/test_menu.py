@@ -28,6 +28,7 @@ from taskclf_tray.app.commands import (
     RollBack,
     SetAsking,
     SkipRequest,
+    StartAtLogin,
     StopRetraining,
     TellModel,
     TellStatus,
@@ -123,6 +124,7 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
         "Advanced/Reload now",
         "Advanced/Open Data Folder",
         "Advanced/Open Log",
+        "Advanced/Start at login",
         "Quit",
     ]
 
@@ -286,6 +288,15 @@ def test_what_cannot_be_done_is_disabled(front: Front) -> None:
     assert front.item("Pause/Resume").enabled
     front.show(models=())
     assert not front.item("Prediction Model/No model found").enabled
+
+
+def test_start_at_login_is_a_switch(front: Front) -> None:
+    assert not front.item("Advanced/Start at login").checked
+    front.click("Advanced/Start at login")
+    front.show(starts_at_login=True)
+    assert front.item("Advanced/Start at login").checked
+    front.click("Advanced/Start at login")
+    assert front.sent == [StartAtLogin(True), StartAtLogin(False)]
 
 
 def test_marks(front: Front) -> None:
