@@ -49,7 +49,7 @@ bench-compare: setup-test  ## two builds side by side: OLD=COMMIT NEW=COMMIT; ra
 bench-learning: setup-test  ## how fast the app learns a person's work (20 minutes); writes docs/learning.md
 	$(BIN)/python -m tests.bench.bench_learning --out docs/learning.json --plot docs/learning.png --document docs/learning.md
 
-explore: setup-test  ## the property tests with new random examples, where `make test` repeats its own; ARGS="--hypothesis-seed=N"
+explore: setup-test  ## the property tests with more and new random examples, where `make test` repeats its own; ARGS="--hypothesis-seed=N"
 	TASKCLF_EXPLORE=1 $(BIN)/python -m pytest -n 2 $$(grep -rl "from hypothesis import" tests --include="test_*.py") $(ARGS)
 
 faults: setup-test  ## the destructive tests in their long form (an hour and more)

@@ -17,6 +17,7 @@ from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.raw import RawEvent
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.time import to_us
+from tests.support.examples import examples
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 REGISTRY = AppRegistry.default()
@@ -53,6 +54,7 @@ def test_an_entry_is_explained_by_the_names_it_covers() -> None:
     assert names_covered(REGISTRY, "a program nobody knows") == []
 
 
+@examples(100)
 @given(st.text(max_size=60))
 @example(".BIN")
 @example("-bin")

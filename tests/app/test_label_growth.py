@@ -24,6 +24,7 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.store.labels import SpanRecord
 from tests.support.desk import Desk, desk_in
 from tests.support.events import at
+from tests.support.examples import examples
 from tests.support.predictions import prediction
 from tests.support.worker_home import USER
 
@@ -303,4 +304,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestAnySequence = Machine.TestCase
-TestAnySequence.settings = settings(max_examples=30, stateful_step_count=30)
+TestAnySequence.settings = settings(examples(30), stateful_step_count=30)

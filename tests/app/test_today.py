@@ -26,6 +26,7 @@ from taskclf_tray.report.daily import DailyReport, daily_report
 from taskclf_tray.report.days import load_day
 from taskclf_tray.store.buckets import BucketRecord
 from taskclf_tray.store.database import Database
+from tests.support.examples import examples
 from tests.support.report_records import MINUTE
 from tests.support.report_records import bucket as plain_bucket
 from tests.support.worker_home import USER
@@ -158,7 +159,7 @@ def check_equal(tally: TodayTally, report: DailyReport) -> None:
 
 
 TestAnySequence = Machine.TestCase
-TestAnySequence.settings = settings(max_examples=60, stateful_step_count=25)
+TestAnySequence.settings = settings(examples(60), stateful_step_count=25)
 
 
 # -- what it reads --------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from taskclf_tray.infer import forest as forest_module
 from taskclf_tray.infer.forest import Forest
+from tests.support.examples import examples
 from tests.support.forest_models import AWKWARD, AWKWARD_CATEGORIES, FEATURES, ask, train
 
 DATA = Path(__file__).parents[1] / "data"
@@ -66,7 +67,7 @@ def value_of(column: int) -> st.SearchStrategy[float]:
 rows_strategy = st.lists(st.tuples(*map(value_of, range(FEATURES))), min_size=1, max_size=12).map(np.array)
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(rows=rows_strategy, seed=st.integers(0, 3), data=st.data())
 def test_parity_of_any_cut(rows: NDArray[np.float64], seed: int, data: st.DataObject) -> None:
     """Alone, in any cut, in chunks of any size, by either walk: the same bits."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow
@@ -20,6 +20,7 @@ from taskclf_tray.infer.pipeline import PipelineConfig, decide_rows, finish
 from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.infer.predictor import OnlinePredictor
 from tests.support.events import WORDS
+from tests.support.examples import examples
 from tests.support.parity_settings import USERS, settings_of_a_run
 from tests.support.sample_rows import START, forest, golden_rows
 
@@ -76,7 +77,7 @@ def assert_equal(record: Record, rows: list[FeatureRow], batch: BatchInferenceRe
         assert kept.ui_label == batch.ui_labels[i]
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(rows=row_lists(), run=settings_of_a_run(), basis=st.sampled_from(["utc", "local", None]))
 def test_online_equals_batch_after_every_bucket(rows: list[FeatureRow], run: dict[str, Any], basis: Any) -> None:
     live = OnlinePredictor(forest(), SimpleNamespace(schema_version="v3", time_basis=basis), **run)
@@ -89,7 +90,7 @@ def test_online_equals_batch_after_every_bucket(rows: list[FeatureRow], run: dic
         assert live.get_segments() == batch.segments
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(rows=row_lists(), run=settings_of_a_run(), cuts=st.sets(st.integers(1, 13)))
 def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: dict[str, Any], cuts: set[int]) -> None:
     config = PipelineConfig(model=forest(), **run)
@@ -111,7 +112,7 @@ def test_decide_and_finish_in_any_cut_equal_batch(rows: list[FeatureRow], run: d
     assert_equal(record, rows, run_batch_inference(forest(), rows, **run))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     rows=row_lists(), run=settings_of_a_run(), chunk_rows=st.integers(1, 14), basis=st.sampled_from(["utc", "local"])
 )

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
@@ -31,6 +31,7 @@ from taskclf_tray.record.suggest import _LabelSuggester
 from taskclf_tray.store.database import Database
 from tests.support.event_strategies import clipped, inputs, lengths, moments, tab_events, windows
 from tests.support.events import at, away, win
+from tests.support.examples import examples
 from tests.support.parity_settings import USERS, settings_of_a_run
 from tests.support.sample_rows import forest
 from tests.support.worker_home import USER, recorded, recorder_of
@@ -193,7 +194,7 @@ def rows_of(database: Database) -> list[FeatureRow]:
     return [record.row() for record in database.buckets.between(USER, 0, 1 << 62)]
 
 
-@settings(max_examples=160)
+@examples(160)
 @given(script=scripts(), configs=two_configs(), polls=polls, chunk_rows=st.sampled_from([1, 3, WHOLE]))
 def test_the_record_equals_batch_after_every_poll(
     tmp_path_factory: pytest.TempPathFactory,

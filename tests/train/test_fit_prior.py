@@ -10,7 +10,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from starter_model import BUNDLE_NAME
@@ -20,6 +20,7 @@ from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.train.fit import FitOptions, TrainedModel, fit
 from taskclf_tray.train.fit_prior import Prior
+from tests.support.examples import examples
 from tests.support.fitted import days, digest
 from tests.support.labelled import BUILD, DEBUG, MEET, simulated_days
 from tests.support.sample_rows import BUNDLE
@@ -48,7 +49,7 @@ def rows_with(apps: list[str]) -> list[FeatureRow]:
 NAMES = st.text("abcXYZ._~0é", min_size=1, max_size=6)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.lists(NAMES, min_size=1, max_size=90, unique=True), st.lists(NAMES, max_size=40, unique=True))
 def test_under_any_vocabulary_the_trees_answer_the_same(apps: list[str], categories: list[str]) -> None:
     prior = starter()
