@@ -106,6 +106,12 @@ class ActivitySource(ABC):
     def status(self) -> SourceStatus:
         """Report whether the source is reachable, and what it has. Never raises SourceError."""
 
+    def rest(self, since: datetime | None) -> None:  # noqa: B027 - most sources watch nothing themselves
+        """Watch nothing, because the person wants no activity read since then; None: watch. Called about once a second.
+
+        Raises StoreError.
+        """
+
     def interrupt(self) -> None:  # noqa: B027 - most sources never wait
         """Make a running read end soon with SourceError, because the program stops; callable from any thread."""
 

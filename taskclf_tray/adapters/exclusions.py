@@ -60,6 +60,11 @@ class Exclusions:
         """Restart the time limit for a read."""
         self._spent_seconds, self.undecided = 0.0, 0
 
+    def has_app_id(self, app_id: str) -> bool:
+        """Whether the program of this id is excluded: for events that no longer bear the reported name."""
+        words = _words_of(app_id.removeprefix(_UNKNOWN_PREFIX))
+        return any(app_id in ids or _holds(words, entry) for entry, ids in self._entries)
+
     def has_title(self, title: str) -> bool:
         """Whether a pattern matches the title, or exceeds its time on it."""
         return any(self._matches(pattern, title[:MAX_MATCHED_CHARACTERS]) for pattern in self._patterns)

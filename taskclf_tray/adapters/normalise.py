@@ -150,6 +150,10 @@ class Normaliser:
         """Return the program of a reported name."""
         return self._apps.lookup(name)
 
+    def excludes(self, app_id: str) -> bool:
+        """Whether the program of this id is excluded now: for events that were cleaned before."""
+        return self._exclusions.has_app_id(app_id)
+
     def _browser_of(self, event: RawEvent) -> str:
         """Return the browser of a window, empty for another program."""
         app = self._apps.lookup(event.data["app"])

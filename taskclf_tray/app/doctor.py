@@ -14,6 +14,7 @@ from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.adapters.exclusions import names_covered
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import record_text, served_text
+from taskclf_tray.app.builtin import builtin_obstacle
 from taskclf_tray.app.home_checks import (
     Check,
     CheckResult,
@@ -105,7 +106,8 @@ def _new_home(folder: Path) -> CheckResult:
 
 def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     if config.source == "builtin":
-        yield CheckResult("Activity source", "note", served_text.NO_BUILTIN)
+        yield _builtin("")
+        return
     if config.source == "simulated":
         yield CheckResult("Activity source", "note", "a simulated person (source in config.toml)")
         return
@@ -120,11 +122,17 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     finally:
         source.close()
     if not status.reachable:
-        yield CheckResult(
-            "Activity source",
-            "failed",
-            status.detail,
-            "ActivityWatch is at https://activitywatch.net; taskclf-tray demo shows the app without it.",
+        built_in = _builtin(status.detail)
+        is_used = config.source == "auto" and (built_in.verdict == "ok" or "WAYLAND_DISPLAY" in os.environ)
+        yield (
+            built_in
+            if is_used
+            else CheckResult(
+                "Activity source",
+                "failed",
+                status.detail,
+                "ActivityWatch is at https://activitywatch.net; taskclf-tray demo shows the app without it.",
+            )
         )
         return
     yield CheckResult("Activity source", "ok", status.detail)
@@ -139,6 +147,16 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
             yield CheckResult(f"Activity source, {_STREAMS[stream]}", verdict, "no events", step)
     for bucket in status.buckets:
         yield _bucket(bucket, source.now())
+
+
+def _builtin(why: str) -> CheckResult:
+    """Check the built-in watcher. `why` it is used: a sentence, empty where the person chose it."""
+    obstacle = builtin_obstacle(os.environ)
+    if obstacle is not None:
+        return CheckResult("Activity source", "failed", f"{why} {obstacle.title}".strip(), obstacle.next_step)
+    return CheckResult(
+        "Activity source", "ok", f"{why} So the built-in watcher is used." if why else "the built-in watcher"
+    )
 
 
 def _bucket(bucket: BucketState, now: datetime) -> CheckResult:

@@ -17,7 +17,7 @@ from taskclf_tray.system.local_zone import local_time
 
 LEAST_MINUTES: Final = 30
 """With fewer checked minutes nothing is said about what was kept of a promise."""
-NO_BUILTIN = "config.toml: this version has no built-in watcher; ActivityWatch is used as the source."
+_SOURCE_NAMES: Final = {"builtin": "the built-in watcher"}
 
 
 def threshold_changed(old: float | None, new: float | None) -> str:
@@ -241,7 +241,7 @@ def status_told(line: str, model: str | None, threshold: float | None, source: s
     """A click on the status entry."""
     if model is None:
         return line, "No model is in use."
-    return line, f"Model {model}, threshold {_number(threshold)}. Source: {source}."
+    return line, f"Model {model}, threshold {_number(threshold)}. Source: {_SOURCE_NAMES.get(source, source)}."
 
 
 def reloaded() -> Message:

@@ -166,7 +166,10 @@ class Session:
         return True
 
     def open_blackouts(self) -> list[Blackout]:
-        """The pauses and private mode that are open now. Closes timed pauses that are over. Raises StoreError."""
+        """The pauses and private mode that are open now. Closes timed pauses that are over. Raises StoreError.
+
+        The source watches nothing while one is open.
+        """
         now_us = to_us(self.now())
         with self.database.reading():
             open_ones = self.database.blackouts.open_ones()
@@ -174,6 +177,7 @@ class Session:
             with self.database.transaction():
                 self.database.blackouts.close_due(now_us)
             return self.open_blackouts()
+        self.source.rest(from_us(min(b.start_us for b in open_ones)) if open_ones else None)
         return open_ones
 
     def apply_privacy(self, command: PrivacyCommand) -> None:
@@ -192,6 +196,7 @@ class Session:
             else:
                 reason = "private" if isinstance(command, PrivateMode) else "pause"
                 self.database.blackouts.close(reason, at_us)  # type: ignore[arg-type]
+        self.open_blackouts()
 
     def _resume_us(self, pause: Pause) -> int:
         if pause.minutes is None:

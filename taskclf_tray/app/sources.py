@@ -1,22 +1,26 @@
-"""Chooses the source and the home: ActivityWatch, or a simulated person where nobody waits for real labels."""
+"""Chooses the source and the home: ActivityWatch, the built-in watcher where no server answers, or a simulated person
+where nobody waits for real labels.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Final
 
 import platformdirs
 
 from taskclf_tray.adapters.base import ActivitySource, SourceStatus
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.app import served_text, text
+from taskclf_tray.app.builtin import builtin_obstacle, open_builtin
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.text import Message
@@ -28,7 +32,7 @@ from taskclf_tray.core.config import (
     require_exclusions,
     settings_without_effect,
 )
-from taskclf_tray.core.errors import ConfigError, StoreError
+from taskclf_tray.core.errors import ConfigError, SourceError, StoreError
 from taskclf_tray.core.file_watch import SETTLE_SECONDS, file_stamp, written_within
 from taskclf_tray.core.time import local_date
 from taskclf_tray.core.types import CoreLabel, SourceEvents
@@ -39,7 +43,12 @@ from taskclf_tray.store.database import Database
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, prepare_home, require_home
 
+log = logging.getLogger(__name__)
+
 PROBE_SECONDS = 5.0
+"""How often a server is looked for beside a simulated person."""
+_PROBES_LEFT_OUT: Final = 6
+"""Beside the built-in watcher, which loses nothing, it is looked for so many times less often."""
 DEMO_LEAD = timedelta(minutes=5)
 DEFAULT_SPEED = 60.0
 DEFAULT_PERSONA = "developer"
@@ -49,9 +58,9 @@ _PROGRAMS = ("aw-qt", "aw-server", "aw-server-rust", "awatcher")
 class SourceSwitch:
     """Opens the session that fits now, and says when another one would.
 
-    `source`: "auto", "activitywatch" or "simulated"; None for the one in the settings. `problems`: what is wrong with
-    the settings. `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed` times as
-    fast as the clock, in a home of its own under `<home>/tray/demo`, created afresh at every start.
+    `source`: "auto", "activitywatch", "builtin" or "simulated"; None for the one in the settings. `problems`: what is
+    wrong with the settings. `blocked`: why no activity may be read (`require_exclusions`). Simulated time runs `speed`
+    times as fast as the clock, in a home of its own under `<home>/tray/demo`, created afresh at every start.
     """
 
     def __init__(
@@ -89,7 +98,13 @@ class SourceSwitch:
         self._start = start
         self._probed = 0.0
         self._was_used = False
-        self.is_simulated = False
+        self._kind = ""
+        self._is_wayland_told = False
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the open session, or the last one, shows a simulated person."""
+        return self._kind == "simulated"
 
     @property
     def _source(self) -> str:
@@ -106,18 +121,35 @@ class SourceSwitch:
     def open_session(self, before_request: Callable[[], None]) -> Session:
         """Open the home and source that fit now. Raises TaskclfError."""
         require_home(self._paths, was_used=self._was_used)
-        self.is_simulated = self._source == "simulated" or (self._source == "auto" and self._may_simulate())
+        self._kind = self._chosen()
+        log.info("Activity comes from: %s.", self._kind)
         session = self._simulated_session(before_request) if self.is_simulated else self._real_session(before_request)
         self._was_used = self._was_used or not self.is_simulated
         session.messages += self._news
         self._news = []
         return session
 
+    def _chosen(self) -> str:
+        """The source to open now."""
+        if self._source != "auto":
+            return self._source
+        if self._may_simulate():
+            return "simulated"
+        if self._blocked is not None or self._answers():
+            return "activitywatch"
+        obstacle = builtin_obstacle(self._environ)
+        if obstacle is None:
+            return "builtin"
+        if not self._is_wayland_told and self._environ.get("WAYLAND_DISPLAY"):
+            self._is_wayland_told = True
+            self._news.append((obstacle.title, obstacle.next_step))
+        return "activitywatch"
+
     def _real_session(self, before_request: Callable[[], None]) -> Session:
         return Session(
             self._paths,
             self._config,
-            self._activitywatch,
+            self._builtin if self._kind == "builtin" else self._activitywatch,
             models_dir=self._models_dir,
             overrides=self._overrides,
             before_request=before_request,
@@ -131,7 +163,10 @@ class SourceSwitch:
         """
         if self._source != "simulated" and self._settings_changed():
             return True
-        if not self.is_simulated or self._source != "auto" or time.monotonic() < self._probed + PROBE_SECONDS:
+        if self._source != "auto" or self._kind == "activitywatch":
+            return False
+        wait = PROBE_SECONDS * (1 if self.is_simulated else _PROBES_LEFT_OUT)
+        if time.monotonic() < self._probed + wait:
             return False
         self._probed = time.monotonic()
         return self._answers()
@@ -164,8 +199,14 @@ class SourceSwitch:
 
     def _activitywatch(self, identity: Identity) -> ActivitySource:
         if self._blocked is not None:
-            return UnreadSource(self._blocked)
+            return UnreadSource("activitywatch", self._blocked)
         return self._client(self._normaliser(identity), self._config.aw_timeout_seconds)
+
+    def _builtin(self, identity: Identity) -> ActivitySource:
+        obstacle = self._blocked or builtin_obstacle(self._environ)
+        if obstacle is not None:
+            return UnreadSource("builtin", obstacle)
+        return open_builtin(self._paths, self._normaliser(identity), self._environ)
 
     def _client(self, normaliser: Normaliser, timeout_seconds: float) -> ActivitySource:
         # with requests: 11 MiB that a simulated person has no use for
@@ -227,15 +268,14 @@ class SourceSwitch:
 
 
 class UnreadSource(ActivitySource):
-    """Stands in for ActivityWatch while the exclusions are unknown. Nothing is read."""
+    """Stands in for a source while the exclusions are unknown, or where it can see nothing. Nothing is read."""
 
-    name: ClassVar[str] = "activitywatch"
-
-    def __init__(self, reason: ConfigError) -> None:
+    def __init__(self, name: str, reason: ConfigError | SourceError) -> None:
+        self.name = name  # type: ignore[misc]  # that of the source it stands in for
         self._reason = reason
 
     def read(self, start: datetime, end: datetime) -> SourceEvents:  # noqa: ARG002 - whatever is asked for
-        """Refuse. Raises ConfigError."""
+        """Refuse. Raises ConfigError or SourceError."""
         raise self._reason
 
     def status(self) -> SourceStatus:

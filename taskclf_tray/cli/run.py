@@ -27,7 +27,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headless", action="store_true", help="no tray: a status line in the terminal")
     parser.add_argument("--json", action="store_true", help="with --headless or --once: JSON lines on standard output")
     parser.add_argument("--once", action="store_true", help="catch up, write the results, exit")
-    parser.add_argument("--source", choices=("auto", "activitywatch", "simulated"), help="where events come from")
+    parser.add_argument(
+        "--source", choices=("auto", "activitywatch", "builtin", "simulated"), help="where events come from"
+    )
     parser.add_argument("--aw-host", metavar="URL", help="the ActivityWatch server")
     parser.add_argument("--models-dir", type=file_path, metavar="DIR", help="models in another place than the home's")
     parser.add_argument("--model-dir", type=file_path, metavar="DIR", help="serve this bundle; the policy is not used")

@@ -112,6 +112,11 @@ class HomePaths:
         return self.tray / RECORD_FILE
 
     @property
+    def activity(self) -> Path:
+        """The built-in watcher's events of the last days."""
+        return self.tray / "activity.db"
+
+    @property
     def label_copy(self) -> Path:
         """A copy of the person's labels, for when the record is damaged."""
         return self.tray / LABEL_COPY_FILE

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from taskclf_tray.app import served_text
 from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
 from taskclf_tray.app.status import StatusFile
@@ -84,8 +83,6 @@ def _config(paths: HomePaths, options: Options) -> tuple[Config, list[str], Conf
     """The settings, what is wrong with them, and the reason when no activity may be read."""
     config, found = load_config(paths.config)
     problems = [str(problem) for problem in found if not problem.hides_exclusions]
-    if config.source == "builtin":
-        problems.append(served_text.NO_BUILTIN)
     for problem in problems:
         log.warning("%s", problem)
         _say(problem)

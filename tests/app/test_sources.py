@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import sources
+from taskclf_tray.app.commands import PrivateMode
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.sources import SourceSwitch, blocking, demo_start
 from taskclf_tray.core.config import load_config
-from taskclf_tray.core.errors import ConfigError
+from taskclf_tray.core.errors import ConfigError, SourceError
 from taskclf_tray.core.smoothing import BUILT_IN_TRANSITIONS
 from taskclf_tray.core.types import CoreLabel
 from taskclf_tray.simulation.person import SimulatedPerson
 from taskclf_tray.system.paths import HomePaths, prepare_home
+from tests.support.desktop import desktop
+from tests.support.processes import wait_until
 
 NO_SERVER = "http://127.0.0.1:9"
 
@@ -85,7 +89,7 @@ def test_nobody_is_shown_a_stranger_for_themselves(
             session.database.state.set("newest_end_us:x", "1")
         session.close()
     switch = switch_of(
-        paths, display=":0" if reason == "desktop" else "", source="activitywatch" if reason == "named" else None
+        paths, display=":65000" if reason == "desktop" else "", source="activitywatch" if reason == "named" else None
     )
     session = open_one(switch, opened)
     assert not switch.is_simulated
@@ -244,3 +248,47 @@ def test_a_demo_begins_in_the_middle_of_work_whatever_the_date(persona: str) -> 
         assert timedelta(0) <= today - start.date() <= timedelta(days=10)
         (span,) = person.truth(start, start + timedelta(seconds=1))
         assert span.label != CoreLabel.BREAK_IDLE
+
+
+@pytest.mark.desktop
+def test_the_built_in_watcher_stands_in_until_a_server_answers(
+    paths: HomePaths, opened: list[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    monkeypatch.setattr(sources, "PROBE_SECONDS", 0.0)
+    with desktop(tmp_path / "desk", panel=False) as desk:
+        switch = switch_of(paths, display=desk.env["DISPLAY"])
+        session = open_one(switch, opened)
+        assert session.source.name == "builtin"
+        assert switch.banner() is None
+        start = session.now()
+        session.open_blackouts()  # as the loop does at once: from now on it looks
+        wait_until(lambda: session.source.read(start, session.now()).window, "a look")
+        session.apply_privacy(PrivateMode(session.now(), is_on=True))
+        assert "watcher" not in {thread.name for thread in threading.enumerate()}
+        session.apply_privacy(PrivateMode(session.now(), is_on=False))
+        assert "watcher" in {thread.name for thread in threading.enumerate()}
+        assert not switch.should_switch()
+        monkeypatch.setattr(switch, "_answers", lambda: True)
+        assert switch.should_switch()
+        opened.pop().close()
+        assert "watcher" not in {thread.name for thread in threading.enumerate()}
+        session = open_one(switch, opened)
+        assert session.source.name == "activitywatch"
+        opened.pop().close()
+
+
+def test_where_nothing_can_be_seen_the_next_step_is_said(paths: HomePaths, opened: list[Session]) -> None:
+    save(paths, f'source = "builtin"\naw_host = "{NO_SERVER}"\n')
+    switch = switch_of(paths)
+    switch._environ = {"WAYLAND_DISPLAY": "wayland-0", "DISPLAY": ":65000"}
+    session = open_one(switch, opened)
+    with pytest.raises(SourceError, match=r"Wayland.*awatcher"):
+        session.source.read(session.now() - timedelta(minutes=1), session.now())
+    assert not session.source.status().reachable
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    automatic = switch_of(paths)
+    automatic._environ = switch._environ
+    session = open_one(automatic, opened)
+    assert session.source.name == "activitywatch"
+    assert any("Wayland" in title for title, _ in session.messages)

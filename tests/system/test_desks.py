@@ -1,0 +1,182 @@
+"""The desks of the built-in watcher: real windows under a real window manager, and Windows' calls on a stand-in."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from dbus_fast import Message
+from Xlib import X, Xatom, display
+
+from taskclf_tray.adapters.watching import LOCKER, DeskLostError, Front
+from taskclf_tray.system.desk_polled import WindowsDesk
+from taskclf_tray.system.desk_x11 import X11Desk
+from tests.support.dbus_calls import SyncClient
+from tests.support.desktop import Desktop, desktop
+from tests.support.processes import allowed, stop, wait_until
+
+SAVER = ("/org/freedesktop/ScreenSaver", "org.freedesktop.ScreenSaver", "ActiveChanged")
+
+
+class Windows:
+    """Windows of programs on a display, and the person who switches between them."""
+
+    def __init__(self, name: str) -> None:
+        self._display = display.Display(name)
+        self._root = self._display.screen().root
+
+    def open(self, program: str, title: str) -> Any:
+        """A window in front, by its class."""
+        screen = self._display.screen()
+        window = self._root.create_window(
+            40, 60, 300, 200, 0, X.CopyFromParent, background_pixel=screen.white_pixel, event_mask=X.ExposureMask
+        )
+        window.set_wm_class(program.lower(), program)
+        self.name(window, title)
+        window.map()
+        self._display.sync()
+        return window
+
+    def name(self, window: Any, title: str) -> None:
+        """Another title."""
+        atom = self._display.get_atom("_NET_WM_NAME")
+        window.change_property(atom, self._display.get_atom("UTF8_STRING"), 8, title.encode())
+        window.change_property(Xatom.WM_NAME, Xatom.STRING, 8, b"old " + title.encode("latin-1", "replace"))
+        self._display.sync()
+
+    def close(self) -> None:
+        self._display.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desktop]:
+    (tmp_path / "home").mkdir()
+    with desktop(tmp_path / "home", panel=False) as running:
+        manager = subprocess.Popen(
+            ["openbox"], env=running.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        )
+        question = ["xprop", "-root", "_NET_SUPPORTING_WM_CHECK"]
+        try:
+            wait_until(lambda: "#" in subprocess.check_output(question, env=running.env, text=True), "openbox")
+            yield running
+        finally:
+            stop(manager)
+
+
+@pytest.mark.desktop
+@pytest.mark.bus
+def test_an_x11_desk_with_real_windows(desk: Desktop) -> None:
+    seen = X11Desk(desk.env)
+    windows = Windows(desk.env["DISPLAY"])
+
+    def shows(front: Front | None) -> bool:
+        """Whether the desk says so, told by the server long before the time is over."""
+        end = time.monotonic() + 20
+        while seen.front() != front and time.monotonic() < end:
+            seen.wait(20)
+        return seen.front() == front
+
+    assert shows(None)
+    editor = windows.open("Code", "main.py — project")
+    assert shows(Front("Code", "main.py — project")), repr(seen.front() and seen.front().title)
+    windows.name(editor, "漢字.py")
+    assert shows(Front("Code", "漢字.py"))
+    windows.open("Firefox", "a page")
+    assert shows(Front("Firefox", "a page"))
+    windows.name(editor, "behind")
+    began = time.monotonic()
+    seen.wait(0.3)
+    assert time.monotonic() - began >= 0.3, "the title of a window behind is no news"
+
+    assert seen.counts() is None
+    subprocess.run(["xdotool", "key", "a"], env=desk.env, check=True, timeout=240)
+    assert seen.idle_seconds() < allowed(2)
+    time.sleep(0.2)
+    assert seen.idle_seconds() >= 0.2
+
+    with SyncClient(desk.env) as client:
+        for is_locked in (True, False):
+
+            def told(value: bool = is_locked) -> bool:
+                client.bus.send(Message.new_signal(*SAVER, "b", [value]))
+                seen.wait(0.1)
+                return seen.is_locked == value
+
+            wait_until(told, "the lock")
+
+    waker = threading.Timer(0.1, seen.wake)
+    waker.start()
+    began = time.monotonic()
+    seen.wait(100)
+    assert time.monotonic() - began < allowed(10)
+    windows.close()  # and with it its windows
+    assert shows(None)
+    seen.close()
+    assert "lock-watch" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.desktop
+def test_a_display_that_goes_away_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(DeskLostError):
+        X11Desk({"DISPLAY": ":65000"})
+    with desktop(tmp_path / "home", panel=False) as running:
+        seen = X11Desk(running.env)
+        assert seen.front() is None
+    with pytest.raises(DeskLostError):
+        seen.front()
+    seen.close()
+
+
+class Dlls:
+    """The calls of Windows as its documentation has them."""
+
+    def __init__(self, program: str | None, title: str = "", ticks: int = 0, last: int = 0) -> None:
+        self.closed: list[int] = []
+        self.user32 = SimpleNamespace(
+            GetForegroundWindow=lambda: 0 if program is None else 77,
+            GetWindowTextW=self._text,
+            GetWindowThreadProcessId=self._process,
+            GetLastInputInfo=self._last_input,
+        )
+        self.kernel32 = SimpleNamespace(
+            GetTickCount=lambda: ticks,
+            OpenProcess=lambda access, inherits, number: 0 if program == "" else 5,
+            QueryFullProcessImageNameW=self._image,
+            CloseHandle=self.closed.append,
+        )
+        self._program, self._title, self._last = program, title, last
+
+    def _text(self, window: int, buffer: Any, size: int) -> None:
+        buffer.value = self._title[: size - 1]
+
+    def _process(self, window: int, number: Any) -> None:
+        number._obj.value = 4711
+
+    def _image(self, handle: int, flags: int, buffer: Any, size: Any) -> None:
+        buffer.value = f"C:\\Program Files\\Some\\{self._program}"
+
+    def _last_input(self, info: Any) -> None:
+        assert info._obj.size == ctypes.sizeof(info._obj) == 8
+        info._obj.milliseconds = self._last
+
+
+def test_windows_is_asked_as_its_documentation_says() -> None:
+    dlls = Dlls("chrome.exe", "a page", ticks=5_000, last=2_000)
+    seen = WindowsDesk(dlls)
+    assert seen.front() == Front("chrome.exe", "a page")
+    assert dlls.closed == [5]
+    assert seen.idle_seconds() == 3.0
+    assert not seen.is_locked
+    assert WindowsDesk(Dlls(None)).front() is None
+    assert WindowsDesk(Dlls("", "of an administrator")).front() == Front("unknown", "of an administrator")
+    assert WindowsDesk(Dlls("x.exe", ticks=1_000, last=2**32 - 1_000)).idle_seconds() == 2.0
+    locked = WindowsDesk(Dlls("LockApp.exe"))
+    assert locked.front() == Front(LOCKER, "")
+    assert locked.is_locked
