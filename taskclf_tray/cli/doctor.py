@@ -10,11 +10,12 @@ from dataclasses import asdict
 
 from taskclf_tray.app import doctor as checks
 from taskclf_tray.app.home_checks import CheckResult
+from taskclf_tray.app.text import as_line
 from taskclf_tray.cli.arguments import Commands, add_home
 from taskclf_tray.cli.output import print_answer, print_json
 from taskclf_tray.core.config import Config
 from taskclf_tray.system.paths import HomePaths
-from taskclf_tray.ui.backend import choose_backend
+from taskclf_tray.ui.backend import choose_backend, known_icons
 
 _MARK = {"ok": "✓", "note": "·", "failed": "✗"}
 
@@ -42,8 +43,23 @@ def _check_tray(_paths: HomePaths, _config: Config) -> Iterator[CheckResult]:
     backend = choose_backend(os.environ, sys.platform)
     if backend.icon_class is None:
         yield CheckResult("Tray", "note", "no tray here: the app runs in the terminal", backend.reason)
+    elif backend.missing is not None:
+        yield CheckResult("Tray", "note", "no panel takes the icon now", as_line(*backend.missing))
     else:
-        yield CheckResult("Tray", "ok", backend.name)
+        yield from _check_icon(backend.name)
+
+
+def _check_icon(backend: str) -> Iterator[CheckResult]:
+    """Whether the panel has the icon of an app that runs."""
+    icons = known_icons(os.environ) if backend == "sni" else []
+    if not icons:
+        yield CheckResult("Tray", "ok", backend)
+    for is_known in icons:
+        if is_known:
+            yield CheckResult("Tray", "ok", f"{backend}, and the panel has the icon of the running app")
+        else:
+            step = "Restart the panel, or log in again: the app then comes back to it by itself."
+            yield CheckResult("Tray", "failed", "the app runs, but the panel does not have its icon", step)
 
 
 def lines_of(finding: CheckResult) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The command `taskclf-tray`: finds the command, and turns errors into one sentence and an exit code.
 
-Exit codes: 0 ok, 1 failed, 2 usage, 3 not running (`status`), 130 and 143 stopped by Ctrl-C and SIGTERM.
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not running (`status`), 130, 143 and 129 stopped by Ctrl-C, SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stop signals: what Ctrl-C, SIGTERM and Ctrl-Break do to a process of the application, from its first instruction.
+"""Stop signals: what Ctrl-C, SIGTERM, a closed terminal and Ctrl-Break do to a process from its first instruction.
 
 A process passes through these states, each with handlers of its own:
 
@@ -11,7 +11,8 @@ Inside `AtOnce` the system itself ends the process: for a long call of C code, i
 
 A process that ends in the first two has the exit code that shells report for the signal: 130 for Ctrl-C, 143 for
 SIGTERM. A signal that was ignored when the process began (`command &` in a script ignores Ctrl-C) is handled all the
-same. Windows knows Ctrl-C and Ctrl-Break; its "terminate" ends a process without asking.
+same, except SIGHUP: `nohup` means it. Windows knows Ctrl-C and Ctrl-Break; its "terminate" ends a process without
+asking.
 
 This module is the first that a process imports, so it imports next to nothing itself.
 """
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 STOP_SIGNALS: Final = tuple(
-    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if name in signal.Signals.__members__
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if name in signal.Signals.__members__
 )
 _CAN_BLOCK: Final = hasattr(signal, "pthread_sigmask")
 
@@ -53,9 +54,14 @@ def end_at_once() -> None:
 def install(handler: Handler) -> dict[signal.Signals, Handler]:
     """Install `handler` for every stop signal. Returns the handlers before it; none outside the main thread."""
     try:
-        return {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+        return {number: signal.signal(number, handler) for number in STOP_SIGNALS if not _is_to_survive(number)}
     except ValueError:  # signals are the main thread's business
         return {}
+
+
+def _is_to_survive(number: signal.Signals) -> bool:
+    """Whether `nohup` or a shell that was told so lets the process outlive its terminal."""
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
 
 
 def restore(handlers: dict[signal.Signals, Handler]) -> None:

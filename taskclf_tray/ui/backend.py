@@ -20,13 +20,15 @@ from taskclf_tray.ui.sni.base import Icon, KeyedItem, Menu, MenuItem, current_de
 
 if sys.platform.startswith("linux"):
     from taskclf_tray.ui.sni.icon import SniIcon
-    from taskclf_tray.ui.sni.watcher import probe
+    from taskclf_tray.ui.sni.watcher import probe, served_icons
 
 if TYPE_CHECKING:
     from taskclf_tray.ui.icon import IconArt
 
 __all__ = ["Capability", "KeyedItem", "Menu", "MenuItem", "TrayBackend", "capability_table", "choose_backend"]
 
+ICON_ID: Final = "taskclf"
+"""The same in every session: panels remember the icon's place by it."""
 _PICTURE_SIZE: Final = 64
 _PROBE_SECONDS: Final = 1.5
 _DISPLAY_SECONDS: Final = 2.0
@@ -183,6 +185,11 @@ def missing_panel(environ: Mapping[str, str], *, has_bus: bool) -> Message:
         "Add the “Status Tray” or “System Tray” item to the panel (on a bare window manager, start a panel such as "
         "xfce4-panel or waybar); the icon then comes by itself.",
     )
+
+
+def known_icons(environ: Mapping[str, str]) -> list[bool]:
+    """Whether the panel has the icon, for each instance of this app in the session; empty where none runs."""
+    return served_icons(environ, ICON_ID) if sys.platform.startswith("linux") else []
 
 
 def capability_table() -> str:

@@ -50,7 +50,7 @@ class TrayView:
         snapshot = runtime.snapshot
         assert backend.icon_class is not None
         self.icon: Any = backend.icon_class(
-            "taskclf", backend.picture(_art(snapshot)), title_of(snapshot), self._builder.menu()
+            backend_api.ICON_ID, backend.picture(_art(snapshot)), title_of(snapshot), self._builder.menu()
         )
         self._backend = backend
 

@@ -139,12 +139,21 @@ def test_a_picked_model_writes_a_policy(env: dict[str, str], notify_daemon: Noti
 
 
 def test_the_icon_comes_back_with_the_panel(env: dict[str, str], panel: Panel) -> None:
+    def of_the_tray() -> str:
+        asked = subprocess.run(
+            [sys.executable, "-m", "taskclf_tray", "doctor"], env=env, capture_output=True, text=True
+        )
+        return next(line for line in asked.stdout.splitlines() if " Tray: " in line)
+
     with running_app(env, *DEMO), TrayClient(env) as tray:
         has_label(tray)
         panel.stop()
         panel.start()
         with TrayClient(env) as again:
             assert "Advanced" in again.list()
+            assert of_the_tray() == "✓ Tray: sni, and the panel has the icon of the running app"
+            again.drop_all(is_told=False)
+            assert of_the_tray() == "✗ Tray: the app runs, but the panel does not have its icon"
 
 
 def test_a_session_that_ends_ends_the_app_with_a_sentence(env: dict[str, str], session_bus: PrivateBus) -> None:

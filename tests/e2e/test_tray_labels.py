@@ -145,13 +145,15 @@ def test_without_a_notification_service_the_question_waits_in_the_menu(
 
 def test_never_ask_and_its_way_back(env: dict[str, str], home: DemoHome, notify_daemon: NotifyDaemon) -> None:
     with python_child("taskclf_tray", FAST, env) as app, TrayClient(env) as tray:
-        asked(notify_daemon)
+        notice = asked(notify_daemon)
         tray.click("Ask me/On")
         wait_until(lambda: "[ ] On" in tray.list(), "Ask me is off")
         tray.click("Ask me/On")
         wait_until(lambda: "[x] On" in tray.list(), "Ask me is on")
-        app.send_signal(signal.SIGTERM)
+        assert notice.id not in notify_daemon.closed()
+        app.send_signal(signal.SIGHUP)
         assert app.wait(120) == 0
+        assert notice.id in notify_daemon.closed()
 
 
 @pytest.mark.alone

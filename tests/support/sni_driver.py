@@ -72,10 +72,10 @@ class StubWatcher(ServiceInterface):
         self.StatusNotifierItemRegistered(name)
 
     @dbus_method()
-    def DropAll(self) -> None:
-        """Not in the specification: forget all items, and say so."""
+    def DropAll(self, is_told: DBusBool) -> None:
+        """Not in the specification: forget all items, and say so or not."""
         dropped, self.items[:] = list(self.items), []
-        for name in dropped:
+        for name in dropped if is_told else ():
             self.StatusNotifierItemUnregistered(name)
 
     @dbus_method()
@@ -269,9 +269,9 @@ class TrayClient(SyncClient):
         """What the panel knows of icons."""
         return self.run(self.driver.items())
 
-    def drop_all(self) -> None:
-        """The stub panel forgets all icons, and says so."""
-        self.run(call(self.bus, WATCHER, WATCHER_PATH, WATCHER, "DropAll"))
+    def drop_all(self, *, is_told: bool = True) -> None:
+        """The stub panel forgets all icons, and says so or not."""
+        self.run(call(self.bus, WATCHER, WATCHER_PATH, WATCHER, "DropAll", "b", is_told))
 
     def activate(self) -> None:
         """Left click on the icon."""

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,7 +97,19 @@ def test_every_job_begins_with_the_handlers(job: str) -> None:
 # -- a command at work ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+@pytest.mark.parametrize(("start", "code"), [("exec", 129), ("exec nohup", -signal.SIGKILL)])
+def test_a_closed_terminal_ends_a_process_unless_nohup_started_it(start: str, code: int, tmp_path: Path) -> None:
+    with held(tmp_path, "argparse") as holder:
+        process = holder.start(["/bin/sh", "-c", f'{start} "$0" -m taskclf_tray', sys.executable])
+        os.kill(holder.wait(), signal.SIGHUP)
+        if code < 0:
+            time.sleep(0.2)
+            assert process.poll() is None
+            process.kill()
+        assert ended(process)[0] == code
+
+
+@pytest.mark.parametrize("number", [*CODES, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_during_a_command_runs_what_cleans_up(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
@@ -113,7 +126,7 @@ def test_a_signal_during_a_command_runs_what_cleans_up(number: signal.Signals, m
         code = command_line.main(["doctor"])
     except SystemExit as end:
         code = int(str(end.code))
-    assert (code, seen) == (CODES[number], ["cleaned up"])
+    assert (code, seen) == (CODES.get(number, 129), ["cleaned up"])
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
 
 

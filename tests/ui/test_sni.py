@@ -21,6 +21,7 @@ from taskclf_tray.app.snapshot import IconState
 from taskclf_tray.ui.icon import icon_art
 from taskclf_tray.ui.sni.icon import SniIcon
 from taskclf_tray.ui.sni.item import MENU_PATH
+from taskclf_tray.ui.sni.watcher import served_icons
 from tests.support.dbus import Panel, panel, session_bus
 from tests.support.dbus_bus import PrivateBus
 from tests.support.dbus_calls import DBusCallError, call
@@ -267,6 +268,10 @@ def test_a_panel_that_drops_the_icon_gets_it_again(session_bus: PrivateBus) -> N
         tray.drop_all()
         assert tray.items() == []
         wait_until(lambda: tray.items() == [item], "the icon to register again")
+        assert served_icons(session_bus.env, "demo") == [True]
+        assert served_icons(session_bus.env, "another") == []
+        tray.drop_all(is_told=False)
+        assert served_icons(session_bus.env, "demo") == [False]
         tray.click("Quit")
     forgetful.stop()
 

@@ -21,8 +21,8 @@ from dbus_fast.aio import MessageBus
 from taskclf_tray.system.session_bus import close, connect, session_bus_address
 from taskclf_tray.ui.sni import base
 from taskclf_tray.ui.sni.dbusmenu import DBusMenu
-from taskclf_tray.ui.sni.item import ITEM_PATH, MENU_PATH, PictureFiles, StatusNotifierItem
-from taskclf_tray.ui.sni.watcher import NAME_PREFIX, PanelLink
+from taskclf_tray.ui.sni.item import MENU_PATH, PictureFiles, StatusNotifierItem
+from taskclf_tray.ui.sni.watcher import ITEM_PATH, NAME_PREFIX, PanelLink
 
 log = logging.getLogger(__name__)
 

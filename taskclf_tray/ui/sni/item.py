@@ -14,6 +14,7 @@ from PIL.Image import Image, merge
 
 from taskclf_tray.core.plain_text import plain_text
 from taskclf_tray.notify.base import escape_markup
+from taskclf_tray.ui.sni.watcher import ITEM
 
 PIXMAP_SIZES: Final = (16, 22, 24, 32, 48)
 """Sizes of common panels: each is drawn for itself, so no panel has to scale."""
@@ -22,7 +23,6 @@ TEXT_LIMIT: Final = 300
 LABEL_LIMIT: Final = 24
 FILE_SIZE: Final = 48
 MENU_PATH: Final = "/MenuBar"
-ITEM_PATH: Final = "/StatusNotifierItem"
 
 _READ: Final = PropertyAccess.READ
 _Label = Annotated[list[str], DBusSignature("ss")]
@@ -90,7 +90,7 @@ class StatusNotifierItem(ServiceInterface):
     """
 
     def __init__(self, ident: str, activate: Callable[[], None], *, has_wide_tip: bool = False) -> None:
-        super().__init__("org.kde.StatusNotifierItem")
+        super().__init__(ITEM)
         self._ident = plain_text(ident, TITLE_LIMIT)
         self._activate = activate
         self._has_wide_tip = has_wide_tip

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
@@ -20,6 +20,8 @@ WATCHER: Final = "org.kde.StatusNotifierWatcher"
 WATCHER_PATH: Final = "/StatusNotifierWatcher"
 NAME_PREFIX: Final = "org.kde.StatusNotifierItem-"
 """Of the names of items on the bus; by them `doctor` finds the icons that programs serve."""
+ITEM: Final = "org.kde.StatusNotifierItem"
+ITEM_PATH: Final = "/StatusNotifierItem"
 PIXMAP_IGNORERS: Final = ("org.ayatana.indicator.application", "com.canonical.indicator.application")
 """Names of the watchers that know no pictures, only names and files: indicator-application of Ayatana and Ubuntu."""
 _DBUS: Final = "org.freedesktop.DBus"
@@ -27,6 +29,8 @@ _MATCHES: Final = (
     f"type='signal',sender='{_DBUS}',member='NameOwnerChanged',arg0='{WATCHER}'",
     f"type='signal',sender='{WATCHER}',interface='{WATCHER}',path='{WATCHER_PATH}'",
 )
+_T = TypeVar("_T")
+_ITEMS: Final = "RegisteredStatusNotifierItems"
 _HOST_SIGNALS: Final = ("StatusNotifierHostRegistered", "StatusNotifierHostUnregistered")
 _LOST_SIGNAL: Final = "StatusNotifierItemUnregistered"
 _FIRST_PAUSE_SECONDS: Final = 1.0
@@ -53,19 +57,7 @@ async def has_watcher(bus: MessageBus) -> bool:
 
 async def has_host(bus: MessageBus) -> bool:
     """Whether the watcher knows a panel that draws icons."""
-    body = await ask(
-        bus,
-        Message(
-            WATCHER,
-            WATCHER_PATH,
-            f"{_DBUS}.Properties",
-            "Get",
-            flags=MessageFlag.NO_AUTOSTART,
-            signature="ss",
-            body=[WATCHER, "IsStatusNotifierHostRegistered"],
-        ),
-    )
-    return body is not None and bool(body[0].value)
+    return bool(await _property(bus, WATCHER, WATCHER_PATH, WATCHER, "IsStatusNotifierHostRegistered"))
 
 
 async def ignores_pixmaps(bus: MessageBus) -> bool:
@@ -74,27 +66,54 @@ async def ignores_pixmaps(bus: MessageBus) -> bool:
     return owners[0] is not None and owners[0] in owners[1:]
 
 
-async def _probe(address: str | None) -> PanelState:
-    try:
-        bus = await connect(address)
-    except ConnectionError:
-        return PanelState()
-    try:
-        watcher = await has_watcher(bus)
-        return PanelState(True, watcher, watcher and await has_host(bus))
-    finally:
-        await close(bus)
+async def _state(bus: MessageBus) -> PanelState:
+    watcher = await has_watcher(bus)
+    return PanelState(True, watcher, watcher and await has_host(bus))
 
 
 def probe(environ: Mapping[str, str], timeout_seconds: float = 1.5) -> PanelState:
     """Ask the session bus, for at most `timeout_seconds`; a bus that hangs counts as none."""
+    return _asked(environ, timeout_seconds, _state) or PanelState()
 
-    async def within_time() -> PanelState:
+
+async def _property(bus: MessageBus, name: str, path: str, interface: str, member: str) -> Any:
+    """A property of a program that runs; None when it does not answer with one."""
+    flags = MessageFlag.NO_AUTOSTART
+    asked = Message(name, path, f"{_DBUS}.Properties", "Get", flags=flags, signature="ss", body=[interface, member])
+    body = await ask(bus, asked)
+    return None if body is None else body[0].value
+
+
+async def _served(bus: MessageBus, ident: str) -> list[bool]:
+    names = await ask(bus, Message(_DBUS, "/org/freedesktop/DBus", _DBUS, "ListNames"))
+    known = {connection_of(item) for item in await _property(bus, WATCHER, WATCHER_PATH, WATCHER, _ITEMS) or ()}
+    return [
+        bool(known & {name, *(await ask(bus, _to_bus("GetNameOwner", name)) or ())})
+        for name in (names[0] if names else ())
+        if name.startswith(NAME_PREFIX) and await _property(bus, name, ITEM_PATH, ITEM, "Id") == ident
+    ]
+
+
+def served_icons(environ: Mapping[str, str], ident: str, timeout_seconds: float = 1.5) -> list[bool]:
+    """Whether the panel has each of the icons that running programs serve under this id; asks for that long at most."""
+    return _asked(environ, timeout_seconds, lambda bus: _served(bus, ident)) or []
+
+
+def _asked(
+    environ: Mapping[str, str], timeout_seconds: float, question: Callable[[MessageBus], Awaitable[_T]]
+) -> _T | None:
+    """The answer to a question to the session bus; None when there is none in time."""
+
+    async def within_time() -> _T | None:
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await _probe(session_bus_address(environ))
-        except TimeoutError:
-            return PanelState()
+                bus = await connect(session_bus_address(environ))
+                try:
+                    return await question(bus)
+                finally:
+                    await close(bus)
+        except (TimeoutError, ConnectionError):
+            return None
 
     return asyncio.run(within_time())
 
