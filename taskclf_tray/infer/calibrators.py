@@ -312,6 +312,8 @@ class CalibratorStore:
         """
         if len(user_ids) != len(probs):
             raise ValueError(f"{len(probs)} rows of probabilities for {len(user_ids)} user ids")
+        if not self.user_calibrators:
+            return self.global_calibrator.calibrate(probs)
         users = Categorical.of(user_ids)
         owners = [user if user in self.user_calibrators else None for user in users.values]
         numbers = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}

@@ -430,9 +430,10 @@ def finish(
 
 
 def _finished(prediction: WindowPrediction, smoothed: str, resolver: TaxonomyResolver | None) -> WindowPrediction:
-    mapped_name, mapped_probs = map_label(resolver, smoothed, prediction.raw_label, prediction.core_probs)
-    same = (prediction.smoothed_label_name, prediction.mapped_label_name, prediction.mapped_probs)
-    if same == (smoothed, mapped_name, mapped_probs):
+    """The prediction with its smoothed label; one whose label stays as it is was mapped when it was made."""
+    names = LABEL_SET_V1 if resolver is None else resolver.bucket_names
+    if smoothed == prediction.smoothed_label_name and tuple(prediction.mapped_probs) == names:
         return prediction
+    mapped_name, mapped_probs = map_label(resolver, smoothed, prediction.raw_label, prediction.core_probs)
     changes = {"smoothed_label_name": smoothed, "mapped_label_name": mapped_name, "mapped_probs": mapped_probs}
     return prediction.model_copy(update=changes)
