@@ -106,6 +106,12 @@ class PersonalHead:
         has_words = np.array([bool(own) for own in words], dtype=np.bool_)
         return WordScores(sums[:, :_CLASSES], sums[:, _CLASSES:], has_words)
 
+    def own_by_bucket(self, words: WordSeconds) -> tuple[IntArray, FloatArray]:
+        """What each known bucket adds to a minute's own logits: (n,) buckets and (n, 8) terms."""
+        _, values, place = self._known([words])
+        norm = np.sqrt(np.sum(values * values))
+        return self.buckets[place], self.own[place] * (values / norm if len(values) else values)[:, None]
+
     def _known(self, words: Sequence[WordSeconds]) -> tuple[IntArray, FloatArray, IntArray]:
         """(n,) each known word's minute, its value before the norm, and its place in the head."""
         pairs = np.array([pair for own in words for pair in own], dtype=np.int64).reshape(-1, 2)
