@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.infer.forest import Walk, lay_out
@@ -51,7 +52,7 @@ class Attribution:
     _share: Floats  # (L, D) z: the share of training rows that the path's decisions on the feature let through
     _step_slot: Ints  # (P,) each decision's place among the L × D
     _step_node: Ints  # (P,) its node, in the order of the walk
-    _step_is_left: Ints  # (P,) whether the path goes left there
+    _step_is_left: NDArray[np.bool_]  # (P,) whether the path goes left there
     _constant: Floats  # (C,) scores of the trees that are a single leaf
 
     @classmethod
@@ -159,7 +160,7 @@ def _attribution(table: ForestTable, rows: Floats) -> Attribution:
         _step_slot=slot_of_pair[pair_of_step],
         _step_node=walk.tree_nodes[step_node],
         _step_is_left=is_left[step_child],
-        _constant=np.bincount(leaf_class[~has_path], table.leaf_value[~has_path], table.num_class),
+        _constant=np.bincount(leaf_class[~has_path], table.leaf_value[~has_path], table.num_class).astype(np.float64),
     )
 
 
