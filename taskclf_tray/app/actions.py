@@ -7,6 +7,7 @@ import logging
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from taskclf_tray.app import served_text, text
@@ -20,18 +21,22 @@ from taskclf_tray.app.commands import (
     PickModel,
     ReloadNow,
     TellStatus,
+    TellWhy,
 )
 from taskclf_tray.app.services import Service
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import Snapshot
 from taskclf_tray.app.text import Message
+from taskclf_tray.app.why_text import why_told
 from taskclf_tray.core.config import ensure_config
-from taskclf_tray.core.errors import SystemToolError, file_error
+from taskclf_tray.core.errors import LabelError, ModelError, SystemToolError, file_error
+from taskclf_tray.infer.attribution import Attribution
 from taskclf_tray.infer.taxonomy_file import write_starter_taxonomy
 from taskclf_tray.models.draft_policy import draft_policy_for_edit, policy_for_bundle
 from taskclf_tray.models.file_schemas import POLICY_SCHEMA, write_schemas
 from taskclf_tray.models.policy import load_inference_policy, save_inference_policy
 from taskclf_tray.models.resolve import ModelResolutionError
+from taskclf_tray.record.why import why_minute
 from taskclf_tray.system.editor import open_in_editor
 from taskclf_tray.system.opener import open_folder
 from taskclf_tray.system.paths import HomePaths
@@ -90,8 +95,22 @@ def _perform(session: Session, command: Command) -> list[Message] | None:
         case ReloadNow():
             session.forget_bundles()
             return session.serving.reload()
+        case TellWhy():
+            return [tell_why(session)]
         case _:
             return None
+
+
+def tell_why(session: Session) -> Message:
+    """Why the newest recorded minute has its label. Raises LabelError, ModelError, StoreError."""
+    newest, served = session.newest(), session.serving
+    if newest is None:
+        raise LabelError("No minute is on record yet.", "The first comes within two minutes.")
+    if served.config is None or served.resolved is None:
+        raise ModelError("No model can be served, so there is nothing to explain by.", served.problem or "")
+    explaining = partial(Attribution.load, served.resolved.bundle_dir / "model.txt")
+    at = newest.bucket_start_ts
+    return why_told(why_minute(session.database, session.identity.user_id, at, served.config, explaining))
 
 
 def tell_status(session: Session, snapshot: Snapshot) -> Message:

@@ -86,6 +86,11 @@ class TellStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class TellWhy:
+    """Show in a notification why the newest minute has its label."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetrainNow:
     """Train a model on the person's labels, and serve it when it is no worse."""
 
@@ -171,6 +176,7 @@ Command = (
     | StartAtLogin
     | ReloadNow
     | TellStatus
+    | TellWhy
 )
 
 

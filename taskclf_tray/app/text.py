@@ -91,6 +91,7 @@ def as_line(title: str, body: str) -> str:
 
 # -- menu ---------------------------------------------------------------------------------------------------
 
+MENU_WHY = "Why this label?"
 MENU_LABEL = "Label this as"
 MENU_REVIEW = "Review"
 MENU_NOTHING_WAITS = "No block waits for a label"

@@ -30,7 +30,8 @@ from taskclf_tray.system.stop_signals import Unwinding, exit_code
 _GROUPS: Final = {
     "run": "run", "demo": "run", "doctor": "doctor", "labels": "labels", "queue": "queue", "report": "report",
     "monitor": "monitor", "infer": "infer", "train": "train", "model": "model", "policy": "policy",
-    "taxonomy": "config", "config": "config", "status": "status", "autostart": "autostart", "selftest": "selftest", "why": "why",
+    "taxonomy": "config", "config": "config", "status": "status", "autostart": "autostart", "selftest": "selftest",
+    "why": "why",
 }  # fmt: skip
 """Each command, and the module of `taskclf_tray.cli` that adds it.
 

@@ -29,6 +29,7 @@ from taskclf_tray.app.commands import (
     StopRetraining,
     TellModel,
     TellStatus,
+    TellWhy,
     UndoLabel,
 )
 from taskclf_tray.app.snapshot import IconState, ModelChoice, ReviewItem, Snapshot
@@ -61,6 +62,7 @@ class MenuBuilder:
         return self._api.Menu(
             self._item(lambda _: self._see().banner or "", None, enabled=False, visible=lambda _: self._has_banner()),
             self._status_item(),
+            self._item(text.MENU_WHY, self._sending(TellWhy()), enabled=lambda _: self._has_today()),
             separator,
             self._item(
                 lambda _: text.menu_label(self._see().block_start),

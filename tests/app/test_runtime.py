@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import actions, services, session_loop
-from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, StartAtLogin, TellStatus
+from taskclf_tray.app.commands import EditPolicy, OpenLog, ReloadNow, StartAtLogin, TellStatus, TellWhy
 from taskclf_tray.app.session import Session
 from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.core.errors import IdentityError, StoreError
@@ -287,11 +287,13 @@ def test_a_command_that_fails_is_told_and_the_worker_goes_on(rig: Rig, monkeypat
         until(lambda: len(rig.source.asked) > asked, "the next poll")
 
 
-def test_the_status_entry_tells_line_model_threshold_and_source(rig: Rig) -> None:
+def test_the_status_entry_tells_line_model_threshold_and_source_and_the_next_one_why(rig: Rig) -> None:
     with rig.running() as runtime:
         until(lambda: is_live(rig), "a label")
         runtime.send(TellStatus())
         until(lambda: rig.notifier.told("threshold 0.90"), "the answer")
+        runtime.send(TellWhy())
+        until(lambda: rig.notifier.told("What counts most is "), "the reasons")
     (notice,) = rig.notifier.told("threshold 0.90")
     assert "run-9643" in notice.body
     assert "Source: held" in notice.body

@@ -45,10 +45,12 @@ def every_minute(home: RecordHome) -> list[Why]:
     config = config_of(home)
     attribution = Attribution.load(next((home.home / "models").glob("2*")) / "model.txt")
     with home.database() as database:
-        starts = [record.start_us for record in database.buckets.between(USER, 0, 1 << 62)]
+        records = database.buckets.between(USER, 0, 1 << 62)
+        idle = [record for record in records if record.decided_by == "idle_rule"]
+        starts = [record.start_us for record in records[::15] + idle[:3]]
         moments = [datetime.fromtimestamp(us / 1_000_000 + 30, tz=NOW.tzinfo) for us in starts]
         explain = partial(why_minute, database, USER, config=config, attribution=lambda: attribution)
-        return [explain(at) for at in moments[::15]]
+        return [explain(at) for at in moments]
 
 
 def test_every_minute_is_explained_as_it_was_decided(home: RecordHome) -> None:

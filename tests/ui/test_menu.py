@@ -32,6 +32,7 @@ from taskclf_tray.app.commands import (
     StopRetraining,
     TellModel,
     TellStatus,
+    TellWhy,
     UndoLabel,
 )
 from taskclf_tray.app.snapshot import IconState, LabelView, LearningView, ModelChoice, ReviewItem, Snapshot, TodayView
@@ -92,6 +93,7 @@ def front() -> Front:
 def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
     assert [name for name, _ in front.entries()] == [
         "● Deep Work — Build 87 % since 14:05",
+        "Why this label?",
         "Label this as",
         *(f"Label this as/{label}" for label in LABEL_SET_V1),
         "Review",
@@ -133,6 +135,7 @@ def test_the_entries_of_the_product_in_their_order(front: Front) -> None:
     ("entry", "command"),
     [
         ("● Deep Work — Build 87 % since 14:05", TellStatus()),
+        ("Why this label?", TellWhy()),
         ("Pause/15 minutes", Pause(NOW, 15)),
         ("Pause/1 hour", Pause(NOW, 60)),
         ("Pause/Until tomorrow", Pause(NOW, None)),
@@ -176,10 +179,17 @@ def test_labels_review_and_undo_stay_in_their_places_and_are_enabled_when_they_d
         return [(name, item.enabled) for name, item in front.entries() if "/" not in name]
 
     before = top()
-    assert before[1:5] == [("Label this as", False), ("Review", False), ("Undo", False), ("Today", False)]
+    assert before[1:6] == [
+        ("Why this label?", False),
+        ("Label this as", False),
+        ("Review", False),
+        ("Undo", False),
+        ("Today", False),
+    ]
     today = TodayView(total_minutes=5)
     front.show(block_start=START, labels=WAITING, today=today)
-    assert top()[1:5] == [
+    assert top()[1:6] == [
+        ("Why this label?", True),
         ("Label this as (since 08:40)", True),
         ("Review (7)", True),
         (f"Undo “Build {FROM_TO}”", True),
