@@ -39,24 +39,31 @@ def builtin_obstacle(environ: Mapping[str, str], platform: str = sys.platform) -
 
 
 def open_builtin(
-    paths: HomePaths, normaliser: Normaliser, environ: Mapping[str, str], platform: str = sys.platform
+    paths: HomePaths,
+    normaliser: Normaliser,
+    environ: Mapping[str, str],
+    platform: str = sys.platform,
+    *,
+    counts_input: bool = False,
 ) -> BuiltinSource:
     """Open the ring of the home. The desk is opened when it may be looked at. Raises StoreError."""
     return BuiltinSource(
         normaliser,
         ActivityRing(paths.activity),
-        desk_opener(environ, platform),
+        desk_opener(environ, platform, counts_input=counts_input),
         desk_name=_NAMES.get(attention_backend(environ, platform), "nothing"),
     )
 
 
-def desk_opener(environ: Mapping[str, str], platform: str = sys.platform) -> Callable[[], Desk]:
-    """Return what opens the desk of this platform."""
+def desk_opener(
+    environ: Mapping[str, str], platform: str = sys.platform, *, counts_input: bool = False
+) -> Callable[[], Desk]:
+    """Return what opens the desk of this platform. Input is counted on X11 only."""
     # each of them loads its own platform's libraries
     if platform.startswith("linux"):
         from taskclf_tray.system.desk_x11 import X11Desk
 
-        return partial(X11Desk, environ)
+        return partial(X11Desk, environ, counts_input=counts_input)
     from taskclf_tray.system.desk_polled import MacDesk, WindowsDesk
 
     return MacDesk if platform == "darwin" else WindowsDesk

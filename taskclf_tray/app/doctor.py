@@ -122,7 +122,7 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
     finally:
         source.close()
     if not status.reachable:
-        built_in = _builtin(status.detail)
+        built_in = _builtin(f"no ActivityWatch server answers at {config.aw_host}")
         is_used = config.source == "auto" and (built_in.verdict == "ok" or "WAYLAND_DISPLAY" in os.environ)
         yield (
             built_in
@@ -150,13 +150,13 @@ def _source(_paths: HomePaths, config: Config) -> Iterator[CheckResult]:
 
 
 def _builtin(why: str) -> CheckResult:
-    """Check the built-in watcher. `why` it is used: a sentence, empty where the person chose it."""
+    """Check the built-in watcher. `why` it is used: half a sentence, empty where the person chose it."""
     obstacle = builtin_obstacle(os.environ)
-    if obstacle is not None:
-        return CheckResult("Activity source", "failed", f"{why} {obstacle.title}".strip(), obstacle.next_step)
-    return CheckResult(
-        "Activity source", "ok", f"{why} So the built-in watcher is used." if why else "the built-in watcher"
-    )
+    if obstacle is None:
+        reason = f", for {why}" if why else ""
+        return CheckResult("Activity source", "ok", f"the built-in watcher sees windows and idle time{reason}")
+    reason = f" ({why})" if why else ""
+    return CheckResult("Activity source", "failed", f"{obstacle.title}{reason}", obstacle.next_step)
 
 
 def _bucket(bucket: BucketState, now: datetime) -> CheckResult:

@@ -206,7 +206,8 @@ class SourceSwitch:
         obstacle = self._blocked or builtin_obstacle(self._environ)
         if obstacle is not None:
             return UnreadSource("builtin", obstacle)
-        return open_builtin(self._paths, self._normaliser(identity), self._environ)
+        count_input = self._config.count_input
+        return open_builtin(self._paths, self._normaliser(identity), self._environ, counts_input=count_input)
 
     def _client(self, normaliser: Normaliser, timeout_seconds: float) -> ActivitySource:
         # with requests: 11 MiB that a simulated person has no use for

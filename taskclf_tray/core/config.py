@@ -123,6 +123,11 @@ class Config(BaseModel):
         expected=_TRUTH,
         default=True,
     )
+    count_input: Flag = about(
+        "true: the built-in watcher counts keys, clicks and movements (X11), never which.",
+        expected=_TRUTH,
+        default=False,
+    )
     transition_minutes: Number = _number(
         "Minutes a new app must stay in front to count as a change of work.",
         defaults.DEFAULT_TRANSITION_MINUTES,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from Xlib import X  # type: ignore[import-untyped]  # no types
 from Xlib.error import ConnectionClosedError, XError  # type: ignore[import-untyped]
 
 from taskclf_tray.adapters.watching import DeskLostError, Front
+from taskclf_tray.system.input_x11 import X11Input
 from taskclf_tray.system.session_lock import LockWatch
 from taskclf_tray.system.x11 import open_local_display
 
@@ -26,12 +28,12 @@ _LOST: Final = (ConnectionClosedError, OSError, EOFError)
 class X11Desk:
     """One X11 display. The app is the class of the window (`WM_CLASS`), as ActivityWatch reports it.
 
-    Raises DeskLostError when nobody answers at the display.
+    `counts_input`: whether input is counted. Raises DeskLostError when nobody answers at the display.
     """
 
     name = "X11"
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *, counts_input: bool = False) -> None:
         display = open_local_display(environ.get("DISPLAY", ""), _OPEN_SECONDS)
         if display is None:
             raise DeskLostError
@@ -48,6 +50,7 @@ class X11Desk:
             self._tells_idle = display.has_extension(_IDLE_EXTENSION)
             display.flush()
         self._lock = LockWatch(environ, self.wake)
+        self._input = X11Input(environ["DISPLAY"]) if counts_input else None
 
     @property
     def is_locked(self) -> bool:
@@ -79,18 +82,20 @@ class X11Desk:
             return float(self._root.screensaver_query_info().idle) / 1000
 
     def counts(self) -> Mapping[str, int] | None:
-        """Input is not counted here."""
-        return None
+        """What was pressed and moved since the last call; None where it is not counted."""
+        return None if self._input is None else self._input.take()
 
     def wait(self, seconds: float) -> None:
         """Wait for another active window or title, `wake`, or the end of the time."""
+        until = time.monotonic() + seconds
         with self._asking():
-            if self._has_news():
-                return
-            ready, _, _ = select.select([self._display.fileno(), self._woken], [], [], seconds)
-            if self._woken in ready:
-                os.read(self._woken, 1024)
-            self._has_news()
+            while not self._has_news():
+                ends = [self._display.fileno(), self._woken]
+                ready, _, _ = select.select(ends, [], [], max(0.0, until - time.monotonic()))
+                if self._woken in ready:
+                    os.read(self._woken, 1024)
+                if not ready or self._woken in ready:
+                    return
 
     def wake(self) -> None:
         """End a wait."""
@@ -99,6 +104,8 @@ class X11Desk:
 
     def close(self) -> None:
         """Leave the display and the bus."""
+        if self._input is not None:
+            self._input.close()
         self._lock.close()
         with contextlib.suppress(*_LOST, XError):
             self._display.close()

@@ -22,6 +22,7 @@ from taskclf_tray.core.time import iso_z
 from taskclf_tray.store.database import Database
 from tests.support.aw_server import run_rust_server
 from tests.support.dbus_bus import private_bus
+from tests.support.desktop import desktop
 from tests.support.heads import served_head
 from tests.support.notify_service import NotificationService
 from tests.support.processes import allowed
@@ -204,6 +205,26 @@ def test_a_check_that_breaks_hides_no_other(home: Path, monkeypatch: pytest.Monk
     found = checked(home)
     assert found["Disk"][0].detail == "this could not be checked (ZeroDivisionError)"
     assert "Model" in found
+
+
+@pytest.mark.desktop
+def test_which_source_is_used_without_a_server(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def found() -> CheckResult:
+        return checked(home)["Activity source"][0]
+
+    (home / "config.toml").write_text('aw_host = "http://127.0.0.1:9"\n')
+    monkeypatch.setenv("DISPLAY", ":65000")
+    assert (found().verdict, "ActivityWatch" in found().next_step) == ("failed", True)
+    with desktop(tmp_path / "desk", panel=False) as desk:
+        monkeypatch.setenv("DISPLAY", desk.env["DISPLAY"])
+        assert (found().verdict, found().detail) == (
+            "ok",
+            "the built-in watcher sees windows and idle time, for no ActivityWatch server answers at http://127.0.0.1:9",
+        )
+        (home / "config.toml").write_text('source = "builtin"\n')
+        assert (found().verdict, found().detail) == ("ok", "the built-in watcher sees windows and idle time")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    assert (found().verdict, "Wayland" in found().detail, "awatcher" in found().next_step) == ("failed", True, True)
 
 
 @pytest.mark.bus

@@ -135,7 +135,17 @@ def panel_of(desk: Desktop, recipe: Recipe) -> Iterator[None]:
 def _xvfb(width: int) -> Iterator[str]:
     """A display of its own; answers its name."""
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{HEIGHT}x24", "-nolisten", "tcp"]
+    command = [
+        "Xvfb",
+        "-displayfd",
+        str(writing),
+        "-screen",
+        "0",
+        f"{width}x{HEIGHT}x24",
+        "-nolisten",
+        "tcp",
+        "-noreset",
+    ]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL, text=True)
     os.close(writing)
     try:

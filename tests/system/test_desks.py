@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +20,8 @@ from taskclf_tray.adapters.watching import LOCKER, DeskLostError, Front
 from taskclf_tray.system.desk_polled import WindowsDesk
 from taskclf_tray.system.desk_x11 import X11Desk
 from tests.support.dbus_calls import SyncClient
-from tests.support.desktop import Desktop, desktop
-from tests.support.processes import allowed, stop, wait_until
+from tests.support.desktop import Desktop, desktop, program
+from tests.support.processes import allowed, wait_until
 
 SAVER = ("/org/freedesktop/ScreenSaver", "org.freedesktop.ScreenSaver", "ActiveChanged")
 
@@ -44,6 +45,17 @@ class Windows:
         self._display.sync()
         return window
 
+    def are_managed(self) -> bool:
+        """Whether the window manager takes care of a new window."""
+        window = self.open("Probe", "")
+        try:
+            return wait_until(lambda: window.query_tree().parent != self._root, "a frame", 0.05)
+        except AssertionError:
+            return False
+        finally:
+            window.destroy()
+            self._display.sync()
+
     def name(self, window: Any, title: str) -> None:
         """Another title."""
         atom = self._display.get_atom("_NET_WM_NAME")
@@ -58,16 +70,11 @@ class Windows:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desktop]:
     (tmp_path / "home").mkdir()
-    with desktop(tmp_path / "home", panel=False) as running:
-        manager = subprocess.Popen(
-            ["openbox"], env=running.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
-        )
-        question = ["xprop", "-root", "_NET_SUPPORTING_WM_CHECK"]
-        try:
-            wait_until(lambda: "#" in subprocess.check_output(question, env=running.env, text=True), "openbox")
-            yield running
-        finally:
-            stop(manager)
+    with desktop(tmp_path / "home", panel=False) as running, program(["openbox"], running.env):
+        probe = Windows(running.env["DISPLAY"])
+        wait_until(probe.are_managed, "openbox")  # it leaves alone what is mapped while it starts
+        probe.close()
+        yield running
 
 
 @pytest.mark.desktop
@@ -83,17 +90,21 @@ def test_an_x11_desk_with_real_windows(desk: Desktop) -> None:
             seen.wait(20)
         return seen.front() == front
 
+    def is_quiet() -> bool:
+        began = time.monotonic()
+        seen.wait(0.3)
+        return time.monotonic() - began >= 0.3
+
     assert shows(None)
     editor = windows.open("Code", "main.py — project")
-    assert shows(Front("Code", "main.py — project")), repr(seen.front() and seen.front().title)
+    assert shows(Front("Code", "main.py — project"))
     windows.name(editor, "漢字.py")
     assert shows(Front("Code", "漢字.py"))
     windows.open("Firefox", "a page")
     assert shows(Front("Firefox", "a page"))
+    wait_until(is_quiet, "the window manager to be done")
     windows.name(editor, "behind")
-    began = time.monotonic()
-    seen.wait(0.3)
-    assert time.monotonic() - began >= 0.3, "the title of a window behind is no news"
+    assert is_quiet(), "the title of a window behind is no news"
 
     assert seen.counts() is None
     subprocess.run(["xdotool", "key", "a"], env=desk.env, check=True, timeout=240)
@@ -120,6 +131,27 @@ def test_an_x11_desk_with_real_windows(desk: Desktop) -> None:
     assert shows(None)
     seen.close()
     assert "lock-watch" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.desktop
+def test_input_is_counted_and_never_which(desk: Desktop) -> None:
+    seen = X11Desk(desk.env, counts_input=True)
+    hands = ["key", "a", "key", "shift+b", "mousemove", "10", "10", "mousemove", "40", "50", "click", "1", "click", "4"]
+    total: Counter[str] = Counter()
+
+    def counted() -> bool:
+        total.update(seen.counts() or {})
+        return total["scrollY"] > 0
+
+    wait_until(lambda: seen.counts() is not None, "the counter")
+    subprocess.run(["xdotool", *hands], env=desk.env, check=True, timeout=240)
+    wait_until(counted, "the input")
+    assert (total["presses"], total["clicks"], total["scrollY"], total["scrollX"]) == (3, 1, 1, 0)
+    assert total["deltaX"] >= 30
+    assert total["deltaY"] >= 40
+    seen.close()
+    assert seen.counts() is None
+    assert "input-counter" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.mark.desktop
