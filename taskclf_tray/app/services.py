@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from taskclf_tray.app import text
@@ -17,7 +17,7 @@ from taskclf_tray.app.session import Session
 from taskclf_tray.app.stream_watch import StreamWatch
 from taskclf_tray.app.text import Message
 from taskclf_tray.core.errors import RecordMovedError, SystemToolError
-from taskclf_tray.core.time import from_us, local_day_bounds
+from taskclf_tray.core.time import from_us, local_date, local_day_bounds, to_us
 from taskclf_tray.labels.blocks import MAX_BLOCK_SECONDS
 from taskclf_tray.labels.presence import EXCURSION
 from taskclf_tray.labels.queue_list import QueueList
@@ -33,6 +33,8 @@ OUTPUT_SECONDS = 60.0
 """The files beside the record are brought up to date this often at most."""
 LOGIN_SECONDS: Final = 5.0
 """How often the entry for the start at login is looked at."""
+MINUTES_A_TICK: Final = 1000
+"""How many aged minutes a tick deletes."""
 REWRITE_RETRY_SECONDS: Final = 600.0
 """Wait between two attempts to re-infer the record."""
 TODAY_SECONDS: Final = 1.0
@@ -113,6 +115,32 @@ class DamagedMinutes(Service):
     def on_step(self, step: StepResult) -> list[Message]:
         """Read a few of them from the source again."""
         return self._session.mend()
+
+
+class Retention(Service):
+    """Deletes recorded minutes older than `retention_days`, once a day, a few on each tick; labels stay."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._done_on: date | None = None
+        self._deleted = 0
+
+    def on_tick(self, tick: Tick) -> list[Message]:
+        """Delete the next of them while the record is up to date."""
+        session, now = self._session, self._session.now()
+        today = local_date(now, session.time_zone())
+        if not tick.is_caught_up or self._done_on == today:
+            return []
+        before_us = to_us(now - timedelta(days=session.config.retention_days))
+        with session.database.transaction():
+            deleted = session.database.aged.delete(session.identity.user_id, before_us, MINUTES_A_TICK)
+        self._deleted += deleted
+        if deleted < MINUTES_A_TICK:
+            if self._deleted:
+                session.database.fold()  # the log holds what was deleted
+                log.info("%d minutes older than retention_days were deleted.", self._deleted)
+            self._done_on, self._deleted = today, 0
+        return []
 
 
 class RecordRewriting(Service):

@@ -99,6 +99,7 @@ class SourceSwitch:
         self._probed = 0.0
         self._was_used = False
         self._kind = ""
+        self._has_answered = False
         self._is_wayland_told = False
 
     @property
@@ -163,12 +164,14 @@ class SourceSwitch:
         """
         if self._source != "simulated" and self._settings_changed():
             return True
-        if self._source != "auto" or self._kind == "activitywatch":
+        if self._source != "auto" or (self._kind == "activitywatch" and self._has_answered):
             return False
         wait = PROBE_SECONDS * (1 if self.is_simulated else _PROBES_LEFT_OUT)
         if time.monotonic() < self._probed + wait:
             return False
         self._probed = time.monotonic()
+        if self._kind == "activitywatch":  # which has not answered yet, while the display may answer by now
+            return not self._answers() and builtin_obstacle(self._environ) is None
         return self._answers()
 
     def _settings_changed(self) -> bool:
@@ -203,7 +206,7 @@ class SourceSwitch:
         return self._client(self._normaliser(identity), self._config.aw_timeout_seconds)
 
     def _builtin(self, identity: Identity) -> ActivitySource:
-        obstacle = self._blocked or builtin_obstacle(self._environ)
+        obstacle = self._blocked or (builtin_obstacle(self._environ) if self._source == "builtin" else None)
         if obstacle is not None:
             return UnreadSource("builtin", obstacle)
         count_input = self._config.count_input
@@ -226,7 +229,8 @@ class SourceSwitch:
     def _answers(self) -> bool:
         probe = self._client(Normaliser("0" * 64), min(2.0, self._config.aw_timeout_seconds))
         try:
-            return probe.status().reachable
+            self._has_answered = probe.status().reachable
+            return self._has_answered
         finally:
             probe.close()
 

@@ -179,7 +179,6 @@ WITHOUT_EFFECT: Final = {
     "idle_transition_minutes": "being away is five minutes without a key or a click",
     "gap_fill_escalation_minutes": "the icon does not ask for labels",
     "ui_port": "there is no dashboard",
-    "retention_days": "nothing is deleted by its age",
     "autostart": "the app does not start itself",
 }
 """Settings that are checked and kept without effect (for the taskclf tool or later versions), with the reason."""

@@ -11,6 +11,7 @@ from typing import Final
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.errors import RecordMovedError, StoreError, file_error
 from taskclf_tray.core.regular_files import open_regular
+from taskclf_tray.store.aged_minutes import AgedMinutes
 from taskclf_tray.store.ahead import AheadRepository
 from taskclf_tray.store.blackouts import BlackoutRepository
 from taskclf_tray.store.buckets import BucketRepository
@@ -87,6 +88,7 @@ class Database:
         self.ahead = AheadRepository(self._connection)
         self.state = StateRepository(self._connection)
         self.configs = ConfigRepository(self._connection)
+        self.aged = AgedMinutes(self._connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

@@ -139,10 +139,10 @@ def test_what_was_changed_is_said_and_what_changes_nothing(paths: HomePaths, ope
         return body
 
     assert told("asks_per_day = 2\n") == "Changed: asks_per_day."
-    idle = "retention_days has no effect in this version: nothing is deleted by its age."
-    assert told("asks_per_day = 2\nretention_days = 30\n") == f"Changed: retention_days. {idle}"
-    assert told("asks_per_day = 3\nretention_days = 30\n") == "Changed: asks_per_day."
-    assert told("asks_per_day = 3\nretention_days = 30\nui_port = 0\n") == (
+    idle = "idle_transition_minutes has no effect in this version: being away is five minutes without a key or a click."
+    assert told("asks_per_day = 2\nidle_transition_minutes = 7\n") == f"Changed: idle_transition_minutes. {idle}"
+    assert told("asks_per_day = 3\nidle_transition_minutes = 7\n") == "Changed: asks_per_day."
+    assert told("asks_per_day = 3\nidle_transition_minutes = 7\nui_port = 0\n") == (
         "ui_port has no effect in this version: there is no dashboard."
     )
     assert told("notifications_enabled = false\n").endswith("notifications_enabled takes effect at the next start.")
@@ -276,6 +276,22 @@ def test_the_built_in_watcher_stands_in_until_a_server_answers(
         session = open_one(switch, opened)
         assert session.source.name == "activitywatch"
         opened.pop().close()
+
+
+def test_a_display_that_answers_late_is_used_where_no_server_ever_answered(
+    paths: HomePaths, opened: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(paths, f'aw_host = "{NO_SERVER}"\n')
+    monkeypatch.setattr(sources, "PROBE_SECONDS", 0.0)
+    obstacles = [SourceError("The X display does not answer.", "Wait.")] * 2
+    monkeypatch.setattr(sources, "builtin_obstacle", lambda _: obstacles.pop() if obstacles else None)
+    switch = switch_of(paths)
+    assert open_one(switch, opened).source.name == "activitywatch"
+    assert not switch.should_switch()
+    assert switch.should_switch()
+    opened.pop().close()
+    assert open_one(switch, opened).source.name == "builtin"
+    opened.pop().close()
 
 
 def test_where_nothing_can_be_seen_the_next_step_is_said(paths: HomePaths, opened: list[Session]) -> None:
