@@ -21,6 +21,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
     places = {"HOME": "home", "XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "config", "XDG_DATA_DIRS": "none"}
     for folder in ("home", "data/applications", "config"):
         (tmp_path / folder).mkdir(parents=True)
+    # where mimetype (libfile-mimeinfo-perl) is installed, xdg-open asks it, and it fails without a list of types
+    (tmp_path / "data/mime").symlink_to("/usr/share/mime")
     return keep | {name: str(tmp_path / folder) for name, folder in places.items()} | {"DISPLAY": ":77"}
 
 
