@@ -42,6 +42,7 @@ NEEDED = {
     "xdotool": "xdotool",
     "xfce4-notifyd": "",
     "xfce4-panel": "xfce4-panel",
+    "xfce4-session": "xfce4-session",
     "xvfb": "Xvfb",
 }
 

@@ -37,6 +37,10 @@ class StopRequest:
         return self.is_set
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self.request()
+
+    def request(self) -> None:
+        """Ask for the end as a stop signal does; from any thread."""
         self.is_set = True
         self._wake.put(None)
         if self.on_stop is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -14,7 +15,7 @@ from taskclf_tray.app.serving import Overrides
 from taskclf_tray.app.sources import DEFAULT_PERSONA, DEFAULT_SPEED, SourceSwitch, blocking
 from taskclf_tray.app.status import StatusFile
 from taskclf_tray.app.worker import TrayRuntime
-from taskclf_tray.core.config import Config, load_config
+from taskclf_tray.core.config import Config, PanelLabel, load_config
 from taskclf_tray.core.errors import ConfigError
 from taskclf_tray.core.private_files import close_places, open_places
 from taskclf_tray.core.regular_files import Links, check_regular
@@ -24,6 +25,7 @@ from taskclf_tray.system.console import OutputError, complain
 from taskclf_tray.system.lock import SingleInstance
 from taskclf_tray.system.log_file import OwnLogHandler
 from taskclf_tray.system.paths import HomePaths, home_dir, prepare_home
+from taskclf_tray.system.session_end import SessionEnd
 from taskclf_tray.system.stop_request import StopRequest
 from taskclf_tray.ui.headless import JsonLines, StatusLine, run_once
 
@@ -133,23 +135,30 @@ def _run_app(
         banner=switch.banner,
     )
     runtime.add_listener(status_file)
+    session = contextlib.nullcontext() if options.is_headless else SessionEnd(os.environ, stop.request)
     try:
-        if not options.is_headless:
-            # Pillow, pystray and D-Bus: 20 MiB that the terminal never needs
-            from taskclf_tray.ui.tray import run_tray, tray_backend
-
-            backend = tray_backend()
-            if backend.reason:
-                log.warning("%s", backend.reason)
-            if backend.icon_class is not None:
-                _show_in_terminal(backend.reason, runtime)
-                return run_tray(runtime, backend, stop, switch.panel_label)
-            _say(backend.reason)
-        return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
+        with session:
+            return _show(runtime, options, stop, switch.panel_label)
     finally:
         runtime.stop()
         status_file.close()
         choice.notifier.close()
+
+
+def _show(runtime: TrayRuntime, options: Options, stop: StopRequest, panel_label: Callable[[], PanelLabel]) -> int:
+    """Run in front of the person: as a tray icon, else in the terminal. Returns the exit code."""
+    if not options.is_headless:
+        # Pillow, pystray and D-Bus: 20 MiB that the terminal never needs
+        from taskclf_tray.ui.tray import run_tray, tray_backend
+
+        backend = tray_backend()
+        if backend.reason:
+            log.warning("%s", backend.reason)
+        if backend.icon_class is not None:
+            _show_in_terminal(backend.reason, runtime)
+            return run_tray(runtime, backend, stop, panel_label)
+        _say(backend.reason)
+    return _run_headless(runtime, JsonLines() if options.is_json else StatusLine(), stop)
 
 
 def _say(sentence: str) -> None:
