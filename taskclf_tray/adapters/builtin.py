@@ -2,7 +2,7 @@
 
 A thread looks at the desk: when the window in front changes, and every five seconds. What it saw is cleaned in the
 thread that reads, before anything is kept: exclusions are left out, titles become salted numbers and are dropped. What
-is kept reaches back `KEPT`, in a ring that never holds a title.
+is kept reaches back `KEPT` at most, in a ring that never holds a title.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class BuiltinSource(ActivitySource):
         ring: keeps them; closed with the source.
         open_desk: opens the desk, in the thread of the watcher, at the first `rest(None)`.
         desk_name: its name for the person.
+        kept: how long the ring keeps an event.
         now_us: the wall clock.
     """
 
@@ -71,6 +72,7 @@ class BuiltinSource(ActivitySource):
         open_desk: Callable[[], Desk],
         *,
         desk_name: str,
+        kept: timedelta = KEPT,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._normaliser = normaliser
@@ -79,6 +81,7 @@ class BuiltinSource(ActivitySource):
         self._lock = threading.Lock()
         self._track = Track(ring.newest()[0] + 1)
         self._watcher = _Watcher(open_desk, self._track, self._lock, now_us)
+        self._kept_us = seconds_to_us(kept.total_seconds())
         self._now_us = now_us
 
     def __repr__(self) -> str:
@@ -136,7 +139,7 @@ class BuiltinSource(ActivitySource):
             return
         begin_us = min(event.start_us for events in raw.values() for event in events)
         cleaned = self._normaliser.events(from_us(begin_us), from_us(max(ends) + 1), raw)
-        self._ring.keep(cleaned, self._now_us() - seconds_to_us(KEPT.total_seconds()))
+        self._ring.keep(cleaned, self._now_us() - self._kept_us)
 
     def _take(self, until_us: int | None = None) -> None:
         """Keep what was seen since the last call; `until_us`: only what was seen before."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from taskclf_tray.adapters.builtin import BuiltinSource
+from taskclf_tray.adapters.builtin import KEPT, BuiltinSource
 from taskclf_tray.adapters.normalise import Normaliser
 from taskclf_tray.adapters.watching import Desk
 from taskclf_tray.core.errors import SourceError
@@ -45,13 +46,18 @@ def open_builtin(
     platform: str = sys.platform,
     *,
     counts_input: bool = False,
+    retention_days: int = KEPT.days,
 ) -> BuiltinSource:
-    """Open the ring of the home. The desk is opened when it may be looked at. Raises StoreError."""
+    """Open the ring of the home, which keeps no event longer than minutes are kept.
+
+    The desk is opened when it may be looked at. Raises StoreError.
+    """
     return BuiltinSource(
         normaliser,
         ActivityRing(paths.activity),
         desk_opener(environ, platform, counts_input=counts_input),
         desk_name=_NAMES.get(attention_backend(environ, platform), "nothing"),
+        kept=min(KEPT, timedelta(days=retention_days)),
     )
 
 

@@ -209,8 +209,13 @@ class SourceSwitch:
         obstacle = self._blocked or (builtin_obstacle(self._environ) if self._source == "builtin" else None)
         if obstacle is not None:
             return UnreadSource("builtin", obstacle)
-        count_input = self._config.count_input
-        return open_builtin(self._paths, self._normaliser(identity), self._environ, counts_input=count_input)
+        return open_builtin(
+            self._paths,
+            self._normaliser(identity),
+            self._environ,
+            counts_input=self._config.count_input,
+            retention_days=self._config.retention_days,
+        )
 
     def _client(self, normaliser: Normaliser, timeout_seconds: float) -> ActivitySource:
         # with requests: 11 MiB that a simulated person has no use for
