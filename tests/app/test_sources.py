@@ -285,7 +285,7 @@ def test_a_display_that_answers_late_is_used_where_no_server_ever_answered(
     monkeypatch.setattr(sources, "PROBE_SECONDS", 0.0)
     obstacles = [SourceError("The X display does not answer.", "Wait.")] * 2
     monkeypatch.setattr(sources, "builtin_obstacle", lambda _: obstacles.pop() if obstacles else None)
-    switch = switch_of(paths)
+    switch = switch_of(paths, display=":65000")
     assert open_one(switch, opened).source.name == "activitywatch"
     assert not switch.should_switch()
     assert switch.should_switch()

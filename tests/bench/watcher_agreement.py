@@ -39,9 +39,9 @@ SECOND_US = 1_000_000
 
 
 def main() -> None:
-    checkout, seconds, mean = Path(sys.argv[1]), float([*sys.argv, "300"][2]), float([*sys.argv, "", "15"][3])
-    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
-        folder = Path(name)
+    checkout, seconds, mean = Path(sys.argv[1]), float([*sys.argv, "300"][2]), float([*sys.argv, "", "20"][3])
+    with tempfile.TemporaryDirectory() as place, ExitStack() as running:
+        folder = Path(place)
         (folder / "home").mkdir()
         server = running.enter_context(run_aw_server(folder))
         desk = running.enter_context(desktop(folder / "home", panel=False))
@@ -59,15 +59,16 @@ def main() -> None:
             str(server.port),
             "--testing",
         ]
-        running.enter_context(program(command, desk.env | {"PYTHONPATH": f"{checkout}:{_xlib()}", "HOME": name}))
+        running.enter_context(program(command, desk.env | {"PYTHONPATH": f"{checkout}:{_xlib()}", "HOME": str(folder)}))
         source = BuiltinSource(
             Normaliser(SECRET), ActivityRing(folder / "tray" / "activity.db"), desk_opener(desk.env), desk_name="X11"
         )
         running.callback(source.close)
         source.rest(None)
+        opened = {name: windows.open(name, title) for name, title in TITLES.items()}
         time.sleep(6)  # the other watcher waits for its server
         start, spent = datetime.now(UTC), time.process_time()
-        switches = _work(desk, windows, seconds, mean)
+        switches = _work(desk, windows, opened, seconds, mean)
         end, spent = datetime.now(UTC), time.process_time() - spent
         time.sleep(6)  # as both report late
         theirs = ActivityWatchSource(server.url, normaliser=Normaliser(SECRET)).read(start, end)
@@ -81,10 +82,9 @@ def _xlib() -> str:
     return os.fspath(Path(spec.origin).parents[1])
 
 
-def _work(desk: Desktop, windows: Windows, seconds: float, mean: float) -> int:
+def _work(desk: Desktop, windows: Windows, opened: dict[str, Any], seconds: float, mean: float) -> int:
     """Switch and rename for so long; returns how often."""
     rng, count = random.Random(3), 0
-    opened = {program_name: windows.open(program_name, title) for program_name, title in TITLES.items()}
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         chosen = opened[rng.choice(list(opened))]
