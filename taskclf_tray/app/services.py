@@ -135,9 +135,9 @@ class Retention(Service):
         with session.database.transaction():
             deleted = session.database.aged.delete(session.identity.user_id, before_us, MINUTES_A_TICK)
         self._deleted += deleted
-        if deleted < MINUTES_A_TICK:
+        is_done = deleted < MINUTES_A_TICK and (not self._deleted or session.database.fold())  # the log holds them, too
+        if is_done:
             if self._deleted:
-                session.database.fold()  # the log holds what was deleted
                 log.info("%d minutes older than retention_days were deleted.", self._deleted)
             self._done_on, self._deleted = today, 0
         return []

@@ -11,7 +11,7 @@ from typing import Final
 
 _APART: Final = ("ahead_buckets", "ahead_requests", "ahead_events")
 _UNUSED_CONFIGS: Final = (
-    "DELETE FROM configs WHERE config_id NOT IN "
+    "DELETE FROM configs WHERE first_used_us < ? AND config_id NOT IN "
     "(SELECT config_id FROM buckets UNION SELECT config_id FROM ahead_buckets)"
 )
 
@@ -25,8 +25,8 @@ class AgedMinutes:
     def delete(self, user_id: str, before_us: int, most: int) -> int:
         """Delete up to `most` minutes of the record that ended before a moment, oldest first; labels stay.
 
-        With the last of them goes what a wrong clock set aside of that time, and the configurations that no minute
-        names any more. Returns how many minutes were deleted.
+        With the last of them goes what a wrong clock set aside of that time, and the configurations first used
+        then that no minute names any more. Returns how many minutes were deleted.
         """
         self._connection.execute("PRAGMA secure_delete = ON")
         deleted = self._connection.execute(
@@ -37,5 +37,5 @@ class AgedMinutes:
         if deleted < most:
             for table in _APART:
                 self._connection.execute(f"DELETE FROM {table} WHERE end_us <= ?", (before_us,))  # noqa: S608 - constants
-            self._connection.execute(_UNUSED_CONFIGS)
+            self._connection.execute(_UNUSED_CONFIGS, (before_us,))
         return int(deleted)

@@ -131,10 +131,13 @@ class Database:
         """Whether the folder was removed or replaced."""
         return _file_at(self.path.parent) != self._folder
 
-    def fold(self) -> None:
-        """Move the write-ahead log into the file and empty the log. Raises StoreError."""
+    def fold(self) -> bool:
+        """Move the write-ahead log into the file and empty the log. Raises StoreError.
+
+        Returns whether it is empty: not while somebody else reads.
+        """
         with mapped_errors(self.path):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
 
     def save_as(self, path: Path) -> None:
         """Write a copy to a new file, replacing an old one. Raises StoreError, and leaves no file then."""
