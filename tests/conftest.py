@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests import run_order, short_tracing
 from tests.support.forked_jobs import FORKING
 
 ROOT = Path(__file__).resolve().parents[1]
+AS_INSTALLED = ROOT / "tests" / "support" / "as_installed"
 PROGRAMS = (
     *("Xvfb", "dbus-daemon", "gnome-shell", "openbox", "strace", "sway", "waybar", "xdg-open", "xdotool"),
     "xfce4-panel",
@@ -48,8 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MPLCONFIGDIR"] = str(ROOT / ".artefacts" / "matplotlib")  # its list of fonts takes a second to make
     for variable in ONE_THREAD:
         os.environ.setdefault(variable, "1")
-    os.environ["PYTHONPATH"] = str(ROOT)  # jobs import nothing from the current folder, so those of the tests lie there
+    # jobs import nothing from the current folder, so those of the tests lie there
+    os.environ["PYTHONPATH"] = os.pathsep.join(map(str, (AS_INSTALLED, ROOT)))
     if hasattr(config, "workerinput"):
+        sys.modules.pop("sklearn", None)  # a worker is not as installed
         short_tracing.stop_early_measurement(config)
 
 
@@ -73,8 +76,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """All workers import the same."""
-    with short_tracing.measured_once(session.config):
+    """All workers import the same, LightGBM without scikit-learn: tests/support/as_installed says why."""
+    with short_tracing.measured_once(session.config), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "sklearn", None)  # type: ignore[arg-type]
         return (yield)
 
 
@@ -122,6 +126,15 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def forked_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start jobs as forks of one process that has imported what they need."""
     monkeypatch.setattr("taskclf_tray.jobs.child.subprocess", FORKING)
+
+
+@pytest.fixture(scope="module")
+def undrawn_pictures() -> Iterator[None]:
+    """An evaluation is written with empty pictures: to draw them takes a third of a small training."""
+    names = ("reliability", "risk_coverage", "confusion")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("taskclf_tray.train.plots.pictures_of", lambda _evaluation: dict.fromkeys(names, b""))
+        yield
 
 
 def _fail(report: pytest.TestReport | pytest.CollectReport, was_expected: bool) -> None:

@@ -22,6 +22,7 @@ FAINT: Final = "#8a949d"
 GRID: Final = "#e4e7ea"
 BLUE: Final = "#1f6fb2"
 ORANGE: Final = "#d9730d"
+# The margins are given: to have matplotlib find them ("constrained") takes as long as to draw.
 _NOTHING: Final = "There is no minute here that the model decided."
 
 
@@ -37,8 +38,9 @@ def pictures_of(evaluation: Evaluation) -> dict[str, bytes]:
 
 def _reliability(evaluation: Evaluation) -> Figure:
     """What was promised against what came of it, and below how many minutes each promise was made for."""
-    figure = Figure(figsize=(6.4, 6.4), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 6.4), dpi=DPI)
     above, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
+    figure.subplots_adjust(left=0.13, right=0.97, bottom=0.085, top=0.9, hspace=0.08)
     titled(above, "Reliability", f"calibration error {_percent(evaluation.figures.ece)} over 15 bins of equal mass")
     above.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="as sure as right")
     bins = evaluation.reliability
@@ -66,8 +68,9 @@ def _density(promised: list[float], minutes: list[int]) -> list[float]:
 
 
 def _risk_coverage(evaluation: Evaluation) -> Figure:
-    figure = Figure(figsize=(6.4, 4.6), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 4.6), dpi=DPI)
     axes = figure.subplots()
+    figure.subplots_adjust(left=0.12, right=0.97, bottom=0.12, top=0.87)
     figures = evaluation.figures
     at = f"accuracy {_percent(figures.accuracy_at_60)} at 60% coverage, {_percent(figures.accuracy_at_80)} at 80%"
     titled(axes, "Risk and coverage", at)
@@ -95,8 +98,9 @@ def _risk_coverage(evaluation: Evaluation) -> Figure:
 def _confusion(evaluation: Evaluation) -> Figure:
     """Each row a label in truth; the colour is the share of the row, the number the minutes."""
     counts = evaluation.confusion
-    figure = Figure(figsize=(7.4, 6.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(7.4, 6.2), dpi=DPI)
     axes = figure.subplots()
+    figure.subplots_adjust(left=0.27, right=0.98, bottom=0.16, top=0.9)
     macro = f"macro F1 {_number(evaluation.figures.macro_f1)}, {counts.sum()} minutes"
     titled(axes, "Confusion", macro)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
@@ -110,7 +114,7 @@ def _confusion(evaluation: Evaluation) -> Figure:
         if count:
             ink = "white" if shares[row, column] > 0.55 else INK
             axes.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=9)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, format=PercentFormatter(1.0, 0))
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.03, format=PercentFormatter(1.0, 0))
     bar.set_label("share of the row")
     bar.outline.set_visible(False)
     return figure

@@ -26,6 +26,8 @@ from taskclf_tray.system.stop_signals import install, restore
 from tests.support.disks import on_small_disk
 from tests.support.worked_days import spans_of, write_export, write_labels
 
+pytestmark = pytest.mark.usefixtures("undrawn_pictures")
+
 DAYS = range(3)
 BLOCKS = 8
 """Of each day, ten minutes long."""

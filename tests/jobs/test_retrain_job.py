@@ -50,6 +50,8 @@ from taskclf_tray.train.train_request import RetrainRequest
 from tests.support.worked_days import FIRST, LATER, block_start, make_home, record_days, spans_of, write_export
 from tests.support.worker_home import USER
 
+pytestmark = pytest.mark.usefixtures("undrawn_pictures")
+
 ROOT = Path(__file__).parents[2]
 NOW = FIRST + timedelta(days=6)
 STARTER = ROOT / "taskclf_tray" / "data" / "starter" / "2026-01-01_000000_run-0001"

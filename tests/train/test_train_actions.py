@@ -30,6 +30,8 @@ from tests.support.sample_rows import BUNDLE
 from tests.support.worked_days import LATER, block_start, make_home, record_days, write_export, write_labels
 from tests.support.worker_home import USER
 
+pytestmark = pytest.mark.usefixtures("undrawn_pictures")
+
 DAYS = range(14)
 FIRST_LATER, LAST = "2026-03-12", "2026-03-15"
 """Of the two weeks the first ten days are learnt from."""
