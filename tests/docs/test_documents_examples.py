@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.preprocessing import LabelEncoder
 
 from taskclf_tray.adapters.activitywatch import AWEvent, parse_aw_export
 from taskclf_tray.core.drift import detect_class_shift, detect_entropy_spike, feature_drift_report
@@ -66,10 +66,17 @@ def booster() -> lightgbm.Booster:
     return lightgbm.Booster(model_file=str(BUNDLE / "model.txt"))
 
 
+def label_encoder(values: Sequence[str]) -> Any:
+    """As training with scikit-learn leaves it."""
+    from sklearn.preprocessing import LabelEncoder  # 1.6 s, for who needs it
+
+    return LabelEncoder().fit(values)
+
+
 @cache
-def label_encoders() -> dict[str, LabelEncoder]:
-    """As training with scikit-learn leaves them."""
-    return {column: LabelEncoder().fit(values) for column, values in vocabularies().items()}
+def label_encoders() -> dict[str, Any]:
+    """One for each column."""
+    return {column: label_encoder(values) for column, values in vocabularies().items()}
 
 
 @pytest.fixture
@@ -152,8 +159,8 @@ def test_probabilities_and_labels_with_label_encoders() -> None:
     probs = predict_proba(booster(), golden_frame(), label_encoders())
     assert probs.tobytes() == predict_proba(booster(), golden_frame(), vocabularies()).tobytes()
     np.testing.assert_allclose(probs, golden("raw_proba"), rtol=0, atol=1e-9)
-    label_encoder = LabelEncoder().fit(LABEL_SET_V1)
-    labels = predict_labels(booster(), golden_frame(), label_encoder, label_encoders(), reject_threshold=0.5)
+    of_labels = label_encoder(LABEL_SET_V1)
+    labels = predict_labels(booster(), golden_frame(), of_labels, label_encoders(), reject_threshold=0.5)
     assert labels == [
         LABEL_SET_V1[row.argmax()] if row.max() >= 0.5 else "Mixed/Unknown" for row in probs
     ]  # fmt: skip

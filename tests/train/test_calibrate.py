@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.isotonic import IsotonicRegression
 
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.calibration import IdentityCalibrator, IsotonicCalibrator, TemperatureCalibrator
@@ -75,6 +74,8 @@ def test_the_curves_of_vector_scaling_are_its_formula() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5, 60, 900])
 def test_rising_curves_are_those_of_scikit_learn(count: int) -> None:
+    from sklearn.isotonic import IsotonicRegression  # 1.6 s, for who needs it
+
     rng = np.random.default_rng(count)
     for places in (rng.random(count), rng.integers(0, count // 3 + 1, count) / 7):
         targets = np.where(rng.random(count) < places, 0.9, 0.05 * rng.random(count))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
 
 from taskclf_tray.core.defaults import MIXED_UNKNOWN
 from taskclf_tray.core.types import LABEL_SET_V1
@@ -58,6 +57,8 @@ def random_minutes(count: int, days: int, seed: int = 0) -> list[ReplayedMinute]
 
 @pytest.mark.parametrize("seed", range(5))
 def test_shares_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import accuracy_score, f1_score  # 1.6 s, for who needs it
+
     minutes = random_minutes(300, 3, seed)
     found, known = figures_of(minutes), [m for m in minutes if m.truth]
     truth = [m.truth for m in known]
