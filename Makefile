@@ -9,7 +9,7 @@ ARTEFACTS := .artefacts
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup-run setup-test docs format bench bench-compare bench-learning explore faults starter icons pictures reference house bundle installers lock clean
+.PHONY: help run test check setup-run setup-test docs format bench bench-compare bench-learning desktops explore faults starter icons pictures reference house bundle installers lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -48,6 +48,10 @@ bench-compare: setup-test  ## two builds side by side: OLD=COMMIT NEW=COMMIT; ra
 
 bench-learning: setup-test  ## how fast the app learns a person's work (20 minutes); writes docs/learning.md
 	$(BIN)/python -m tests.bench.bench_learning --out docs/learning.json --plot docs/learning.png --document docs/learning.md
+
+desktops: setup-test  ## look at the icon on every real desktop, in a copy of the system (Debian, root); writes docs/desktops.json and its table
+	packaging/setup/in_a_copy.sh "$$($(BIN)/python -m tests.bench.desktops --packages)" \
+		$(BIN)/python -m tests.bench.desktops --out docs/desktops.json --document docs/platforms.md $(ARGS)
 
 explore: setup-test  ## the property tests with more and new random examples, where `make test` repeats its own; ARGS="--hypothesis-seed=N"
 	TASKCLF_EXPLORE=1 $(BIN)/python -m pytest -n 2 $$(grep -rl "from hypothesis import" tests --include="test_*.py") $(ARGS)

@@ -59,7 +59,7 @@ CAPABILITIES: Final = MappingProxyType(
 )
 _CHECKED: Final = MappingProxyType(
     {
-        "sni": "tests, on a private bus, Xfce, GNOME and sway with waybar",
+        "sni": "tests, on Xfce, GNOME and waybar; make desktops",
         "appindicator": "not run here",
         "gtk": "not run here",
         "win32": "not run here",
@@ -69,7 +69,7 @@ _CHECKED: Final = MappingProxyType(
 )
 _SERVES: Final = MappingProxyType(
     {
-        "sni": "Linux with a StatusNotifierWatcher (KDE, Xfce, Cinnamon, MATE, GNOME with its extension)",
+        "sni": "Linux with a StatusNotifierWatcher (KDE, Xfce, Cinnamon, MATE, LXQt, waybar, GNOME with its extension)",
         "appindicator": "Linux on X11 without one, pystray through Ayatana",
         "gtk": "Linux on X11 without one, pystray through GTK",
         "win32": "Windows, pystray",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from taskclf_tray.app import text
 from taskclf_tray.cli.main import build_parser
 from taskclf_tray.core.config import WITHOUT_EFFECT, Config
+from tests.bench import desktops
 from tests.support.documents import ROOT, load
 
 DOCUMENTS = (
@@ -227,3 +229,10 @@ def test_the_index_of_decisions_has_each_by_its_title_and_in_order() -> None:
     for place, (number, title, path) in enumerate(index, 1):
         assert int(number) == place
         assert read(path).splitlines()[0] == f"# {number}. {title}"
+
+
+def test_the_table_of_desktops_is_what_was_seen() -> None:
+    results = json.loads(read("docs/desktops.json"))
+    assert {result["desktop"] for result in results} == {recipe.name for recipe in desktops.RECIPES}
+    assert desktops.table(results) in read("docs/platforms.md")
+    assert [result["desktop"] for result in results if result["starts_kept"] not in (desktops.STARTS, None)] == []

@@ -19,6 +19,7 @@ from tests.support.processes import wait_until
 NOBODY = 65534
 _KEYFILE = ".config/glib-2.0/settings/keyfile"
 _IN_A_FILE = {"GSETTINGS_BACKEND": "keyfile"}
+_DRAWN_BY_HAND = {"KWIN_COMPOSE": "N", "QT_QUICK_BACKEND": "software", "XDG_SESSION_TYPE": "x11"}
 _NEVER_WELCOMED = "99.0"
 
 
@@ -73,4 +74,45 @@ SWAY = Recipe(
         ".config/waybar/style.css": "window#waybar { background: #202020; }",
     },
     display=_sway,
+)
+
+MATE = Recipe(
+    "MATE",
+    ("mate-panel", "marco", "mate-settings-daemon"),
+    (("mate-settings-daemon",), ("marco",), ("mate-panel",)),
+    {"XDG_CURRENT_DESKTOP": "MATE", **_IN_A_FILE},
+    services=("org.mate.panel.applet.NotificationAreaAppletFactory",),
+    width=2 * WIDTH,
+)
+LXQT = Recipe(
+    "LXQt",
+    ("lxqt-panel", "openbox"),
+    (("openbox",), ("lxqt-panel",)),
+    {"XDG_CURRENT_DESKTOP": "LXQt"},
+    {
+        ".config/lxqt/panel.conf": (
+            "panels=panel1\n[panel1]\nplugins=statusnotifier\nposition=Top\ndesktop=0\n"
+            f"panelSize={PANEL_HEIGHT}\niconSize=24\nwidth=100\nwidth-percent=true\n"
+            "[statusnotifier]\ntype=statusnotifier\nalignment=Right\n"
+        )
+    },
+    width=2 * WIDTH,
+)
+KDE = Recipe(
+    "KDE Plasma",
+    ("plasma-desktop", "kwin-x11"),
+    (("kwin_x11",), ("kded5",), ("plasmashell",)),
+    {"XDG_CURRENT_DESKTOP": "KDE", "KDE_FULL_SESSION": "true", "KDE_SESSION_VERSION": "5", **_DRAWN_BY_HAND},
+    services=("org.kde.ActivityManager", "org.kde.kglobalaccel"),
+    width=2 * WIDTH,
+    display=_system_bus,
+)
+CINNAMON = Recipe(
+    "Cinnamon",
+    ("cinnamon", "xapp-sn-watcher"),
+    (("cinnamon",), ("/usr/libexec/xapps/sn-watcher/xapp-sn-watcher",)),
+    {"XDG_CURRENT_DESKTOP": "X-Cinnamon", "XDG_SESSION_TYPE": "x11", "LIBGL_ALWAYS_SOFTWARE": "1", **_IN_A_FILE},
+    {_KEYFILE: "[org/cinnamon]\ndesktop-effects=false\n"},
+    width=2 * WIDTH,
+    display=_system_bus,
 )

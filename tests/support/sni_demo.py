@@ -1,6 +1,6 @@
-"""A small app against pystray's names, served over D-Bus: `python -m tests.support.sni_demo LOG [detached|storm|slow]`.
+"""A small app against pystray's names, served over D-Bus: `python -m tests.support.sni_demo LOG [MODE …]`.
 
-Each event is a JSON line in LOG.
+Each event is a JSON line in LOG. Modes: `detached`, `storm`, and a colour such as `#ff00ff`.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ class Demo:
 def main(log: Path, modes: list[str]) -> None:
     """Run the app until it is told to quit; a lost bus is one line on stderr and exit code 1."""
     demo = Demo(log)
-    icon = SniIcon("demo", icon_art(IconState.LIVE, core_label="Build"), "Build 87 %\nsince 14:05", demo.menu())
+    art = icon_art(IconState.LIVE, core_label="Build", color=next((mode for mode in modes if mode[0] == "#"), None))
+    icon = SniIcon("demo", art, "Build 87 %\nsince 14:05", demo.menu())
 
     def set_up(icon: Any) -> None:
         icon.visible = True

@@ -1,6 +1,7 @@
 """Many icons at the same time: `python -m tests.support.sni_many COUNT`, prints a line once a panel took them.
 
-Each is the product's own item on a connection of its own, as if as many programs had started.
+Each is the product's own item on a connection of its own, as if the same program had started as often. With as many new
+names Xfce's panel would lose some, as it remembers each name it meets for the first time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def main(count: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     menu = Menu(MenuItem("One", lambda *_: None), MenuItem("Two", lambda *_: None))
     art = icon_art(IconState.LIVE, core_label="Build", color=COLOR)
-    icons = [SniIcon(f"icon{number}", art, "Build 87 %", menu) for number in range(count)]
+    icons = [SniIcon("taskclf", art, "Build 87 %", menu) for _ in range(count)]
     for icon in icons:
         icon.run_detached()
     for icon in icons:
