@@ -37,11 +37,11 @@ class Stored:
 
 
 def live_on(rig: Rig, runtime: TrayRuntime, until_this: Callable[[], object], *, minutes: int = 120) -> None:
-    """Let simulated minutes pass, a poll or two each, until something holds."""
-    for _ in range(minutes):
+    """Let simulated minutes pass, a poll or two for every two of them, until something holds."""
+    for _ in range(minutes // 2):
         if until_this():
             return
-        rig.clock.advance(60)
+        rig.clock.advance(120)
         polls = len(rig.source.asked)
         until(lambda seen=polls: len(rig.source.asked) > seen + 1, "a poll")
     assert until_this(), f"not within {minutes} minutes"
