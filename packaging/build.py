@@ -42,17 +42,18 @@ PROGRAM: Final = f"{NAME}.exe" if os.name == "nt" else NAME
 EXTRAS: Final = {"full": ("train",), "core": ()}
 """What an edition holds beside the dependencies of pyproject.toml."""
 
-TRAINING: Final = ("lightgbm", "matplotlib", "narwhals", "scipy")
+TRAINING: Final = ("joblib", "lightgbm", "matplotlib", "narwhals", "scipy", "sklearn", "threadpoolctl")
 NEVER: Final = (
     "pandas", "pyarrow",  # Parquet: 180 MB
     "PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingmath", "PIL._imagingtk", "PIL.ImageTk", "PIL.ImageQt",
     "IPython", "_pytest", "cairo", "curses", "gi", "mpl_toolkits", "pip", "pydoc_data", "pytest", "readline",
-    "joblib", "setuptools", "sklearn", "tkinter",
+    "setuptools", "tkinter",
 )  # fmt: skip
 UNUSED: Final = re.compile(
     r"""(?x)
     /tests?/ | ^share/ | \.(pyi?|pyx|pxd|lib|a|h|f90|pyf)$
     | (^|/)lib(avif|webp|lcms|sharpyuv|webpmux|webpdemux)[-.\d]
+    | sklearn/datasets/(data|descr|images)/
     | matplotlib/mpl-data/(images|plot_directive|sample_data|stylelib)
     | matplotlib/mpl-data/fonts/(afm|pdfcorefonts|ttf/(STIX|cm|DejaVuSerif|DejaVuSansMono))
     """

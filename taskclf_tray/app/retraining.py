@@ -43,7 +43,7 @@ CHECK_SECONDS: Final = 600.0
 """How often to check whether a weekly training is due."""
 RETRY_SECONDS: Final = 86_400.0
 """The wait after a weekly training that failed."""
-_LIBRARIES: Final = ("lightgbm", "scipy", "matplotlib")
+_LIBRARIES: Final = ("lightgbm", "scipy", "sklearn", "matplotlib")
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
+from sklearn.isotonic import IsotonicRegression
 
 from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.calibrators import FLOOR, IsotonicCalibrator, IsotonicRegressor, TemperatureCalibrator
@@ -131,20 +132,8 @@ def fit_isotonic(probs: FloatArray, y: IntArray, block_count: int) -> IsotonicCa
 def _curve(probs: FloatArray, is_it: npt.NDArray[np.bool_], prior_weight: float) -> IsotonicRegressor:
     prior = (1 - _BASE_SHARE) * probs + _BASE_SHARE * (is_it.sum() + 1) / (len(is_it) + _CLASSES)
     targets = (is_it + prior_weight * prior) / (1 + prior_weight)
-    return _regressor(*rising_curve(probs, targets))
-
-
-def rising_curve(at: FloatArray, targets: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The rising steps of least squared error: their places and levels, (M,) each, as scikit-learn gives them.
-
-    Targets at one place count as their mean; of places of one level the first and the last are kept.
-    """
-    places, which, counts = np.unique(at, return_inverse=True, return_counts=True)
-    means = np.bincount(which, weights=targets) / counts
-    levels = optimize.isotonic_regression(means, weights=counts).x
-    is_kept = np.ones(len(levels), dtype=bool)
-    is_kept[1:-1] = (levels[1:-1] != levels[:-2]) | (levels[1:-1] != levels[2:])
-    return places[is_kept], levels[is_kept]
+    fitted = IsotonicRegression().fit(probs, targets)
+    return _regressor(fitted.X_thresholds_, fitted.y_thresholds_)
 
 
 def _regressor(at: Sequence[float] | FloatArray, levels: Sequence[float] | FloatArray) -> IsotonicRegressor:

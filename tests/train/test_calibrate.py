@@ -12,14 +12,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.calibration import IdentityCalibrator, IsotonicCalibrator, TemperatureCalibrator
 from taskclf_tray.infer.calibrator_files import load_calibrator_store, save_calibrator_store
 from taskclf_tray.train.calibrate import GLOBAL, Calibration, calibrate
-from taskclf_tray.train.calibrate_fits import (
-    fit_isotonic,
-    fit_noise,
-    fit_temperature,
-    fit_vector,
-    rising_curve,
-    vector_curves,
-)
+from taskclf_tray.train.calibrate_fits import fit_isotonic, fit_noise, fit_temperature, fit_vector, vector_curves
 from taskclf_tray.train.metrics import calibration_error, nll, reliability_bins
 from tests.support.people import Minutes, minutes_of
 
@@ -70,19 +63,6 @@ def test_the_curves_of_vector_scaling_are_its_formula() -> None:
     exact = np.exp(logits - logits.max(axis=1, keepdims=True))
     exact /= exact.sum(axis=1, keepdims=True)
     assert np.abs(vector_curves(weights, biases).calibrate(probs) - exact).max() < 0.005
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 60, 900])
-def test_rising_curves_are_those_of_scikit_learn(count: int) -> None:
-    from sklearn.isotonic import IsotonicRegression  # 1.6 s, for who needs it
-
-    rng = np.random.default_rng(count)
-    for places in (rng.random(count), rng.integers(0, count // 3 + 1, count) / 7):
-        targets = np.where(rng.random(count) < places, 0.9, 0.05 * rng.random(count))
-        expected = IsotonicRegression().fit(places, targets)
-        at, levels = rising_curve(places, targets)
-        np.testing.assert_array_equal(at, expected.X_thresholds_)
-        np.testing.assert_allclose(levels, expected.y_thresholds_, rtol=1e-12, atol=1e-14)
 
 
 def test_isotonic_curves_rise_and_never_promise_all_or_nothing() -> None:
