@@ -153,14 +153,14 @@ def quick_model(resolved: ResolvedInferenceConfig) -> Model:
     """
     if not resolved.model.verified:
         return resolved.model
-    try:  # 1.5 s of CPU, and not needed without it
-        import lightgbm
+    try:  # 0.8 s of CPU, and not needed without it
+        from taskclf_tray.train.lean_lightgbm import lgb
     except ImportError:
         return resolved.model
     text = read_regular(resolved.bundle_dir / MODEL_FILE, MAX_MODEL_BYTES)
     if hashlib.sha256(text).hexdigest() != resolved.model.sha256:
         return resolved.model
-    booster: Model = lightgbm.Booster(model_str=text.decode())
+    booster: Model = lgb.Booster(model_str=text.decode())
     return booster
 
 

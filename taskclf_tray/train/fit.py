@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from taskclf_tray.core.errors import LabelError, ModelIncompatibleError, TaskclfError
@@ -25,6 +24,7 @@ from taskclf_tray.models.bundle import CatEncoders, save_model_bundle
 from taskclf_tray.models.metadata import ModelMetadata
 from taskclf_tray.train.dataset import Dataset, FloatArray, Provenance
 from taskclf_tray.train.fit_prior import Prior
+from taskclf_tray.train.lean_lightgbm import lgb
 from taskclf_tray.train.lgb_dataset import BASE_PARAMS, FIXED_PARAMS, lgb_datasets, vocabularies
 from taskclf_tray.train.lgb_dataset import FitOptions as FitOptions
 from taskclf_tray.train.weak import has_unlabelled, labelled_only, unlabelled_only, with_pseudo_labels

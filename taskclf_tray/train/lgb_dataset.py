@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 
 from taskclf_tray.core.defaults import DEFAULT_NUM_BOOST_ROUND
@@ -18,6 +17,7 @@ from taskclf_tray.core.types import LABEL_SET_V1
 from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
 from taskclf_tray.models.bundle import CatEncoders
 from taskclf_tray.train.dataset import Dataset, FloatArray, class_weights
+from taskclf_tray.train.lean_lightgbm import lgb
 
 BASE_PARAMS: Final[Mapping[str, Any]] = {
     "objective": "multiclass",
