@@ -101,9 +101,15 @@ print(json.dumps({"file": taskclf_tray.__file__, "data": sorted(walk(files("task
 """
     answer = json.loads(run([str(installed / "python"), "-c", code], tmp_path, tmp_path))
     assert Path(answer["file"]).is_relative_to(installed.parent)
-    assert {"app_registry.csv", "domain_registry.csv", "model.txt", "metadata.json", "masks.png", "py.typed"} <= set(
-        answer["data"]
-    )
+    assert {
+        "app_registry.csv",
+        "domain_registry.csv",
+        "model.txt",
+        "metadata.json",
+        "app.png",
+        "masks.png",
+        "py.typed",
+    } <= set(answer["data"])
 
 
 def test_the_installed_demo_labels_minutes(installed: Path, tmp_path: Path) -> None:
