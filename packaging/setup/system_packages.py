@@ -16,6 +16,7 @@ import sys
 NEEDED = {
     "appstream": "appstreamcli",
     "adwaita-icon-theme": "",
+    "ayatana-indicator-application": "",
     "dbus": "dbus-daemon",
     "desktop-file-utils": "desktop-file-validate",
     "dex": "dex",

@@ -101,8 +101,8 @@ async def watch(address: str, roles: Container[str] = ()) -> None:
     watcher = StubWatcher(has_host=NO_HOST not in roles, drops_names=DROPS_NAMES in roles)
     bus.add_message_handler(watcher.note_sender)
     bus.export(WATCHER_PATH, watcher)
-    if IGNORES_PIXMAPS in roles:
-        await bus.request_name(PIXMAP_IGNORERS[0])
+    if IGNORES_PIXMAPS in roles:  # on another connection, as the real one
+        await (await MessageBus(bus_address=address).connect()).request_name(PIXMAP_IGNORERS[0])
     await bus.request_name(WATCHER)
     print("ready", flush=True)
     await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,17 @@ from PIL import Image
 from taskclf_tray.core.types import LABEL_LOOKS, CoreLabel
 from taskclf_tray.ui.backend import choose_backend, has_x11_tray
 from taskclf_tray.ui.icon_drawing import parse_color
-from tests.support.desktop import PANEL_HEIGHT, Desktop, desktop
+from taskclf_tray.ui.sni.watcher import PIXMAP_IGNORERS
+from tests.support.dbus import session_bus
+from tests.support.dbus_bus import PrivateBus
+from tests.support.dbus_calls import call
+from tests.support.desktop import PANEL_HEIGHT, Desktop, desktop, program
 from tests.support.processes import python_child, wait_until
+from tests.support.sni_driver import TrayClient
 
+__all__ = ["session_bus"]  # a fixture
+
+AYATANA = "/usr/libexec/ayatana-indicator-application/ayatana-indicator-application-service"
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
 
 
@@ -55,6 +64,29 @@ def test_the_icon_is_drawn_and_its_menu_works_with_a_mouse(tmp_path: Path) -> No
         wait_until(lambda: happened("default"), "the left-click action")
         app.terminate()
         assert app.wait(120) == 0
+
+
+def test_ayatanas_service_gets_the_picture_as_a_file_and_the_label(session_bus: PrivateBus) -> None:
+    """The real one, which knows no pixels: (icon, place, connection, menu, …, label, …) of each item."""
+    log = session_bus.folder / "demo.jsonl"
+    with (
+        program([AYATANA], session_bus.env),
+        python_child("tests.support.sni_demo", [str(log)], session_bus.env),
+        TrayClient(session_bus.env) as tray,
+    ):
+
+        def known() -> list[Any]:
+            path, interface = "/org/ayatana/indicator/application/service", f"{PIXMAP_IGNORERS[0]}.service"
+            (items,) = tray.run(call(tray.bus, PIXMAP_IGNORERS[0], path, interface, "GetApplications"))
+            return items[0] if items else []
+
+        icon = Path(wait_until(known, "the item", 10)[0])
+        with Image.open(icon) as picture:
+            assert (picture.format, picture.size) == ("PNG", (48, 48))
+        tray.click("Paused")
+        wait_until(lambda: "Paused" in known(), "the label")
+        tray.click("Quit")
+        wait_until(lambda: not icon.parent.exists(), "the folder to go")
 
 
 def test_a_display_without_a_panel_has_no_tray(tmp_path: Path) -> None:

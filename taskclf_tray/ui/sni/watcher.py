@@ -61,9 +61,13 @@ async def has_host(bus: MessageBus) -> bool:
 
 
 async def ignores_pixmaps(bus: MessageBus) -> bool:
-    """Whether the watcher is one of those that draw an icon by name or file only."""
-    owners = [await ask(bus, _to_bus("GetNameOwner", name)) for name in (WATCHER, *PIXMAP_IGNORERS)]
-    return owners[0] is not None and owners[0] in owners[1:]
+    """Whether the watcher is one of those that draw an icon by name or file only.
+
+    The service owns its two names on two connections, so their processes are compared.
+    """
+    names = (WATCHER, *PIXMAP_IGNORERS)
+    processes = [await ask(bus, _to_bus("GetConnectionUnixProcessID", name)) for name in names]
+    return processes[0] is not None and processes[0] in processes[1:]
 
 
 async def _state(bus: MessageBus) -> PanelState:
