@@ -13,7 +13,6 @@ from typing import Any
 
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import FeatureRow
-from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord, pack_row
 from taskclf_tray.store.database import Database
@@ -41,10 +40,10 @@ def _two_days() -> tuple[tuple[BucketRecord, ...], ...]:
     """A Monday and a Tuesday as the app records them, until two in the afternoon."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "tray.db")
-        clock = ManualClock(MORNING.replace(hour=23))
+        clock = ManualClock(MORNING.replace(hour=15))
         days = []
         for number in range(2):
-            clock.set(MORNING.replace(hour=23) + number * DAY)
+            clock.set(MORNING.replace(hour=15) + number * DAY)
             recorder = recorder_of(database, simulated_source(clock), pipeline_config())
             while not recorder.step(clock.now(), settle_all=True).is_caught_up:
                 pass
@@ -63,22 +62,26 @@ def working_days(first: date = FIRST, last: date = LAST) -> list[date]:
 @functools.cache
 def records_of(day: date, change: Change = as_it_was) -> tuple[BucketRecord, ...]:
     """A working day's record: the odd days of a week are like one another, and so are the even ones."""
-    pattern = _two_days()[day.weekday() % 2]
-    shift = datetime(day.year, day.month, day.day, tzinfo=UTC) - MORNING.replace(hour=0) - day.weekday() % 2 * DAY
-    return tuple(_moved(record, shift, change) for record in pattern)
+    number = day.weekday() % 2
+    shift = datetime(day.year, day.month, day.day, tzinfo=UTC) - MORNING.replace(hour=0) - number * DAY
+    return tuple(_moved(record, _row(number, place), shift, change) for place, record in enumerate(_two_days()[number]))
 
 
-def _moved(record: BucketRecord, shift: timedelta, change: Change) -> BucketRecord:
-    row, said = record.row(), WindowPrediction.of(record)
+@functools.cache
+def _row(number: int, place: int) -> FeatureRow:
+    """Each is moved to many days."""
+    return _two_days()[number][place].row()
+
+
+def _moved(record: BucketRecord, row: FeatureRow, shift: timedelta, change: Change) -> BucketRecord:
     start, end = row.bucket_start_ts + shift, row.bucket_end_ts + shift
     row = change(dataclasses.replace(row, bucket_start_ts=start, bucket_end_ts=end, day_of_week=start.weekday()))
-    said = said.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": end})
+    prediction = record.prediction
+    for before, after in ((record.start_us, start), (record.end_us, end)):
+        assert prediction.count(str(before)) == 1
+        prediction = prediction.replace(str(before), str(to_us(after)))
     return dataclasses.replace(
-        record,
-        start_us=to_us(start),
-        end_us=to_us(end),
-        feature_row=pack_row(row),
-        prediction=json.dumps(said.pack()),
+        record, start_us=to_us(start), end_us=to_us(end), feature_row=pack_row(row), prediction=prediction
     )
 
 
