@@ -19,10 +19,11 @@ _SYSTEM_BUS: Final = "unix:path=/var/run/dbus/system_bus_socket"
 _LOGIN: Final = "org.freedesktop.login1"
 _SESSION_RULES: Final = ("type='signal',member='ActiveChanged'",)
 """Of `org.freedesktop.ScreenSaver` and those of GNOME, Cinnamon, MATE and Xfce, which all say it alike."""
+_PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _SYSTEM_RULES: Final = (
-    f"type='signal',sender='{_LOGIN}',interface='{_LOGIN}.Session',member='Lock'",
-    f"type='signal',sender='{_LOGIN}',interface='{_LOGIN}.Session',member='Unlock'",
+    f"type='signal',sender='{_LOGIN}',interface='{_PROPERTIES}',member='PropertiesChanged',arg0='{_LOGIN}.Session'",
 )
+"""Of the session's `LockedHint`, which the program that locks the screen sets. The signal `Lock` is only a request."""
 
 
 class LockWatch:
@@ -77,8 +78,10 @@ class LockWatch:
             return
         if message.member == "ActiveChanged" and "ScreenSaver" in (message.interface or "") and message.body:
             self._locked(bool(message.body[0]))
-        elif message.member in ("Lock", "Unlock") and self._is_own(message.path or ""):
-            self._locked(message.member == "Lock")
+        elif message.member == "PropertiesChanged" and self._is_own(message.path or ""):
+            hint = message.body[1].get("LockedHint")
+            if hint is not None:
+                self._locked(bool(hint.value))
 
     def _is_own(self, path: str) -> bool:
         """Whether a session of logind is the one of this program; its path ends with the id, `_3` before a digit."""

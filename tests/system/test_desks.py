@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import subprocess
 import threading
@@ -13,11 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dbus_fast import Message
+from dbus_fast import Message, RequestNameReply, Variant
 
 from taskclf_tray.adapters.watching import LOCKER, DeskLostError, Front
 from taskclf_tray.system.desk_polled import WindowsDesk
 from taskclf_tray.system.desk_x11 import X11Desk
+from taskclf_tray.system.session_lock import LockWatch
+from tests.support.dbus_bus import private_bus
 from tests.support.dbus_calls import SyncClient
 from tests.support.desktop import Desktop, desktop, program
 from tests.support.processes import allowed, wait_until
@@ -90,6 +93,31 @@ def test_an_x11_desk_with_real_windows(desk: Desktop) -> None:
     assert shows(None)
     seen.close()
     assert "lock-watch" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.bus
+def test_the_lock_that_logind_tells_is_that_of_the_own_session() -> None:
+    login = "org.freedesktop.login1"
+    heard: list[bool] = []
+    with private_bus() as bus, SyncClient(bus.env) as client:
+        assert client.run(client.bus.request_name(login)) is RequestNameReply.PRIMARY_OWNER
+        env = {"XDG_SESSION_ID": "2", "DBUS_SYSTEM_BUS_ADDRESS": bus.address, "XDG_RUNTIME_DIR": "/nonexistent"}
+        watch = LockWatch(env, lambda: heard.append(watch.is_locked))
+
+        def tell(session: str, value: bool) -> None:
+            body = [f"{login}.Session", {"LockedHint": Variant("b", value)}, []]
+            path = f"/org/freedesktop/login1/session/{session}"
+            client.bus.send(
+                Message.new_signal(path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", body)
+            )
+            client.run(asyncio.sleep(0.05))
+
+        wait_until(lambda: tell("_32", True) or heard == [True], "the lock")
+        tell("_33", False)
+        tell("c2", False)
+        wait_until(lambda: tell("_32", False) or heard == [True, False], "the end of the lock")
+        watch.close()
+        watch.close()
 
 
 @pytest.mark.desktop
