@@ -89,11 +89,11 @@ def test_a_question_is_answered_with_the_mouse_and_taken_back(desk: Desktop, han
         assert label in undo
 
         hand.wait_until_gone()
+        bare, after = desk.pixels(tmp_path / "bare.png"), tmp_path / "after.png"
         desk.click(*ICON, button=3)
-        time.sleep(0.8)  # the menu unfolds
+        menu = desk.pixels_after(bare, after)
         desk.keys(*["Down"] * steps_to(tray, undo))
-        time.sleep(0.8)
-        after = desk.screenshot(tmp_path / "after.png")
+        desk.pixels_after(menu, after)
         one_below_another([before, after], ARTEFACTS / "ask-desktop.png")
 
         desk.keys("Return")

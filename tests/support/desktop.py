@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from PIL import Image
+
 from taskclf_tray.ui.sni.watcher import probe
 from tests.support.dbus_bus import PrivateBus, private_bus
 from tests.support.processes import stop, wait_until
@@ -53,6 +55,23 @@ class Desktop:
         """The whole screen as a picture file."""
         self._run(["import", "-window", "root", str(path)])
         return path
+
+    def pixels(self, path: Path) -> bytes:
+        """The whole screen, kept as a picture file too."""
+        with Image.open(self.screenshot(path)) as image:
+            return image.convert("RGB").tobytes()
+
+    def pixels_after(self, before: bytes, path: Path) -> bytes:
+        """The screen once it is another than before, and rests: a menu has unfolded."""
+        last = before
+
+        def is_at_rest() -> bool:
+            nonlocal last
+            earlier, last = last, self.pixels(path)
+            return before != last == earlier
+
+        wait_until(is_at_rest, "another picture on the screen", 10)
+        return last
 
     def click(self, x: int, y: int, button: int = 1) -> None:
         """Press a mouse button at a place of the screen (the panel is at the top: y below 32)."""
