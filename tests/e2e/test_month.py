@@ -44,7 +44,7 @@ def switched_off(day: date, start: datetime) -> datetime:
     """When the day's work ends: these are people who work in the morning."""
     if day == HOLIDAY:
         return local(day)
-    return start + timedelta(minutes=20) if day == SHORT_DAY else local(day, 13)
+    return start + timedelta(minutes=20) if day == SHORT_DAY else local(day, 11)
 
 
 def lived() -> dict[date, dict[Stream, list[RawEvent]]]:
@@ -80,12 +80,12 @@ class Month:
 
 
 def live(home: MovedHome, worked: Sequence[date], env: Mapping[str, str], screen: NotifyDaemon) -> Month:
-    """The person's month at the desk: noon after noon, and the midnight after the last."""
+    """The person's month at the desk: morning after morning, and the midnight after the last."""
     month = Month(list(worked), {}, home)
     with home.running(env) as app, TrayClient(env) as tray:
         for day in MONTH:
             before, count = day - timedelta(days=1), len(screen.notices())
-            home.move(local(day, 12, 30))
+            home.move(local(day, 10, 30))
             if before in worked:
                 home.wait(lambda day=before: home.has_report(day), f"the report of {before}")
             if day in worked and day != SHORT_DAY:
