@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from taskclf_tray.app import sources
+from taskclf_tray.app.actions import tell_status
 from taskclf_tray.app.commands import PrivateMode
 from taskclf_tray.app.session import Session
+from taskclf_tray.app.snapshot import IconState, Snapshot
 from taskclf_tray.app.sources import SourceSwitch, blocking, demo_start
 from taskclf_tray.core.config import load_config
 from taskclf_tray.core.errors import ConfigError, SourceError
@@ -260,6 +262,9 @@ def test_the_built_in_watcher_stands_in_until_a_server_answers(
         switch = switch_of(paths, display=desk.env["DISPLAY"])
         session = open_one(switch, opened)
         assert session.source.name == "builtin"
+        assert tell_status(session, Snapshot(IconState.LIVE, "Build", source="builtin"))[1].endswith(
+            "Source: the built-in watcher."
+        )
         assert switch.banner() is None
         start = session.now()
         session.open_blackouts()  # as the loop does at once: from now on it looks
