@@ -22,7 +22,6 @@ from taskclf_tray.core.smoothing import Transitions
 from taskclf_tray.core.time import to_us
 from taskclf_tray.core.types import AWAwayEvent, AWEvent, AWInputEvent, SourceEvents
 from taskclf_tray.infer.head import PersonalHead
-from taskclf_tray.infer.prediction import WindowPrediction
 from taskclf_tray.record.outputs import OutputWriter
 from taskclf_tray.simulation.person import ManualClock
 from taskclf_tray.store.buckets import BucketRecord
@@ -111,15 +110,9 @@ class Worker:
 
 
 def _moved(record: BucketRecord, start: datetime) -> BucketRecord:
-    answer = WindowPrediction.of(record)
-    answer = answer.model_copy(update={"bucket_start_ts": start, "bucket_end_ts": start + _MINUTE})
-    return dataclasses.replace(
-        record,
-        start_us=to_us(start),
-        end_us=to_us(start + _MINUTE),
-        is_settled=True,
-        prediction=json.dumps(answer.pack(), separators=(",", ":")),
-    )
+    start_us, end_us = to_us(start), to_us(start + _MINUTE)
+    prediction = record.prediction.replace(str(record.start_us), str(start_us)).replace(str(record.end_us), str(end_us))
+    return dataclasses.replace(record, start_us=start_us, end_us=end_us, is_settled=True, prediction=prediction)
 
 
 def run(polls: int = 100, sizes: Sequence[int] = SIZES) -> dict[str, Any]:
