@@ -47,7 +47,11 @@ NEVER: Final = (
     "pandas", "pyarrow",  # Parquet: 180 MB
     "PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingmath", "PIL._imagingtk", "PIL.ImageTk", "PIL.ImageQt",
     "IPython", "_pytest", "cairo", "curses", "gi", "mpl_toolkits", "pip", "pydoc_data", "pytest", "readline",
-    "setuptools", "tkinter",
+    "fontTools", "pydantic.v1", "setuptools", "tkinter",
+    "scipy.cluster", "scipy.datasets", "scipy.io", "scipy.odr", "scipy.signal",
+    "sklearn._loss", "sklearn.cluster", "sklearn.datasets", "sklearn.decomposition", "sklearn.ensemble",
+    "sklearn.feature_extraction", "sklearn.linear_model", "sklearn.manifold", "sklearn.neighbors", "sklearn.svm",
+    "sklearn.tree",
 )  # fmt: skip
 UNUSED: Final = re.compile(
     r"""(?x)
