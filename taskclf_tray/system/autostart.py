@@ -122,7 +122,8 @@ def _program(environ: Mapping[str, str]) -> list[str]:
     if is_bundled():
         image, folder = environ.get("APPIMAGE"), environ.get("APPDIR")
         is_image = image and folder and Path(folder) in Path(sys.executable).parents
-        return [image if image and is_image else sys.executable]
+        window = Path(sys.executable).with_name(f"{PROGRAM}-window.exe")  # the bundle for Windows has one
+        return [image if image and is_image else str(window) if window.exists() else sys.executable]
     name = f"{PROGRAM}-window.exe" if sys.platform == "win32" else PROGRAM
     script = Path(sys.executable).parent / name  # the interpreter's link is kept: it tells the environment
     return [str(script)] if script.exists() else [sys.executable, "-m", "taskclf_tray"]
