@@ -1,6 +1,6 @@
 ; The setup program for one user; packaging/installers.py gives VERSION, NUMBERS, BUNDLE and SETUP.
 ; Silent: setup.exe /S [/D=folder]; with autostart: setup.exe /S /AUTOSTART. uninstall.exe /S keeps the data.
-Unicode true
+Target amd64-unicode
 !include MUI2.nsh
 !include FileFunc.nsh
 !include LogicLib.nsh
