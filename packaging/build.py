@@ -47,8 +47,8 @@ TRAINING: Final = ("joblib", "lightgbm", "matplotlib", "narwhals", "scipy", "skl
 NEVER: Final = (
     "pandas", "pyarrow",  # Parquet: 180 MB
     "PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingmath", "PIL._imagingtk", "PIL.ImageTk", "PIL.ImageQt",
-    "IPython", "_pytest", "cairo", "curses", "gi", "mpl_toolkits", "pip", "pydoc_data", "pytest", "readline",
-    "fontTools", "pydantic.v1", "setuptools", "tkinter",
+    "IPython", "_pytest", "cairo", "curses", "gi", "pip", "pydoc_data", "pytest", "readline",
+    "pydantic.v1", "setuptools", "tkinter",
     "scipy.cluster", "scipy.datasets", "scipy.io", "scipy.odr", "scipy.signal",
     "sklearn._loss", "sklearn.cluster", "sklearn.datasets", "sklearn.decomposition", "sklearn.ensemble",
     "sklearn.feature_extraction", "sklearn.linear_model", "sklearn.manifold", "sklearn.neighbors", "sklearn.svm",
