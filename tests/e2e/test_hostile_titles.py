@@ -108,7 +108,7 @@ class Seen:
         return next((label for label in labels if label.startswith(start)), "")
 
     def questions(self) -> list[ShownNotice]:
-        return [notice for notice in self._daemon.notices() if "skip" in notice.actions]
+        return [notice for notice in self._daemon.notices() if "other" in notice.actions]
 
     def wait_for_question(self, number: int) -> ShownNotice:
         def asked() -> bool:
@@ -164,8 +164,10 @@ def answer_skip_and_undo(seen: Seen, tray: TrayClient, notify_daemon: NotifyDaem
     block = next(e.label for _, e in tray.menu().find(review).walk() if "?" in e.label)
     tray.click(f"{review}/{block}/Write")
     wait_until(lambda: [span.label for span in seen.spans()] == ["Write"], "the label from the menu")
-    second = seen.wait_for_question(2)
-    notify_daemon.press(second.id, "skip")
+    seen.wait_for_question(2)
+    review = wait_until(lambda: seen.entry("Review ("), "Review")
+    block = next(e.label for _, e in tray.menu().find(review).walk() if "?" in e.label)
+    tray.click(f"{review}/{block}/Skip")
     wait_until(lambda: any(request.status == "skipped" for request in seen.requests()), "the skip")
     tray.activate()  # says in a notification what goes on
     seen.entry("")
