@@ -59,7 +59,7 @@ class Categories:
             content = self._database.configs.get(config_id)
         if content is None:
             return _stored
-        resolver, document = self._resolver, json.loads(content)["taxonomy"]
+        resolver, document = self._resolver, content["taxonomy"]
         if resolver is None:
             return _core
         if document is not None:

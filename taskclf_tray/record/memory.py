@@ -5,7 +5,6 @@ A bucket is always smoothed and mapped by the configuration that predicted it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -31,17 +30,19 @@ class ConfigMemory:
 
     def remember(self, config: PipelineConfig, now: datetime) -> None:
         """Store the description once, inside the caller's transaction."""
-        content = {
+        own = {
             "model_version": config.model_version,
             "schema_version": config.schema_version,
             "reject_threshold": config.reject_threshold,
             "per_user_reject_thresholds": dict(config.per_user_reject_thresholds or {}),
             "target_accuracy": config.target_accuracy,
             "smooth_window": config.smooth_window,
+        }
+        common = {
             "transitions": None if config.transitions is None else config.transitions.to_lists(),
             "taxonomy": None if config.taxonomy is None else config.taxonomy.model_dump(),
         }
-        self._database.configs.remember(config.config_id, json.dumps(content), to_us(now))
+        self._database.configs.remember(config.config_id, own, common, to_us(now))
 
     def resolver(self, config_id: str) -> TaxonomyResolver | None:
         """The taxonomy of this config; None when it had none or is unknown."""
@@ -60,10 +61,9 @@ class ConfigMemory:
 
     def _load(self, config_id: str) -> _Known:
         with self._database.reading():
-            content = self._database.configs.get(config_id)
-        if content is None:
+            known = self._database.configs.get(config_id)
+        if known is None:
             return None, None
-        known = json.loads(content)
         document, rows = known["taxonomy"], known.get("transitions")  # older records know no transitions
         resolver = None if document is None else TaxonomyResolver(TaxonomyConfig.model_validate(document))
         return resolver, None if rows is None else Transitions(rows)

@@ -93,7 +93,7 @@ def _counts(
 
 
 def _promise_of(database: Database, config_id: str) -> str | None:
-    target = json.loads(database.configs.get(config_id) or "{}").get("target_accuracy")
+    target = (database.configs.get(config_id) or {}).get("target_accuracy")
     return None if target is None else _key(target)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.errors import RecordMovedError, StoreError, file_error
@@ -21,6 +23,8 @@ from taskclf_tray.store.requests import AskRepository, RequestRepository
 
 _HEAD_BYTES: Final = 100
 _USER_VERSION: Final = slice(60, 64)
+_COMMON: Final = "common"
+"""The key that names the row with the rest of a description."""
 
 
 class StateRepository:
@@ -59,17 +63,26 @@ class ConfigRepository:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def remember(self, config_id: str, content: str, now_us: int) -> None:
-        """Store the description of an id, unless the id has one."""
-        self._connection.execute(
+    def remember(self, config_id: str, own: Mapping[str, Any], common: Mapping[str, Any], now_us: int) -> None:
+        """Store the JSON-ready description of an id, unless the id has one.
+
+        `common`: what many ids have in common; it is stored once. Each answer of a person makes an id of its own.
+        """
+        text = json.dumps(common)
+        place = f"common-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        self._connection.executemany(
             "INSERT OR IGNORE INTO configs (config_id, first_used_us, content) VALUES (?, ?, ?)",
-            (config_id, now_us, content),
+            [(place, now_us, text), (config_id, now_us, json.dumps({**own, _COMMON: place}))],
         )
 
-    def get(self, config_id: str) -> str | None:
+    def get(self, config_id: str) -> dict[str, Any] | None:
         """Return the description of an id, None when the id is unknown."""
-        row = self._connection.execute("SELECT content FROM configs WHERE config_id = ?", (config_id,)).fetchone()
-        return None if row is None else str(row[0])
+        found = self._connection.execute("SELECT content FROM configs WHERE config_id = ?", (config_id,)).fetchone()
+        if found is None:
+            return None
+        own: dict[str, Any] = json.loads(found[0])
+        place = own.pop(_COMMON, None)  # earlier versions stored all of it under each id
+        return own if place is None else {**own, **(self.get(place) or {})}
 
 
 class Database:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -90,7 +89,7 @@ def test_the_record_equals_batch_whatever_the_chunks(
     assert {one.bucket_start_ts for one in told} == {one.bucket_start_ts for one in after}
     assert list(LabelStore(database, USER).everything()) == labels
     assert [record.is_settled for record in database.buckets.between(USER, 0, 1 << 62)] == settled
-    content = json.loads(database.configs.get("config-b") or "")
+    content = database.configs.get("config-b") or {}
     assert (content["model_version"], content["reject_threshold"]) == (NEW, 0.7)
 
 

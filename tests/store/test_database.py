@@ -105,6 +105,21 @@ def test_blackouts_open_close_and_survive(tmp_path: Path) -> None:
     database.close()
 
 
+def test_what_configurations_have_in_common_is_stored_once(tmp_path: Path) -> None:
+    """Somebody who answers eight times a day for three years makes 8,760 of them."""
+    common = {"transitions": [[0.98] + [0.00285] * 7] * 8, "taxonomy": {"categories": ["Work"] * 300}}
+    database = Database(tmp_path / "tray.db")
+    with database.transaction():
+        for answer in range(8_760):
+            database.configs.remember(f"model@{answer:012}", {"reject_threshold": answer / 8_760}, common, answer)
+        database.configs.remember("model@000000000000", {"reject_threshold": 0.1}, {}, 9_000)
+    assert database.configs.get("model@000000000000") == {"reject_threshold": 0.0, **common}
+    assert database.configs.get("model@000000004380") == {"reject_threshold": 0.5, **common}
+    assert database.configs.get("another") is None
+    database.close()
+    assert (tmp_path / "tray.db").stat().st_size < 2_500_000
+
+
 def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     """A child commits and says so; whatever it said before it was killed is there."""
     path = tmp_path / "tray.db"
