@@ -9,7 +9,7 @@ instead of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -27,6 +27,7 @@ MIN_DAYS_TO_DRAW: Final = 5
 DRAWS: Final = 2000
 BETTER_SHARE: Final = 0.9
 """The share of draws in which a clearly better model is better."""
+LIKELY_SHARE: Final = 0.75
 MOST_DAYS_TOLD: Final = 30
 _SEED: Final = 0
 _Z: Final = 1.2816
@@ -95,6 +96,16 @@ class ModelComparison:
         gated = np.flatnonzero(self.challenger.confusion.sum(axis=1) >= MIN_CLASS_MINUTES)
         return self._gain(lambda confusions: _macro_f1(confusions, gated))
 
+    @cached_property
+    def overconfidence(self) -> PairedGain:
+        """How much more the challenger is too sure of itself: the excess of its confidence over its accuracy."""
+        return self._paired(_excess, [self._by_unit(side.sureness_by_block) for side in self._evaluations])
+
+    def promises_more_than(self, allowed: float) -> bool:
+        """Whether the confidence of the challenger exceeds its accuracy by more than that in three draws of four."""
+        draws = _excess(self._samples @ self._by_unit(self.challenger.sureness_by_block))
+        return float((draws > allowed).mean()) >= LIKELY_SHARE
+
     @property
     def days(self) -> int:
         """How many labelled days both were judged on."""
@@ -109,25 +120,37 @@ class ModelComparison:
         return max(1, more) if more <= MOST_DAYS_TOLD else None
 
     def _gain(self, measure: Callable[[FloatArray], FloatArray]) -> PairedGain:
-        both = [measure(self._samples @ side) for side in self._sides]
-        new, old = (float(measure(side.sum(axis=0, keepdims=True))[0]) for side in self._sides)
+        """Of a measure of confusion matrices: (R,) from (R, 64)."""
+        return self._paired(measure, self._confusions)
+
+    def _paired(self, measure: Callable[[FloatArray], FloatArray], sides: Sequence[FloatArray]) -> PairedGain:
+        both = [measure(self._samples @ side) for side in sides]
+        new, old = (float(measure(side.sum(axis=0, keepdims=True))[0]) for side in sides)
         return PairedGain(new, old, both[0] - both[1])
 
+    @property
+    def _evaluations(self) -> tuple[Evaluation, Evaluation]:
+        return self.challenger, self.champion
+
     @cached_property
-    def _sides(self) -> tuple[FloatArray, ...]:
-        """(units, 64) the confusion matrices of each model by day, or by block where there are few days."""
+    def _confusions(self) -> tuple[FloatArray, ...]:
+        return tuple(self._by_unit(side.by_block) for side in self._evaluations)
+
+    def _by_unit(self, of_blocks: FloatArray | IntArray) -> FloatArray:
+        """(units, …) sums by day, or by block where there are few days, of what belongs to (B, …) blocks."""
+        columns = of_blocks.reshape(len(self._units), -1).T
+        return np.stack([np.bincount(self._units, column.astype(np.float64)) for column in columns], axis=1)
+
+    @cached_property
+    def _units(self) -> IntArray:
+        """(B,) the unit that each block belongs to."""
         _, day = np.unique(self.challenger.block_days, return_inverse=True)
-        blocks = len(day)
-        units = np.arange(blocks) if self.days < MIN_DAYS_TO_DRAW else day
-        return tuple(
-            np.stack([np.bincount(units, cell.astype(np.float64)) for cell in side.by_block.reshape(blocks, -1).T], 1)
-            for side in (self.challenger, self.champion)
-        )
+        return np.arange(len(day)) if self.days < MIN_DAYS_TO_DRAW else day
 
     @cached_property
     def _samples(self) -> FloatArray:
         """(draws, units) how often each unit is in each draw; the same for the same number of units."""
-        count = len(self._sides[0])
+        count = len(self._confusions[0])
         rng = np.random.default_rng([_SEED, count])
         return rng.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
 
@@ -147,6 +170,11 @@ def _accuracy(confusions: FloatArray) -> FloatArray:
     """(R,) from (R, 64)."""
     right = confusions[:, :: len(LABEL_SET_V1) + 1].sum(axis=1)
     return np.asarray(right / np.maximum(1, confusions.sum(axis=1)))
+
+
+def _excess(sureness: FloatArray) -> FloatArray:
+    """(R,) mean confidence minus accuracy, from (R, 3) sums."""
+    return np.asarray((sureness[:, 1] - sureness[:, 2]) / np.maximum(1, sureness[:, 0]))
 
 
 def _macro_f1(confusions: FloatArray, classes: IntArray) -> FloatArray:

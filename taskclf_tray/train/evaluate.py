@@ -159,6 +159,8 @@ class Evaluation:
     """(B, 8, 8) the confusion matrix of each labelled block, and …"""
     block_days: IntArray
     """… (B,) a number of its user and local day."""
+    sureness_by_block: FloatArray
+    """(B, 3) of the minutes the model decides in it: their number, the sum of their confidences, and the right ones."""
 
     def bundle_metrics(self) -> dict[str, Any]:
         """The content of the bundle's metrics.json."""
@@ -226,16 +228,19 @@ def evaluate(
         unseen=None if seen is None or seen.all() else _part(dataset, answers, ~seen),
         date_range=dataset.date_range,
         dataset_hash=dataset.dataset_hash,
-        **_confusions_by_block(dataset, answers),
+        **_by_block(dataset, answers),
     )
 
 
-def _confusions_by_block(dataset: Dataset, answers: Answers) -> dict[str, IntArray]:
+def _by_block(dataset: Dataset, answers: Answers) -> dict[str, Any]:
     _, first, block = np.unique(dataset.block_ids, return_index=True, return_inverse=True)
     classes = len(LABEL_SET_V1)
     by_block = np.zeros((len(first), classes, classes), dtype=np.int64)
     np.add.at(by_block, (block, dataset.labels, answers.label_ids), 1)
-    return {"by_block": by_block, "block_days": _user_days(dataset)[first]}
+    sure = np.stack([np.ones(len(dataset)), answers.confidences, _is_right(dataset, answers)], axis=1)
+    sureness = np.zeros((len(first), 3))
+    np.add.at(sureness, block[dataset.is_models], sure[dataset.is_models])
+    return {"by_block": by_block, "block_days": _user_days(dataset)[first], "sureness_by_block": sureness}
 
 
 def _user_days(dataset: Dataset) -> IntArray:

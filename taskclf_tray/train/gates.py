@@ -224,15 +224,19 @@ def _wrong(figures: ClassFigures) -> float:
 
 
 def _confidence_gate(challenger: Evaluation, comparison: ModelComparison | None) -> Gate:
-    """Whether the model is not too sure of itself, or less so than the model in use on the same minutes."""
+    """Whether the model is not too sure of itself: not clearly, or not clearly more than what is served.
+
+    A few days may make any model look too sure by chance, and what is served looks so on the same days as well.
+    """
     excess = overconfidence(challenger.reliability)
     words = f"It promises {100 * excess:.0f} percentage points more than it keeps"
     if excess <= MAX_OVERCONFIDENCE:
         return Gate("confidence", True, f"{words}.")
     if comparison is not None:
-        new, old = (overconfidence(one.reliability) for one in (comparison.challenger, comparison.champion))
-        if new <= old:
-            return Gate("confidence", True, f"{words}, {_name(comparison)} on the same minutes {100 * old:.0f}.")
+        is_more = comparison.overconfidence.is_clear
+        if not (is_more and comparison.promises_more_than(MAX_OVERCONFIDENCE)):
+            much = "clearly too much" if is_more else f"clearly more than {_name(comparison)} does"
+            return Gate("confidence", True, f"{words}, which on {_count(comparison.days, 'day')} is not {much}.")
     return Gate(
         "confidence",
         False,

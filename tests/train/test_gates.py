@@ -305,18 +305,20 @@ def test_the_starter_must_be_beaten_clearly_and_a_personal_model_need_not() -> N
     assert "more day" in words_of(verdict, "champion")
 
 
+def told(right_on: list[int], confidence: float = 0.5) -> Evaluation:
+    """Of twenty minutes a day, as many pairs of Build and Debug as it names rightly on each day."""
+    dataset = Dataset.of(
+        [line(1440 * day + k, (BUILD, DEBUG)[k % 2], packed=PACKED) for day in range(len(right_on)) for k in range(20)]
+    )
+    said = np.array([(BUILD, DEBUG)[(k + (k // 2 >= n)) % 2] for n in right_on for k in range(20)])
+    probs = np.full((len(said), 8), (1 - confidence) / 7)
+    probs[np.arange(len(said)), said] = confidence
+    none = np.zeros(len(said), dtype=np.bool_)
+    return evaluate(dataset, Answers(probs, said, none, said, np.full(len(said), confidence)), resamples=0)
+
+
 def test_a_gain_must_be_there_on_most_days() -> None:
     """Both models are right in half of the minutes; one of them is better on one day of ten, and there by far."""
-
-    def told(right_on: list[int]) -> Evaluation:
-        dataset = Dataset.of(
-            [line(1440 * day + k, (BUILD, DEBUG)[k % 2], packed=PACKED) for day in range(10) for k in range(20)]
-        )
-        said = np.array([(BUILD, DEBUG)[(k + (k // 2 >= n)) % 2] for n in right_on for k in range(20)])
-        probs = np.full((len(said), 8), 0.5 / 7)
-        probs[np.arange(len(said)), said] = 0.5
-        none = np.zeros(len(said), dtype=np.bool_)
-        return evaluate(dataset, Answers(probs, said, none, said, np.full(len(said), 0.5)), resamples=0)
 
     usual = told([5] * 10)
     once, always = (ModelComparison(told(days), usual, is_personal=False) for days in ([10] + [5] * 9, [6] * 10))
@@ -333,6 +335,29 @@ def test_a_model_may_be_too_sure_where_what_is_served_is_more_so() -> None:
     assert "confidence" in failed(judge(sure))
     assert "confidence" in failed(judge(surer, ModelComparison(surer, sure)))
     assert failed(judge(sure, ModelComparison(sure, surer))) <= {"macro_f1", "weighted_f1"}
+
+
+def test_too_sure_by_chance_is_no_reason_against_a_model() -> None:
+    """On days as unlike as these, what is served looks nearly as sure, or ten points may be chance; 35 are not."""
+    served = told([0, 8, 1, 7, 2, 8, 0, 7, 1, 6], 0.45)
+    other_days, surer, always = (
+        told(days, confidence)
+        for days, confidence in (
+            ([9, 0, 8, 1, 7, 0, 8, 1, 9, 0], 0.55),
+            ([0, 8, 1, 7, 2, 8, 0, 7, 1, 6], 0.55),
+            ([0, 8, 1, 6, 2, 8, 0, 7, 1, 6], 0.75),
+        )
+    )
+    by_chance, slightly, clearly = (ModelComparison(model, served) for model in (other_days, surer, always))
+    assert by_chance.overconfidence.challenger == pytest.approx(0.55 - 0.43)
+    assert clearly.overconfidence.gain == pytest.approx(0.75 - 0.45 + 0.01)
+    assert (by_chance.overconfidence.is_clear, slightly.overconfidence.is_clear) == (False, True)
+    for comparison in (by_chance, slightly):
+        assert "confidence" in failed(judge(comparison.challenger))
+        assert "confidence" not in failed(judge(comparison.challenger, comparison))
+    assert "confidence" in failed(judge(always, clearly))
+    few = ModelComparison(told([0, 8, 1], 0.9), told([0, 8, 1], 0.5))  # whose blocks are drawn
+    assert "confidence" in failed(judge(few.challenger, few))
 
 
 def test_overconfidence_is_averaged_over_coarse_bins() -> None:
