@@ -154,7 +154,8 @@ def fit(
     watch = _Watch(progress, is_cancelled, options.rounds)
     task = _Task(validation, prior, options, training.block_count, watch)
     if options.pseudo_label_weight > 0 and has_unlabelled(training):
-        watch.before = min(options.rounds, max(1, round(options.pseudo_label_rounds_per_block * training.block_count)))
+        grown_short = max(1, round(options.pseudo_label_rounds_per_block * training.block_count))
+        watch.before = min(options.rounds, options.pseudo_label_rounds, grown_short)
         first = task.grown(learnt, watch.before)
         probs = _predicted(Forest.from_text(first.text), first.encoder, unlabelled_only(training))
         learnt = with_pseudo_labels(training, probs, options.pseudo_label_weight)

@@ -57,7 +57,8 @@ class FitOptions:
         block_minutes: the most minutes a labelled block counts for: its minutes are one sample; None for no limit.
         prior_blocks: the number of labelled blocks at which the trees of the prior count half.
         pseudo_label_weight: of a pseudo-labelled minute, where a labelled one has 1.0; 0 for no pseudo-labels.
-        pseudo_label_rounds_per_block: rounds per labelled block of the model that gives the pseudo-labels.
+        pseudo_label_rounds_per_block: rounds per labelled block of the model that gives the pseudo-labels, …
+        pseudo_label_rounds: … and the most of them.
         clock_days: with fewer labelled days hour and weekday are left out; they would only identify the blocks.
         params: LightGBM parameters that override BASE_PARAMS.
     """
@@ -73,6 +74,7 @@ class FitOptions:
     prior_blocks: float = 50.0
     pseudo_label_weight: float = 0.1
     pseudo_label_rounds_per_block: float = 2.0
+    pseudo_label_rounds: int = 40
     clock_days: int = 10
     params: Mapping[str, Any] = field(default_factory=dict)
 

@@ -35,8 +35,11 @@ UNLABELLED: Final = -2
 _LABELS: Final = list(CoreLabel)
 _WHOLE_SHARE: Final = 0.95
 """Of the bucket: the app was in front practically all the time."""
+MAX_LABELLED: Final = 8_000
+"""The most labelled minutes that trees are grown on, and …"""
 MAX_PSEUDO_LABELS: Final = 4_000
-"""The most pseudo-labelled minutes, taken evenly over time: more take longer and teach nothing new."""
+"""… the most pseudo-labelled ones, taken evenly over time: more take longer and teach nothing new, since the minutes of
+a block resemble each other."""
 _SURE: Final = 0.96
 """The emission of a labelled minute; the rest is shared by the other labels, since a label may be a slip."""
 
@@ -67,8 +70,8 @@ def _is_meeting(row: FeatureRow) -> bool:
 
 
 def labelled_only(dataset: Dataset) -> Dataset:
-    """Without the minutes that have no label."""
-    return dataset.take(dataset.labels != UNLABELLED)
+    """Without the minutes that have no label, `MAX_LABELLED` at the most."""
+    return dataset.take(_evenly(dataset.labels != UNLABELLED, MAX_LABELLED))
 
 
 def has_unlabelled(dataset: Dataset) -> bool:
@@ -82,7 +85,7 @@ def unlabelled_only(dataset: Dataset) -> Dataset:
 
 
 def with_pseudo_labels(dataset: Dataset, probs: FloatArray, weight: float, *, most: int = MAX_PSEUDO_LABELS) -> Dataset:
-    """The dataset with pseudo-labels of this weight for unlabelled minutes, `most` at the most.
+    """`labelled_only`, and pseudo-labels of this weight for unlabelled minutes, `most` at the most.
 
     `probs`: (n, 8) predicted probabilities for `unlabelled_only(dataset)`, in its order.
     """
@@ -96,7 +99,7 @@ def with_pseudo_labels(dataset: Dataset, probs: FloatArray, weight: float, *, mo
         labels=np.where(is_unlabelled, labels, dataset.labels),
         weights=np.where(is_unlabelled, weight, dataset.weights),
     )
-    return labelled.take(~is_unlabelled | _evenly(is_unlabelled, most))
+    return labelled.take(_evenly(~is_unlabelled, MAX_LABELLED) | _evenly(is_unlabelled, most))
 
 
 def _evenly(among: BoolArray, most: int) -> BoolArray:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from taskclf_tray.core.time import from_us
+from taskclf_tray.train import weak
 from taskclf_tray.train.dataset import NO_LABEL, Dataset
 from taskclf_tray.train.dataset_sources import from_rows
 from taskclf_tray.train.fit import FitOptions, fit
@@ -78,6 +79,14 @@ def test_of_too_many_some_are_left_out_evenly() -> None:
     dataset = Dataset.of([line(0), *(unsaid(minute) for minute in range(1, 101))])
     minutes = with_pseudo_labels(dataset, unsure(100, DEBUG), 0.1, most=5).start_us // 60_000_000
     assert minutes.tolist() == [0, 1, 26, 51, 75, 100]
+
+
+def test_of_too_many_labelled_minutes_some_are_left_out_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weak, "MAX_LABELLED", 5)
+    dataset = Dataset.of([*(line(minute) for minute in range(101)), *(unsaid(minute) for minute in range(200, 203))])
+    both = with_pseudo_labels(dataset, unsure(3, DEBUG), 0.1).start_us // 60_000_000
+    assert both.tolist() == [0, 25, 50, 75, 100, 200, 201, 202]
+    assert labelled_only(dataset).labels.tolist() == [BUILD] * 5
 
 
 def test_guesses_are_learnt_from_and_the_bytes_are_the_same_again() -> None:
