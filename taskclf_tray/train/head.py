@@ -1,9 +1,10 @@
 """Fit the personal head (`infer/head.py`) on the minutes that a person labelled.
 
 The head is a multinomial logistic regression with an L2 penalty, over the words of a minute and the mean of those of
-the minutes around it, which need no label. Labels of rules and pseudo-labels are left out. Rarer labels weigh more, by
-the root of their rarity. The bias is not fitted: it is what a minute without known words is, by the labels so far. A
-label that was never given counts there as one block, so it is not ruled out.
+the minutes before it, which need no label: a minute is first answered from these. The minutes after it have the same
+weights once they come. Labels of rules and pseudo-labels are left out. Rarer labels weigh more, by the root of their
+rarity. The bias is not fitted: it is what a minute without known words is, by the labels so far. A label that was never
+given counts there as one block, so it is not ruled out.
 
 How much the head and the forest count is fitted on predictions of minutes that neither was fitted on. With few labels
 a prior decides: the head counts little, and the blend is less sure than its parts.
@@ -56,7 +57,8 @@ class HeadMinutes:
         places: (N,) their positions in the dataset.
         words: (M, 4608) the root of the seconds of each bucket of words.
         own: (N, M) picks the labelled minutes.
-        around: (N, M) averages the minutes around each of them.
+        around: (N, M) averages the minutes around each of them, and …
+        before: (N, M) … those before it.
     """
 
     labelled: Dataset
@@ -64,6 +66,7 @@ class HeadMinutes:
     words: sparse.csr_array
     own: sparse.csr_array
     around: sparse.csr_array
+    before: sparse.csr_array
 
     @classmethod
     def of(cls, dataset: Dataset) -> HeadMinutes:
@@ -77,12 +80,15 @@ class HeadMinutes:
         here, there = np.searchsorted(near, here), np.searchsorted(near, there)
         is_told = has_words[here] & has_words[there]
         shape = len(learnt), len(near)
+        lines, context = np.searchsorted(learnt, here[is_told]), there[is_told]
+        is_before = context < learnt[lines]
         return cls(
             labelled=dataset.take(near[learnt]),
             places=near[learnt],
             words=words,
             own=_rows_of(np.arange(len(learnt)), learnt, shape),
-            around=_rows_of(np.searchsorted(learnt, here[is_told]), there[is_told], shape),
+            around=_rows_of(lines, context, shape),
+            before=_rows_of(lines[is_before], context[is_before], shape),
         )
 
     @property
@@ -106,7 +112,7 @@ class HeadMinutes:
         bias = np.log(np.bincount(labels, weights, _CLASSES) + block)
         nothing = np.zeros((len(buckets), _CLASSES))
         head = PersonalHead(buckets, idf, nothing, nothing, bias - bias.mean(), 1.0, 0.0)
-        task = _Regression(self._features(head), self.own[which], self.around[which], labels, weights, head.bias)
+        task = _Regression(self._features(head), self.own[which], self.before[which], labels, weights, head.bias)
         own, context = task.solved()
         return replace(head, own=own, context=context)
 
@@ -268,21 +274,21 @@ class _Regression:
 
     features: sparse.csr_array
     own: sparse.csr_array
-    around: sparse.csr_array
+    before: sparse.csr_array
     labels: IntArray
     weights: FloatArray
     bias: FloatArray
 
     def solved(self) -> tuple[FloatArray, FloatArray]:
-        """(K, 8) weights of the minute itself, and (K, 8) those of the minutes around it."""
-        features, own, around = self.features, self.own, self.around
-        back = (sparse.csr_array(features.T), sparse.csr_array(own.T), sparse.csr_array(around.T))
+        """(K, 8) weights of the minute itself, and (K, 8) those of its context."""
+        features, own, before = self.features, self.own, self.before
+        back = (sparse.csr_array(features.T), sparse.csr_array(own.T), sparse.csr_array(before.T))
         truth = np.eye(_CLASSES)[self.labels] * self.weights[:, None]
 
         def cost(parameters: FloatArray) -> tuple[float, FloatArray]:
             weights = parameters.reshape(-1, 2 * _CLASSES)
             said = features @ weights
-            logs = _log_softmax(self.bias + own @ said[:, :_CLASSES] + around @ said[:, _CLASSES:])
+            logs = _log_softmax(self.bias + own @ said[:, :_CLASSES] + before @ said[:, _CLASSES:])
             wrong = np.exp(logs) * self.weights[:, None] - truth
             slopes = back[0] @ np.hstack([back[1] @ wrong, back[2] @ wrong]) + weights
             loss = (weights**2).sum() / 2 - (truth * logs).sum()

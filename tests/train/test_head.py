@@ -80,7 +80,7 @@ def test_no_other_weights_are_more_probable() -> None:
     known, head = HeadMinutes.of(dataset), fitted(dataset)
     values = known.words[:, head.buckets].toarray() * head.idf
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-300)
-    features = np.hstack([known.own @ values, known.around @ values])
+    features = np.hstack([known.own @ values, known.before @ values])
     labels = known.labelled.labels
     weights = np.sqrt(1 / np.bincount(labels)[labels])
     weights /= weights.mean()
