@@ -1,113 +1,80 @@
-"""What a person's labels teach: the two models that learn from them, and how right they are on later days."""
+"""What a person's labels teach: the personal head, alone and beside the shipped model, and how right it is later."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from starter_rows import SCHEMA
-from taskclf_tray.core.types import LABEL_SET_V1
+from taskclf_tray.infer.head import PersonalHead
+from taskclf_tray.train.dataset import Dataset
+from taskclf_tray.train.head import fit_head
 from taskclf_tray.train.metrics import confusion_counts, macro_f1
+from taskclf_tray.train.weak import UNLABELLED
 from tests.bench.asking_people import NOBODY, Day
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-OWN_ROUNDS: Final = 40
-FURTHER_ROUNDS: Final = 20
-_PARAMS: Final = {
-    "objective": "multiclass",
-    "num_class": len(LABEL_SET_V1),
-    "num_leaves": 7,
-    "learning_rate": 0.12,
-    "min_data_in_leaf": 5,
-    "feature_fraction": 0.3,
-    "lambda_l2": 2.0,
-    "cat_l2": 10.0,
-    "cat_smooth": 5.0,
-    "min_data_per_group": 10,
-    "seed": 7,
-    "deterministic": True,
-    "verbosity": -1,
-}
-_DATA: Final = {"max_bin": 63, "num_threads": 1, "force_row_wise": True, "feature_pre_filter": False, "verbosity": -1}
-
 
 @dataclass(slots=True)
 class Lessons:
-    """Labelled minutes: what the model sees, what the shipped model answers, and the label."""
+    """Labelled lines of some days; each batch of lines is one block."""
 
-    matrices: list[FloatArray] = field(default_factory=list)
-    starters: list[FloatArray] = field(default_factory=list)
-    labels: list[IntArray] = field(default_factory=list)
+    days: list[Day] = field(default_factory=list)
+    blocks: list[tuple[int, IntArray, IntArray]] = field(default_factory=list)
+    """The number of the day, lines, and their labels."""
 
     def add(self, day: Day, lines: IntArray, labels: IntArray) -> None:
-        """Lines of a day; those the idle rule decides teach nothing."""
-        kept = day.is_models[lines]
-        self.matrices.append(day.matrix[lines[kept]])
-        self.starters.append(day.starter[lines[kept]])
-        self.labels.append(labels[kept])
+        """Label some lines of a day."""
+        if not self.days or self.days[-1] is not day:
+            self.days.append(day)
+        self.blocks.append((len(self.days) - 1, lines, labels))
 
-    def kinds(self) -> int:
-        """How many different labels there are."""
-        return len(np.unique(np.concatenate(self.labels))) if self.labels else 0
-
-    def own_model(self) -> Model:
-        """From these labels alone."""
-        return _fit(self, with_starter=False)
-
-    def further_model(self) -> Model:
-        """The shipped model with further trees for what it says of these labels wrongly."""
-        return _fit(self, with_starter=True)
+    def model(self) -> Model | None:
+        """What the app fits after an answer, beside the shipped model; None for fewer than two labels."""
+        parts = [replace(day.rows, labels=np.full(len(day.rows), UNLABELLED)) for day in self.days]
+        ids = [np.full(len(part), -1) for part in parts]
+        for number, (day, lines, labels) in enumerate(self.blocks):
+            parts[day].labels[lines], ids[day][lines] = labels, number
+        taught = Dataset.joined(parts)
+        block_ids = np.concatenate(ids)
+        taught = replace(taught, is_weak=block_ids < 0, block_ids=block_ids)
+        starter = np.concatenate([day.starter for day in self.days])
+        at = {start: place for place, start in enumerate(taught.start_us.tolist())}
+        fitted = fit_head(taught, lambda rows: starter[[at[start] for start in rows.start_us.tolist()]])
+        return None if fitted is None else Model(fitted.head)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A booster, on top of the shipped model's answers or by itself."""
+    """A head."""
 
-    booster: Any
-    with_starter: bool
+    head: PersonalHead
 
-    def predict(self, matrix: FloatArray, starter: FloatArray) -> FloatArray:
-        """(N, 8) probabilities."""
-        scores = self.booster.predict(matrix, raw_score=True, num_threads=1)
-        if self.with_starter:
-            scores = scores + _scores(starter)
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    def predict(self, day: Day) -> FloatArray:
+        """(N, 8) probabilities of the head and the shipped model together."""
+        return self._predict(day, self.head)
 
+    def predict_alone(self, day: Day) -> FloatArray:
+        """(N, 8) probabilities of the head by itself: what these labels teach and nothing else."""
+        return self._predict(day, replace(self.head, head_power=1.0, forest_power=0.0))
 
-def _scores(probabilities: FloatArray) -> FloatArray:
-    return np.asarray(np.log(np.clip(probabilities, 1e-4, 1.0)))
-
-
-def _fit(lessons: Lessons, *, with_starter: bool) -> Model:
-    labels = np.concatenate(lessons.labels)
-    counts = np.bincount(labels, minlength=len(LABEL_SET_V1))
-    data = lgb.Dataset(
-        np.vstack(lessons.matrices),
-        label=labels,
-        weight=(len(labels) / (len(LABEL_SET_V1) * np.maximum(counts, 1)))[labels],
-        init_score=_scores(np.vstack(lessons.starters)).ravel(order="F") if with_starter else None,
-        categorical_feature=[SCHEMA.model_columns.index(name) for name in SCHEMA.categorical_columns],
-        params=dict(_DATA),
-    )
-    rounds = FURTHER_ROUNDS if with_starter else OWN_ROUNDS
-    params = {**_PARAMS, **_DATA, "boost_from_average": not with_starter}
-    return Model(lgb.train(params, data, num_boost_round=rounds), with_starter)
+    def _predict(self, day: Day, head: PersonalHead) -> FloatArray:
+        scores = head.scores(day.words)
+        return head.blend(day.starter, head.logits(scores, day.rows.runs), scores.has_words)
 
 
 def everything(days: Sequence[Day]) -> Lessons:
-    """Every minute labelled with what the person really did."""
+    """Every minute labelled with what the person really did; a run of one label is a block."""
     lessons = Lessons()
     for day in days:
-        lines = np.flatnonzero(day.truth != NOBODY)
-        lessons.add(day, lines, day.truth[lines])
+        turns = np.flatnonzero(np.diff(day.truth, prepend=-2))
+        for lines in np.split(np.arange(len(day.truth)), turns[1:]):
+            if day.truth[lines[0]] != NOBODY:
+                lessons.add(day, lines, day.truth[lines])
     return lessons
 
 
@@ -115,22 +82,18 @@ def everything(days: Sequence[Day]) -> Lessons:
 class Exam:
     """The minutes of the later days that a model decides and that hold one kind of work from end to end."""
 
-    matrix: FloatArray
-    starter: FloatArray
-    truth: IntArray
+    days: Sequence[Day]
 
-    @classmethod
-    def of(cls, days: Sequence[Day]) -> Exam:
-        """Of these days."""
-        kept = [day.is_models & day.is_pure for day in days]
-        parts = list(zip(days, kept, strict=True))
-        return cls(
-            np.vstack([day.matrix[lines] for day, lines in parts]),
-            np.vstack([day.starter[lines] for day, lines in parts]),
-            np.concatenate([day.truth[lines] for day, lines in parts]),
-        )
+    def macro_f1(self, model: Model | None, *, alone: bool = False) -> float:
+        """Over the labels that occur in truth or answers; None: of the shipped model, or 0 alone."""
+        if model is None and alone:
+            return 0.0
+        said = [self._said(day, model, alone)[day.is_models & day.is_pure].argmax(axis=1) for day in self.days]
+        truth = np.concatenate([day.truth[day.is_models & day.is_pure] for day in self.days])
+        return macro_f1(confusion_counts(truth, np.concatenate(said)))
 
-    def macro_f1(self, model: Model | None) -> float:
-        """Over the labels that occur in truth or answers; None: of the shipped model."""
-        said = self.starter if model is None else model.predict(self.matrix, self.starter)
-        return macro_f1(confusion_counts(self.truth, said.argmax(axis=1)))
+    @staticmethod
+    def _said(day: Day, model: Model | None, alone: bool) -> FloatArray:
+        if model is None:
+            return day.starter
+        return model.predict_alone(day) if alone else model.predict(day)

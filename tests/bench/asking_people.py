@@ -1,4 +1,4 @@
-"""The people who are asked: working days of simulated ones as the matrices a model sees, with the truth beside them."""
+"""The people who are asked: working days of simulated ones as a model sees them, with the truth beside them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from starter_rows import FIRST_MONDAY, SCHEMA, WATCHED, ZONES, simulated_rows
+from starter_rows import FIRST_MONDAY, WATCHED, ZONES, simulated_rows
 from taskclf_tray.adapters.normalise import Normaliser
-from taskclf_tray.core.time import to_us
-from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan
-from taskclf_tray.infer.encode import UNKNOWN_VALUE, Encoder
+from taskclf_tray.core.types import LABEL_SET_V1, FeatureRow, LabelSpan, WordSeconds
+from taskclf_tray.infer.encode import Encoder
 from taskclf_tray.infer.forest import Forest
 from taskclf_tray.models.bundle import load_model_bundle
 from taskclf_tray.simulation.person import SimulatedPerson
+from taskclf_tray.train.dataset import Dataset, LabelledBucket
+from taskclf_tray.train.dataset_sources import PackedBucket
+from taskclf_tray.train.weak import UNLABELLED
 
 STARTER: Final = Path(__file__).parents[2] / "taskclf_tray/data/starter/2026-01-01_000000_run-0001"
 NOBODY: Final = -1
@@ -31,12 +33,12 @@ NOBODY: Final = -1
 class Day:
     """The buckets of one working day that had a window in front, in order of time; all arrays have one line each.
 
-    `truth`: the label id at the middle of the minute; `is_pure`: whether it held for the whole minute;
-    `is_models`: the idle rule does not decide; `starter`: what the shipped model answers.
+    `rows`: without labels; `words`: of each; `truth`: the label id at the middle of the minute; `is_pure`: whether it
+    held for the whole minute; `is_models`: the idle rule does not decide; `starter`: what the shipped model answers.
     """
 
-    starts: tuple[int, ...]
-    matrix: npt.NDArray[np.float64]
+    rows: Dataset
+    words: tuple[WordSeconds, ...]
     starter: npt.NDArray[np.float64]
     truth: npt.NDArray[np.int64]
     is_pure: npt.NDArray[np.bool_]
@@ -71,28 +73,27 @@ def make_person(persona: str, seed: int, asked_days: int, judged_days: int) -> P
         rows = [row for row in simulated_rows(person, normaliser, watched, start, end) if row.decided_by != "no_window"]
         days.append((rows, person.truth(start, end)))
         at = end.date() + timedelta(days=1)
-    words = _words([row for rows, _ in days[:asked_days] for row in rows])
-    encoder = Encoder(SCHEMA.version, words, "local")
-    made = [_day(rows, truth, encoder) for rows, truth in days]
+    made = [_day(rows, truth) for rows, truth in days]
     return Person(persona, seed, tuple(made[:asked_days]), tuple(made[asked_days:]))
 
 
-def _words(rows: Sequence[FeatureRow]) -> dict[str, list[str]]:
-    """The categories met while there were questions, so that no judged day has a say."""
-    return {name: sorted({UNKNOWN_VALUE, *(getattr(r, name) for r in rows)}) for name in SCHEMA.categorical_columns}
-
-
-def _day(rows: Sequence[FeatureRow], spans: Sequence[LabelSpan], encoder: Encoder) -> Day:
+def _day(rows: Sequence[FeatureRow], spans: Sequence[LabelSpan]) -> Day:
     forest, starters = _starter()
     truth = [_truth(row, spans) for row in rows]
     return Day(
-        starts=tuple(to_us(row.bucket_start_ts) for row in rows),
-        matrix=encoder.encode_rows(rows),
+        rows=Dataset.of(_line(PackedBucket.of(row), row.bucket_start_ts.toordinal()) for row in rows),
+        words=tuple(row.word_seconds for row in rows),
         starter=forest.predict(starters.encode_rows(rows)),
         truth=np.array([label for label, _ in truth]),
         is_pure=np.array([is_pure for _, is_pure in truth]),
         is_models=np.array([row.decided_by == "model" for row in rows]),
     )
+
+
+def _line(bucket: PackedBucket, day: int) -> LabelledBucket:
+    is_models = bucket.decided_by == "model"
+    where = bucket.user_id, bucket.start_us, bucket.end_us, day
+    return LabelledBucket(*where, UNLABELLED, 1.0, is_weak=True, is_models=is_models, packed=bucket.feature_row)
 
 
 def _truth(row: FeatureRow, spans: Sequence[LabelSpan]) -> tuple[int, bool]:

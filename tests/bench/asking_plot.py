@@ -14,7 +14,7 @@ _LOOKS: Final = {
     "lowest_confidence": ("#b45309", "s", "the least confident block"),
     "value": ("#1d4ed8", "D", "the policy"),
 }
-_TITLES: Final = {"alone": "a model from these labels alone", "in_force": "the shipped model taught further"}
+_TITLES: Final = {"alone": "the head by itself", "in_force": "the shipped model and the head"}
 
 
 def draw(

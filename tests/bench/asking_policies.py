@@ -73,11 +73,17 @@ def _minutes(day: Day, probabilities: npt.NDArray[np.float64]) -> list[Minute]:
     idle = np.eye(len(LABEL_SET_V1))[BREAK_IDLE_ID]
     core = np.where(day.is_models[:, None], probabilities, idle)
     confidences = core.max(axis=1)
-    raw = np.where(confidences < REJECT_THRESHOLD, len(LABEL_SET_V1), core.argmax(axis=1))
-    runs = np.cumsum(run_starts(np.array(day.starts), DEFAULT_BUCKET_SECONDS))
-    smoothed = majority_codes(raw, runs, 3)
+    runs = np.cumsum(run_starts(day.rows.start_us, DEFAULT_BUCKET_SECONDS))
+    smoothed = majority_codes(core.argmax(axis=1), runs, 3)  # also where it is rejected: that label divides blocks
     threshold = ask_threshold(REJECT_THRESHOLD)
-    lines = zip(day.starts, smoothed.tolist(), confidences.tolist(), core.tolist(), day.is_models.tolist(), strict=True)
+    lines = zip(
+        day.rows.start_us.tolist(),
+        smoothed.tolist(),
+        confidences.tolist(),
+        core.tolist(),
+        day.is_models.tolist(),
+        strict=True,
+    )
     return [
         Minute(start, start + _MINUTE_US, LABELS_AND_MIXED[label], confidence, tuple(probs), threshold, is_models)
         for start, label, confidence, probs, is_models in lines
@@ -107,17 +113,17 @@ def ask_person(
     rng = rng_of("asking", person.persona, person.seed, strategy, draw)
     lessons, counts = Lessons(), Counter[str]()
     in_force: Model | None = None
-    own_scores, scores = [0.0], [exam.macro_f1(None)]
+    own_scores, scores = [exam.macro_f1(None, alone=True)], [exam.macro_f1(None)]
     for number, day in enumerate(person.asked, 1):
-        waiting = questions_of(day, day.starter if in_force is None else in_force.predict(day.matrix, day.starter))
+        waiting = questions_of(day, day.starter if in_force is None else in_force.predict(day))
         for _ in range(min(DEFAULT_ASKS_PER_DAY, len(waiting))):
             question = choose(strategy, waiting, counts, rng)
             waiting.remove(question)
             lessons.add(day, question.lines, np.full(len(question.lines), question.answer))
             counts[LABEL_SET_V1[question.answer]] += 1
-        if number % learns_every == 0 and lessons.kinds() > 1:
-            in_force = lessons.further_model()
+        if number % learns_every == 0:
+            in_force = lessons.model()
         if number % measured_every == 0:
-            own_scores.append(exam.macro_f1(lessons.own_model()))
+            own_scores.append(exam.macro_f1(in_force, alone=True))
             scores.append(exam.macro_f1(in_force))
     return Course(tuple(own_scores), tuple(scores))
