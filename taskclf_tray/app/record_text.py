@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from taskclf_tray.adapters.base import BucketState, Stream, Unread
 from taskclf_tray.app.text import Message
@@ -175,6 +176,15 @@ def too_many_unknown() -> Message:
 
 TOOL_FILES = "The taskclf tool has data in this home"
 TOOL_CONFIG_COPY = "Advanced → Edit Config opens config.toml; copy the lines you want into it."
+
+
+def record_recovered(minutes: int, labels: int, kept: Path) -> Message:
+    """A damaged record was replaced by what could be read of it."""
+    saved = f"{_minutes(minutes)} and {labels} label{'' if labels == 1 else 's'}"
+    return (
+        "Your record was damaged and has been repaired",
+        f"{saved} were saved. What could not be read is missing; the damaged file is {kept}. Check the disk.",
+    )
 
 
 def minutes_damaged(again: int, gone: int) -> Message:

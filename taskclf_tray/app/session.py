@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from taskclf_tray.adapters.base import ActivitySource
@@ -44,6 +44,7 @@ from taskclf_tray.record.outputs import DAYS_A_WRITE, OutputWriter
 from taskclf_tray.record.recorder import Recorder
 from taskclf_tray.store.blackouts import Blackout
 from taskclf_tray.store.database import Database
+from taskclf_tray.store.recovery import recover_damaged, remove_old_backups
 from taskclf_tray.store.repack import repack
 from taskclf_tray.system.local_zone import local_zone_name
 from taskclf_tray.system.paths import HomePaths, require_home
@@ -81,6 +82,7 @@ class Session:
         self.time_zone = time_zone
         require_home(paths)
         self.identity = load_or_create_identity(paths.home)
+        repaired = _repaired(paths)
         if paths.database.exists():
             repack(paths.database)
         self.database = Database(paths.database)
@@ -100,7 +102,7 @@ class Session:
                 kept=KeptCategories(self.database),
             )
             self.clock = watch_of(self.database, self.identity.user_id, self.source, time_zone)
-            self.messages: list[Message] = [*self.clock.begin(), *self.serving.load()]
+            self.messages: list[Message] = [*repaired, *self.clock.begin(), *self.serving.load()]
             told = tell_once(paths, self.database, self.identity.user_id, config)
             if told is not None:
                 self.messages.append(told)
@@ -277,6 +279,16 @@ class Session:
             self.clock.close()
         finally:
             self.database.close()
+
+
+def _repaired(paths: HomePaths) -> list[Message]:
+    """Recover a damaged record; returns what to tell of it. Raises StoreError."""
+    try:
+        remove_old_backups(paths.database)
+        found = recover_damaged(paths.database, datetime.now(UTC).astimezone().date())
+    except OSError as error:
+        raise file_error(error, paths.database, kind=StoreError) from error
+    return [] if found is None else [record_text.record_recovered(found.minutes, found.labels, found.kept)]
 
 
 def _install_starter_model(paths: HomePaths, database: Database) -> None:

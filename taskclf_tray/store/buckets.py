@@ -255,6 +255,11 @@ def _is_sound(values: tuple[Any, ...]) -> bool:
         return False
 
 
+def is_whole_row(row: Sequence[Any]) -> bool:
+    """Whether a row as it is stored, columns in the order of the table, is undamaged."""
+    return _is_sound((*row[:_CHECKSUM], row[_CHECKSUM + 1] if len(row) > _CHECKSUM + 1 else None))
+
+
 def _record(values: tuple[Any, ...]) -> BucketRecord:
     return BucketRecord(
         *(*values[:10], bool(values[10]), bool(values[11]), *values[12:14], bool(values[14]), *values[15:17])

@@ -18,6 +18,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Final
 
+from taskclf_tray.core.atomic import write_new_file
 from taskclf_tray.core.defaults import LABEL_COPY_FILE, RECORD_FILE
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.private_files import make_private_folder
@@ -94,7 +95,7 @@ def _copied(path: Path) -> sqlite3.Connection:
 
 
 _FULL_CODES = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_SHMSIZE)
-_DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED_CODES: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def advice_for_damage(path: Path) -> str:
@@ -117,7 +118,7 @@ def store_error(error: sqlite3.Error, path: Path) -> StoreError:
     primary = code & 0xFF if code is not None else None
     if code in _FULL_CODES or primary == sqlite3.SQLITE_FULL:
         return StoreError(f"The disk that holds {path.name} is full.", "Free some space; recording then resumes.")
-    if primary in _DAMAGED_CODES:
+    if primary in DAMAGED_CODES:
         return StoreError(f"The database {path} is damaged.", advice_for_damage(path))
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(f"Another program keeps {path.name} locked.", "Close it, or try again in a moment.")
@@ -138,6 +139,8 @@ def mapped_errors(path: Path) -> Iterator[None]:
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """Open the database; for writing, also create and migrate it.
+
+    A file of an older version is copied before it is migrated.
 
     WAL with synchronous=FULL: a returned commit survives a power cut, and a reader never blocks the writer. A file of
     an older version is migrated for a reader too. Raises StoreError.
@@ -207,7 +210,30 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
             "Update taskclf_tray, or start it with another home.",
         )
     if not read_only and version < len(MIGRATIONS):
+        if version:
+            _back_up(connection, path)
         _migrate(connection)
+
+
+def backups_of(path: Path) -> list[Path]:
+    """The copies that were made of a database before it was migrated."""
+    return sorted(path.parent.glob(f"{path.stem}.version-*{path.suffix}"))
+
+
+def _back_up(connection: sqlite3.Connection, path: Path) -> None:
+    """Copy a database of an older version to `tray.version-N.db`, in place of an older copy. Raises sqlite3.Error."""
+    connection.execute("BEGIN")  # what is read from here on is one version, also while another process migrates it
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version < len(MIGRATIONS):
+            target = path.with_name(f"{path.stem}.version-{version}{path.suffix}")
+            for old in {target, *backups_of(path)}:
+                old.unlink(missing_ok=True)
+            write_new_file(target, b"")
+            with contextlib.closing(sqlite3.connect(target)) as copy:
+                connection.backup(copy)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
