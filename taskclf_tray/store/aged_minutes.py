@@ -11,9 +11,12 @@ from typing import Final
 
 _APART: Final = ("ahead_buckets", "ahead_requests", "ahead_events")
 _UNUSED_CONFIGS: Final = (
-    "DELETE FROM configs WHERE first_used_us < ? AND config_id NOT IN "
-    "(SELECT config_id FROM buckets UNION SELECT config_id FROM ahead_buckets)"
+    "DELETE FROM configs WHERE first_used_us < ? AND config_id NOT LIKE 'common-%' AND config_id NOT IN "
+    "(SELECT config_id FROM buckets UNION SELECT config_id FROM ahead_buckets)",
+    "DELETE FROM configs WHERE first_used_us < ? AND config_id LIKE 'common-%' AND config_id NOT IN "
+    "(SELECT coalesce(json_extract(content, '$.common'), '') FROM configs WHERE config_id NOT LIKE 'common-%')",
 )
+"""Those of no minute, then what these alone had in common."""
 
 
 class AgedMinutes:
@@ -37,5 +40,6 @@ class AgedMinutes:
         if deleted < most:
             for table in _APART:
                 self._connection.execute(f"DELETE FROM {table} WHERE end_us <= ?", (before_us,))  # noqa: S608 - constants
-            self._connection.execute(_UNUSED_CONFIGS, (before_us,))
+            for statement in _UNUSED_CONFIGS:
+                self._connection.execute(statement, (before_us,))
         return int(deleted)

@@ -29,8 +29,8 @@ def test_old_minutes_go_and_labels_stay(tmp_path: Path, monkeypatch: pytest.Monk
     minutes = [replace(minute, config_id="of-old" if minute.ui_label == CANARY else "c") for minute in minutes]
     with closing(Database(rig.paths.database)) as database, database.transaction():
         database.buckets.put(minutes)
-        database.configs.remember("of-old", f'{{"taxonomy": null, "note": "{CANARY}"}}', 0)
-        database.configs.remember("c", '{"taxonomy": null}', 0)
+        database.configs.remember("of-old", {}, {"taxonomy": None, "note": CANARY}, 0)
+        database.configs.remember("c", {"kept": True}, {"taxonomy": None}, 0)
 
     def starts() -> list[int]:
         with closing(Database(rig.paths.database, read_only=True)) as database:
@@ -41,7 +41,7 @@ def test_old_minutes_go_and_labels_stay(tmp_path: Path, monkeypatch: pytest.Monk
         until(lambda: not has_canary(rig), "the log to be emptied")
     with closing(Database(rig.paths.database, read_only=True)) as database:
         assert database.configs.get("of-old") is None
-        assert database.configs.get("c") is not None
+        assert database.configs.get("c") == {"kept": True, "taxonomy": None}
 
 
 def has_canary(rig: Rig) -> bool:
