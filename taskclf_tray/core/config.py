@@ -179,7 +179,7 @@ WITHOUT_EFFECT: Final = {
     "idle_transition_minutes": "being away is five minutes without a key or a click",
     "gap_fill_escalation_minutes": "the icon does not ask for labels",
     "ui_port": "there is no dashboard",
-    "autostart": "the app does not start itself",
+    "autostart": "the menu has the switch, under Advanced → Start at login",
 }
 """Settings that are checked and kept without effect (for the taskclf tool or later versions), with the reason."""
 UNUSED_KEYS: Final = {

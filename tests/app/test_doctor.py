@@ -251,10 +251,10 @@ def test_what_shows_notifications_and_why(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_setting_without_effect_is_worth_a_note(home: Path) -> None:
-    (home / "config.toml").write_text("retention_days = 30\nasks_per_day = 2\n")
+    (home / "config.toml").write_text("autostart = true\nasks_per_day = 2\n")
     (finding,) = checked(home)["Settings"]
     assert (finding.verdict, finding.next_step) == ("note", "")
-    assert finding.detail.startswith("config.toml, line 1: retention_days has no effect in this version")
+    assert finding.detail.startswith("config.toml, line 1: autostart has no effect in this version")
 
 
 def test_a_pause_is_worth_a_note(home: Path) -> None:

@@ -50,10 +50,11 @@ def test_every_reason_completes_the_sentence() -> None:
 
 def test_what_has_no_effect_is_named_with_its_line_and_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('asks_per_day = 2\nretention_days = 30\n\ntitle_salt = "x"\nnonsense = 1\nui_port = 70000\n')
+    path.write_text('asks_per_day = 2\nautostart = true\n\ntitle_salt = "x"\nnonsense = 1\nui_port = 70000\n')
     said = [str(one) for one in settings_without_effect(path)]
     assert said == [
-        "config.toml, line 2: retention_days has no effect in this version: nothing is deleted by its age.",
+        "config.toml, line 2: autostart has no effect in this version: the menu has the switch, under Advanced → "
+        "Start at login.",
         "config.toml, line 4: title_salt has no effect in this version: titles are hashed with the secret in "
         "data/processed/.title_secret.",
         "config.toml, line 6: ui_port has no effect in this version: there is no dashboard.",
@@ -70,9 +71,9 @@ def test_a_file_that_cannot_be_read_says_nothing_about_effects(tmp_path: Path, c
 
 
 def test_a_fresh_file_that_keeps_such_a_setting_says_so_beside_it() -> None:
-    lines = render_default_config({"retention_days": 30}).splitlines()
-    assert lines[lines.index("retention_days = 30") - 1] == (
-        "# Days the record of minutes is kept; labels are kept for ever. "
-        "It has no effect in this version: nothing is deleted by its age."
+    lines = render_default_config({"autostart": True}).splitlines()
+    assert lines[lines.index("autostart = true") - 1] == (
+        "# true: start when you log in. "
+        "It has no effect in this version: the menu has the switch, under Advanced → Start at login."
     )
     assert "no effect" not in render_default_config()
