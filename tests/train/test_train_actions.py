@@ -362,7 +362,7 @@ def test_a_folder_that_cannot_be_written(do: Trained) -> None:
 
 
 def test_a_library_that_is_missing_is_named(do: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("fit", "train_model"):
+    for name in ("fit", "train_model", "lean_lightgbm"):
         monkeypatch.delitem(sys.modules, f"taskclf_tray.train.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(TaskclfError, match="Training needs lightgbm, which is not installed") as caught:
