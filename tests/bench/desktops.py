@@ -22,10 +22,9 @@ import numpy as np
 from PIL import Image
 
 from taskclf_tray.ui.icon_drawing import parse_color
-from tests.e2e.test_real_desktops import BUSY_LOOPS, STARTS, busy_loops
 from tests.support.desktop import XFCE, Desktop, Recipe, bare_desktop, panel_of
 from tests.support.processes import ROOT, python_child, ready_child, wait_until
-from tests.support.real_desktops import CINNAMON, GNOME, KDE, LXQT, MATE, SWAY
+from tests.support.real_desktops import BUSY_LOOPS, CINNAMON, GNOME, KDE, LXQT, MATE, STARTS, SWAY, busy_loops
 from tests.support.sni_driver import TrayClient
 from tests.support.sni_many import COLOR
 

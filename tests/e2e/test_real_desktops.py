@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +12,13 @@ from PIL import Image
 
 from taskclf_tray.ui.icon_drawing import parse_color
 from tests.support.desktop import PANEL_HEIGHT, Desktop, Recipe, bare_desktop, panel_of
-from tests.support.processes import ROOT, python_child, ready_child, stop, wait_until
-from tests.support.real_desktops import GNOME, SWAY
+from tests.support.processes import ROOT, python_child, ready_child, wait_until
+from tests.support.real_desktops import BUSY_LOOPS, GNOME, STARTS, SWAY, busy_loops
 from tests.support.sni_driver import TrayClient
 from tests.support.sni_many import COLOR
 
 pytestmark = [pytest.mark.desktop, pytest.mark.bus]
 ARTEFACTS = ROOT / ".artefacts"
-STARTS = 20
-BUSY_LOOPS = 2
 
 
 def icons_in(screen: Path, color: str) -> int:
@@ -32,17 +28,6 @@ def icons_in(screen: Path, color: str) -> int:
     is_near = (np.abs(panel - np.array(parse_color(color))) < 60).all(axis=2).any(axis=0)
     edges = np.flatnonzero(np.diff(is_near.astype(int), prepend=0) == 1)
     return int(1 + (np.diff(edges) > 8).sum()) if edges.size else 0
-
-
-@contextlib.contextmanager
-def busy_loops(count: int) -> Iterator[None]:
-    """As many programs that want a processor all the time."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"], text=True) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for loop in loops:
-            stop(loop)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.dbus_bus import private_bus
 from tests.support.desktop import HEIGHT, PANEL_HEIGHT, WIDTH, Desktop, Recipe, program
-from tests.support.processes import wait_until
+from tests.support.processes import stop, wait_until
 
 NOBODY = 65534
 _KEYFILE = ".config/glib-2.0/settings/keyfile"
@@ -116,3 +118,18 @@ CINNAMON = Recipe(
     width=2 * WIDTH,
     display=_system_bus,
 )
+
+
+STARTS = 20
+BUSY_LOOPS = 2
+
+
+@contextlib.contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """As many programs that want a processor all the time."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"], text=True) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            stop(loop)
