@@ -16,6 +16,7 @@ from typing import Final
 
 from taskclf_tray.core.atomic import free_name, replace, sync_directory
 from taskclf_tray.core.errors import StoreError
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.store.buckets import is_whole_row
 from taskclf_tray.store.connection import DAMAGED_CODES, backups_of, connect, open_reader
 from taskclf_tray.store.salvage import Salvage, Value, shapes_of
@@ -114,7 +115,7 @@ def _copy_rows(path: Path, target: Path) -> Counter[str]:
                 connection.execute(_MISSING_CHANGES.format(table=table, column=column, label=label))
             connection.execute("COMMIT")
             counts = Counter({name: _count(connection, name) for name in ("buckets", "label_spans")})
-        with target.open("rb+") as file:
+        with open_regular(target, "r+b") as file:
             os.fsync(file.fileno())
         return counts
     except sqlite3.Error as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.store.repack import PAGE_BYTES
 
 Value: TypeAlias = int | float | str | bytes | None
@@ -76,15 +77,15 @@ class Salvage:
     """The rows of the database file at `path`, with what its write-ahead log adds. Raises OSError."""
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
         size = int.from_bytes(self._file[16:18], "big")
         is_known = self._file[:16] == b"SQLite format 3\0" and size >= 512 and size & (size - 1) == 0
         self._page_bytes = size if is_known else PAGE_BYTES
         self._usable = self._page_bytes - (self._file[20] if is_known else 0)
         self._newer: dict[int, bytes] = {}
-        with contextlib.suppress(FileNotFoundError):
-            self._newer = _pages_of_log(path.with_name(f"{path.name}-wal").read_bytes(), self._page_bytes)
+        with contextlib.suppress(FileNotFoundError), open_regular(path.with_name(f"{path.name}-wal")) as log:
+            self._newer = _pages_of_log(log.read(), self._page_bytes)
         self._count = max([-(-len(self._file) // self._page_bytes), *self._newer])
 
     def rows(self, shapes: list[Shape]) -> Iterator[tuple[str, list[Value]]]:

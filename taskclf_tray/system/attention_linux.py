@@ -21,6 +21,7 @@ from dbus_fast import Message, MessageFlag, Variant
 from dbus_fast.aio import MessageBus
 from Xlib import X  # type: ignore[import-untyped]  # no types
 
+from taskclf_tray.core.regular_files import read_regular
 from taskclf_tray.system.session_bus import ask, close, connect, session_bus_address
 from taskclf_tray.system.x11 import open_local_display, within
 
@@ -28,6 +29,7 @@ QUESTION_SECONDS: Final = 0.5
 """How long each of the two questions may take; one that takes longer is answered with no."""
 _NOTIFICATIONS: Final = ("org.freedesktop.Notifications", "/org/freedesktop/Notifications")
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
+_MAX_SETTINGS_BYTES: Final = 1_000_000
 _MAKO_MODES: Final = frozenset({"do-not-disturb", "dnd"})
 
 
@@ -205,7 +207,8 @@ def _in_file(place: _File, environ: Mapping[str, str]) -> bool:
     folder = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "")) / ".config"
     values = configparser.RawConfigParser(strict=False)
     try:
-        values.read_string((Path(folder) / place.path).read_text(encoding="utf-8", errors="replace"))
+        text = read_regular(Path(folder) / place.path, _MAX_SETTINGS_BYTES)
+        values.read_string(text.decode("utf-8", errors="replace"))
         return values.getboolean(place.section, place.key)
     except (OSError, ValueError, configparser.Error):
         return False

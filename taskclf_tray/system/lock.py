@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from taskclf_tray.core.atomic import write_text_atomic
 from taskclf_tray.core.errors import AlreadyRunningError, file_error
 from taskclf_tray.core.private_files import PRIVATE_FILE, make_private_folder
+from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.system.paths import HomeError, HomePaths
 
 if sys.platform != "win32":
@@ -90,7 +91,7 @@ def is_running(home: Path) -> bool:
     try:
         if sys.platform == "win32":
             return place.exists() and not _is_free(place)
-        with place.open("rb") as file:
+        with open_regular(place) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: several may ask at once
     except BlockingIOError:
         return True

@@ -55,7 +55,9 @@ pytestmark = pytest.mark.usefixtures("undrawn_pictures")
 ROOT = Path(__file__).parents[2]
 NOW = FIRST + timedelta(days=6)
 STARTER = ROOT / "taskclf_tray" / "data" / "starter" / "2026-01-01_000000_run-0001"
-DAYS_UNLIKE = ["Meet", "Write", "Build"], ["Review", "Meet", "Write"], ["Build", "Review", "Meet"]
+DAYS_UNLIKE = (
+    ["Meet", "Write", "Build", "Review"], ["Review", "Meet", "Write", "Build"], ["Build", "Review", "Meet", "Write"],
+)  # fmt: skip
 """What is learnt from labels like these is of little use on a day that it has not seen."""
 Events = list[dict[str, Any]]
 
