@@ -145,7 +145,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     WAL with synchronous=FULL: a returned commit survives a power cut, and a reader never blocks the writer. A file of
     an older version is migrated for a reader too. Raises StoreError.
     """
-    _check_files(path)
+    check_files(path)
     with mapped_errors(path):
         if read_only:
             connection = _opened_for_reader(path)
@@ -162,7 +162,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _check_files(path: Path) -> None:
+def check_files(path: Path) -> None:
     """Raise StoreError for a FIFO, on which SQLite would wait for ever, and for anything but a regular file of this
     user.
     """

@@ -18,7 +18,7 @@ from taskclf_tray.core.atomic import free_name, replace, sync_directory
 from taskclf_tray.core.errors import StoreError
 from taskclf_tray.core.regular_files import open_regular
 from taskclf_tray.store.buckets import is_whole_row
-from taskclf_tray.store.connection import DAMAGED_CODES, backups_of, connect, open_reader
+from taskclf_tray.store.connection import DAMAGED_CODES, backups_of, check_files, connect, open_reader
 from taskclf_tray.store.salvage import Salvage, Value, shapes_of
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,10 @@ def recover_damaged(path: Path, today: date) -> Recovery | None:
     The damaged file is kept. A kill at any moment leaves either it or the recovered one in its place. Raises OSError,
     StoreError: then nothing has changed.
     """
+    try:
+        check_files(path)
+    except StoreError:  # which says so when it is opened
+        return None
     saved = path.with_name(f".{path.name}.recovered")
     if not path.exists() and saved.exists():  # killed between the two renames
         replace(saved, path)

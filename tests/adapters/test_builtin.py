@@ -186,7 +186,7 @@ def test_what_is_on_the_desk_is_read_and_kept_for_the_next_start(
     whole = source.read(from_us(T0), from_us(T0) + timedelta(days=1))
     assert [event.is_locker for event in whole.window] == [False, False, True]
     wait_until(lambda: Stream.INPUT in source.status().streams, "counts")
-    assert any(event.presses == 3 for event in source.read(whole.start, whole.end).input)
+    wait_until(lambda: any(event.presses == 3 for event in source.read(whole.start, whole.end).input), "the keys")
     assert source.status().newest_event is not None
     before = seen(source)
     source.close()
