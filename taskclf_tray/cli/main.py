@@ -60,6 +60,8 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     At first only the commands that occur among the words are imported. Where that does not suffice, as for help and for
     a mistyped command, all of them are.
     """
+    if words == ["--version"]:
+        return build_parser(()).parse_args(words)  # no command has to be loaded for it
     named = [word for word in words if word in _GROUPS]
     if named or all(word.startswith("-") and word not in ALONE for word in words):
         with contextlib.suppress(UsageError):

@@ -109,7 +109,7 @@ def login_start(home: Path, environ: Mapping[str, str] | None = None) -> LoginSt
 
 
 def start_command(home: Path, environ: Mapping[str, str]) -> list[str]:
-    """The words that start the app: the installed script, the bundled program, or `python -m taskclf_tray`.
+    """The words that start the app: the installed script, the bundled program, or `python -P -m taskclf_tray`.
 
     An AppImage runs from a folder that changes at each start, so its own path stands there. The home is named where it
     is not the user's default, because TASKCLF_HOME is not set at login.
@@ -126,7 +126,7 @@ def _program(environ: Mapping[str, str]) -> list[str]:
         return [image if image and is_image else str(window) if window.exists() else sys.executable]
     name = f"{PROGRAM}-window.exe" if sys.platform == "win32" else PROGRAM
     script = Path(sys.executable).parent / name  # the interpreter's link is kept: it tells the environment
-    return [str(script)] if script.exists() else [sys.executable, "-m", "taskclf_tray"]
+    return [str(script)] if script.exists() else [sys.executable, "-P", "-m", "taskclf_tray"]
 
 
 def missing_program(command: tuple[str, ...]) -> str | None:

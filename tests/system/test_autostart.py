@@ -180,7 +180,7 @@ def test_the_command_is_that_of_the_installation(monkeypatch: pytest.MonkeyPatch
     assert start_command(DEFAULT_HOME, {}) == [str(script), "run"]
     assert start_command(tmp_path, {}) == [str(script), "run", "--home", str(tmp_path)]
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python3"))
-    assert start_command(DEFAULT_HOME, {}) == [sys.executable, "-m", "taskclf_tray", "run"]
+    assert start_command(DEFAULT_HOME, {}) == [sys.executable, "-P", "-m", "taskclf_tray", "run"]
     bundled = tmp_path / "mounted" / "usr" / "taskclf-tray"
     monkeypatch.setattr(sys, "executable", str(bundled))
     monkeypatch.setattr(sys, "frozen", True, raising=False)
