@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 PROBE_SECONDS = 5.0
 """How often a server is looked for beside a simulated person."""
 _PROBES_LEFT_OUT: Final = 6
-"""Beside the built-in watcher, which loses nothing, it is looked for so many times less often."""
+"""How many probes are left out while the built-in watcher is in use, which loses nothing."""
 DEMO_LEAD = timedelta(minutes=5)
 DEFAULT_SPEED = 60.0
 DEFAULT_PERSONA = "developer"

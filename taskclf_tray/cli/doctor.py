@@ -85,7 +85,7 @@ def _check_icon(backend: str) -> Iterator[CheckResult]:
         if is_known:
             yield CheckResult("Tray", "ok", f"{backend}, and the panel has the icon of the running app")
         else:
-            step = "Restart the panel, or log in again: the app then comes back to it by itself."
+            step = "Restart the panel, or log in again: the icon then returns."
             yield CheckResult("Tray", "failed", "the app runs, but the panel does not have its icon", step)
 
 

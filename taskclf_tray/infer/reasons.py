@@ -65,12 +65,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Why the model chose `label` with `probability`, strongest reason first, and what speaks most against it."""
+    """Why the model chose `label` with `probability`, strongest reason first."""
 
     label: str
     probability: float
     found: tuple[Reason, ...]
-    against: Group | None
 
 
 def reasons_for(
@@ -103,8 +102,7 @@ def reasons_for(
         if effects[group] > 0
     ]
     found = tuple(reason for reason in reasons if reason.probability_without < probs[number])
-    against = ranked[-1] if effects[ranked[-1]] < 0 else None
-    return Reasons(LABEL_SET_V1[number], float(probs[number]), found, against)
+    return Reasons(LABEL_SET_V1[number], float(probs[number]), found)
 
 
 class _Minute:

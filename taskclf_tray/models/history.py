@@ -133,7 +133,7 @@ def read_entry(path: Path) -> EarlierChoice | None:
 def kept_policies(models_dir: Path, most: int | None = None) -> Iterator[InferencePolicy]:
     """Yield the policy in force and those kept, whatever became of them, newest first; what is no policy is left out.
 
-    `most`: only so many of the kept ones. Raises OSError.
+    `most`: how many of the kept ones to return. Raises OSError.
     """
     kept = [path for path in reversed(_files(models_dir)) if path.suffix == f".{POLICY}"]
     for path in [policy_path(models_dir), *kept[:most]]:
